@@ -1,0 +1,1 @@
+"""From a student registry to working identities: provisioning, mail names, sign-in, portal, fees."""

@@ -1,0 +1,67 @@
+"""Record what happened: who, what, when, why, and which request or run it belonged to."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, insert
+
+from idp.store.events import event_pending
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act. `kind` is a word of `idp.audit.words`.
+
+    Shape:   Event("account.claimed", subject=person_id, actor=person_id)
+             actor: an account_id, "system", or "shell:<login name>"; subject: an account_id, run, file or address
+             data: JSON values without secrets and without national ids
+    """
+
+    kind: str
+    subject: str = ""
+    actor: str = SYSTEM
+    reason: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+COLUMNS = ("event_id", "at", "kind", "actor", "subject", "reason", "correlation_id", "data")
+
+
+def row(event: Event, at: float) -> tuple[Any, ...]:
+    """Return `event` as a row in the order of COLUMNS, for the raw path of sessions and tickets."""
+    correlation_id = str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+    data = json.dumps(dict(event.data), ensure_ascii=False, sort_keys=True)
+    return (new_id(), at, event.kind, event.actor, event.subject, event.reason, correlation_id, data)
+
+
+def record(connection: Connection, at: float, *events: Event) -> None:
+    """Write events in the caller's transaction, in either database.
+
+    Effect:  rows in that database's `event_pending`; they exist exactly when the act does
+    """
+    record_all(connection, at, events)
+
+
+def record_all(connection: Connection, at: float, events: Iterable[Event]) -> None:
+    """Write many events; as `record`."""
+    rows = [dict(zip(COLUMNS, row(event, at), strict=True)) for event in events]
+    if rows:
+        connection.execute(insert(event_pending), rows)
+
+
+def new_id() -> str:
+    """Return 32 hex digits that sort by time of making (48 bits of milliseconds, then random)."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def shell_actor() -> str:
+    """Return who acts when a command is run on the machine."""
+    return "shell:" + (os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()))

@@ -1,0 +1,35 @@
+"""The vocabulary of events. docs/events.md lists them all; a test compares."""
+
+from typing import Final
+
+# Each package's words stand together; the value is what the journal keeps for ever.
+
+REGISTRY_IMPORTED: Final = "registry.imported"
+REGISTRY_REFUSED: Final = "registry.refused"
+PERSON_ADDED: Final = "person.added"
+PERSON_CHANGED: Final = "person.changed"
+
+RUN_PLANNED: Final = "run.planned"
+RUN_APPLIED: Final = "run.applied"
+RUN_FAILED: Final = "run.failed"
+TARGET_CHANGED: Final = "target.changed"
+
+CLAIM_MATCHED: Final = "claim.matched"
+CLAIM_REFUSED: Final = "claim.refused"
+ACCOUNT_CLAIMED: Final = "account.claimed"
+PASSWORD_SET: Final = "password.set"  # noqa: S105 - a word of the journal, no password
+MAIL_NAME_CHOSEN: Final = "mail_name.chosen"
+MAIL_NAME_REFUSED: Final = "mail_name.refused"
+STAFF_INVITED: Final = "staff.invited"
+STAFF_JOINED: Final = "staff.joined"
+
+LETTER_OWED: Final = "letter.owed"
+LETTER_SENT: Final = "letter.sent"
+LETTER_GIVEN_UP: Final = "letter.given_up"
+
+SIGNED_IN: Final = "sign_in.succeeded"
+SIGN_IN_REFUSED: Final = "sign_in.refused"
+SIGNED_OUT: Final = "session.ended"
+TICKET_ISSUED: Final = "ticket.issued"
+TICKET_VALIDATED: Final = "ticket.validated"
+TICKET_REFUSED: Final = "ticket.refused"

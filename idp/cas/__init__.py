@@ -1,0 +1,1 @@
+"""Owns the CAS protocol: tickets, registered services, answers, single logout."""

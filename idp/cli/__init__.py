@@ -1,0 +1,58 @@
+"""The `idp` command: one file per group of commands, imported when the group is used, so that every command starts fast."""
+
+import importlib
+import sys
+
+import click
+
+from idp.errors import IdpError
+
+# command -> (module, attribute, help): the help line stands here so that `idp --help` imports nothing.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "apply": ("idp.cli.provisioning", "apply", "Apply a plan to the targets."),
+    "audit": ("idp.cli.audit", "audit", "Read and check the journal."),
+    "config": ("idp.cli.config", "config", "Check the settings, or print an example file."),
+    "fees": ("idp.cli.fees", "fees", "The fees application."),
+    "letters": ("idp.cli.letters", "letters", "Letters owed and sent."),
+    "plan": ("idp.cli.provisioning", "plan", "Show what would change in the targets; nothing is written to them."),
+    "registry": ("idp.cli.registry", "registry", "Student records in: import, quarantine, sample."),
+    "serve": ("idp.cli.serve", "serve", "Start the web server and its worker."),
+    "services": ("idp.cli.services", "services", "The registered applications."),
+    "setup": ("idp.cli.setup", "setup", "Make missing keys and bring the databases to this version."),
+    "staff": ("idp.cli.staff", "staff", "Staff accounts."),
+    "status": ("idp.cli.provisioning", "status", "Where everything stands."),
+    "worker": ("idp.cli.worker", "worker", "Run the sweeps until stopped."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[2]) for name, entry in sorted(COMMANDS.items())])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="idp")
+def idp() -> None:
+    """Identities for a university. The settings file is named by IDP_CONFIG."""
+
+
+def main() -> None:
+    """Run a command; an error of ours ends it with one clear message and exit code 1."""
+    try:
+        idp()
+    except IdpError as error:
+        click.secho(f"{error.code}: {error}", fg="red", err=True)
+        sys.exit(1)

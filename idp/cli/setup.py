@@ -1,0 +1,22 @@
+"""`idp setup`: make what an installation needs before its first start; harmless to repeat."""
+
+import click
+
+from idp.app import load_settings
+from idp.store.base import open_databases
+from idp.store.keys import create_missing_keys
+from idp.store.migrate import migrate
+
+
+@click.command()
+def setup() -> None:
+    """Make missing keys and bring the databases to this version."""
+    settings = load_settings()
+    for file in create_missing_keys(settings.keys):
+        click.echo(f"made {file}: keep a copy apart from the database's backup")
+    databases = open_databases(settings.store)
+    try:
+        for name, revision in migrate(databases).items():
+            click.echo(f"database {name}: {revision}")
+    finally:
+        databases.close()

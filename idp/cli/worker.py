@@ -1,0 +1,14 @@
+"""`idp worker`: the sweeps, until a signal stops them."""
+
+import click
+
+from idp.cli.support import pass_idp
+from idp.jobs.worker import run
+from idp.app import Idp, sweeps
+
+
+@click.command()
+@pass_idp
+def worker(installation: Idp) -> None:
+    """Run the sweeps until stopped."""
+    run(sweeps(installation), installation.settings.jobs, installation.clock)

@@ -1,0 +1,1 @@
+"""Owns the wire clients; knows no university words and no policy."""

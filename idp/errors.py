@@ -1,0 +1,147 @@
+"""Every error that we raise on purpose.
+
+IdpError
+├── InvalidInput      InvalidAlbum, InvalidAddress, InvalidServiceUrl
+├── Refused           BadCredentials, AccountLocked, TooManyAttempts, NotAllowed
+├── NotFound
+├── Conflict          AliasTaken, StaleVersion
+├── UnsafePlan        removes or changes too much; a human must agree
+├── RefusedSource     a registry file that is refused as a whole
+├── TargetError       TargetUnavailable (retry), TargetRejected (do not)
+└── ConfigError       settings, keys or databases that a person must mend
+
+An error carries a stable `code` (part of the API and of the audit trail) and says whether a retry can help.
+HTTP statuses and CAS failure codes come from tables at the edge.
+"""
+
+from typing import ClassVar
+
+
+class IdpError(Exception):
+    """Base of all our errors."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+
+class InvalidInput(IdpError):
+    """What came in does not have the form that it must have."""
+
+    code = "invalid_input"
+
+
+class InvalidAlbum(InvalidInput):
+    """Not an album number: 1 to 10 ASCII digits."""
+
+    code = "invalid_album"
+
+
+class InvalidAddress(InvalidInput):
+    """Not an address that we give or write to."""
+
+    code = "invalid_address"
+
+
+class InvalidServiceUrl(InvalidInput):
+    """Not a URL that an application may ask us to return to."""
+
+    code = "invalid_service_url"
+
+
+class InvalidPassword(InvalidInput):
+    """A new password that the rules refuse; the text says which rule."""
+
+    code = "invalid_password"
+
+
+class Refused(IdpError):
+    """We understood and said no."""
+
+    code = "refused"
+
+
+class BadCredentials(Refused):
+    """Unknown person or wrong password: outside, nobody can tell which."""
+
+    code = "bad_credentials"
+
+
+class AccountLocked(Refused):
+    """The account is disabled; outside it looks like BadCredentials."""
+
+    code = "account_locked"
+
+
+class TooManyAttempts(Refused):
+    """A limit on tries was reached."""
+
+    code = "too_many_attempts"
+    retryable = True
+
+
+class NotAllowed(Refused):
+    """The person is known and may not do this."""
+
+    code = "not_allowed"
+
+
+class NotFound(IdpError):
+    """What was asked for does not exist."""
+
+    code = "not_found"
+
+
+class Conflict(IdpError):
+    """Somebody else was first, or the world moved."""
+
+    code = "conflict"
+
+
+class AliasTaken(Conflict):
+    """The mail name belongs, or once belonged, to somebody else, or looks too much like theirs."""
+
+    code = "alias_taken"
+
+
+class StaleVersion(Conflict):
+    """The row changed since it was read."""
+
+    code = "stale_version"
+    retryable = True
+
+
+class UnsafePlan(IdpError):
+    """The plan changes more than the limits allow."""
+
+    code = "unsafe_plan"
+
+
+class RefusedSource(IdpError):
+    """A registry file that is refused whole; nothing of it was taken."""
+
+    code = "refused_source"
+
+
+class TargetError(IdpError):
+    """A system that we write to, or ask, did not do it."""
+
+    code = "target_error"
+
+
+class TargetUnavailable(TargetError):
+    """It could not be reached in time; the same request may succeed later."""
+
+    code = "target_unavailable"
+    retryable = True
+
+
+class TargetRejected(TargetError):
+    """It answered no; the same request will fail again."""
+
+    code = "target_rejected"
+
+
+class ConfigError(IdpError):
+    """Settings, keys or databases that a person must mend; the text says how."""
+
+    code = "config_error"

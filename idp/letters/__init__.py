@@ -1,0 +1,1 @@
+"""Owns letters: their texts, and the way from owed to sent."""

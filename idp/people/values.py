@@ -1,0 +1,86 @@
+"""The values that all packages share."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NewType
+
+from idp.errors import InvalidAlbum
+
+PersonId = NewType("PersonId", str)
+Album = NewType("Album", str)
+
+
+class Status(StrEnum):
+    """State of one programme of study, in the registry's own words (docs/domain.md, life cycle)."""
+
+    ADMITTED = "admitted"
+    ACTIVE = "active"
+    LEAVE = "leave"
+    SUSPENDED = "suspended"
+    CANCELLED = "cancelled"
+    GRADUATED_END_OF_STUDY = "graduated_end_of_study"
+    GRADUATED_BEFORE_DIPLOMA = "graduated_before_diploma"
+    GRADUATED_DIPLOMA = "graduated_diploma"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One person in one programme."""
+
+    programme: str
+    programme_name: str
+    unit: str
+    level: str  # 1, 2, JM, 3, PD
+    form: str  # S full-time, N part-time
+    status: Status
+    status_from: date
+    admitted_on: date | None
+    ends_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One human being as the registry knows them, national ids left out."""
+
+    person_id: PersonId
+    os_id: str
+    album: Album | None
+    uid: str
+    given_name: str
+    middle_name: str
+    surname_prefix: str
+    surname: str
+    born_on: date | None
+    private_mail: str
+    enrolments: tuple[Enrolment, ...]
+
+    @property
+    def full_surname(self) -> str:
+        """`van` + `Beek` -> `van Beek`."""
+        return f"{self.surname_prefix} {self.surname}".strip()
+
+    @property
+    def display_name(self) -> str:
+        """Given name and surname; one of them may be missing (docs/domain.md, names)."""
+        return f"{self.given_name} {self.full_surname}".strip()
+
+
+def parse_album(text: str) -> Album:
+    """Return the album number in `text`.
+
+    Shape:   " 00123 " -> "00123"; 1 to 10 ASCII digits, leading zeros kept
+    Raises:  InvalidAlbum
+    Source:  student account instruction, step 1; docs/domain.md, identifiers
+    """
+    digits = text.strip()
+    # re.ASCII: a plain \d also accepts other scripts' digits, and an alias must be ASCII.
+    if not re.fullmatch(r"\d{1,10}", digits, re.ASCII):
+        raise InvalidAlbum(digits)
+    return Album(digits)
+
+
+def album_number(album: Album) -> str:
+    """Return the number without leading zeros: albums that differ only there are one number."""
+    return album.lstrip("0") or "0"

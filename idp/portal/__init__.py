@@ -1,0 +1,1 @@
+"""Owns eStudent, the student's pages. Decides nothing: it parses, calls one step, renders."""

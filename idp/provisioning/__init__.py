@@ -1,0 +1,1 @@
+"""Owns desired, plan, guard, apply, verify; a target's wire format is in targets/."""

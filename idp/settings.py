@@ -1,0 +1,182 @@
+"""Load settings: files, then the environment. What the settings are is declared by the package that uses them.
+
+Order, later wins: defaults in the classes, the file named by `IDP_CONFIG`, the file named by `IDP_CONFIG_EXTRA`,
+`IDP_<SECTION>__<FIELD>`. Tables merge, values and lists replace; a list marked `Adds` grows with every layer.
+A relative path is relative to the file that holds it (in the environment: to the working folder), so that a copied
+folder is a second installation.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from idp.errors import ConfigError
+
+PREFIX = "IDP_"
+RESERVED = {"IDP_CONFIG", "IDP_CONFIG_EXTRA", "IDP_PORT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Adds:
+    """Marks a list field whose values from all layers are kept, first layer first."""
+
+
+class Section(BaseModel):
+    """Base of every settings section: frozen, and unknown keys are errors.
+
+    Each field is `name: Annotated[type, "A sentence for the docs."] = default`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+Sections = Mapping[str, type[Section]]
+
+
+def load(model: type[BaseModel], environment: Mapping[str, str] | None = None) -> BaseModel:
+    """Return the joined settings, an instance of `model` whose fields are the sections.
+
+    Raises:  ConfigError with every mistake at once: unknown keys, wrong values, unreadable files
+    """
+    environment = os.environ if environment is None else environment
+    merged: dict[str, Any] = {}
+    for variable in ("IDP_CONFIG", "IDP_CONFIG_EXTRA"):
+        if name := environment.get(variable):
+            file = Path(name).resolve()
+            layer = _with_absolute_paths(model, _read(file, variable), file.parent)
+            merged = _merge(model, merged, layer)
+    layer = _with_absolute_paths(model, _from_environment(model, environment), Path.cwd())
+    merged = _merge(model, merged, layer)
+    try:
+        return model.model_validate(merged)
+    except ValidationError as mistakes:
+        raise ConfigError(_sentences(mistakes)) from None
+
+
+def _read(file: Path, variable: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"{variable}={file}: {exc.strerror}. Name an existing settings file.") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{variable}={file}: not TOML in UTF-8: {exc}") from exc
+
+
+def _from_environment(model: type[BaseModel], environment: Mapping[str, str]) -> dict[str, Any]:
+    """`IDP_CAS__SERVICE_TICKET_S=20` -> `{"cas": {"service_ticket_s": "20"}}`; tables nest by `__`."""
+    layer: dict[str, Any] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable in RESERVED or "__" not in variable:
+            continue
+        path = variable.removeprefix(PREFIX).lower().split("__")
+        table = layer
+        for key in path[:-1]:
+            table = table.setdefault(key, {})
+        table[path[-1]] = _value(_annotation(model, path), text)
+    return layer
+
+
+def _value(annotation: Any, text: str) -> Any:
+    """Lists and tables are written as JSON in the environment; everything else is plain text."""
+    if _is_list(annotation) or _model(annotation) is not None:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text  # the validator names the field and the problem
+    return text
+
+
+def _merge(model: type[BaseModel] | None, below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        field = model.model_fields.get(key) if model else None
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(_model(field.annotation) if field else None, merged[key], value)
+        elif field and _adds(field) and isinstance(value, list) and isinstance(merged.get(key), list):
+            merged[key] = [*merged[key], *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _with_absolute_paths(model: type[BaseModel] | None, table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    return {
+        key: _absolute(model.model_fields[key].annotation, value, folder)
+        if model and key in model.model_fields
+        else value
+        for key, value in table.items()
+    }
+
+
+def _absolute(annotation: Any, value: Any, folder: Path) -> Any:
+    """Resolve `value` against `folder` wherever its annotation says that it is a path."""
+    if isinstance(value, dict):
+        if nested := _model(annotation):
+            return _with_absolute_paths(nested, value, folder)
+        inner = _arguments(annotation)
+        return {key: _absolute(inner[-1], item, folder) for key, item in value.items()} if inner else value
+    if isinstance(value, list):
+        inner = _arguments(annotation)
+        return [_absolute(inner[0], item, folder) for item in value] if inner else value
+    if isinstance(value, str) and Path in _alternatives(annotation):
+        return str(folder / Path(value).expanduser()) if value else value
+    return value
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """`Annotated[Path | None, "…"]` -> `(Path, NoneType)`."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(part for one in get_args(annotation) for part in _alternatives(one))
+    return (annotation,)
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    for one in _alternatives(annotation):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one
+    return None
+
+
+def _arguments(annotation: Any) -> Sequence[Any]:
+    for one in _alternatives(annotation):
+        if get_origin(one) in (list, tuple, set, frozenset, dict):
+            return get_args(one)
+    return ()
+
+
+def _is_list(annotation: Any) -> bool:
+    return bool(_arguments(annotation))
+
+
+def _adds(field: FieldInfo) -> bool:
+    return any(isinstance(mark, Adds) for mark in field.metadata)
+
+
+def _annotation(model: type[BaseModel], path: Sequence[str]) -> Any:
+    here: type[BaseModel] | None = model
+    annotation: Any = None
+    for key in path:
+        if here is None or key not in here.model_fields:
+            return None
+        annotation = here.model_fields[key].annotation
+        here = _model(annotation)
+    return annotation
+
+
+def _sentences(mistakes: ValidationError) -> str:
+    lines = []
+    for mistake in mistakes.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in mistake["loc"])
+        what = "unknown key" if mistake["type"] == "extra_forbidden" else mistake["msg"]
+        lines.append(f"{where}: {what}")
+    return "\n".join(lines)

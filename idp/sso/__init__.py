@@ -1,0 +1,1 @@
+"""Owns the one sign-on session: identifiers, sign-in, session list, sign-out. Knows no protocol."""

@@ -1,0 +1,136 @@
+"""The two databases, how they are opened, and how a transaction begins.
+
+identity  people, accounts, names, runs, letters, the journal: every commit reaches the disk (`synchronous=FULL`)
+sessions  sessions, tickets, one-time tokens and their events: a power cut may lose the last moments (`NORMAL`)
+
+On SQLite they are two files, so that an import never blocks a sign-in. On PostgreSQL they are two schemas of one
+database, found by the search path; the names in SQL are the same on both.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
+
+from idp.store.settings import StoreSettings
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+identity_metadata = MetaData(naming_convention=NAMING)
+sessions_metadata = MetaData(naming_convention=NAMING)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in, the same instant in UTC out, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime has no instant")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One of the two databases."""
+
+    engine: Engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection in one transaction: committed at the end, rolled back by an exception.
+
+        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so a transaction never fails half-way
+        because somebody else wrote after its first read.
+        """
+        with self.engine.connect() as connection:
+            connection.execution_options(idp_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection that sees one state of the database; nothing written in it is kept."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Both databases of one installation."""
+
+    identity: Database
+    sessions: Database
+    settings: StoreSettings
+
+    def close(self) -> None:
+        """Give every pooled connection back to the system."""
+        self.identity.engine.dispose()
+        self.sessions.engine.dispose()
+
+
+def open_databases(settings: StoreSettings) -> Databases:
+    """Return the databases of an installation; connections are made on first use."""
+    if settings.postgresql_url is not None:
+        url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
+        identity = _postgresql(url, "identity,sessions", durable=True)
+        sessions = _postgresql(url, "sessions,identity", durable=False)
+    else:
+        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        identity = _sqlite(identity_file(settings), settings.busy_timeout_s, synchronous="FULL")
+        sessions = _sqlite(sessions_file(settings), settings.busy_timeout_s, synchronous="NORMAL")
+    return Databases(Database(identity), Database(sessions), settings)
+
+
+def identity_file(settings: StoreSettings) -> Path:
+    """Return the SQLite file of people and names."""
+    return settings.folder / "identity.db"
+
+
+def sessions_file(settings: StoreSettings) -> Path:
+    """Return the SQLite file of sessions and tickets."""
+    return settings.folder / "sessions.db"
+
+
+def _sqlite(file: Path, busy_timeout_s: float, synchronous: str) -> Engine:
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver opens no transactions of its own; `begin` below does
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("idp_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str, search_path: str, *, durable: bool) -> Engine:
+    options = f"-c search_path={search_path} -c synchronous_commit={'on' if durable else 'off'}"
+    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"options": options})

@@ -1,0 +1,50 @@
+"""Events: written unchained in the transaction of the act (either database), then chained into the journal.
+
+`event_pending` stands in both databases; the sealer moves its rows into `journal`, numbered and chained by hash.
+"""
+
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
+
+from idp.store.base import identity_metadata, sessions_metadata
+
+
+def _pending(metadata: MetaData) -> Table:
+    return Table(
+        "event_pending",
+        metadata,
+        Column("event_id", String(32), primary_key=True),
+        Column("at", Float, nullable=False, index=True),  # seconds since 1970
+        Column("kind", String(64), nullable=False),
+        Column("actor", String(64), nullable=False),
+        Column("subject", String(64), nullable=False),
+        Column("reason", String(200), nullable=False),
+        Column("correlation_id", String(64), nullable=False),
+        Column("data", Text, nullable=False),  # JSON, never a secret
+    )
+
+
+event_pending = _pending(identity_metadata)
+session_event_pending = _pending(sessions_metadata)
+
+journal = Table(
+    "journal",
+    identity_metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", String(32), nullable=False, unique=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("kind", String(64), nullable=False, index=True),
+    Column("actor", String(64), nullable=False),
+    Column("subject", String(64), nullable=False, index=True),
+    Column("reason", String(200), nullable=False),
+    Column("correlation_id", String(64), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 over the event and the digest before it
+)
+
+lease = Table(
+    "lease",
+    identity_metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", Float, nullable=False),
+)

@@ -1,0 +1,47 @@
+"""`[web]` and `[university]`: where pages are served, and whose pages they are."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from idp.settings import Section
+
+
+class WebSettings(Section):
+    """`[web]`: the server of the pages."""
+
+    base_url: Annotated[str, "Address that browsers use, without a slash at the end. Links in letters start with it."] = (
+        "http://127.0.0.1:8080"
+    )
+    host: Annotated[str, "Address to listen on."] = "127.0.0.1"
+    port: Annotated[int, "Port to listen on.", Field(ge=1, le=65535)] = 8080
+    workers: Annotated[int, "Web processes.", Field(ge=1)] = 2
+    blocking_threads: Annotated[int, "Threads of each web process.", Field(ge=1)] = 4
+    trusted_proxies: Annotated[int, "Reverse proxies in front whose X-Forwarded-* headers are believed.", Field(ge=0)] = 0
+
+    @property
+    def is_https(self) -> bool:
+        """Cookies get `Secure` and the `__Host-` prefix when browsers come by https."""
+        return self.base_url.startswith("https://")
+
+
+class UniversitySettings(Section):
+    """`[university]`: names, colours and addresses on pages and in letters."""
+
+    name: Annotated[dict[str, str], "The university's name in each language."] = {
+        "pl": "Politechnika Opolska",
+        "en": "Opole University of Technology",
+    }
+    short_name: Annotated[str, "Short name, shown beside the logo."] = "PO"
+    home_page: Annotated[str, "The university's own site."] = "https://po.edu.pl"
+    accent_colour: Annotated[str, "Main colour of the pages (CSS hex).", Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#00539b"
+    default_language: Annotated[str, "Language when the browser asks for none of ours.", Field(pattern="^(pl|en)$")] = "pl"
+    time_zone: Annotated[str, "Time zone of dates on pages and of the noon sync."] = "Europe/Warsaw"
+    service_center_name: Annotated[dict[str, str], "The Student Service Center in each language."] = {
+        "pl": "Centrum Obsługi Studenta",
+        "en": "Student Service Center",
+    }
+    service_center_url: Annotated[str, "Page with the Student Service Center's contact details."] = (
+        "https://www.cos.po.opole.pl"
+    )
+    sync_hour: Annotated[int, "Hour of the daily sync, after which corrected data count.", Field(ge=0, le=23)] = 12
