@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -39,9 +39,10 @@ class Section(BaseModel):
 
 
 Sections = Mapping[str, type[Section]]
+M = TypeVar("M", bound=BaseModel)
 
 
-def load(model: type[BaseModel], environment: Mapping[str, str] | None = None) -> BaseModel:
+def load(model: type[M], environment: Mapping[str, str] | None = None) -> M:
     """Return the joined settings, an instance of `model` whose fields are the sections.
 
     Raises:  ConfigError with every mistake at once: unknown keys, wrong values, unreadable files
@@ -180,3 +181,37 @@ def _sentences(mistakes: ValidationError) -> str:
         what = "unknown key" if mistake["type"] == "extra_forbidden" else mistake["msg"]
         lines.append(f"{where}: {what}")
     return "\n".join(lines)
+
+
+def example(sections: Sections) -> str:
+    """Return every setting with its default and its sentence, as a TOML file of comments."""
+    lines = ["# Every setting with its default. Remove the `#` in front of what you change."]
+    for name, section in sections.items():
+        lines += _example(name, section)
+    return "\n".join(lines)
+
+
+def _example(name: str, section: type[BaseModel]) -> list[str]:
+    lines = ["", f"[{name}]"]
+    nested: list[str] = []
+    for key, field in section.model_fields.items():
+        if inner := _model(field.annotation):
+            nested += _example(f"{name}.{key}", inner)
+            continue
+        sentence = field.description or next((mark for mark in field.metadata if isinstance(mark, str)), "")
+        lines += [f"# {sentence}", f"#{key} = {_toml(field.get_default(call_default_factory=True))}"]
+    return lines + nested
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case None:
+            return '""'
+        case bool() | int() | float():
+            return str(value).lower()
+        case list() | tuple() | set() | frozenset():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case dict():
+            return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        case _:
+            return json.dumps(str(value), ensure_ascii=False)

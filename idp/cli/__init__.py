@@ -1,4 +1,4 @@
-"""The `idp` command: one file per group of commands, imported when the group is used, so that every command starts fast."""
+"""The `idp` command: one file per group of commands, imported when the group is used, so that each starts fast."""
 
 import importlib
 import sys

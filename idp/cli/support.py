@@ -22,7 +22,7 @@ from idp.audit.events import new_id
 P = ParamSpec("P")
 R = TypeVar("R")
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text for people.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:

@@ -2,9 +2,9 @@
 
 import click
 
+from idp.app import Idp, sweeps
 from idp.cli.support import pass_idp
 from idp.jobs.worker import run
-from idp.app import Idp, sweeps
 
 
 @click.command()

@@ -1,1 +1,1 @@
-"""Owns the tables, migrations and repositories of both databases; decides nothing. Only this package and fees know SQL."""
+"""Owns tables, migrations and repositories of both databases; decides nothing. Only this package and fees know SQL."""

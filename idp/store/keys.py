@@ -50,14 +50,20 @@ def load_keys(settings: KeysSettings) -> Keys:
     try:
         found = [(settings.folder / name).read_bytes().strip() for name in (MATCHING, SEALING, WEB)]
     except OSError as exc:
-        raise ConfigError(f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup.") from exc
+        raise ConfigError(
+            f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup."
+        ) from exc
     return Keys(*found)
 
 
 def create_missing_keys(settings: KeysSettings) -> list[Path]:
     """Make the key files that are not there and return them; one that is there is never touched."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = {MATCHING: secrets.token_hex(32).encode(), SEALING: Fernet.generate_key(), WEB: secrets.token_hex(32).encode()}
+    fresh = {
+        MATCHING: secrets.token_hex(32).encode(),
+        SEALING: Fernet.generate_key(),
+        WEB: secrets.token_hex(32).encode(),
+    }
     return [settings.folder / name for name, key in fresh.items() if _create(settings.folder / name, key)]
 
 

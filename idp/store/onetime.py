@@ -1,11 +1,11 @@
-"""One-time things: an invitation, a claim step, a login ticket. Stored hashed, taken by one atomic delete-and-return."""
+"""One-time things: an invitation, a claim step. Stored hashed, taken by one atomic delete-and-return."""
 
 import hashlib
 import json
 import secrets
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, exists, insert, select
 
 from idp.store.base import sessions_metadata
 
@@ -56,3 +56,8 @@ def take(connection: Connection, purpose: str, token: str, now: float) -> dict[s
 def sweep(connection: Connection, now: float) -> int:
     """Delete what has expired and return how many rows that were."""
     return connection.execute(delete(one_time).where(one_time.c.expires_at <= now)).rowcount
+
+
+def any_expired(connection: Connection, now: float) -> bool:
+    """Return whether a sweep would find something; a look takes no write lock."""
+    return bool(connection.execute(select(exists().where(one_time.c.expires_at <= now))).scalar_one())

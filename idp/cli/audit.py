@@ -1,0 +1,62 @@
+"""`idp audit`: what happened."""
+
+import sys
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from rich.table import Table
+
+from idp.app import Idp
+from idp.audit.reading import latest
+from idp.audit.sealing import verify
+from idp.cli.support import console, json_option, pass_idp, print_json
+
+
+@click.group(invoke_without_command=True)
+@click.option("--last", "count", default=50, show_default=True, help="How many of the newest events.")
+@click.option("--kind", default="", help="Only this word or family: `sign_in`, `account.claimed`.")
+@click.option("--subject", default="", help="Only events about, or done by, this account, run or address.")
+@json_option
+@click.pass_context
+def audit(context: click.Context, count: int, kind: str, subject: str, as_json: bool) -> None:
+    """Show the newest events: who, what, when, why."""
+    if context.invoked_subcommand is None:
+        show(count, kind, subject, as_json)
+
+
+@pass_idp
+def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) -> None:
+    """Print the newest events of both databases."""
+    events = latest(installation.databases, count, kind, subject)
+    if as_json:
+        print_json(events)
+        return
+    zone = ZoneInfo(installation.settings.university.time_zone)
+    table = Table("when", "what", "who", "about", "why", "more", box=None, header_style="bold")
+    for event in events:
+        at = datetime.fromtimestamp(event["at"], zone)
+        table.add_row(
+            f"{at:%Y-%m-%d %H:%M:%S}", event["kind"], event["actor"], event["subject"], event["reason"], _more(event)
+        )
+    console().print(table)
+
+
+def _more(event: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in event["data"].items())
+
+
+@audit.command(name="verify")
+@json_option
+@pass_idp
+def check(installation: Idp, as_json: bool) -> None:
+    """Recompute the chain of the sealed journal; exit code 1 when it is broken."""
+    count, broken = verify(installation.databases)
+    if as_json:
+        print_json({"checked": count, "broken": broken})
+    elif broken is None:
+        click.echo(f"{count} sealed events, the chain is whole.")
+    else:
+        click.secho(f"Broken at event {broken.seq} ({broken.event_id}).", fg="red", err=True)
+    sys.exit(0 if broken is None else 1)

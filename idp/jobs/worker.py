@@ -1,0 +1,47 @@
+"""The worker: a plain loop over the sweeps. Each sweep is safe to repeat, to be killed in, and to run twice at once."""
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+import structlog
+
+from idp.clock import Clock
+from idp.errors import IdpError
+from idp.jobs.settings import JobsSettings
+
+log = structlog.get_logger(__name__)
+
+Sweep = Callable[[], int]
+"""Does what is owed, a bounded part of it at a time, and returns how many things it did."""
+
+
+def run(sweeps: Mapping[str, Sweep], settings: JobsSettings, clock: Clock) -> None:
+    """Run all sweeps round after round until SIGTERM or SIGINT; a round that did something is followed at once."""
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    # Installed explicitly: a shell's background job inherits SIGINT as ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    while not stopped.is_set():
+        if one_round(sweeps) == 0:
+            stopped.wait(settings.interval_s)
+
+
+def one_round(sweeps: Mapping[str, Sweep]) -> int:
+    """Return how many things all sweeps did; a sweep that fails is logged and does not stop the others."""
+    return sum(_swept(name, sweep) for name, sweep in sweeps.items())
+
+
+def _swept(name: str, sweep: Sweep) -> int:
+    try:
+        return sweep()
+    except IdpError as error:
+        log.warning("sweep failed", sweep=name, code=error.code, error=str(error))
+    except Exception:
+        log.exception("sweep failed", sweep=name)
+    return 0

@@ -1,0 +1,55 @@
+"""Bring both databases to this version of the program, by Alembic."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+
+import idp.store.tables  # noqa: F401 - registers every table, so that a migration can be compared with them
+from idp.errors import ConfigError
+from idp.store.base import Database, Databases, identity_metadata, sessions_metadata
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def migrate(databases: Databases) -> dict[str, str]:
+    """Return each database's revision after bringing it to the newest.
+
+    Effect:  tables are made or altered; a repeat changes nothing
+    """
+    return {
+        "identity": _upgrade("identity", databases.identity, identity_metadata),
+        "sessions": _upgrade("sessions", databases.sessions, sessions_metadata),
+    }
+
+
+def require_migrated(databases: Databases) -> None:
+    """Raises:  ConfigError when a database is not at the newest revision; it names the command that mends it."""
+    for name, database in (("identity", databases.identity), ("sessions", databases.sessions)):
+        newest = ScriptDirectory(str(FOLDER / name)).get_current_head()
+        with database.read() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != newest:
+            raise ConfigError(f"database {name} is at revision {found or 'none'}, {newest} is needed. Run `idp setup`.")
+
+
+def configuration(name: str, connection: Connection, metadata: MetaData) -> Config:
+    """Return Alembic's configuration for one database over an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER / name))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, metadata=metadata)
+    return config
+
+
+def _upgrade(name: str, database: Database, metadata: MetaData) -> str:
+    with database.write() as connection:
+        if not database.is_sqlite:
+            # Both schemas before the first table: each database's search path names the other one, too.
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS sessions"))
+        command.upgrade(configuration(name, connection, metadata), "head")
+        return MigrationContext.configure(connection).get_current_revision() or ""
