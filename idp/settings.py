@@ -1,7 +1,7 @@
 """Load settings: files, then the environment. What the settings are is declared by the package that uses them.
 
 Order, later wins: defaults in the classes, the file named by `IDP_CONFIG`, the file named by `IDP_CONFIG_EXTRA`,
-`IDP_<SECTION>__<FIELD>`. Tables merge, values and lists replace; a list marked `Adds` grows with every layer.
+`IDP_<SECTION>__<FIELD>`. The fees application is configured apart: its names begin with `IDP_FEES_`. Tables merge, values and lists replace; a list marked `Adds` grows with every layer.
 A relative path is relative to the file that holds it (in the environment: to the working folder), so that a copied
 folder is a second installation.
 """
@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from idp.errors import ConfigError
 
 PREFIX = "IDP_"
-RESERVED = {"IDP_CONFIG", "IDP_CONFIG_EXTRA", "IDP_PORT"}
+FEES_PREFIX = "IDP_FEES_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,20 @@ Sections = Mapping[str, type[Section]]
 M = TypeVar("M", bound=BaseModel)
 
 
-def load(model: type[M], environment: Mapping[str, str] | None = None) -> M:
+def load(model: type[M], environment: Mapping[str, str] | None = None, prefix: str = PREFIX) -> M:
     """Return the joined settings, an instance of `model` whose fields are the sections.
 
+    Shape:   prefix "IDP_FEES_" reads IDP_FEES_CONFIG, IDP_FEES_CONFIG_EXTRA and IDP_FEES_<SECTION>__<FIELD> instead
     Raises:  ConfigError with every mistake at once: unknown keys, wrong values, unreadable files
     """
     environment = os.environ if environment is None else environment
     merged: dict[str, Any] = {}
-    for variable in ("IDP_CONFIG", "IDP_CONFIG_EXTRA"):
+    for variable in (f"{prefix}CONFIG", f"{prefix}CONFIG_EXTRA"):
         if name := environment.get(variable):
             file = Path(name).resolve()
             layer = _with_absolute_paths(model, _read(file, variable), file.parent)
             merged = _merge(model, merged, layer)
-    layer = _with_absolute_paths(model, _from_environment(model, environment), Path.cwd())
+    layer = _with_absolute_paths(model, _from_environment(model, environment, prefix), Path.cwd())
     merged = _merge(model, merged, layer)
     try:
         return model.model_validate(merged)
@@ -71,18 +72,23 @@ def _read(file: Path, variable: str) -> dict[str, Any]:
         raise ConfigError(f"{variable}={file}: not TOML in UTF-8: {exc}") from exc
 
 
-def _from_environment(model: type[BaseModel], environment: Mapping[str, str]) -> dict[str, Any]:
+def _from_environment(model: type[BaseModel], environment: Mapping[str, str], prefix: str) -> dict[str, Any]:
     """`IDP_CAS__SERVICE_TICKET_S=20` -> `{"cas": {"service_ticket_s": "20"}}`; tables nest by `__`."""
     layer: dict[str, Any] = {}
     for variable, text in environment.items():
-        if not variable.startswith(PREFIX) or variable in RESERVED or "__" not in variable:
+        if "__" not in variable or _owner(variable) != prefix:
             continue
-        path = variable.removeprefix(PREFIX).lower().split("__")
+        path = variable.removeprefix(prefix).lower().split("__")
         table = layer
         for key in path[:-1]:
             table = table.setdefault(key, {})
         table[path[-1]] = _value(_annotation(model, path), text)
     return layer
+
+
+def _owner(variable: str) -> str | None:
+    """Return the longest prefix that fits: `IDP_FEES_WEB__PORT` is not ours, though it begins with `IDP_`."""
+    return next((prefix for prefix in (FEES_PREFIX, PREFIX) if variable.startswith(prefix)), None)
 
 
 def _value(annotation: Any, text: str) -> Any:
@@ -211,6 +217,8 @@ def _toml(value: Any) -> str:
             return str(value).lower()
         case list() | tuple() | set() | frozenset():
             return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case BaseModel():
+            return _toml(value.model_dump())
         case dict():
             return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
         case _:
