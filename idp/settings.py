@@ -1,7 +1,8 @@
 """Load settings: files, then the environment. What the settings are is declared by the package that uses them.
 
 Order, later wins: defaults in the classes, the file named by `IDP_CONFIG`, the file named by `IDP_CONFIG_EXTRA`,
-`IDP_<SECTION>__<FIELD>`. The fees application is configured apart: its names begin with `IDP_FEES_`. Tables merge, values and lists replace; a list marked `Adds` grows with every layer.
+`IDP_<SECTION>__<FIELD>`. The fees application is configured apart: its variables begin with `IDP_FEES_`.
+Tables merge, values and lists replace; a list marked `Adds` grows with every layer.
 A relative path is relative to the file that holds it (in the environment: to the working folder), so that a copied
 folder is a second installation.
 """
