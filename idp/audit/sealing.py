@@ -8,6 +8,7 @@ every digest after it.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,8 @@ def _chain(events: Sequence[dict[str, Any]], seq: int, digest: str) -> Iterator[
 def verify(databases: Databases) -> tuple[int, Broken | None]:
     """Return how many rows were checked, and the first that does not fit, if any."""
     digest, count = "", 0
-    with databases.identity.read() as connection:
-        for row in journal.sealed(connection):
+    with databases.identity.read() as connection, closing(journal.sealed(connection)) as rows:
+        for row in rows:
             count += 1
             if row.seq != count or chained(row._asdict(), digest) != row.digest:
                 return count, Broken(row.seq, row.event_id)

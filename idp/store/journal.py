@@ -47,9 +47,9 @@ def append(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def sealed(connection: Connection, after: int = 0) -> Iterator[Row[Any]]:
     """Yield the journal in order, from the row after number `after`."""
-    yield from connection.execution_options(yield_per=1000).execute(
-        select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
-    )
+    query = select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
+    with connection.execution_options(yield_per=1000).execute(query) as rows:
+        yield from rows
 
 
 def newest(database: Database, table: Table, count: int, kind: str, subject: str) -> list[dict[str, Any]]:
