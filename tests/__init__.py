@@ -1,0 +1,1 @@
+"""The project's tests; what they share lies in tests/support."""

@@ -1,0 +1,95 @@
+"""Fixtures for every suite. Servers are real; they start when the first test asks for them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.clock import ManualClock
+from tests.support.counts import CAMPAIGN, TEST, Counts
+from tests.support.databases import PostgresDatabase, SqliteTemplate, make_postgres_database
+from tests.support.postgresql import running_postgres
+from tests.support.run import CONTROLLER, FOLDER, RunPlugin
+from tests.support.suites import SuiteTimes
+
+COUNTS = pytest.StashKey[Counts]()
+STORE_SUITE = Path(__file__).parent / "store"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("idp")
+    group.addoption("--campaign", type=int, metavar="SEED", help="full counts, with this seed (see `make campaign`)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RunPlugin(), "idp-run")  # its own pytest_configure runs at once
+    config.pluginmanager.register(SuiteTimes(), "idp-suites")
+    seed = config.getoption("--campaign")
+    counts = config.stash[COUNTS] = TEST if seed is None else replace(CAMPAIGN, seed=seed)
+    hypothesis.settings.register_profile(
+        "idp", max_examples=counts.examples, deadline=None, derandomize=seed is None, database=None
+    )
+    hypothesis.settings.load_profile("idp")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what touches the store on both kinds of database; elsewhere SQLite stands for both."""
+    if "databases" in metafunc.fixturenames and metafunc.definition.path.is_relative_to(STORE_SUITE):
+        metafunc.parametrize("databases", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock at 2026-10-01T10:00Z that the test moves: `clock.advance(seconds)`."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def counts(pytestconfig: pytest.Config) -> Counts:
+    """How often to try; see tests/support/counts.py."""
+    return pytestconfig.stash[COUNTS]
+
+
+@pytest.fixture
+def keys() -> Keys:
+    """Keys that are the same in every run."""
+    return Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=", web=b"w" * 64)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> SqliteTemplate:
+    """Empty SQLite files with every table."""
+    return SqliteTemplate.make(tmp_path_factory.mktemp("sqlite-template"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> str:
+    """URL of the run's own PostgreSQL, as its superuser."""
+    return running_postgres(pytestconfig.stash[FOLDER], pytestconfig.stash[CONTROLLER]).url("postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str, worker_id: str) -> PostgresDatabase:
+    """This worker's database, with every table."""
+    return PostgresDatabase.make(postgres_server, f"idp_{worker_id}")
+
+
+@pytest.fixture
+def empty_postgres(postgres_server: str, worker_id: str) -> str:
+    """URL of a database without any schema or table, for migrations."""
+    return make_postgres_database(postgres_server, f"empty_{worker_id}")
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+    """Fresh databases with every table; in tests/store once on SQLite and once on PostgreSQL."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        with request.getfixturevalue("postgres_database").databases() as databases:
+            yield databases
+    else:
+        with request.getfixturevalue("sqlite_template").databases(tmp_path / "data") as databases:
+            yield databases

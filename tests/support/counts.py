@@ -1,0 +1,20 @@
+"""How often things are tried: the one place. `make test` takes TEST, `make campaign` takes CAMPAIGN."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers of tries. A test asks for the fixture `counts`; hypothesis takes `examples` by itself."""
+
+    seed: int
+    examples: int  # of each hypothesis property
+    store_examples: int  # of a property that writes to a database at each try
+    racers: int  # threads or processes that fight for one thing
+    races: int  # how often they do
+    kills: int  # kill -9 at a random moment
+    people: int  # in the larger sample exports
+
+
+TEST = Counts(seed=2026, examples=60, store_examples=15, racers=4, races=20, kills=2, people=300)
+CAMPAIGN = Counts(seed=0, examples=5_000, store_examples=500, racers=8, races=1_000, kills=40, people=20_000)
