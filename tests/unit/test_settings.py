@@ -102,7 +102,7 @@ def test_all_mistakes_are_shown_together_and_without_their_values(tmp_path: Path
 
 
 def test_an_unknown_key_in_the_environment_is_a_mistake() -> None:
-    with pytest.raises(ConfigError, match="sso.colour: unknown key"):
+    with pytest.raises(ConfigError, match=r"sso\.colour: unknown key"):
         load(Everything, {"IDP_SSO__COLOUR": "red"})
 
 
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(ConfigError, match="IDP_CONFIG=/nowhere/idp.toml"):
+    with pytest.raises(ConfigError, match=r"IDP_CONFIG=/nowhere/idp\.toml"):
         load(Everything, {"IDP_CONFIG": "/nowhere/idp.toml"})
 
 
