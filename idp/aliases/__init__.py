@@ -1,1 +1,1 @@
-"""Owns the rules of mail addresses: proposals, refusals, the alias. Pure; the ledger's tables are in store."""
+"""Owns how a student's address may look: alias, proposals, refusals. Pure: who holds an address is in the store."""

@@ -1,0 +1,24 @@
+"""The alias `s<album>@…`: decided here, from the album number alone."""
+
+import re
+
+from idp.people.values import Album
+
+
+def alias_local_part(album: Album, prefix: str) -> str:
+    """Return the part before the @ of the alias that belongs to `album` and to nobody else.
+
+    Shape:   "12345" -> "s12345"; leading zeros kept, as on the student card
+    Source:  student account instruction, step 3
+    """
+    return prefix + album
+
+
+def alias_address(album: Album, prefix: str, domain: str) -> str:
+    """Return the whole alias: `s12345@student.po.edu.pl`."""
+    return f"{alias_local_part(album, prefix)}@{domain}"
+
+
+def has_alias_form(local_part: str, prefix: str) -> bool:
+    """Say whether `local_part` is the alias of some album, present or future."""
+    return re.fullmatch(rf"{prefix}[0-9]+", local_part) is not None
