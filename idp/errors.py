@@ -1,7 +1,7 @@
 """Every error that we raise on purpose.
 
 IdpError
-├── InvalidInput      InvalidAlbum, InvalidAddress, InvalidServiceUrl
+├── InvalidInput      InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount, InvalidAccountNumber
 ├── Refused           BadCredentials, AccountLocked, TooManyAttempts, NotAllowed
 ├── NotFound
 ├── Conflict          AliasTaken, StaleVersion
@@ -46,6 +46,18 @@ class InvalidServiceUrl(InvalidInput):
     """Not a URL that an application may ask us to return to."""
 
     code = "invalid_service_url"
+
+
+class InvalidAmount(InvalidInput):
+    """Not an amount of money greater than nothing."""
+
+    code = "invalid_amount"
+
+
+class InvalidAccountNumber(InvalidInput):
+    """Not a Polish account number; the text says what is wrong."""
+
+    code = "invalid_account_number"
 
 
 class InvalidPassword(InvalidInput):

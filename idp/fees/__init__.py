@@ -1,1 +1,1 @@
-"""Owns the fees application: a process of its own that knows students from the registry export and people's sign-in through CAS."""
+"""Owns the fees application, a process of its own: charges, individual account numbers, payments. Knows people only by CAS."""
