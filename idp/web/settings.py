@@ -10,14 +10,16 @@ from idp.settings import Section
 class WebSettings(Section):
     """`[web]`: the server of the pages."""
 
-    base_url: Annotated[str, "Address that browsers use, without a slash at the end. Links in letters start with it."] = (
-        "http://127.0.0.1:8080"
-    )
+    base_url: Annotated[
+        str, "Address that browsers use, without a slash at the end. Links in letters start with it."
+    ] = "http://127.0.0.1:8080"
     host: Annotated[str, "Address to listen on."] = "127.0.0.1"
     port: Annotated[int, "Port to listen on.", Field(ge=1, le=65535)] = 8080
     workers: Annotated[int, "Web processes.", Field(ge=1)] = 2
     blocking_threads: Annotated[int, "Threads of each web process.", Field(ge=1)] = 4
-    trusted_proxies: Annotated[int, "Reverse proxies in front whose X-Forwarded-* headers are believed.", Field(ge=0)] = 0
+    trusted_proxies: Annotated[
+        int, "Reverse proxies in front whose X-Forwarded-* headers are believed.", Field(ge=0)
+    ] = 0
 
     @property
     def is_https(self) -> bool:
@@ -34,8 +36,12 @@ class UniversitySettings(Section):
     }
     short_name: Annotated[str, "Short name, shown beside the logo."] = "PO"
     home_page: Annotated[str, "The university's own site."] = "https://po.edu.pl"
-    accent_colour: Annotated[str, "Main colour of the pages (CSS hex).", Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#00539b"
-    default_language: Annotated[str, "Language when the browser asks for none of ours.", Field(pattern="^(pl|en)$")] = "pl"
+    accent_colour: Annotated[str, "Main colour of the pages (CSS hex).", Field(pattern=r"^#[0-9a-fA-F]{6}$")] = (
+        "#00539b"
+    )
+    default_language: Annotated[str, "Language when the browser asks for none of ours.", Field(pattern="^(pl|en)$")] = (
+        "pl"
+    )
     time_zone: Annotated[str, "Time zone of dates on pages and of the noon sync."] = "Europe/Warsaw"
     service_center_name: Annotated[dict[str, str], "The Student Service Center in each language."] = {
         "pl": "Centrum Obsługi Studenta",

@@ -1,0 +1,75 @@
+"""Which language a page speaks: the one chosen, else the one that the application or the browser asks for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+from flask import Flask, Response, request
+from flask_babel import Babel, get_locale
+
+from idp.web.settings import UniversitySettings
+
+LANGUAGES = {"pl": "Polski", "en": "English"}
+COOKIE = "idp_language"
+CATALOGUES = Path(__file__).parent / "i18n"
+_ONE_YEAR_S = 365 * 24 * 3600
+
+
+def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
+    """Translate the pages of `app`, and give its templates `language`, `page_url_in(code)` and `in_language(texts)`."""
+    Babel(
+        app,
+        default_locale=university.default_language,
+        default_timezone=university.time_zone,
+        default_translation_directories=str(CATALOGUES),
+        locale_selector=lambda: chosen_language(university.default_language),
+    )
+
+    def in_language(texts: Mapping[str, str]) -> str:
+        return text_in(texts, current_language(), university.default_language)
+
+    @app.context_processor
+    def language() -> dict[str, str]:
+        return {"language": current_language()}
+
+    @app.after_request
+    def remember(response: Response) -> Response:
+        if (asked := request.args.get("lang")) in LANGUAGES and request.cookies.get(COOKIE) != asked:
+            response.set_cookie(
+                COOKIE, asked, max_age=_ONE_YEAR_S, secure=is_https, httponly=True, samesite="Lax", path="/"
+            )
+        return response
+
+    app.jinja_env.globals.update(languages=LANGUAGES, page_url_in=page_url_in, in_language=in_language)
+
+
+def chosen_language(default: str) -> str:
+    """Return the language of this request.
+
+    `?lang=` (the switch on every page), then what was chosen before, then `?locale=` (an application that sends
+    somebody to sign in names its own language so, as USOSweb does), then the browser's wish.
+    """
+    for wish in (request.args.get("lang"), request.cookies.get(COOKIE), request.args.get("locale")):
+        if wish in LANGUAGES:
+            return str(wish)
+    return request.accept_languages.best_match(list(LANGUAGES), default) or default
+
+
+def current_language() -> str:
+    """Return "pl" or "en"."""
+    locale = get_locale()
+    return locale.language if locale else "en"
+
+
+def page_url_in(language: str) -> str:
+    """Return the address of this page in another language; of the front page where this one answers no GET."""
+    rule = request.url_rule
+    if rule is not None and "GET" not in (rule.methods or ()):
+        return "/?" + urlencode({"lang": language})
+    query = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
+    return request.path + "?" + urlencode([*query, ("lang", language)])
+
+
+def text_in(texts: Mapping[str, str], language: str, default: str) -> str:
+    """Return the text of a setting that has one per language, or the nearest that there is."""
+    return texts.get(language) or texts.get(default) or next(iter(texts.values()), "")

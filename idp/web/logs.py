@@ -1,0 +1,81 @@
+"""Write logs that may be kept for two years: one line per event, with the request's number, without secrets."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REDACTED = "[redacted]"
+
+_SECRET_NAME = re.compile(
+    r"password|passwd|secret|ticket|token|pesel|document|national_id|cookie|authorization|samlresponse|pgt|tgt|otp",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(
+    r"""
+    (?P<tag>\b(?:password|passwd|secret|ticket|token|pgtId|pgtIou|pesel|SAMLResponse)=)[^&\s"']+
+    | \b(?:ST|PT|PGT|PGTIOU|TGT|TGC|LT)-[\w.-]{8,}         # CAS tickets, wherever they stand
+    | \b\d{11}\b                                           # the form of a PESEL
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+
+
+def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send our log lines and those of libraries to `stream` (standard error), redacted.
+
+    Shape:   log_format: "json", "console", or "auto" (console on a terminal, else JSON)
+    Effect:  the process's logging configuration is replaced; a repeat is harmless
+    """
+    stream = stream or sys.stderr
+    for_people = log_format == "console" or (log_format == "auto" and stream.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    # Text tracebacks without local variables: locals hold passwords.
+    last: list[Processor] = [structlog.processors.format_exc_info, redact]
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        if for_people
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace what must not be logged, by the name of the field and by the look of the text."""
+    return {name: REDACTED if _SECRET_NAME.search(name) else _clean(value) for name, value in event.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(lambda found: (found["tag"] or "") + REDACTED, value)
+    if isinstance(value, Mapping):
+        return redact(None, "", dict(value))
+    if isinstance(value, list | tuple | set):
+        return [_clean(item) for item in value]
+    return value

@@ -1,0 +1,121 @@
+"""Build the Flask application that every page of ours lives in.
+
+What a blueprint gets from here: CSRF protection of every POST (`{{ csrf() }}` in the form), headers, languages, failure
+pages, a correlation id per request, `base.html` and `macros.html`. A view that needs more asks by name:
+`allow_form_targets` (idp.web.headers), `exempt_from_csrf` below.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Blueprint, Flask, Response, g, request
+from flask_wtf.csrf import CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from idp.clock import Clock
+from idp.web.assets import Assets
+from idp.web.failures import answer_failures
+from idp.web.headers import send_headers
+from idp.web.languages import speak
+from idp.web.settings import UniversitySettings, WebSettings
+
+MAX_REQUEST_BYTES = 256 * 1024
+MAX_FORM_FIELDS = 200
+
+# No vowels and no look-alikes: people read this number out on the telephone.
+_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
+
+log = structlog.get_logger(__name__)
+
+
+def new_flask(
+    name: str,
+    web: WebSettings,
+    university: UniversitySettings,
+    secret_key: bytes,
+    clock: Clock,
+    cookie_name: str,
+) -> Flask:
+    """Return an application without pages of its own, ready for blueprints.
+
+    Shape:   name: what people call it, shown in the top bar ("eStudent"); a lazy translation is welcome
+             cookie_name: of Flask's signed cookie, which holds form state and messages only; `__Host-` over https
+    """
+    app = Flask("idp.web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
+    app.config.update(
+        SECRET_KEY=secret_key,
+        SESSION_COOKIE_NAME=f"__Host-{cookie_name}" if web.is_https else cookie_name,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=web.is_https,
+        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_FIELDS,
+        # A form lives as long as the browser's session: a reader who needs an hour for a page is not refused.
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    _number_requests(app)  # first: what follows may fail and then needs the number
+    CSRFProtect(app)
+    speak(app, university, web.is_https)
+    send_headers(app, web.is_https)
+    answer_failures(app, clock)
+    _dress(app, name, university)
+    if web.trusted_proxies:
+        hops = web.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign] # the way that Flask documents
+    return app
+
+
+def exempt_from_csrf(app: Flask, what: Blueprint | Callable[..., Any]) -> None:
+    """Take POSTs without a form token for a view or a blueprint: for programs, never for what a cookie authorises."""
+    app.extensions["csrf"].exempt(what)
+
+
+def _dress(app: Flask, name: str, university: UniversitySettings) -> None:
+    """Give the templates what the layout needs. Globals, so that imported macros see them too."""
+    assets = Assets(university)
+    app.register_blueprint(assets.blueprint())
+    app.jinja_env.globals.update(
+        application_name=name,
+        university=university,
+        asset_url=assets.url,
+        has_page=lambda endpoint: endpoint in app.view_functions,
+    )
+
+
+def _number_requests(app: Flask) -> None:
+    """Bind a correlation id of ours to each request; a client's own X-Request-Id is not believed."""
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        g.correlation_id = new_correlation_id()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlation_id=g.correlation_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        if correlation_id := g.get("correlation_id"):
+            response.headers["X-Request-Id"] = correlation_id
+        # The rule and not the path or query: those may carry a ticket or a single-use link.
+        rule = request.url_rule.rule if request.url_rule else "-"
+        took_ms = round(1000 * (time.perf_counter() - g.get("started", time.perf_counter())), 1)
+        emit = log.debug if request.blueprint == "assets" else log.info
+        emit("request", method=request.method, rule=rule, status=response.status_code, took_ms=took_ms)
+        return response
+
+
+def new_correlation_id() -> str:
+    """Return a fresh number for a request.
+
+    Shape:   "k3f9-7qzm-2x8w"
+    """
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    return "-".join((letters[:4], letters[4:8], letters[8:]))
