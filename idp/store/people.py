@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from idp.store.base import UtcDateTime, identity_metadata
@@ -100,4 +101,13 @@ address = Table(
     Column("person_id", String(32), ForeignKey("person.person_id"), nullable=False, index=True),
     Column("kind", String(8), nullable=False),  # primary | alias | former
     Column("since", UtcDateTime, nullable=False),
+    # One primary and one alias per person, whoever asks at the same moment; former ones may be many.
+    Index(
+        "uq_address_person_id_kind",
+        "person_id",
+        "kind",
+        unique=True,
+        sqlite_where=text("kind <> 'former'"),
+        postgresql_where=text("kind <> 'former'"),
+    ),
 )

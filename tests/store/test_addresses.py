@@ -1,0 +1,177 @@
+"""Addresses: one owner each, for ever, held by the tables' constraints."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select
+
+from idp.aliases.look_alikes import look_alike_key
+from idp.errors import AliasTaken, Conflict
+from idp.store.addresses import (
+    Addresses,
+    NewAddress,
+    addresses_of,
+    first_owner_of,
+    give,
+    stream_addresses,
+    taken_among,
+)
+from idp.store.base import Databases
+from idp.store.people import address, person
+
+AT = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
+DOMAIN = "student.po.edu.pl"
+
+
+def new(local_part: str) -> NewAddress:
+    return NewAddress(f"{local_part}@{DOMAIN}", f"{look_alike_key(local_part)}@{DOMAIN}")
+
+
+def alias(number: int) -> NewAddress:
+    return NewAddress(f"s{number}@{DOMAIN}", f"s{number}@{DOMAIN}")
+
+
+def add_people(databases: Databases, *person_ids: str) -> None:
+    texts = ("given_name", "middle_name", "surname_prefix", "surname", "previous_surname", "sex", "citizenships")
+    rows = [
+        {
+            **dict.fromkeys((*texts, "private_mail", "digest", "source_import"), ""),
+            "person_id": each,
+            "os_id": each,
+            "uid": f"u{each}",
+            "changed_at": AT,
+            "first_seen_at": AT,
+            "source_line": 1,
+        }
+        for each in person_ids
+    ]
+    with databases.identity.write() as connection:
+        connection.execute(insert(person), rows)
+
+
+def give_one(databases: Databases, person_id: str, name: str, number: int) -> None:
+    with databases.identity.write() as connection:
+        give(connection, AT, person_id, new(name), alias(number))
+
+
+def outcome(act: Callable[[], None]) -> str:
+    try:
+        act()
+    except (AliasTaken, Conflict) as refusal:
+        return refusal.code
+    return "given"
+
+
+def test_a_given_address_and_alias_are_found_again(databases: Databases) -> None:
+    add_people(databases, "p1", "p2")
+    give_one(databases, "p1", "jan.kowalski", 12345)
+
+    with databases.identity.read() as connection:
+        assert addresses_of(connection, "p1") == Addresses(f"jan.kowalski@{DOMAIN}", f"s12345@{DOMAIN}")
+        assert addresses_of(connection, "p2") == Addresses()
+        assert first_owner_of(connection, f"Jan.Kowalski@{DOMAIN}") == "p1"
+        assert first_owner_of(connection, f"nobody@{DOMAIN}") is None
+
+
+@pytest.mark.parametrize("name", ["jan.kowalski", "jankowalski", "jan-kowa1ski"])
+def test_an_address_or_one_that_looks_like_it_is_never_given_twice(databases: Databases, name: str) -> None:
+    add_people(databases, "p1", "p2")
+    give_one(databases, "p1", "jan.kowalski", 1)
+
+    with pytest.raises(AliasTaken):
+        give_one(databases, "p2", name, 2)
+    with databases.identity.read() as connection:
+        assert addresses_of(connection, "p2") == Addresses()
+
+
+def test_an_address_that_no_longer_delivers_stays_its_first_owners(databases: Databases) -> None:
+    add_people(databases, "p1", "p2")
+    give_one(databases, "p1", "jan.kowalski", 1)
+    with databases.identity.write() as connection:
+        connection.execute(address.delete())
+
+    with pytest.raises(AliasTaken):
+        give_one(databases, "p2", "jan.kowalski", 2)
+
+
+def test_an_alias_belongs_to_one_album_only(databases: Databases) -> None:
+    add_people(databases, "p1", "p2")
+    give_one(databases, "p1", "jan.kowalski", 1)
+
+    with pytest.raises(AliasTaken):
+        give_one(databases, "p2", "anna.nowak", 1)
+
+
+def test_a_person_has_one_primary_address(databases: Databases) -> None:
+    add_people(databases, "p1")
+    give_one(databases, "p1", "jan.kowalski", 1)
+
+    with pytest.raises(Conflict):
+        give_one(databases, "p1", "kowalski.jan", 2)
+    with databases.identity.read() as connection:
+        assert first_owner_of(connection, f"kowalski.jan@{DOMAIN}") is None
+
+
+def test_of_a_hundred_parallel_choices_of_one_name_exactly_one_wins(databases: Databases) -> None:
+    people = [f"p{number}" for number in range(100)]
+    add_people(databases, *people)
+
+    def choose(number: int) -> str:
+        return outcome(lambda: give_one(databases, people[number], "jan.kowalski", number + 1))
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        outcomes = list(pool.map(choose, range(100)))
+
+    assert sorted(outcomes) == ["alias_taken"] * 99 + ["given"]
+    with databases.identity.read() as connection:
+        assert len(connection.execute(select(address.c.address)).all()) == 2
+
+
+def test_of_many_parallel_choices_by_one_person_exactly_one_wins(databases: Databases) -> None:
+    add_people(databases, "p1")
+
+    def choose(number: int) -> str:
+        return outcome(lambda: give_one(databases, "p1", f"name.{chr(97 + number)}x", number + 1))
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        outcomes = list(pool.map(choose, range(8)))
+
+    assert sorted(outcomes) == ["conflict"] * 7 + ["given"]
+
+
+def test_former_addresses_are_kept_beside_the_primary(databases: Databases) -> None:
+    add_people(databases, "p1")
+    give_one(databases, "p1", "anna.nowak", 1)
+    with databases.identity.write() as connection:
+        former = {"address": f"anna.dawna@{DOMAIN}", "person_id": "p1", "kind": "former", "since": AT}
+        connection.execute(insert(address), [former, {**former, "address": f"anna.wczesniejsza@{DOMAIN}"}])
+
+    with databases.identity.read() as connection:
+        found = addresses_of(connection, "p1")
+    assert found.former == (f"anna.dawna@{DOMAIN}", f"anna.wczesniejsza@{DOMAIN}")
+    assert found.all()[:2] == (f"anna.nowak@{DOMAIN}", f"s1@{DOMAIN}")
+
+
+def test_everybodys_addresses_come_sorted_by_person(databases: Databases) -> None:
+    add_people(databases, "p1", "p2", "p3")
+    give_one(databases, "p3", "jan.kowalski", 3)
+    give_one(databases, "p1", "anna.nowak", 1)
+
+    with databases.identity.read() as connection:
+        found = list(stream_addresses(connection))
+
+    assert [(person_id, mine.primary) for person_id, mine in found] == [
+        ("p1", f"anna.nowak@{DOMAIN}"),
+        ("p3", f"jan.kowalski@{DOMAIN}"),
+    ]
+
+
+def test_the_taken_ones_of_a_list_are_named(databases: Databases) -> None:
+    add_people(databases, "p1")
+    give_one(databases, "p1", "jan.kowalski", 1)
+    wanted = [new(name).looks_like for name in ("jan.kowalski", "jan.kowalski2")]
+
+    with databases.identity.read() as connection:
+        assert taken_among(connection, wanted) == {wanted[0]}

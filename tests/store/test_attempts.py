@@ -1,0 +1,60 @@
+"""Tries per album and day, and holds, counted for all processes together."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+from idp.store.attempts import count_try, sweep
+from idp.store.base import Databases
+from idp.store.leases import free, hold
+
+DAY = date(2026, 10, 1)
+
+
+def test_tries_are_counted_per_album_and_day(databases: Databases) -> None:
+    with databases.sessions.write() as connection:
+        counted = [
+            count_try(connection, album, day)
+            for album, day in [("1", DAY), ("1", DAY), ("2", DAY), ("1", date(2026, 10, 2))]
+        ]
+
+    assert counted == [1, 2, 1, 1]
+
+
+def test_parallel_tries_are_all_counted(databases: Databases) -> None:
+    def one(_: int) -> int:
+        with databases.sessions.write() as connection:
+            return count_try(connection, "1", DAY)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert sorted(pool.map(one, range(24))) == list(range(1, 25))
+
+
+def test_past_days_are_forgotten(databases: Databases) -> None:
+    with databases.sessions.write() as connection:
+        count_try(connection, "1", DAY)
+        assert sweep(connection, DAY) == 0
+        assert sweep(connection, date(2026, 10, 2)) == 1
+        assert count_try(connection, "1", DAY) == 1
+
+
+def test_only_one_of_many_holds_a_name(databases: Databases) -> None:
+    def one(_: int) -> str | None:
+        with databases.sessions.write() as connection:
+            return hold(connection, "claim:p1", now=100.0, until=160.0)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert sum(holder is not None for holder in pool.map(one, range(16))) == 1
+
+
+def test_a_freed_or_expired_hold_can_be_taken_again(databases: Databases) -> None:
+    with databases.sessions.write() as connection:
+        first = hold(connection, "claim:p1", now=100.0, until=160.0)
+        assert first is not None
+        free(connection, "claim:p1", "somebody else")
+        assert hold(connection, "claim:p1", now=159.0, until=200.0) is None
+        second = hold(connection, "claim:p1", now=160.0, until=220.0)
+        assert second is not None
+        free(connection, "claim:p1", first)
+        assert hold(connection, "claim:p1", now=161.0, until=220.0) is None
+        free(connection, "claim:p1", second)
+        assert hold(connection, "claim:p1", now=161.0, until=220.0) is not None
