@@ -1,0 +1,55 @@
+# The two commands of every day are `make demo` and `make test`; `make` alone lists them all.
+
+PYTHON := .venv/bin/python
+# Processes for the tests; the browser and the servers need some of each core, too.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+SEED ?= $(shell date +%s)
+CODE := idp deploy tests $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test lint format campaign setup setup-test lock messages clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 26
+
+demo: setup ## Start everything with 300 sample students on 127.0.0.1:8080 (IDP_PORT)
+	@exec $(PYTHON) -m deploy.demo
+
+demo-reset: setup ## Forget the demo's people and begin anew, then start
+	@exec $(PYTHON) -m deploy.demo --reset
+
+test: setup-test ## Run every test
+	@$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
+
+campaign: setup-test ## Run every test at full counts; resumable by SEED=…; results go to docs/campaign.md
+	@$(PYTHON) -m tests.support.campaign --seed $(SEED) --jobs $(JOBS) $(ARGS)
+
+lint: setup ## Check form, types, imports and dependencies
+	@$(PYTHON) -m ruff check $(CODE)
+	@$(PYTHON) -m ruff format --check $(CODE)
+	@$(PYTHON) -m mypy --strict $(CODE)
+	@.venv/bin/lint-imports
+	@.venv/bin/deptry .
+
+format: setup ## Mend what can be mended by itself
+	@$(PYTHON) -m ruff check --fix $(CODE)
+	@$(PYTHON) -m ruff format $(CODE)
+
+setup: ## Install what is missing, and nothing else
+	@scripts/packages demo
+	@scripts/venv
+	@scripts/messages compile
+
+setup-test:
+	@scripts/packages test
+	@scripts/venv
+	@scripts/messages compile
+
+messages: setup ## Collect the texts of pages and letters into the translation catalogues
+	@scripts/messages collect
+
+lock: setup ## Resolve the requirements anew, with hashes
+	@scripts/lock
+
+clean: ## Remove what setup and tests made; the demo's data stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,203 @@
+"""Start processes that belong to this one, watch them, and end them with it, whatever ends it.
+
+Signals are waited for, never handled in the middle of something: they are blocked here and taken one by one with
+`sigtimedwait`. A child gets a clean slate of signals, a process group of its own (a Ctrl-C at the terminal reaches us
+alone, and we end the children in order), and the kernel's promise to be told SIGTERM when we die, even by kill -9.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Stopped(BaseException):
+    """A signal asked us to stop; like KeyboardInterrupt it passes through `except Exception`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, and what to do when it ends by itself.
+
+    Shape:   Command("worker", [python, "-m", "idp", "worker"], restart=True)
+    """
+
+    name: str
+    words: Sequence[str]
+    environment: Mapping[str, str] | None = None  # None: ours
+    log: Path | None = None  # None: our own output
+    restart: bool = False  # False: its end is the end of all
+
+
+@dataclass(slots=True)
+class Child:
+    """A started command."""
+
+    command: Command
+    process: subprocess.Popen[bytes]
+    started_at: float
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Children:
+    """The running children of this process, in the order of their start.
+
+    Effect:  use it inside `signals_awaited()`; `stop()` must be called at the end
+    """
+
+    say: Callable[[str], None]
+    longest_pause_s: float = 30.0
+    _running: list[Child] = field(default_factory=list)
+    _waiting: dict[float, Child] = field(default_factory=dict)  # when to start again -> who
+
+    def start(self, command: Command) -> Child:
+        """Start a command; it dies with us."""
+        child = Child(command, _spawn(command), time.monotonic())
+        self._running.append(child)
+        return child
+
+    def run(self, command: Command) -> int:
+        """Run a command to its end and return its exit code.
+
+        Raises:  Stopped when a signal asks us to stop; ChildEnded when another child ends meanwhile
+        """
+        child = self.start(command)
+        while child.process.poll() is None:
+            self.wait(timeout_s=60.0, apart_from=child)
+        self._running.remove(child)
+        return child.process.returncode
+
+    def wait(self, timeout_s: float, apart_from: Child | None = None) -> None:
+        """Return after `timeout_s`, or earlier when something happened to a child; restart what is to be restarted.
+
+        Raises:  Stopped when a signal asks us to stop; ChildEnded when a child ended that must not
+        """
+        due_in = min((at - time.monotonic() for at in self._waiting), default=timeout_s)
+        caught = signal.sigtimedwait(_AWAITED, max(0.0, min(timeout_s, due_in)))
+        if caught is not None and caught.si_signo in STOP_SIGNALS:
+            raise Stopped(signal.Signals(caught.si_signo).name)
+        for child in [one for one in self._running if one is not apart_from and one.process.poll() is not None]:
+            self._ended(child)
+        for at in [at for at in self._waiting if at <= time.monotonic()]:
+            self._start_again(self._waiting.pop(at))
+
+    def watch(self) -> NoReturn:
+        """Watch until the end.
+
+        Raises:  as `wait`
+        """
+        while True:
+            self.wait(timeout_s=3600.0)
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """End all children, the last started first asked; kill what is still there after `timeout_s`."""
+        self._waiting.clear()
+        for child in reversed(self._running):
+            _signal_group(child, signal.SIGTERM, leader_only=True)
+        end = time.monotonic() + timeout_s
+        for child in self._running:
+            try:
+                child.process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.say(f"{child.command.name} did not stop in time and is killed")
+        for child in self._running:
+            # A group outlives its leader when a grandchild hangs.
+            _signal_group(child, signal.SIGKILL)
+            child.process.wait()
+        self._running.clear()
+
+    def _ended(self, child: Child) -> None:
+        self._running.remove(child)
+        _signal_group(child, signal.SIGKILL)
+        if not child.command.restart:
+            raise ChildEnded(child.command, child.process.returncode)
+        lived_s = time.monotonic() - child.started_at
+        failures = 1 if lived_s > 2 * self.longest_pause_s else child.failures + 1
+        pause_s = min(self.longest_pause_s, 0.5 * 2 ** (failures - 1))
+        child.failures = failures
+        self._waiting[time.monotonic() + pause_s] = child
+        self.say(f"{child.command.name} ended ({_how(child.process.returncode)}); it starts again in {pause_s:g} s")
+
+    def _start_again(self, dead: Child) -> None:
+        child = self.start(dead.command)
+        child.failures = dead.failures
+
+
+class ChildEnded(Exception):
+    """A child ended that we cannot do without."""
+
+    def __init__(self, command: Command, exit_code: int) -> None:
+        super().__init__(f"{command.name} ended by itself ({_how(exit_code)})")
+        self.command, self.exit_code = command, exit_code
+
+
+@contextmanager
+def signals_awaited() -> Iterator[None]:
+    """Block the signals that `Children` waits for, whatever we inherited.
+
+    Effect:  a shell's background job inherits SIGINT as ignored; here it counts all the same
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            # One that came while we were stopping must not interrupt whoever called us.
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _spawn(command: Command) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+
+    def prepare() -> None:
+        # Runs in the child between fork and exec. We are single-threaded, so Python code is safe here.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if os.getppid() != parent:
+            os._exit(1)  # it died before the kernel knew our wish
+
+    log = command.log.open("ab") if command.log else None
+    try:
+        return subprocess.Popen(  # noqa: S603 - the words are ours
+            list(command.words),
+            env=None if command.environment is None else dict(command.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
+    finally:
+        if log:
+            log.close()
+
+
+def _signal_group(child: Child, number: signal.Signals, *, leader_only: bool = False) -> None:
+    try:
+        if leader_only:
+            child.process.send_signal(number)
+        else:
+            os.killpg(child.process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _how(exit_code: int) -> str:
+    return f"killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"

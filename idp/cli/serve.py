@@ -1,0 +1,50 @@
+"""`idp serve`: the web server and the worker as children of one process."""
+
+import sys
+
+import click
+
+from idp.app import load_settings, open_idp
+from idp.cli.children import ChildEnded, Children, Command, Stopped, signals_awaited
+from idp.cli.granian import granian_command, require_free_port
+from idp.web.settings import WebSettings
+
+
+@click.command()
+def serve() -> None:
+    """Start the web server and its worker; SIGTERM or SIGINT stops both within 10 s."""
+    settings = load_settings()
+    # What would end the children one by one is said here once.
+    with open_idp(settings) as installation:
+        _ = installation.keys
+    require_free_port(settings.web.host, settings.web.port, "web.port")
+    sys.exit(run(settings.web))
+
+
+def run(web: WebSettings) -> int:
+    """Serve until a signal comes, and return the exit code.
+
+    Effect:  a worker that ends is started again; the end of the web server is the end of both, so that whoever
+             watches us (systemd, the demo) learns of it
+    """
+    children = Children(say=_say)
+    with signals_awaited():
+        try:
+            children.start(Command("web server", granian_command("idp.app:create_app", *_listening(web))))
+            children.start(Command("worker", [sys.executable, "-m", "idp", "worker"], restart=True))
+            children.watch()
+        except Stopped:
+            return 0
+        except ChildEnded as ended:
+            _say(str(ended))
+            return 1
+        finally:
+            children.stop()
+
+
+def _listening(web: WebSettings) -> tuple[str, int, int, int]:
+    return web.host, web.port, web.workers, web.blocking_threads
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"idp serve: {sentence}", err=True)
