@@ -1,1 +1,1 @@
-"""Owns the wire clients; knows no university words and no policy."""
+"""Owns the wire clients, LDAP and others: they know no university word, and each translates its library's errors once."""

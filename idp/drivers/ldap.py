@@ -1,0 +1,320 @@
+"""One LDAP operation at a time, over kept connections: binds to check a password, single reads and writes (ldap3).
+
+Entries are named by their DN here. There is no search: ldap3 2.10.2rc4 sends RFC 4515 escapes as they stand, so that no
+filter with a bracket, star or backslash ever matches. `idp.drivers.ldap_bulk` searches.
+"""
+
+import math
+import queue
+import select
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from ldap3 import AUTO_BIND_NONE, BASE, MODIFY_ADD, MODIFY_REPLACE, NONE, SAFE_SYNC, Connection, Server, Tls
+from ldap3.core.exceptions import LDAPException
+from ldap3.utils.dn import parse_dn
+
+from idp.drivers.ldap_values import (
+    ALREADY_EXISTS,
+    INVALID_CREDENTIALS,
+    NO_SUCH_OBJECT,
+    SUCCESS,
+    TRANSIENT_CODES,
+    AddValues,
+    LdapEntry,
+    LdapServer,
+    Modification,
+    Replace,
+)
+from idp.errors import Conflict, NotFound, TargetRejected, TargetUnavailable
+
+ENTRY_WITHOUT_PASSWORD = 48
+
+
+class Directory:
+    """A server as one account sees it. Threads share it; connections are kept and given out one by one."""
+
+    def __init__(self, server: LdapServer, dn: str, password: str, kept: int = 8) -> None:
+        if not dn or not password:
+            # Either one empty makes an anonymous bind, which succeeds on many servers (RFC 4513 section 5.1).
+            raise ValueError("an account needs a DN and a password")
+        self._server = server
+        self._dn = dn
+        self._password = password
+        self._own = _Kept(kept)
+        self._others = _Kept(kept)
+
+    def bind(self, dn: str, password: str) -> bool:
+        """Return whether this is the password of `dn`; False also where there is no such entry.
+
+        Raises:  TargetUnavailable when the server could not say
+        Source:  RFC 4513 section 5.1.2; docs/domain.md, LDAP behaviour
+        """
+        if not dn or not password or "\0" in password:
+            return False
+        with self._lent(self._others) as connection:
+            code = _bind(connection, dn, password)
+            if code == SUCCESS:
+                return _is_same_dn(_who_am_i(connection), dn)
+            if code in (INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOUT_PASSWORD):
+                return False
+            raise TargetUnavailable(f"the directory answered a bind with code {code}")
+
+    def read(self, dn: str, attributes: Sequence[str]) -> LdapEntry | None:
+        """Return one entry with these attributes, or None.
+
+        Raises:  TargetUnavailable, TargetRejected
+        """
+        with self._own_connection() as connection:
+            _, result, response, _ = connection.search(
+                dn,
+                "(objectClass=*)",
+                search_scope=BASE,
+                attributes=list(attributes),
+                time_limit=math.ceil(self._server.timeout_s),
+            )
+            if result["result"] == NO_SUCH_OBJECT:
+                return None
+            _check((None, result), dn)
+            return next((_entry(each) for each in response if each["type"] == "searchResEntry"), None)
+
+    def add(self, dn: str, attributes: Mapping[str, Sequence[str]]) -> None:
+        """Make an entry.
+
+        Raises:  Conflict when there is one, TargetUnavailable, TargetRejected
+        """
+        with self._own_connection() as connection:
+            _check(connection.add(dn, attributes=_encoded(attributes)), dn)
+
+    def modify(self, dn: str, modifications: Sequence[Modification]) -> None:
+        """Change an entry, all modifications or none.
+
+        Raises:  NotFound, TargetUnavailable, TargetRejected
+        """
+        changes: dict[str, list[tuple[str, list[bytes]]]] = {}
+        for each in modifications:
+            match each:
+                case Replace(name, values):
+                    changes.setdefault(name, []).append((MODIFY_REPLACE, _bytes(values)))
+                case AddValues(name, values):
+                    changes.setdefault(name, []).append((MODIFY_ADD, _bytes(values)))
+        with self._own_connection() as connection:
+            _check(connection.modify(dn, changes), dn)
+
+    def set_password(self, dn: str, phc_argon2: str) -> None:
+        """Make `phc_argon2` (a `$argon2id$…` string) the one password of an entry.
+
+        Raises:  NotFound, TargetUnavailable, TargetRejected
+        Effect:  replaces every earlier value: an added one would leave the old password working
+        """
+        if not phc_argon2.startswith("$argon2id$"):
+            raise ValueError("not an argon2id hash")
+        self.modify(dn, [Replace("userPassword", ["{ARGON2}" + phc_argon2])])
+
+    def rename(self, dn: str, new_rdn: str) -> None:
+        """Give an entry another name in its place.
+
+        Raises:  NotFound, Conflict when the name is taken, TargetUnavailable, TargetRejected
+        """
+        with self._own_connection() as connection:
+            _check(connection.modify_dn(dn, new_rdn), dn)
+
+    def delete(self, dn: str) -> None:
+        """Remove an entry.
+
+        Raises:  NotFound, TargetUnavailable, TargetRejected
+        """
+        with self._own_connection() as connection:
+            _check(connection.delete(dn), dn)
+
+    def ping(self) -> None:
+        """Return if the server answers us and knows our account.
+
+        Raises:  TargetUnavailable
+        """
+        with self._own_connection() as connection:
+            _who_am_i(connection)
+
+    def close(self) -> None:
+        """Close every kept connection that is not in use; a closed directory can be used again."""
+        self._own.close()
+        self._others.close()
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[Any]:
+        """Lend a connection that is bound as our account."""
+        with self._lent(self._own) as connection:
+            if not connection.bound:
+                self._sign_in(connection)
+            yield connection
+
+    def _sign_in(self, connection: Any) -> None:
+        code = _bind(connection, self._dn, self._password)
+        if code != SUCCESS:
+            raise TargetUnavailable(
+                f"the directory refuses our account {self._dn} (code {code}): check its password file"
+            )
+        # A bind that a server took for anonymous would read and write nothing, silently.
+        if not _is_same_dn(_who_am_i(connection), self._dn):
+            raise TargetUnavailable(f"the directory did not sign in our account {self._dn}")
+
+    @contextmanager
+    def _lent(self, kept: "_Kept") -> Iterator[Any]:
+        """Lend a kept connection, or a new one; it comes back only after an answer."""
+        try:
+            connection = kept.take() or self._connect()
+            try:
+                yield connection
+            except (TargetRejected, Conflict, NotFound):
+                kept.give_back(connection)  # the server answered: the connection is sound
+                raise
+            except BaseException:
+                _close(connection)
+                raise
+        except (LDAPException, OSError) as exc:
+            kept.close()  # a restarted server has closed them all
+            # The library's text names hosts and causes; it repeats no request, and so no password.
+            raise TargetUnavailable(f"{self._server.url}: {exc}") from exc
+        kept.give_back(connection)
+
+    def _connect(self) -> Any:
+        where = urlsplit(self._server.url)
+        is_tls = where.scheme == "ldaps"
+        # A server object of its own for each connection: the library keeps the state of one connection in it.
+        server = Server(
+            where.hostname,
+            port=where.port or (636 if is_tls else 389),
+            use_ssl=is_tls,
+            tls=self._tls() if is_tls or self._server.start_tls else None,
+            get_info=NONE,
+            connect_timeout=self._server.timeout_s,
+        )
+        connection = Connection(
+            server,
+            client_strategy=SAFE_SYNC,
+            auto_bind=AUTO_BIND_NONE,
+            authentication=None,
+            check_names=False,
+            auto_referrals=False,
+            return_empty_attributes=False,
+            receive_timeout=math.ceil(self._server.timeout_s),  # the library packs it as an integer …
+        )
+        try:
+            connection.open()
+            connection.socket.settimeout(self._server.timeout_s)  # … and this is what counts
+            if self._server.start_tls and not connection.start_tls(read_server_info=False)[0]:
+                raise TargetUnavailable(f"{self._server.url} does not switch to TLS")
+        except BaseException:
+            _close(connection)
+            raise
+        return connection
+
+    def _tls(self) -> Tls:
+        ca_file = None if self._server.ca_file is None else str(self._server.ca_file)
+        return Tls(validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_file=ca_file)
+
+
+class _Kept:
+    """Idle connections, the one used last first."""
+
+    def __init__(self, most: int) -> None:
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue(most)
+
+    def take(self) -> Any | None:
+        """Return a living connection, or None."""
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                return None
+            # An idle LDAP server says nothing. Something to read means that it closed the connection: asking over it
+            # would fail, and after a write nobody could say whether it was done.
+            if not connection.closed and not _has_something_to_read(connection):
+                return connection
+            _close(connection)
+
+    def give_back(self, connection: Any) -> None:
+        try:
+            self._idle.put_nowait(connection)
+        except queue.Full:
+            _close(connection)
+
+    def close(self) -> None:
+        while True:
+            try:
+                _close(self._idle.get_nowait())
+            except queue.Empty:
+                return
+
+
+def _has_something_to_read(connection: Any) -> bool:
+    poll = select.poll()  # select() cannot watch descriptors above 1023
+    poll.register(connection.socket, select.POLLIN | select.POLLERR | select.POLLHUP)
+    return bool(poll.poll(0))
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.unbind()
+    except (LDAPException, OSError):
+        if connection.socket is not None:
+            connection.socket.close()
+
+
+def _bind(connection: Any, dn: str, password: str) -> int:
+    _, result, _, _ = connection.rebind(user=dn, password=password, authentication="SIMPLE", read_server_info=False)
+    code: int = result["result"]
+    return code
+
+
+def _who_am_i(connection: Any) -> str:
+    """Return the DN that the server takes us for.
+
+    Source:  RFC 4532: "dn:" and the DN
+    """
+    answer = connection.extend.standard.who_am_i()
+    text = answer.decode() if isinstance(answer, bytes) else str(answer or "")
+    return text.removeprefix("dn:")
+
+
+def _is_same_dn(one: str, other: str) -> bool:
+    return bool(one) and _folded(one) == _folded(other)
+
+
+def _folded(dn: str) -> list[tuple[str, str]]:
+    return [(name.lower(), value.lower()) for name, value, _ in parse_dn(dn, strip=True)]
+
+
+def _check(answer: Sequence[Any], dn: str) -> None:
+    """Raise our error for an answer that is not success. The server's text goes into it, the request does not."""
+    result = answer[1]
+    code, said = result["result"], f"{dn}: {result['description']} {result['message']}".strip()
+    if code == SUCCESS:
+        return
+    if code == NO_SUCH_OBJECT:
+        raise NotFound(said)
+    if code == ALREADY_EXISTS:
+        raise Conflict(said)
+    if code in TRANSIENT_CODES:
+        raise TargetUnavailable(said)
+    raise TargetRejected(said)
+
+
+def _entry(raw: Mapping[str, Any]) -> LdapEntry:
+    attributes = {
+        name.lower(): tuple(value.decode(errors="replace") for value in values)
+        for name, values in raw["raw_attributes"].items()
+    }
+    return LdapEntry(raw["dn"], attributes)
+
+
+def _encoded(attributes: Mapping[str, Sequence[str]]) -> dict[str, list[bytes]]:
+    return {name: _bytes(values) for name, values in attributes.items() if values}
+
+
+def _bytes(values: Sequence[str]) -> list[bytes]:
+    # As bytes the library passes them on untouched; in text it would look for escapes.
+    return [value.encode() for value in values]

@@ -1,0 +1,123 @@
+"""What both LDAP clients speak in: entries, writes, and text made safe for names and filters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+# RFC 4511, appendix A.2, and what slapd answers when it is read-only (53), out of disk (80) or shutting down (52): the
+# same request may succeed later. Everything else that is not success is a "no" to this very request.
+TRANSIENT_CODES: Final = frozenset({1, 3, 8, 11, 51, 52, 53, 80, 81, 85})
+SUCCESS, NO_SUCH_OBJECT, INVALID_CREDENTIALS, ALREADY_EXISTS = 0, 32, 49, 68
+
+
+@dataclass(frozen=True, slots=True)
+class LdapServer:
+    """One server and how to reach it."""
+
+    url: str  # ldap://host:port or ldaps://host:port
+    ca_file: Path | None = None
+    start_tls: bool = False
+    timeout_s: float = 2.0  # for a connection, and for one answer
+
+
+@dataclass(frozen=True, slots=True)
+class LdapEntry:
+    """One entry as read: the names of attributes in lower case, values as text in the server's order."""
+
+    dn: str
+    attributes: Mapping[str, tuple[str, ...]]
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Return an attribute's values, none if it has none."""
+        return self.attributes.get(name.lower(), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Give an attribute exactly these values; none removes it. A repeat is harmless."""
+
+    name: str
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AddValues:
+    """Add values and keep the others; one that is there already makes the server refuse."""
+
+    name: str
+    values: Sequence[str]
+
+
+Modification = Replace | AddValues
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Make an entry."""
+
+    dn: str
+    attributes: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Change an entry, all modifications or none."""
+
+    dn: str
+    modifications: Sequence[Modification]
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give an entry another name in its place; the old name's value goes."""
+
+    dn: str
+    rdn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an entry."""
+
+    dn: str
+
+
+Write = Add | Modify | Rename | Delete
+
+
+def rdn(name: str, value: str) -> str:
+    """Return a relative name with `value` in it, whatever characters it has.
+
+    Shape:   ("uid", "a,b") -> "uid=a\\,b"
+    Raises:  ValueError for an empty value, which no name may have
+    Source:  RFC 4514 section 2.4
+    """
+    if not value:
+        raise ValueError("a name cannot be empty")
+    last = len(value) - 1
+    return f"{name}=" + "".join(_escaped_in_name(character, at, last) for at, character in enumerate(value))
+
+
+def _escaped_in_name(character: str, at: int, last: int) -> str:
+    if character in '\\,+"<>;=' or (at == 0 and character == "#"):
+        return "\\" + character
+    # Blanks count at the edges; control characters and the null stay readable in logs.
+    if (character == " " and at in (0, last)) or ord(character) < 32 or character == "\x7f":
+        return f"\\{ord(character):02x}"
+    return character
+
+
+def equals(name: str, value: str) -> str:
+    """Return the filter "`name` has `value`", whatever characters it has.
+
+    Shape:   ("cn", "a*(b)") -> "(cn=a\\2a\\28b\\29)"
+    Source:  RFC 4515 section 3
+    """
+    escaped = "".join(f"\\{ord(character):02x}" if character in "\\*()\x00" else character for character in value)
+    return f"({name}={escaped})"
+
+
+def any_of(filters: Sequence[str]) -> str:
+    """Return the filter "one of these"; at least one is needed."""
+    return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
