@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from idp.store.events import event_pending
+from idp.store.events import write_pending
 
 SYSTEM = "system"
 
@@ -54,7 +54,7 @@ def record_all(connection: Connection, at: float, events: Iterable[Event]) -> No
     """Write many events; as `record`."""
     rows = [dict(zip(COLUMNS, row(event, at), strict=True)) for event in events]
     if rows:
-        connection.execute(insert(event_pending), rows)
+        write_pending(connection, rows)
 
 
 def new_id() -> str:

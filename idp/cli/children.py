@@ -1,23 +1,23 @@
 """Start processes that belong to this one, watch them, and end them with it, whatever ends it.
 
-Signals are waited for, never handled in the middle of something: they are blocked here and taken one by one with
-`sigtimedwait`. A child gets a clean slate of signals, a process group of its own (a Ctrl-C at the terminal reaches us
-alone, and we end the children in order), and the kernel's promise to be told SIGTERM when we die, even by kill -9.
+A signal that asks us to stop is noted when it comes and acted on at the next `wait`, never in the middle of something.
+A child gets a process group of its own (a Ctrl-C at the terminal reaches us alone, and we end the children in order)
+and the kernel's promise to be told SIGTERM when we die, even by kill -9.
 """
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_AWAITED = (*STOP_SIGNALS, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,13 +54,38 @@ class Child:
 class Children:
     """The running children of this process, in the order of their start.
 
-    Effect:  use it inside `signals_awaited()`; `stop()` must be called at the end
+    Shape:   with Children(say=print) as children: children.start(command); children.watch()
+    Effect:  inside, SIGTERM and SIGINT are ours, also where they were inherited as ignored (a script's background
+             job); at the end all children are stopped. For the main thread only
     """
 
     say: Callable[[str], None]
     longest_pause_s: float = 30.0
+    stop_within_s: float = 8.0
     _running: list[Child] = field(default_factory=list)
     _waiting: dict[float, Child] = field(default_factory=dict)  # when to start again -> who
+    _stop_asked: str = ""
+    _bell: tuple[int, int] = (-1, -1)  # Python writes a byte into it at each signal, so that `wait` returns
+    _before: dict[signal.Signals, Any] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self._bell = os.pipe()
+        for end in self._bell:
+            os.set_blocking(end, False)
+        for number in (*STOP_SIGNALS, signal.SIGCHLD):
+            self._before[number] = signal.signal(number, self._note)
+        signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self.stop()
+        finally:
+            signal.set_wakeup_fd(-1)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+            for end in self._bell:
+                os.close(end)
 
     def start(self, command: Command) -> Child:
         """Start a command; it dies with us."""
@@ -85,9 +110,10 @@ class Children:
         Raises:  Stopped when a signal asks us to stop; ChildEnded when a child ended that must not
         """
         due_in = min((at - time.monotonic() for at in self._waiting), default=timeout_s)
-        caught = signal.sigtimedwait(_AWAITED, max(0.0, min(timeout_s, due_in)))
-        if caught is not None and caught.si_signo in STOP_SIGNALS:
-            raise Stopped(signal.Signals(caught.si_signo).name)
+        if not self._stop_asked and select.select([self._bell[0]], [], [], max(0.0, min(timeout_s, due_in)))[0]:
+            os.read(self._bell[0], 4096)
+        if self._stop_asked:
+            raise Stopped(self._stop_asked)
         for child in [one for one in self._running if one is not apart_from and one.process.poll() is not None]:
             self._ended(child)
         for at in [at for at in self._waiting if at <= time.monotonic()]:
@@ -101,12 +127,12 @@ class Children:
         while True:
             self.wait(timeout_s=3600.0)
 
-    def stop(self, timeout_s: float = 8.0) -> None:
-        """End all children, the last started first asked; kill what is still there after `timeout_s`."""
+    def stop(self) -> None:
+        """End all children, the last started first asked; kill what is still there after `stop_within_s`."""
         self._waiting.clear()
         for child in reversed(self._running):
             _signal_group(child, signal.SIGTERM, leader_only=True)
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + self.stop_within_s
         for child in self._running:
             try:
                 child.process.wait(max(0.0, end - time.monotonic()))
@@ -117,6 +143,10 @@ class Children:
             _signal_group(child, signal.SIGKILL)
             child.process.wait()
         self._running.clear()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if number in STOP_SIGNALS:
+            self._stop_asked = signal.Signals(number).name
 
     def _ended(self, child: Child) -> None:
         self._running.remove(child)
@@ -143,33 +173,12 @@ class ChildEnded(Exception):
         self.command, self.exit_code = command, exit_code
 
 
-@contextmanager
-def signals_awaited() -> Iterator[None]:
-    """Block the signals that `Children` waits for, whatever we inherited.
-
-    Effect:  a shell's background job inherits SIGINT as ignored; here it counts all the same
-    """
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
-    try:
-        yield
-    finally:
-        for number in STOP_SIGNALS:
-            # One that came while we were stopping must not interrupt whoever called us.
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _spawn(command: Command) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def prepare() -> None:
         # Runs in the child between fork and exec. We are single-threaded, so Python code is safe here.
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if os.getppid() != parent:
             os._exit(1)  # it died before the kernel knew our wish
 

@@ -4,10 +4,9 @@ import sys
 
 import click
 
-from idp.app import load_settings, open_idp
-from idp.cli.children import ChildEnded, Children, Command, Stopped, signals_awaited
+from idp.app import Settings, load_settings, open_idp
+from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.granian import granian_command, require_free_port
-from idp.web.settings import WebSettings
 
 
 @click.command()
@@ -18,19 +17,21 @@ def serve() -> None:
     with open_idp(settings) as installation:
         _ = installation.keys
     require_free_port(settings.web.host, settings.web.port, "web.port")
-    sys.exit(run(settings.web))
+    sys.exit(run(settings))
 
 
-def run(web: WebSettings) -> int:
+def run(settings: Settings) -> int:
     """Serve until a signal comes, and return the exit code.
 
     Effect:  a worker that ends is started again; the end of the web server is the end of both, so that whoever
              watches us (systemd, the demo) learns of it
     """
-    children = Children(say=_say)
-    with signals_awaited():
+    web = settings.web
+    pages = granian_command("idp.app:create_app", web.host, web.port, web.workers, web.blocking_threads)
+    # Shorter than what systemd or the demo grant us.
+    with Children(say=_say, stop_within_s=6.5) as children:
         try:
-            children.start(Command("web server", granian_command("idp.app:create_app", *_listening(web))))
+            children.start(Command("web server", pages))
             children.start(Command("worker", [sys.executable, "-m", "idp", "worker"], restart=True))
             children.watch()
         except Stopped:
@@ -38,12 +39,6 @@ def run(web: WebSettings) -> int:
         except ChildEnded as ended:
             _say(str(ended))
             return 1
-        finally:
-            children.stop()
-
-
-def _listening(web: WebSettings) -> tuple[str, int, int, int]:
-    return web.host, web.port, web.workers, web.blocking_threads
 
 
 def _say(sentence: str) -> None:

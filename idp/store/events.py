@@ -3,7 +3,10 @@
 `event_pending` stands in both databases; the sealer moves its rows into `journal`, numbered and chained by hash.
 """
 
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, Text, insert
 
 from idp.store.base import identity_metadata, sessions_metadata
 
@@ -48,3 +51,8 @@ lease = Table(
     Column("holder", String(64), nullable=False),
     Column("until", Float, nullable=False),
 )
+
+
+def write_pending(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write events of an act in its transaction; both databases have the table under the same name."""
+    connection.execute(insert(event_pending), rows)

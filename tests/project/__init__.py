@@ -1,0 +1,1 @@
+"""The project as a whole: its processes, its commands, its packaging and its documents."""

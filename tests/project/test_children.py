@@ -1,0 +1,131 @@
+"""Processes that belong to another one: they end with it, whatever ends it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ended_within
+
+PROJECT = Path(__file__).parents[2]
+
+# Each child says its number on its standard output, which is the parent's.
+SAY = "import os; print(os.getpid(), flush=True);"
+WAITING = f"{SAY} import signal; signal.pause()"
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY} [signal.pause() for _ in iter(int, 1)]"
+WITH_CHILD = (
+    f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]); import signal; signal.pause()"
+)
+
+PARENT = """
+import sys
+from idp.cli.children import ChildEnded, Children, Command, Stopped
+with Children(say=lambda text: print("said:", text, flush=True), stop_within_s=0.5) as children:
+    try:
+        for code in sys.argv[2:]:
+            children.start(Command("child", [sys.executable, "-c", code], restart=sys.argv[1] == "restart"))
+        children.watch()
+    except Stopped as stopped:
+        print("stopped by", stopped, flush=True)
+    except ChildEnded as ended:
+        print("ended:", ended, flush=True)
+"""
+
+
+@contextmanager
+def parent(*children: str, restart: bool = False, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Start a process with these children; `before` is Python run by it before exec."""
+    words = [sys.executable, "-c", PARENT, "restart" if restart else "once", *children]
+    process = subprocess.Popen(
+        words
+        if not before
+        else [sys.executable, "-c", f"import os, signal; {before}; os.execv({words[0]!r}, {words!r})"],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_children_and_then_the_parent(word: signal.Signals) -> None:
+    with parent(WAITING, WAITING) as process:
+        pids = [int(line(process)), int(line(process))]
+        process.send_signal(word)
+
+        assert line(process) == f"stopped by {word.name}"
+        assert process.wait(10) == 0
+        assert all(ended_within(pid, 0) for pid in pids)
+
+
+def test_sigint_counts_also_where_it_was_inherited_as_ignored() -> None:
+    with parent(WAITING, before="signal.signal(signal.SIGINT, signal.SIG_IGN)") as process:
+        pid = int(line(process))
+        process.send_signal(signal.SIGINT)
+
+        assert line(process) == "stopped by SIGINT"
+        assert ended_within(pid, 5)
+
+
+def test_children_die_with_a_parent_that_is_killed() -> None:
+    with parent(WAITING, WAITING) as process:
+        pids = [int(line(process)), int(line(process))]
+        process.kill()
+
+        assert all(ended_within(pid, 5) for pid in pids)
+
+
+def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
+    with parent(STUBBORN) as process:
+        pid = int(line(process))
+        process.send_signal(signal.SIGTERM)
+
+        assert line(process) == "stopped by SIGTERM"
+        assert line(process) == "said: child did not stop in time and is killed"
+        assert process.wait(5) == 0
+        assert ended_within(pid, 0)
+
+
+def test_a_grandchild_that_stays_behind_is_ended_too() -> None:
+    with parent(WITH_CHILD) as process:
+        grandchild = int(line(process))
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(5) == 0
+        assert ended_within(grandchild, 1)
+
+
+def test_a_child_that_ends_starts_again_later_and_later() -> None:
+    with parent(f"{SAY} raise SystemExit(3)", restart=True) as process:
+        heard = [line(process) for _ in range(4)]
+
+        assert heard[1] == "said: child ended (exit code 3); it starts again in 0.5 s"
+        assert heard[3] == "said: child ended (exit code 3); it starts again in 1 s"
+        assert heard[0] != heard[2]
+
+
+def test_a_child_that_must_not_end_is_the_end_of_all() -> None:
+    with parent(WAITING, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)") as process:
+        heard = {line(process), line(process)}
+
+        assert "ended: child ended by itself (killed by SIGKILL)" in heard
+        assert process.wait(5) == 0
+        (pid,) = (int(text) for text in heard if text.isdigit())
+        assert ended_within(pid, 0)
+        assert os.getpid() != pid
