@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from deploy.openldap.private import PrivateSlapd
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from tests.support.clock import ManualClock
@@ -93,3 +94,10 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databa
     else:
         with request.getfixturevalue("sqlite_template").databases(tmp_path / "data") as databases:
             yield databases
+
+
+@pytest.fixture(scope="session")
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlapd]:
+    """This worker's own running slapd: `.url`, `.base_dn`, `.settings`; `.reset()` removes every person."""
+    with PrivateSlapd(tmp_path_factory.mktemp("slapd"), durable=False, dies_with_us=True) as server:
+        yield server
