@@ -1,1 +1,1 @@
-"""Owns the fees application, a process of its own: charges, individual account numbers, payments. Knows people only by CAS."""
+"""Owns the fees application, a process of its own: charges, account numbers, payments. CAS tells it who signs in."""

@@ -1,4 +1,4 @@
-"""Where a charge becomes overdue: the date on which the university's account was credited decides, never the order date."""
+"""Where a charge becomes overdue: the day on which the university's account was credited decides, not the order's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

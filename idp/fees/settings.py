@@ -30,9 +30,9 @@ class FeesSettings(Section):
     ] = None
     busy_timeout_s: Annotated[float, "Seconds that a writer waits for another one before it gives up."] = 15.0
     bank_code: Annotated[str, "The bank's 8 digits, the last one being their check digit."] = "99900009"
-    kinds: Annotated[dict[str, AccountKind], "Kinds of individual accounts by name; `idp fees students` opens them."] = {
-        "fees": AccountKind()
-    }
+    kinds: Annotated[
+        dict[str, AccountKind], "Kinds of individual accounts by name; `idp fees students` opens them."
+    ] = {"fees": AccountKind()}
     recipient: Annotated[str, "Recipient of the transfer: name and address."] = (
         "Politechnika Opolska, ul. Prószkowska 76, 45-758 Opole"
     )

@@ -1,7 +1,7 @@
 """The values of the fees application."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from idp.fees.account_numbers import Nrb
 from idp.fees.money import Money
@@ -83,4 +83,3 @@ class Session:
 
     cas_user: str
     album: str | None
-    started_at: datetime

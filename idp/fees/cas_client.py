@@ -1,0 +1,126 @@
+"""Ask CAS who somebody is, with the python-cas client, kept within limits of time and size."""
+
+import logging
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from cas import CASClientV3
+
+from idp.errors import BadCredentials, InvalidInput, TargetUnavailable
+from idp.fees.settings import CasSettings
+
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_LOGOUT_BYTES = 16 * 1024
+# python-cas and urllib3 log tickets and attributes at DEBUG.
+TALKATIVE = ("cas", "urllib3")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom CAS vouches for; `album` is None for people without one."""
+
+    user: str
+    album: str | None
+
+
+class Cas:
+    """The sign-in service. `service_url` is where it sends people back, the same for everybody."""
+
+    def __init__(self, settings: CasSettings, service_url: str) -> None:
+        self._settings = settings
+        self._client = _BoundedClient(settings, service_url)
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(logging.INFO)
+
+    def login_url(self, language: str) -> str:
+        """Return where to send somebody who wants to sign in, in their language."""
+        url: str = self._client.get_login_url()
+        parameter = self._settings.language_parameter
+        return f"{url}&{parameter}={language}" if parameter else url
+
+    def logout_url(self, return_url: str) -> str:
+        """Return where to send somebody who signs out, to be signed out everywhere."""
+        return str(self._client.get_logout_url(return_url))
+
+    def verify(self, ticket: str) -> Principal:
+        """Return whom CAS vouches for.
+
+        Raises:  BadCredentials when it does not know the ticket; TargetUnavailable when it gives no usable answer
+        """
+        answer = self._client.get_verification_response(ticket)
+        # DTDs have no business here, and are the way to entity bombs.
+        if b"<!DOCTYPE" in answer:
+            raise TargetUnavailable("CAS sent a document type.")
+        try:
+            user, attributes, _ = self._client.verify_response(answer)
+        # What python-cas lets through when the answer is no CAS answer: a parser's error, a missing element or tag.
+        except (SyntaxError, ValueError, IndexError, AttributeError) as exc:
+            raise TargetUnavailable("CAS sent something that is no CAS answer.") from exc
+        if not user:
+            raise BadCredentials
+        return Principal(user, _album((attributes or {}).get(self._settings.album_attribute)))
+
+
+def ended_ticket(logout_request: str) -> str:
+    """Return the ticket whose session CAS asks to end.
+
+    Raises:  InvalidInput
+    Source:  CAS protocol 3.0, section 2.3.3; the ticket stands in samlp:SessionIndex
+    """
+    if len(logout_request) > MAX_LOGOUT_BYTES or "<!DOCTYPE" in logout_request:
+        raise InvalidInput("That is no logout request.")
+    # Bytes: lxml refuses a text that names its encoding.
+    indexes = CASClientV3.get_saml_slos(logout_request.encode())
+    if not indexes or not indexes[0].text:
+        raise InvalidInput("That is no logout request.")
+    return str(indexes[0].text).strip()
+
+
+def _album(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value) else None
+
+
+class _BoundedClient(CASClientV3):  # type: ignore[misc] # python-cas ships no type information
+    """python-cas, whose own request waits for ever, reads without end, follows redirects and obeys the environment."""
+
+    def __init__(self, settings: CasSettings, service_url: str) -> None:
+        super().__init__(service_url=service_url, server_url=settings.server_url)
+        self._timeout_s = settings.timeout_s
+        self.session.trust_env = False  # proxies and .netrc: only settings.py reads the environment
+        if settings.extra_ca_files:
+            self.session.get_adapter("https://").init_poolmanager(4, 4, ssl_context=_trust(settings))
+
+    def get_verification_response(self, ticket: str) -> bytes:
+        """Return the answer of CAS. Raises: TargetUnavailable."""
+        parameters = {"ticket": ticket, "service": self.service_url}
+        try:
+            with self.session.get(
+                f"{self.server_url}{self.url_suffix}",
+                params=parameters,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
+            ) as page:
+                return self._read(page)
+        # requests' own errors are OSErrors; those of urllib3 while reading are not all translated by it.
+        except OSError as exc:
+            raise TargetUnavailable(f"CAS did not answer: {type(exc).__name__}.") from exc
+
+    def _read(self, page: Any) -> bytes:
+        if page.status_code != 200:
+            raise TargetUnavailable(f"CAS answered with status {page.status_code}.")
+        answer = bytearray()
+        for chunk in page.iter_content(8192):
+            answer += chunk
+            if len(answer) > MAX_ANSWER_BYTES:
+                raise TargetUnavailable("CAS sent too long an answer.")
+        return bytes(answer)
+
+
+def _trust(settings: CasSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    for file in settings.extra_ca_files:
+        context.load_verify_locations(file)
+    return context

@@ -1,0 +1,170 @@
+"""The database of the fees application: how it is opened, brought to this version, and how a transaction begins.
+
+It is our own, apart from the identity service's: one SQLite file, or the schema `fees` of a PostgreSQL database.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, text
+
+from idp.errors import ConfigError
+from idp.fees.settings import FeesSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+KEY_BYTES = 64
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in, the same instant in UTC out, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime has no instant")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The opened database."""
+
+    engine: Engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection in one transaction: committed at the end, rolled back by an exception.
+
+        On SQLite the write lock is taken at once, so a transaction never fails half-way because somebody else wrote
+        after its first read.
+        """
+        with self.engine.connect() as connection:
+            connection.execution_options(fees_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def write_alone(self) -> Iterator[Connection]:
+        """Yield a connection as `write` does, when no other such transaction runs: what is looked up stays true.
+
+        For imports, charges and payments. On SQLite every writer is alone.
+        """
+        with self.write() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('idp.fees.ledger'))"))
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection for reading; nothing written in it is kept."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        """Give every pooled connection back to the system."""
+        self.engine.dispose()
+
+
+def open_database(settings: FeesSettings) -> Database:
+    """Return the database; connections are made on first use."""
+    if settings.postgresql_url is not None:
+        url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"options": "-c search_path=fees"})
+    else:
+        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = _sqlite(settings.folder / "fees.db", settings.busy_timeout_s)
+    return Database(engine)
+
+
+def migrate(database: Database) -> str:
+    """Return the revision after bringing the database to the newest.
+
+    Effect:  tables are made or altered; a repeat changes nothing
+    """
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS fees"))
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def require_migrated(database: Database) -> None:
+    """Raises:  ConfigError when the database is not at the newest revision; it names the command that mends it."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    with database.read() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != newest:
+        raise ConfigError(
+            f"The fees database is at revision {found or 'none'}, {newest} is needed. Run `idp fees setup`."
+        )
+
+
+def key_file(settings: FeesSettings) -> Path:
+    """Return where the key lies that signs forms; on several machines it must be the same file."""
+    return settings.folder / "forms.key"
+
+
+def create_missing_key(settings: FeesSettings) -> Path | None:
+    """Return the key file if it was made now. Effect: an existing key is left alone."""
+    file = key_file(settings)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        file.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        return None
+    file.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+    return file
+
+
+def load_key(settings: FeesSettings) -> bytes:
+    """Return the key.
+
+    Raises:  ConfigError when there is none
+    """
+    file = key_file(settings)
+    try:
+        return bytes.fromhex(file.read_text(encoding="ascii"))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{file}: no key of the fees application. Run `idp fees setup`.") from exc
+
+
+def _sqlite(file: Path, busy_timeout_s: float) -> Engine:
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver opens no transactions of its own; `begin` below does
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # money: a commit has reached the disk
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("fees_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
