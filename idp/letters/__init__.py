@@ -1,1 +1,1 @@
-"""Owns letters: their texts, and the way from owed to sent."""
+"""Owns letters: which are owed, their texts in both languages, and how they leave. Decides nothing about accounts."""

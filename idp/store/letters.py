@@ -1,8 +1,16 @@
 """Letters owed: written in the transaction of their cause, sent by the worker's sweep."""
 
-from sqlalchemy import Column, Float, Integer, String, Table, Text
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Column, Connection, Float, Integer, String, Table, Text, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.store.base import identity_metadata
+from idp.store.people import account, enrolment, person
+
+OWED, SENT, GIVEN_UP = "owed", "sent", "given_up"
 
 letter = Table(
     "letter",
@@ -10,7 +18,7 @@ letter = Table(
     Column("letter_id", String(32), primary_key=True),
     Column("once_key", String(120), nullable=False, unique=True),  # "album:<person_id>": never twice
     Column("kind", String(32), nullable=False),
-    Column("person_id", String(32), nullable=False),
+    Column("person_id", String(32), nullable=False),  # empty: to somebody without an account
     Column("to_address", String(254), nullable=False),
     Column("language", String(2), nullable=False),
     Column("sealed_data", Text, nullable=False),  # values of the template; may hold a link, so it is sealed
@@ -18,5 +26,156 @@ letter = Table(
     Column("tries", Integer, nullable=False),
     Column("due_at", Float, nullable=False, index=True),
     Column("last_error", String(200), nullable=False),
+    Column("owed_at", Float, nullable=False),
     Column("sent_at", Float),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One letter, its values still sealed."""
+
+    letter_id: str
+    once_key: str
+    kind: str
+    person_id: str
+    to_address: str
+    language: str
+    sealed_data: str
+    state: str
+    tries: int
+    due_at: float
+    last_error: str
+    owed_at: float
+    sent_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who is to be told the album number."""
+
+    person_id: str
+    album: str
+    given_name: str
+    private_mail: str
+    language: str
+
+
+def add_once(connection: Connection, new: Letter) -> bool:
+    """Write a letter unless one with its `once_key` was ever owed; say whether it was written."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    values = {column.name: getattr(new, column.name) for column in letter.c}
+    once = dialect.insert(letter).values(values).on_conflict_do_nothing(index_elements=["once_key"])
+    return connection.execute(once.returning(letter.c.letter_id)).first() is not None
+
+
+def take_due(connection: Connection, now: float, hold_until: float) -> Letter | None:
+    """Return one letter that is due, with this try counted; None when nothing is due.
+
+    Effect:  the letter is due again at `hold_until` unless it is settled before: a killed sender loses nothing,
+             and a parallel sender does not get the same letter
+    """
+    due = (
+        select(letter.c.letter_id)
+        .where(letter.c.state == OWED, letter.c.due_at <= now)
+        .order_by(letter.c.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    row = connection.execute(
+        update(letter)
+        .where(letter.c.letter_id == due)
+        .values(tries=letter.c.tries + 1, due_at=hold_until)
+        .returning(*letter.c)
+    ).one_or_none()
+    return None if row is None else Letter(*row)
+
+
+def any_due(connection: Connection, now: float) -> bool:
+    """Say whether there is anything to send."""
+    due = select(letter.c.letter_id).where(letter.c.state == OWED, letter.c.due_at <= now).limit(1)
+    return connection.execute(due).first() is not None
+
+
+def settle(connection: Connection, letter_id: str, state: str, at: float, error: str = "") -> None:
+    """Write that a letter was sent or given up; its values, which may hold a link, are forgotten."""
+    sent_at = at if state == SENT else None
+    connection.execute(
+        update(letter)
+        .where(letter.c.letter_id == letter_id)
+        .values(state=state, sent_at=sent_at, last_error=error[:200], sealed_data="")
+    )
+
+
+def put_off(connection: Connection, letter_id: str, due_at: float, error: str) -> None:
+    """Write when a letter is to be tried again, and what stopped it."""
+    connection.execute(
+        update(letter).where(letter.c.letter_id == letter_id).values(due_at=due_at, last_error=error[:200])
+    )
+
+
+def put_off_all_due(connection: Connection, now: float, due_at: float, error: str) -> None:
+    """Write that nothing is to be tried before `due_at`; no try is counted."""
+    connection.execute(
+        update(letter)
+        .where(letter.c.state == OWED, letter.c.due_at <= now)
+        .values(due_at=due_at, last_error=error[:200])
+    )
+
+
+def list_letters(connection: Connection, state: str | None, limit: int) -> Sequence[Letter]:
+    """Return the newest letters, those of one state if asked."""
+    wanted = select(*letter.c).order_by(letter.c.owed_at.desc(), letter.c.letter_id.desc()).limit(limit)
+    if state is not None:
+        wanted = wanted.where(letter.c.state == state)
+    return [Letter(*row) for row in connection.execute(wanted)]
+
+
+def count_letters(connection: Connection) -> dict[str, int]:
+    """Return how many letters are in each state."""
+    rows = connection.execute(select(letter.c.state, func.count()).group_by(letter.c.state))
+    return {OWED: 0, SENT: 0, GIVEN_UP: 0} | {row[0]: row[1] for row in rows}
+
+
+def newcomers_without_letter(
+    connection: Connection,
+    once_prefix: str,
+    admitted_since: date,
+    levels: Collection[str],
+    statuses: Collection[str],
+    after: str,
+    limit: int,
+) -> list[Newcomer]:
+    """Return people with an album number and an enrolment address, new and unclaimed, who never were owed this letter.
+
+    Shape:   once_prefix "album:" -> once_key "album:<person_id>"; sorted by person_id, those behind `after`
+    """
+    since = func.coalesce(enrolment.c.admitted_on, enrolment.c.status_from)
+    is_new = (
+        select(enrolment.c.person_id)
+        .where(
+            enrolment.c.person_id == person.c.person_id,
+            enrolment.c.status.in_(statuses),
+            enrolment.c.level.in_(levels),
+            since >= admitted_since,
+        )
+        .exists()
+    )
+    has_letter = select(letter.c.letter_id).where(letter.c.once_key == once_prefix + person.c.person_id).exists()
+    rows = connection.execute(
+        select(person.c.person_id, person.c.album, person.c.given_name, person.c.private_mail, account.c.language)
+        .join(account, account.c.account_id == person.c.person_id)
+        .where(
+            person.c.person_id > after,
+            person.c.album.is_not(None),
+            person.c.private_mail != "",
+            account.c.claimed_at.is_(None),
+            account.c.enabled,
+            is_new,
+            ~has_letter,
+        )
+        .order_by(person.c.person_id)
+        .limit(limit)
+    )
+    return [Newcomer(*row) for row in rows]

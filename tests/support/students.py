@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import insert
 
+from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE
 from idp.people.values import Album, album_number
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -70,8 +71,8 @@ def _person(student: Student, keys: Keys) -> Mapping[str, object]:
         "surname_prefix": student.surname_prefix,
         "surname": student.surname,
         "born_on": student.born_on,
-        "pesel_end_mac": student.pesel_end and keys.mac("pesel_end", student.pesel_end),
-        "document_end_mac": student.document_end and keys.mac("document_end", student.document_end),
+        "pesel_end_mac": student.pesel_end and keys.mac(PESEL_END_USE, student.pesel_end),
+        "document_end_mac": student.document_end and keys.mac(DOCUMENT_END_USE, student.document_end),
         "private_mail": student.private_mail,
         "changed_at": SEEN,
         "first_seen_at": SEEN,

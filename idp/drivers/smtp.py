@@ -1,0 +1,80 @@
+"""Hand a message to a mail server by SMTP."""
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+
+from idp.errors import TargetRejected, TargetUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Where messages go, and who we are there."""
+
+    host: str
+    port: int
+    start_tls: bool = False
+    ca_file: Path | None = None
+    user: str = ""
+    password: str = ""
+    timeout_s: float = 10.0
+
+
+class SmtpConnection:
+    """An open connection, for any number of messages."""
+
+    def __init__(self, client: smtplib.SMTP) -> None:
+        self._client = client
+
+    def send(self, message: EmailMessage) -> None:
+        """Send a message to its one recipient; when this returns, the server has taken it.
+
+        Raises:  TargetRejected when the server refuses this message for good (5xx);
+                 TargetUnavailable when a later try may succeed
+        """
+        try:
+            self._client.send_message(message)
+        except smtplib.SMTPRecipientsRefused as exc:
+            code, _ = next(iter(exc.recipients.values()))
+            self._refuse(code, exc)
+        except smtplib.SMTPResponseException as exc:
+            self._refuse(exc.smtp_code, exc)
+        except smtplib.SMTPNotSupportedError as exc:
+            raise TargetRejected("the mail server cannot carry this address") from exc
+        except (OSError, smtplib.SMTPException) as exc:
+            raise TargetUnavailable("the mail server stopped answering") from exc
+
+    @staticmethod
+    def _refuse(code: int, cause: Exception) -> None:
+        # Only the code: a server's own text may repeat what the message holds.
+        if 500 <= code < 600:
+            raise TargetRejected(f"the mail server refused the letter (code {code})") from cause
+        raise TargetUnavailable(f"the mail server put the letter off (code {code})") from cause
+
+
+@contextmanager
+def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
+    """Yield a connection that is signed in where an account is given, and close it at the end.
+
+    Raises:  TargetUnavailable when the server cannot be reached, has no TLS, or refuses the account
+    """
+    try:
+        client = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
+        if server.start_tls:
+            context = ssl.create_default_context()
+            if server.ca_file is not None:
+                context.load_verify_locations(server.ca_file)
+            client.starttls(context=context)
+        if server.user:
+            client.login(server.user, server.password)
+    except (OSError, smtplib.SMTPException) as exc:
+        raise TargetUnavailable(f"mail server {server.host}:{server.port}: {type(exc).__name__}") from exc
+    try:
+        yield SmtpConnection(client)
+    finally:
+        with suppress(OSError, smtplib.SMTPException):
+            client.quit()

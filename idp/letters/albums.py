@@ -1,0 +1,87 @@
+"""The album letter: first-years learn their album number at the address that they gave at enrolment, once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from idp.clock import Clock
+from idp.errors import InvalidAddress
+from idp.letters.owing import owe, require_address
+from idp.letters.settings import LettersSettings
+from idp.people.values import Status
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.letters import Newcomer, newcomers_without_letter
+
+KIND = "album"
+ONCE = "album:"
+NEW = (Status.ADMITTED.value, Status.ACTIVE.value)
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumLetters:
+    """What became of a round: letters owed, and people whose address is none."""
+
+    owed: int
+    unwritable: tuple[str, ...]  # person_ids
+
+
+def owe_album_letters(
+    databases: Databases,
+    keys: Keys,
+    settings: LettersSettings,
+    clock: Clock,
+    zone: ZoneInfo,
+    account_url: str,
+    *,
+    dry_run: bool = False,
+) -> AlbumLetters:
+    """Owe an album letter to every newcomer who never was owed one.
+
+    Shape:   newcomer: has an album number and an enrolment address, has not claimed the account, and was admitted
+             within `album_letter_days` on one of `album_letter_levels`, being admitted or active there
+    Effect:  letters in chunks of 500, each in one transaction; a repeat owes nothing twice. A dry run writes nothing.
+    """
+    owed, after, unwritable = 0, "", list[str]()
+    while newcomers := _newcomers(databases, settings, clock, zone, after):
+        after = newcomers[-1].person_id
+        writable = [newcomer for newcomer in newcomers if _is_writable(newcomer)]
+        unwritable += [newcomer.person_id for newcomer in newcomers if newcomer not in writable]
+        owed += len(writable) if dry_run else _owe_chunk(databases, keys, clock, account_url, writable)
+    return AlbumLetters(owed, tuple(unwritable))
+
+
+def _newcomers(
+    databases: Databases, settings: LettersSettings, clock: Clock, zone: ZoneInfo, after: str
+) -> list[Newcomer]:
+    today = clock.now().astimezone(zone).date()
+    since = today - timedelta(days=settings.album_letter_days)
+    with databases.identity.read() as connection:
+        return newcomers_without_letter(connection, ONCE, since, settings.album_letter_levels, NEW, after, CHUNK)
+
+
+def _owe_chunk(databases: Databases, keys: Keys, clock: Clock, account_url: str, newcomers: list[Newcomer]) -> int:
+    with databases.identity.write() as connection:
+        return sum(
+            owe(
+                connection,
+                keys,
+                clock,
+                kind=KIND,
+                once_key=ONCE + newcomer.person_id,
+                person_id=newcomer.person_id,
+                to=newcomer.private_mail,
+                language=newcomer.language,
+                data={"given_name": newcomer.given_name, "album": newcomer.album, "account_url": account_url},
+            )
+            for newcomer in newcomers
+        )
+
+
+def _is_writable(newcomer: Newcomer) -> bool:
+    try:
+        require_address(newcomer.private_mail)
+    except InvalidAddress:
+        return False
+    return True

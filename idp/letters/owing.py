@@ -1,0 +1,69 @@
+"""Owe a letter, in the transaction of what it is about."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import Connection
+
+from idp.audit import words
+from idp.audit.events import Event, new_id, record
+from idp.clock import Clock
+from idp.errors import InvalidAddress
+from idp.store.keys import Keys
+from idp.store.letters import OWED, Letter, add_once
+
+
+def owe(
+    connection: Connection,
+    keys: Keys,
+    clock: Clock,
+    kind: str,
+    once_key: str,
+    person_id: str,
+    to: str,
+    language: str,
+    data: Mapping[str, Any],
+) -> bool:
+    """Owe a letter unless one with this `once_key` ever was; say whether it is new.
+
+    Shape:   kind names a folder of idp/letters/templates, `data` fills its templates and is kept sealed
+    Raises:  InvalidAddress when nothing can be sent to `to`
+    Effect:  a row and an event in the caller's transaction; a repeat is harmless
+    """
+    require_address(to)
+    now = clock.timestamp()
+    new = Letter(
+        letter_id=new_id(),
+        once_key=once_key,
+        kind=kind,
+        person_id=person_id,
+        to_address=to,
+        language=language,
+        sealed_data=keys.seal(json.dumps(dict(data))),
+        state=OWED,
+        tries=0,
+        due_at=now,
+        last_error="",
+        owed_at=now,
+        sent_at=None,
+    )
+    if not add_once(connection, new):
+        return False
+    record(
+        connection, now, Event(words.LETTER_OWED, subject=person_id or to, reason=kind, data={"letter": new.letter_id})
+    )
+    return True
+
+
+def require_address(text: str) -> None:
+    """Check that a letter can be addressed to `text`; the network is not asked.
+
+    Raises:  InvalidAddress
+    """
+    try:
+        # test_environment only lets a domain under .test through, for a site that tries things out.
+        validate_email(text, check_deliverability=False, strict=True, allow_smtputf8=False, test_environment=True)
+    except EmailNotValidError:
+        raise InvalidAddress("not an address that a letter can be sent to") from None
