@@ -129,9 +129,13 @@ class UnsafePlan(IdpError):
 
 
 class RefusedSource(IdpError):
-    """A registry file that is refused whole; nothing of it was taken."""
+    """A registry file that is refused whole; nothing of it was taken. `reason` is a stable word (docs)."""
 
     code = "refused_source"
+
+    def __init__(self, sentence: str, reason: str = "refused_source") -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class TargetError(IdpError):

@@ -1,1 +1,1 @@
-"""Owns what a person is to the university: album, enrolments, life cycle, names. Pure: no clock, no database, no network."""
+"""Owns what a person is to the university: album, names, programmes, life cycle. Pure: no clock, database, network."""

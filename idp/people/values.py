@@ -38,6 +38,7 @@ class Enrolment:
     status_from: date
     admitted_on: date | None
     ends_on: date | None
+    before: tuple[Status, date] | None = None  # the status in force, and since when, while status_from lies ahead
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,196 @@
+"""From enrolments and a day to what a person is to the university: affiliations and access.
+
+A status belongs to a programme; what the person is follows from all programmes together, so the order of rows and a
+change of programme within one day mean nothing (docs/domain.md, life cycle).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import IntEnum, StrEnum
+from zoneinfo import ZoneInfo
+
+from idp.people.values import Enrolment, Status
+
+STUDENT, MEMBER, ALUM, AFFILIATE = "student", "member", "alum", "affiliate"
+_AFFILIATIONS = (STUDENT, MEMBER, ALUM, AFFILIATE)  # the order in which they are written
+_PRIMARY_FIRST = (STUDENT, ALUM, AFFILIATE, MEMBER)
+
+FIRST_CYCLE = "1"
+
+
+class Access(StrEnum):
+    """What the records say about signing in."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"  # shut for now; everything is kept
+    CLOSED = "closed"  # the time after the studies is over
+
+
+class Reason(StrEnum):
+    """Why a person stands as they stand; the word is kept in explanations."""
+
+    STUDENT = "student"
+    ON_LEAVE = "on_leave"
+    FIRST_CYCLE_GRADUATE = "first_cycle_graduate"
+    ADMITTED = "admitted"
+    SUSPENDED = "suspended"
+    GRACE = "grace"
+    GRADUATE = "graduate"
+    STRUCK_OFF = "struck_off"
+    GRADUATE_TIME_OVER = "graduate_time_over"
+    CANDIDATE_TIME_OVER = "candidate_time_over"
+    NO_ENROLMENT = "no_enrolment"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """What the law leaves to the university. Units: days."""
+
+    suspended_keeps_access: bool = False
+    struck_off_grace_days: int = 14
+    graduate_access_days: int = 180
+    candidate_access_days: int = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person is to the university on one day.
+
+    Shape:   Standing(("student", "member"), "student", Access.ACTIVE, Reason.STUDENT, date(2026, 11, 1))
+    """
+
+    affiliations: tuple[str, ...]  # values of eduPersonAffiliation
+    primary_affiliation: str  # one of them, or ""
+    access: Access
+    reason: Reason
+    changes_on: date | None  # the first later day on which time alone may change this
+
+    @property
+    def is_student(self) -> bool:
+        """Student rights hold today; only such a person carries the European Student Identifier."""
+        return STUDENT in self.affiliations
+
+
+class _Weight(IntEnum):
+    """Which of several programmes decides access. A suspension gives way to studies, and outweighs mere remainders."""
+
+    NONE, OVER, STRUCK_OFF, REMAINDER, SUSPENDED, ADMITTED, STUDENT = range(7)
+
+
+@dataclass(frozen=True, slots=True)
+class _Footing:
+    """What one programme contributes."""
+
+    weight: _Weight
+    access: Access
+    reason: Reason
+    affiliations: frozenset[str] = frozenset()
+    until: date | None = None  # the day on which it becomes another one
+
+
+_NOTHING = _Footing(_Weight.NONE, Access.CLOSED, Reason.NO_ENROLMENT)
+_DEFAULT_POLICY = AccessPolicy()
+
+
+def standing(enrolments: Iterable[Enrolment], today: date, policy: AccessPolicy = _DEFAULT_POLICY) -> Standing:
+    """Return what a person with these programmes is `today`.
+
+    Source:  DOMAIN life cycle: USOS programme statuses; PSWN (act of 20 July 2018) art. 83, 108, 109
+    """
+    footings = [_footing(enrolment, today, policy) for enrolment in enrolments]
+    # The largest key: several programmes of one weight answer alike whatever their order.
+    decisive = max(footings, key=lambda footing: (footing.weight, footing.access, footing.reason), default=_NOTHING)
+    held = frozenset[str]().union(*(footing.affiliations for footing in footings))
+    return Standing(
+        affiliations=tuple(word for word in _AFFILIATIONS if word in held),
+        primary_affiliation=next((word for word in _PRIMARY_FIRST if word in held), ""),
+        access=decisive.access,
+        reason=decisive.reason,
+        changes_on=min((footing.until for footing in footings if footing.until), default=None),
+    )
+
+
+def local_date(at: datetime, zone: ZoneInfo) -> date:
+    """Return the university's calendar day at an instant: rights begin and end at its midnight."""
+    return at.astimezone(zone).date()
+
+
+def _footing(enrolment: Enrolment, today: date, policy: AccessPolicy) -> _Footing:
+    if enrolment.status_from <= today:
+        return _since(enrolment.status, enrolment.status_from, enrolment.level, today, policy)
+    # A status that begins later leaves its predecessor in force until then.
+    status, since = enrolment.before or (_presumed_before(enrolment.status), today)
+    footing = _since(status, since, enrolment.level, today, policy)
+    return replace(footing, until=min(footing.until or enrolment.status_from, enrolment.status_from))
+
+
+def _presumed_before(status: Status) -> Status:
+    """Whoever will be active is admitted until then; whoever will leave is still active."""
+    return Status.ADMITTED if status in (Status.ACTIVE, Status.ADMITTED) else Status.ACTIVE
+
+
+def _since(status: Status, since: date, level: str, today: date, policy: AccessPolicy) -> _Footing:
+    match status:
+        case Status.ACTIVE | Status.LEAVE | Status.GRADUATED_BEFORE_DIPLOMA:
+            return _studying(status)
+        case Status.ADMITTED:
+            return _admitted(since, today, policy)
+        case Status.SUSPENDED:
+            return _suspended(policy)
+        case Status.CANCELLED:
+            return _struck_off(since, today, policy)
+        case Status.GRADUATED_DIPLOMA | Status.GRADUATED_END_OF_STUDY:
+            return _graduated(level, since, today, policy)
+
+
+def _studying(status: Status) -> _Footing:
+    # Leave keeps student rights; whoever waits for the diploma exam counts as an active student (USOS vocabulary).
+    reason = Reason.ON_LEAVE if status is Status.LEAVE else Reason.STUDENT
+    return _Footing(_Weight.STUDENT, Access.ACTIVE, reason, frozenset({STUDENT, MEMBER}))
+
+
+def _suspended(policy: AccessPolicy) -> _Footing:
+    # Suspended in student rights: not `student`, which applications take for a right; still of the university.
+    if policy.suspended_keeps_access:
+        return _Footing(_Weight.SUSPENDED, Access.ACTIVE, Reason.SUSPENDED, frozenset({MEMBER}))
+    return _Footing(_Weight.SUSPENDED, Access.SUSPENDED, Reason.SUSPENDED)
+
+
+def _admitted(since: date, today: date, policy: AccessPolicy) -> _Footing:
+    # Student rights begin with the oath (PSWN art. 83): an account may be made, the affiliation has to wait.
+    over_on = since + timedelta(days=policy.candidate_access_days)
+    if today < over_on:
+        return _Footing(_Weight.ADMITTED, Access.ACTIVE, Reason.ADMITTED, frozenset({AFFILIATE}), over_on)
+    return _Footing(_Weight.OVER, Access.CLOSED, Reason.CANDIDATE_TIME_OVER)
+
+
+def _struck_off(since: date, today: date, policy: AccessPolicy) -> _Footing:
+    # The decision can be appealed and reversed (PSWN art. 108): grace first, and a suspension loses nothing.
+    over_on = since + timedelta(days=policy.struck_off_grace_days)
+    if today < over_on:
+        return _Footing(_Weight.REMAINDER, Access.ACTIVE, Reason.GRACE, until=over_on)
+    return _Footing(_Weight.STRUCK_OFF, Access.SUSPENDED, Reason.STRUCK_OFF)
+
+
+def _graduated(level: str, since: date, today: date, policy: AccessPolicy) -> _Footing:
+    rights_end_on = since
+    if level == FIRST_CYCLE:
+        # First-cycle graduates keep student rights until 31 October of that year (PSWN art. 109).
+        rights_end_on = max(since, date(since.year, 11, 1))
+    if today < rights_end_on:
+        words = frozenset({STUDENT, MEMBER, ALUM})
+        return _Footing(_Weight.STUDENT, Access.ACTIVE, Reason.FIRST_CYCLE_GRADUATE, words, rights_end_on)
+    over_on = rights_end_on + timedelta(days=policy.graduate_access_days)
+    if today < over_on:
+        return _Footing(_Weight.REMAINDER, Access.ACTIVE, Reason.GRADUATE, frozenset({ALUM}), over_on)
+    return _Footing(_Weight.OVER, Access.CLOSED, Reason.GRADUATE_TIME_OVER, frozenset({ALUM}))
+
+
+def status_in_force(known: Iterable[tuple[Status, date]], today: date) -> tuple[Status, date] | None:
+    """Return which of the `known` statuses of one programme holds today, and since when.
+
+    Shape:   [(ACTIVE, 2024-10-01), (CANCELLED, 2026-03-01), (ACTIVE, 2027-10-01)] -> (CANCELLED, 2026-03-01)
+    """
+    begun = [(since, status) for status, since in known if since <= today]
+    return (max(begun)[1], max(begun)[0]) if begun else None
