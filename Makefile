@@ -7,7 +7,7 @@ SEED ?= $(shell date +%s)
 CODE := idp deploy tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format campaign setup setup-test lock messages clean
+.PHONY: help demo demo-reset test lint format campaign setup setup-test lock texts translations clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 26
@@ -38,15 +38,18 @@ format: setup ## Mend what can be mended by itself
 setup: ## Install what is missing, and nothing else
 	@scripts/packages demo
 	@scripts/venv
-	@scripts/messages compile
+	@scripts/texts compile
 
 setup-test:
 	@scripts/packages test
 	@scripts/venv
-	@scripts/messages compile
+	@scripts/texts compile
 
-messages: setup ## Collect the texts of pages and letters into the translation catalogues
-	@scripts/messages collect
+texts: setup ## Collect the texts of pages into the translation catalogue
+	@scripts/texts collect
+
+translations: setup ## Compile the translation catalogue (every other command does so, too)
+	@scripts/texts compile
 
 lock: setup ## Resolve the requirements anew, with hashes
 	@scripts/lock

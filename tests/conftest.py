@@ -10,6 +10,7 @@ import pytest
 from deploy.openldap.private import PrivateSlapd
 from idp.store.base import Databases
 from idp.store.keys import Keys
+from tests.support.campaign import Progress
 from tests.support.clock import ManualClock
 from tests.support.counts import CAMPAIGN, TEST, Counts
 from tests.support.databases import PostgresDatabase, SqliteTemplate, make_postgres_database
@@ -24,11 +25,14 @@ STORE_SUITE = Path(__file__).parent / "store"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("idp")
     group.addoption("--campaign", type=int, metavar="SEED", help="full counts, with this seed (see `make campaign`)")
+    group.addoption("--campaign-file", type=Path, help="remember outcomes here and leave out what has passed before")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RunPlugin(), "idp-run")  # its own pytest_configure runs at once
     config.pluginmanager.register(SuiteTimes(), "idp-suites")
+    if file := config.getoption("--campaign-file"):
+        config.pluginmanager.register(Progress(file, writes=not hasattr(config, "workerinput")), "idp-campaign")
     seed = config.getoption("--campaign")
     counts = config.stash[COUNTS] = TEST if seed is None else replace(CAMPAIGN, seed=seed)
     hypothesis.settings.register_profile(

@@ -30,7 +30,7 @@ def running_postgres(run_folder: Path, controller_pid: int) -> PrivatePostgres:
 def _start_keeper(run_folder: Path, controller_pid: int, known: Path) -> None:
     log = run_folder / "keeper.log"
     with log.open("wb") as stream:
-        keeper = subprocess.Popen(  # noqa: S603 - our own module
+        keeper = subprocess.Popen(
             [sys.executable, "-m", "tests.support.keeper", str(controller_pid), str(run_folder)],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
