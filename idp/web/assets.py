@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request, url_for
 from markupsafe import escape
 
-from idp.web.colours import dark_scheme, light_scheme, on_colour
+from idp.web.colours import dark_scheme, deep_colour, light_scheme, on_colour
 from idp.web.settings import UniversitySettings
 
 FOLDER = Path(__file__).parent / "static"
@@ -81,7 +81,8 @@ def _answer(asset: Asset) -> Response:
 def theme_css(accent_colour: str) -> str:
     """Return the style sheet that sets the university's colours in both schemes."""
     light, dark = light_scheme(accent_colour), dark_scheme(accent_colour)
-    brand = f"--brand:{accent_colour};--on-brand:{on_colour(accent_colour)}"
+    deep, ink = deep_colour(accent_colour), on_colour(accent_colour)
+    brand = f"--brand:{accent_colour};--brand-deep:{deep};--on-brand:{ink}"
     schemes = [
         f"--accent:{one.accent};--on-accent:{one.on_accent};"
         f"--accent-hover:{one.accent_hover};--accent-soft:{one.accent_soft}"

@@ -50,6 +50,11 @@ def on_colour(background: str) -> str:
     return "#ffffff" if contrast("#ffffff", background) >= contrast("#000000", background) else "#000000"
 
 
+def deep_colour(background: str) -> str:
+    """Return a shade of `background` for ornament: further from its text, so that contrast only grows."""
+    return _mix(background, "#000000" if on_colour(background) == "#ffffff" else "#ffffff", 0.22)
+
+
 def contrast(one: str, other: str) -> float:
     """Return the contrast ratio of two colours, 1 to 21.
 

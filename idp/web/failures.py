@@ -54,9 +54,9 @@ class Words:
     next: str
 
 
-def status_of(error: IdpError) -> int:
-    """Return the HTTP status of an error: that of its nearest ancestor in the table."""
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+def status_of(kind: type[IdpError]) -> int:
+    """Return the HTTP status of a kind of error: that of its nearest ancestor in the table."""
+    return next(STATUSES[one] for one in kind.__mro__ if one in STATUSES)
 
 
 def public_code(error: IdpError) -> str:
@@ -74,7 +74,7 @@ def answer_failures(app: Flask, clock: Clock) -> None:
 
     @app.errorhandler(IdpError)
     def ours(error: IdpError) -> Response:
-        status = status_of(error)
+        status = status_of(type(error))
         log.log(40 if status >= 500 else 20, "request failed", code=error.code, status=status)
         return _answer(status, public_code(error), words(status), clock)
 
