@@ -17,6 +17,11 @@ class WebSettings(Section):
     port: Annotated[int, "Port to listen on.", Field(ge=1, le=65535)] = 8080
     workers: Annotated[int, "Web processes.", Field(ge=1)] = 2
     blocking_threads: Annotated[int, "Threads of each web process.", Field(ge=1)] = 4
+    log_format: Annotated[
+        str,
+        "Log lines as `json`, for people as `console`, or `auto`: console on a terminal.",
+        Field(pattern="^(auto|json|console)$"),
+    ] = "auto"
     trusted_proxies: Annotated[
         int, "Reverse proxies in front whose X-Forwarded-* headers are believed.", Field(ge=0)
     ] = 0

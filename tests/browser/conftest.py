@@ -1,0 +1,85 @@
+"""Debian's Chromium, as a student would use it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from werkzeug.serving import make_server
+
+from tests.browser.gallery import gallery
+
+# Playwright's own browser cannot be downloaded everywhere; Debian's is in the list of packages. The other flags keep it
+# from asking the world for updates and certificates.
+LAUNCH = {
+    "executable_path": "/usr/bin/chromium",
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ],
+}
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    return browser_type_launch_args | LAUNCH
+
+
+@pytest.fixture
+def open_browser(browser: Browser) -> Iterator[Open]:
+    """Return a function that opens a fresh browser window; what a page complains about fails the test.
+
+    Shape:   open_browser("pl", width=320, scheme="dark", scripts=False)
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_browser(
+        language: str = "pl", *, width: int = 1280, height: int = 800, scheme: str = "light", scripts: bool = True
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            locale={"pl": "pl-PL", "en": "en-GB"}[language],
+            color_scheme="dark" if scheme == "dark" else "light",
+            java_script_enabled=scripts,
+            # Animations would be in the way of contrast checks and screenshots.
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: _note(message, complaints))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_browser
+    for context in contexts:
+        context.close()
+    assert complaints == [], "the browser's console must stay empty"
+
+
+def _note(message: ConsoleMessage, complaints: list[str]) -> None:
+    # A page that answers with a failure status is no fault of the page.
+    if message.type in ("error", "warning") and "the server responded with a status of" not in message.text:
+        complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+
+@pytest.fixture(scope="session")
+def gallery_url() -> Iterator[str]:
+    """Serve the gallery of parts and return its address."""
+    server = make_server("127.0.0.1", 0, gallery(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
