@@ -173,12 +173,17 @@ class ChildEnded(Exception):
         self.command, self.exit_code = command, exit_code
 
 
+def end_with_parent() -> None:
+    """Ask the kernel to send us SIGTERM when the process that started us dies, even by kill -9."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _spawn(command: Command) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def prepare() -> None:
         # Runs in the child between fork and exec. We are single-threaded, so Python code is safe here.
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        end_with_parent()
         if os.getppid() != parent:
             os._exit(1)  # it died before the kernel knew our wish
 

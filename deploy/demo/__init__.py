@@ -1,0 +1,1 @@
+"""The demo: everything on one machine, with sample people, in var/demo/. Nothing of it is meant for real people."""
