@@ -1,1 +1,1 @@
-"""Owns claiming an account, setting the password, choosing the mail name, and staff accounts. No pages."""
+"""Owns how an account comes to its owner: claim, password, mail name, staff invitations. Signing in is sso's."""

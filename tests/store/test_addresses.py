@@ -19,10 +19,13 @@ from idp.store.addresses import (
     taken_among,
 )
 from idp.store.base import Databases
-from idp.store.people import address, person
+from idp.store.keys import Keys
+from idp.store.people import address
+from tests.support.students import Student, add_student
 
 AT = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 DOMAIN = "student.po.edu.pl"
+KEYS = Keys(b"", b"", b"")
 
 
 def new(local_part: str) -> NewAddress:
@@ -34,21 +37,8 @@ def alias(number: int) -> NewAddress:
 
 
 def add_people(databases: Databases, *person_ids: str) -> None:
-    texts = ("given_name", "middle_name", "surname_prefix", "surname", "previous_surname", "sex", "citizenships")
-    rows = [
-        {
-            **dict.fromkeys((*texts, "private_mail", "digest", "source_import"), ""),
-            "person_id": each,
-            "os_id": each,
-            "uid": f"u{each}",
-            "changed_at": AT,
-            "first_seen_at": AT,
-            "source_line": 1,
-        }
-        for each in person_ids
-    ]
-    with databases.identity.write() as connection:
-        connection.execute(insert(person), rows)
+    for each in person_ids:
+        add_student(databases, KEYS, Student(each, album=None))
 
 
 def give_one(databases: Databases, person_id: str, name: str, number: int) -> None:

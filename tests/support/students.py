@@ -1,20 +1,19 @@
-"""Students as an import leaves them: person, enrolment and account rows, with good defaults."""
+"""Students as an import leaves them, with good defaults."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from sqlalchemy import insert
+from sqlalchemy import update
 
+from idp.people.lifecycle import Access
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE
-from idp.people.values import Album, album_number
+from idp.people.values import Enrolment, Status
 from idp.store.base import Databases
 from idp.store.keys import Keys
-from idp.store.people import account, enrolment, person
+from idp.store.people import Identity, NewPerson, StampedEnrolment, account, add_people
 
 SEEN = datetime(2026, 9, 15, 8, 0, tzinfo=UTC)
-_TEXTS = ("previous_surname", "sex", "citizenships", "digest", "source_import")
-UID_DIGITS = "23456789abcdefghijklmnopqrstuvwxyz"
+UID_LETTERS = "23456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,67 +44,64 @@ class Student:
         number, letters = int.from_bytes(self.person_id.encode()) % 34**8, ""
         for _ in range(8):
             number, digit = divmod(number, 34)
-            letters += UID_DIGITS[digit]
+            letters += UID_LETTERS[digit]
         return "u" + letters
 
 
 def add_student(databases: Databases, keys: Keys, student: Student) -> Student:
     """Write a student's rows and return the student."""
     with databases.identity.write() as connection:
-        connection.execute(insert(person).values(_person(student, keys)))
-        connection.execute(insert(enrolment).values(_enrolment(student)))
-        connection.execute(insert(account).values(_account(student)))
+        add_people(connection, [_new_person(student, keys)], "test-import", SEEN)
+        connection.execute(
+            update(account).where(account.c.account_id == student.person_id).values(claimed_at=student.claimed_at)
+        )
     return student
 
 
-def _person(student: Student, keys: Keys) -> Mapping[str, object]:
-    return {
-        **dict.fromkeys(_TEXTS, ""),
-        "person_id": student.person_id,
-        "os_id": student.person_id,
-        "album": student.album,
-        "album_number": None if student.album is None else album_number(Album(student.album)),
-        "uid": student.uid,
-        "given_name": student.given_name,
-        "middle_name": student.middle_name,
-        "surname_prefix": student.surname_prefix,
-        "surname": student.surname,
-        "born_on": student.born_on,
-        "pesel_end_mac": student.pesel_end and keys.mac(PESEL_END_USE, student.pesel_end),
-        "document_end_mac": student.document_end and keys.mac(DOCUMENT_END_USE, student.document_end),
-        "private_mail": student.private_mail,
-        "changed_at": SEEN,
-        "first_seen_at": SEEN,
-        "source_line": 2,
-    }
+def _new_person(student: Student, keys: Keys) -> NewPerson:
+    return NewPerson(
+        person_id=student.person_id,
+        os_id=student.person_id,
+        uid=student.uid,
+        identity=_identity(student, keys),
+        changed_at=SEEN,
+        digest=1,
+        access=Access.ACTIVE if student.enabled else Access.SUSPENDED,
+        review_on=None,
+        language=student.language,
+        line=2,
+        enrolments=(StampedEnrolment(_enrolment(student), SEEN),),
+    )
 
 
-def _enrolment(student: Student) -> Mapping[str, object]:
-    return {
-        "person_id": student.person_id,
-        "programme": "INF1S",
-        "programme_name": "Informatyka",
-        "unit": "WEAiI",
-        "level": student.level,
-        "form": "S",
-        "status": student.status,
-        "status_from": student.status_from,
-        "admitted_on": student.admitted_on,
-        "changed_at": SEEN,
-    }
+def _identity(student: Student, keys: Keys) -> Identity:
+    return Identity(
+        album=student.album,
+        given_name=student.given_name,
+        middle_name=student.middle_name,
+        surname_prefix=student.surname_prefix,
+        surname=student.surname,
+        previous_surname="",
+        born_on=student.born_on,
+        sex="",
+        citizenships="PL",
+        private_mail=student.private_mail,
+        pesel_mac=None,
+        pesel_end_mac=student.pesel_end and keys.mac(PESEL_END_USE, student.pesel_end),
+        document_mac=None,
+        document_end_mac=student.document_end and keys.mac(DOCUMENT_END_USE, student.document_end),
+    )
 
 
-def _account(student: Student) -> Mapping[str, object]:
-    return {
-        "account_id": student.person_id,
-        "kind": "student",
-        "uid": student.uid,
-        "role": "",
-        "display_name": f"{student.given_name} {student.surname}".strip(),
-        "mail": "",
-        "enabled": student.enabled,
-        "epoch": 1,
-        "claimed_at": student.claimed_at,
-        "language": student.language,
-        "created_at": SEEN,
-    }
+def _enrolment(student: Student) -> Enrolment:
+    return Enrolment(
+        programme="INF1S",
+        programme_name="Informatyka",
+        unit="WEAiI",
+        level=student.level,
+        form="S",
+        status=Status(student.status),
+        status_from=student.status_from,
+        admitted_on=student.admitted_on,
+        ends_on=None,
+    )

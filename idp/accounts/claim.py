@@ -1,0 +1,203 @@
+"""Claim an account: album number and details first, then the password. What stands between the two steps is ours."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from idp.accounts.matching import Details, matches
+from idp.accounts.passwords import password_hash, prepared, weakness_of
+from idp.accounts.settings import AccountsSettings
+from idp.audit import words
+from idp.audit.events import Event, record
+from idp.clock import Clock
+from idp.drivers.ldap import Directory
+from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TooManyAttempts
+from idp.people.directory import DirectorySettings
+from idp.people.lifecycle import local_date
+from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
+from idp.people.values import Album, album_number
+from idp.store import onetime
+from idp.store.attempts import count_try
+from idp.store.base import Databases
+from idp.store.claims import Claimable, claimable_by_album, claimable_by_id, mark_claimed
+from idp.store.keys import Keys
+from idp.store.leases import free, hold
+
+PURPOSE = "claim"
+# Longer than the directory can keep us waiting; it only matters when a process dies while it sets a password.
+HOLD_S = 60.0
+# Compared with where nobody has the album number, so that this takes the same work.
+NOBODY = Claimable("", "", "", "", "", "", "", "", None, None, None, False, None)
+
+
+class Reason(StrEnum):
+    """Why a claim was refused: in the journal only."""
+
+    TOO_MANY_TRIES = "too_many_tries"
+    UNKNOWN_ALBUM = "unknown_album"
+    DETAILS = "details_do_not_match"
+    CLAIMED = "already_claimed"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a person typed beside the album number."""
+
+    given_name: str = ""
+    surname: str = ""
+    date_of_birth: date | None = None
+    id_end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Both steps of a claim, and what they need.
+
+    Shape:   bring_true: makes sure that a person's directory entry is there and as desired (idp.provisioning.live);
+             raises TargetUnavailable
+    """
+
+    databases: Databases
+    keys: Keys
+    settings: AccountsSettings
+    clock: Clock
+    zone: ZoneInfo
+    directory: Directory  # as the account that sets passwords
+    layout: DirectorySettings
+    bring_true: Callable[[str], object]
+
+    def match(self, album: Album, typed: Typed) -> str:
+        """Return the token of the second step.
+
+        Raises:  BadCredentials, the same whatever was wrong; TooManyAttempts, known album number or not
+        Effect:  the try is counted first, so that no number of parallel tries gets past the limit;
+                 claim.matched or claim.refused with its reason
+        """
+        number = album_number(album)
+        now = self.clock.now()
+        with self.databases.sessions.write() as connection:
+            tries = count_try(connection, number, local_date(now, self.zone))
+        if tries > self.settings.claim_tries_per_day:
+            self._refuse(Reason.TOO_MANY_TRIES, "", number)
+            raise TooManyAttempts
+        with self.databases.identity.read() as connection:
+            found = claimable_by_album(connection, number)
+        reason = self._reason_to_refuse(found, typed)
+        if reason is not None or found is None:
+            self._refuse(reason or Reason.UNKNOWN_ALBUM, found.person_id if found else "", number)
+            raise BadCredentials
+        with self.databases.sessions.write() as connection:
+            record(connection, now.timestamp(), Event(words.CLAIM_MATCHED, subject=found.person_id))
+            expires_at = now.timestamp() + self.settings.claim_step_s
+            return onetime.give(connection, PURPOSE, {"person_id": found.person_id}, expires_at)
+
+    def whose(self, token: str) -> Claimable:
+        """Return who is in the second step with this token.
+
+        Raises:  NotFound when the step was never begun, took too long or is done
+        """
+        with self.databases.sessions.read() as connection:
+            step = onetime.peek(connection, PURPOSE, token, self.clock.timestamp())
+        with self.databases.identity.read() as connection:
+            found = claimable_by_id(connection, str(step["person_id"])) if step else None
+        if found is None:
+            raise NotFound("no such step of a claim")
+        return found
+
+    def set_password(self, token: str, password: str) -> Claimable:
+        """Give the account its first password and its owner.
+
+        Raises:  NotFound as `whose`; InvalidPassword with the rule's word;
+                 Conflict when somebody else claims or claimed it, or it was closed meanwhile;
+                 TargetUnavailable when the directory did not confirm: then nothing has changed, and the token lives on
+        Effect:  the entry's one password; then account.claimed and password.set in the transaction that marks the
+                 account. Killed between the two, the step can simply be repeated.
+        """
+        person = self.whose(token)
+        password = prepared(password)
+        weakness = weakness_of(
+            password, own_words(person), self.settings.password_words, self.settings.password_min_length
+        )
+        if weakness is not None:
+            raise InvalidPassword(weakness.value)
+        with self._one_at_a_time(person.person_id):
+            if not _is_open(self.whose(token)):
+                raise Conflict("this account was claimed or closed meanwhile")
+            self.bring_true(person.person_id)
+            self.directory.set_password(self.layout.person_dn(person.uid), password_hash(password, self.settings))
+            self._mark(person.person_id)
+        with self.databases.sessions.write() as connection:
+            onetime.take(connection, PURPOSE, token, self.clock.timestamp())
+        return person
+
+    def _reason_to_refuse(self, found: Claimable | None, typed: Typed) -> Reason | None:
+        """Do all comparisons whoever was found, and only then say what speaks against it."""
+        end = last_four(typed.id_end)
+        details = Details(
+            given_name=typed.given_name,
+            surname=typed.surname,
+            born_on=typed.date_of_birth,
+            pesel_end_mac=self.keys.mac(PESEL_END_USE, end),
+            document_end_mac=self.keys.mac(DOCUMENT_END_USE, end),
+        )
+        agrees = matches(details, found or NOBODY, self.settings.claim_details)
+        if found is None:
+            return Reason.UNKNOWN_ALBUM
+        if not agrees:
+            return Reason.DETAILS
+        if found.claimed_at is not None:
+            return Reason.CLAIMED
+        return None if found.enabled else Reason.DISABLED
+
+    def _refuse(self, reason: Reason, person_id: str, number: str) -> None:
+        with self.databases.sessions.write() as connection:
+            refused = Event(words.CLAIM_REFUSED, subject=person_id, reason=reason, data={"album": number})
+            record(connection, self.clock.timestamp(), refused)
+
+    @contextmanager
+    def _one_at_a_time(self, person_id: str) -> Iterator[None]:
+        """Keep others from setting a password for the same person, in all processes.
+
+        Raises:  Conflict when somebody else is at it
+        """
+        name, now = f"{PURPOSE}:{person_id}", self.clock.timestamp()
+        with self.databases.sessions.write() as connection:
+            holder = hold(connection, name, now, now + HOLD_S)
+        if holder is None:
+            raise Conflict("somebody else is claiming this account")
+        try:
+            yield
+        finally:
+            with self.databases.sessions.write() as connection:
+                free(connection, name, holder)
+
+    def _mark(self, person_id: str) -> None:
+        now = self.clock.now()
+        with self.databases.identity.write() as connection:
+            if not mark_claimed(connection, person_id, now):
+                raise Conflict("this account was claimed or closed meanwhile")
+            for word in (words.PASSWORD_SET, words.ACCOUNT_CLAIMED):
+                record(connection, now.timestamp(), Event(word, subject=person_id, actor=person_id))
+
+
+def own_words(person: Claimable) -> tuple[str, ...]:
+    """Return what a password of this person must not hold."""
+    return (person.given_name, person.middle_name, person.surname, person.previous_surname, person.album, person.uid)
+
+
+def earliest_retry(now: datetime, zone: ZoneInfo, sync_hour: int) -> datetime:
+    """Return when data that the Student Service Center corrects today count: the following day after the noon sync.
+
+    Shape:   2026-10-01T10:00Z, Warsaw, 12 -> 2026-10-02 12:00 in Warsaw
+    Source:  student account instruction, step 1
+    """
+    following = local_date(now, zone) + timedelta(days=1)
+    return datetime.combine(following, time(sync_hour), tzinfo=zone)
+
+
+def _is_open(person: Claimable) -> bool:
+    return person.enabled and person.claimed_at is None
