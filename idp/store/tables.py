@@ -1,5 +1,5 @@
 """Imports every module that declares tables, for whoever needs them all: migrations and tests."""
 
-from idp.store import attempts, events, leases, letters, onetime, people, registry, workers
+from idp.store import attempts, events, leases, letters, onetime, people, registry, sessions, workers
 
-__all__ = ["attempts", "events", "leases", "letters", "onetime", "people", "registry", "workers"]
+__all__ = ["attempts", "events", "leases", "letters", "onetime", "people", "registry", "sessions", "workers"]
