@@ -1,0 +1,174 @@
+"""All HTTP that we send: to addresses that somebody reviewed, within limits that the other side cannot stretch.
+
+Per request: the name is resolved once and that address is connected to; networks that are not public only where they
+were allowed; one deadline for everything from connecting to the last byte; no redirects; a bounded answer; TLS
+verified against the system's CAs and configured ones.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpcore2
+
+from idp.errors import TargetRejected, TargetUnavailable
+
+ANSWER_BYTES = 64 * 1024
+USER_AGENT = "idp"
+LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
+
+Network = IPv4Network | IPv6Network
+_UNREACHED = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Outgoing:
+    """Sends requests; safe to share between threads."""
+
+    def __init__(
+        self, extra_ca_files: Iterable[Path] = (), private_networks: Sequence[Network] = (), timeout_s: float = 3.0
+    ) -> None:
+        self._tls = ssl.create_default_context()
+        for file in extra_ca_files:
+            self._tls.load_verify_locations(file)
+        self._private = tuple(private_networks)
+        self._timeout_s = timeout_s
+
+    def get(self, url: str) -> Answer:
+        """Fetch `url`.
+
+        Raises:  TargetUnavailable when there was no answer in time; TargetRejected when the address may not be reached
+        """
+        return self._send("GET", url, None, {})
+
+    def post_form(self, url: str, fields: Mapping[str, str]) -> Answer:
+        """Post a form; a space travels as `%20`, which every decoder understands. Raises: as `get`."""
+        return self.post(url, urlencode(fields, quote_via=quote).encode(), "application/x-www-form-urlencoded")
+
+    def post(self, url: str, body: bytes, content_type: str) -> Answer:
+        """Post `body`. Raises: as `get`."""
+        return self._send("POST", url, body, {"Content-Type": content_type})
+
+    def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        backend = _Backend(self._private, time.monotonic() + self._timeout_s)
+        sent = [("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close"), *headers.items()]
+        try:
+            with (
+                httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
+                pool.stream(method, url, headers=sent, content=body) as response,
+            ):
+                return Answer(response.status, _limited(response.iter_stream()))
+        except _UNREACHED as exc:
+            raise TargetUnavailable(type(exc).__name__) from exc
+        except httpcore2.UnsupportedProtocol as exc:
+            raise TargetRejected("neither http nor https") from exc
+
+
+def _limited(chunks: Iterable[bytes]) -> bytes:
+    kept = b""
+    for chunk in chunks:
+        kept += chunk
+        if len(kept) > ANSWER_BYTES:
+            raise TargetUnavailable("the answer is too long")
+    return kept
+
+
+class _Backend(httpcore2.NetworkBackend):
+    """Opens the one connection of a request."""
+
+    def __init__(self, private: Sequence[Network], deadline: float) -> None:
+        self._private = private
+        self._deadline = deadline
+        self._plain = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        addresses = [found for found in resolve(host, port) if may_reach(host, found, self._private)]
+        if not addresses:
+            raise TargetRejected("its address is not public, and its network is not in http.private_networks")
+        failure: Exception | None = None
+        for address in addresses:
+            try:
+                stream = self._plain.connect_tcp(str(address), port, _left(self._deadline))
+                return _Stream(stream, self._deadline)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as exc:
+                failure = exc
+        raise failure or httpcore2.ConnectError()
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A stream whose every wait ends at the deadline."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(self._deadline))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore2.ReadTimeout("the time for the whole request is over")
+    return left
+
+
+def resolve(host: str, port: int) -> list[IPv4Address | IPv6Address]:
+    """Return the addresses of a name, in the system's order of preference.
+
+    Raises:  OSError when it has none
+    """
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+def may_reach(host: str, address: IPv4Address | IPv6Address, private: Sequence[Network]) -> bool:
+    """Tell whether `host` may be reached at `address`.
+
+    Public addresses may; others where a configured network holds them; loopback where it is named as what it is, since
+    then the reviewed registration says so itself. A public name that points inward is refused.
+    """
+    plain = getattr(address, "ipv4_mapped", None) or address
+    if plain.is_loopback and host.lower() in LOOPBACK_NAMES:
+        return True
+    if any(plain.version == network.version and plain in network for network in private):
+        return True
+    return plain.is_global and not plain.is_multicast
