@@ -1,0 +1,34 @@
+"""The cookie that carries the sign-on session: opaque, unreadable for scripts, gone with the browser.
+
+Source:  CAS Protocol 3.0.3, section 3.6; RFC 6265bis, cookie name prefixes
+"""
+
+from dataclasses import dataclass
+
+from flask import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """How the cookie is named and marked on this installation."""
+
+    is_https: bool
+
+    @property
+    def name(self) -> str:
+        """`__Host-` makes browsers refuse a cookie that another host or plain http planted; it needs https."""
+        return "__Host-idp_sso" if self.is_https else "idp_sso"
+
+    def read(self, request: Request) -> str:
+        """Return the token, or nothing."""
+        return request.cookies.get(self.name, "")
+
+    def give(self, response: Response, token: str, lasts_s: int | None = None) -> None:
+        """Hand out a token; without `lasts_s` it goes when the browser is closed."""
+        response.set_cookie(
+            self.name, token, max_age=lasts_s, path="/", secure=self.is_https, httponly=True, samesite="Lax"
+        )
+
+    def take_back(self, response: Response) -> None:
+        """Tell the browser to forget it."""
+        response.delete_cookie(self.name, path="/", secure=self.is_https, httponly=True, samesite="Lax")

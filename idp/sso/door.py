@@ -1,0 +1,84 @@
+"""The one door that pages use: who is this browser, let somebody in, let them out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Request, Response
+
+from idp.clock import Clock
+from idp.sso import sessions
+from idp.sso.cookie import SessionCookie
+from idp.sso.sessions import Browser, Ended, Started
+from idp.sso.settings import SsoSettings
+from idp.sso.sign_in import PasswordCheck
+from idp.sso.sign_out import Outcome, SignOutDesk
+from idp.store.raw import RawStore
+from idp.store.sessions import LiveSession, Owed
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Sign-in, sessions and sign-out as views need them; one per process."""
+
+    raw_store: RawStore
+    settings: SsoSettings
+    clock: Clock
+    cookie: SessionCookie
+    check_password: PasswordCheck
+    sign_out_desk: SignOutDesk
+
+    def who_is(self, request: Request) -> LiveSession | None:
+        """Return the living session of this browser."""
+        return sessions.find(self.raw_store, self.settings, self.clock, self.cookie.read(request))
+
+    def let_in(self, request: Request, name: str, password: str, *, warns: bool, remember: bool) -> Started:
+        """Return a new session for whoever gave a right name and password.
+
+        Raises:  BadCredentials, TargetUnavailable
+        """
+        browser = browser_of(request)
+        account = self.check_password(name, password, browser)
+        started = sessions.start(
+            self.raw_store,
+            self.settings,
+            self.clock,
+            account,
+            browser,
+            replaces=self.cookie.read(request),
+            remembered=remember,
+            warns=warns,
+        )
+        self.sign_out_desk.tell(started.owed, wait_s=0)
+        return started
+
+    def give_cookie(self, response: Response, started: Started, *, remember: bool) -> None:
+        """Hand the new session's token to the browser."""
+        lasts_s = self.settings.remembered_s if remember and self.settings.remember_me else None
+        self.cookie.give(response, started.token, lasts_s)
+
+    def find(self, started: Started) -> LiveSession | None:
+        """Return the session that was just started; None when the account was closed in the same moment."""
+        return sessions.find(self.raw_store, self.settings, self.clock, started.token)
+
+    def let_out(self, session: LiveSession) -> list[Outcome]:
+        """End a session, as its owner asks, and return which applications have confirmed."""
+        owed = sessions.end(
+            self.raw_store, self.clock, [session.session_id], Ended.SIGNED_OUT, actor=session.account_id
+        )
+        return self._tell(owed)
+
+    def revoke(self, account_id: str, session_id: str, actor: str) -> list[Outcome]:
+        """End one session of an account from elsewhere."""
+        return self._tell(sessions.end_one_of(self.raw_store, self.clock, account_id, session_id, actor))
+
+    def close_account(self, account_id: str, actor: str) -> list[Outcome]:
+        """End all sessions after the account was disabled or its password changed (and its epoch raised)."""
+        return self._tell(sessions.end_all(self.raw_store, self.clock, account_id, Ended.ACCOUNT_CLOSED, actor=actor))
+
+    def _tell(self, owed: Sequence[Owed]) -> list[Outcome]:
+        return self.sign_out_desk.tell(owed, self.settings.logout_wait_s)
+
+
+def browser_of(request: Request) -> Browser:
+    """Return where a request comes from; addresses behind proxies are already judged by the web plumbing."""
+    return Browser(network=request.remote_addr or "", name=request.user_agent.string)

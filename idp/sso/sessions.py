@@ -1,0 +1,221 @@
+"""The one sign-on session: start, find, list and end it. Every step is one transaction on the raw path."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from idp.audit import words
+from idp.audit.events import SYSTEM, Event, new_id, row
+from idp.clock import Clock
+from idp.sso.settings import SsoSettings
+from idp.sso.tokens import long_token
+from idp.store import sessions as store
+from idp.store.accounts import Account
+from idp.store.raw import Raw, RawStore
+from idp.store.sessions import LiveSession, NewSession, Owed, Visited
+
+TOUCH_SHARE = 20  # a use is noted when a twentieth of the idle time has passed since the last note
+SENDING_S = 30  # for so long the sweep leaves a logout to the request that owes it
+SWEEP_SIZE = 200
+MOST_PER_APPLICATION = 20  # logouts to one application in one session, the latest; older ones have long ended there
+
+
+class Ended(StrEnum):
+    """Why a session ended; the reason of its event."""
+
+    SIGNED_OUT = "signed_out"
+    REVOKED = "revoked"
+    REPLACED = "replaced"  # somebody else signed in in the same browser
+    ACCOUNT_CLOSED = "account_closed"  # disabled, or its epoch was raised
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Where a sign-in comes from, for the person's own list and for the journal."""
+
+    network: str = ""  # the client's address
+    name: str = ""  # its User-Agent
+
+    @property
+    def short_name(self) -> str:
+        """Without control characters, and short enough for its column."""
+        return "".join(one for one in self.name if unicodedata.category(one)[0] != "C")[:200]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A new session, and the token that opens it; only the browser keeps the token."""
+
+    token: str
+    session_id: str
+    owed: tuple[Owed, ...] = ()  # to applications of a session that this one replaced
+
+
+def start(
+    raw_store: RawStore,
+    settings: SsoSettings,
+    clock: Clock,
+    account: Account,
+    browser: Browser,
+    *,
+    replaces: str = "",
+    remembered: bool = False,
+    warns: bool = False,
+) -> Started:
+    """Begin a session after the password was checked; the token is always a new one.
+
+    Shape:   replaces: the token that the browser held. The same account's session goes on under the new token, with
+             its applications; another account's session ends
+    Effect:  sign_in.succeeded, and session.ended for what was replaced
+    """
+    now = clock.timestamp()
+    token = long_token("TGC-")
+    remembered = remembered and settings.remember_me
+    lifetime_s = settings.remembered_s if remembered else settings.lifetime_s
+    new = NewSession(
+        session_id=new_id(),
+        account_id=account.account_id,
+        epoch=account.epoch,
+        signed_in_at=now,
+        idle_until=now + (lifetime_s if remembered else settings.idle_s),
+        expires_at=now + lifetime_s,
+        remembered=remembered,
+        warns=warns,
+        network=browser.network[:64],
+        browser=browser.short_name,
+    )
+    with raw_store.lend() as raw, raw.transaction():
+        before = store.find_session(raw, replaces, now) if replaces else None
+        owed: list[Owed] = []
+        session_id = new.session_id
+        if before is not None and before.account_id == account.account_id:
+            session_id = before.session_id
+            store.renew_session(raw, session_id, token, new)
+        else:
+            if before is not None:
+                owed = _end(raw, [before.session_id], now, Ended.REPLACED, account.account_id)
+            store.add_session(raw, token, new)
+        data = {"session": session_id, "network": new.network}
+        done = Event(words.SIGNED_IN, subject=account.account_id, actor=account.account_id, data=data)
+        store.add_events(raw, [row(done, now)])
+    return Started(token, session_id, tuple(owed))
+
+
+def find(raw_store: RawStore, settings: SsoSettings, clock: Clock, token: str) -> LiveSession | None:
+    """Return the session that a browser's token opens, if it counts now.
+
+    Effect:  now and then the use is noted, which puts off the idle end
+    """
+    if not token:
+        return None
+    now = clock.timestamp()
+    with raw_store.lend() as raw:
+        session = store.find_session(raw, token, now)
+        if session is not None and not session.remembered and now - session.seen_at > settings.idle_s / TOUCH_SHARE:
+            store.touch_session(raw, session.session_id, now, now + settings.idle_s)
+    return session
+
+
+def list_of(raw_store: RawStore, clock: Clock, account_id: str) -> list[LiveSession]:
+    """Return an account's living sessions, the last used first."""
+    with raw_store.lend() as raw:
+        return store.sessions_of(raw, account_id, clock.timestamp())
+
+
+def end(
+    raw_store: RawStore, clock: Clock, session_ids: Sequence[str], reason: Ended, actor: str = SYSTEM
+) -> list[Owed]:
+    """End sessions with everything that hangs on them and return the logouts that this makes due.
+
+    Effect:  in one transaction: sessions and tickets gone, session.ended, a row owed per application; a session that
+             has already ended is passed over
+    """
+    now = clock.timestamp()
+    with raw_store.lend() as raw, raw.transaction():
+        return _end(raw, session_ids, now, reason, actor)
+
+
+def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: str, actor: str) -> list[Owed]:
+    """End one session of an account, as its owner or an administrator asks; another account's is not touched."""
+    now = clock.timestamp()
+    with raw_store.lend() as raw, raw.transaction():
+        mine = [one for one in store.session_ids_of(raw, account_id) if one == session_id]
+        return _end(raw, mine, now, Ended.REVOKED, actor)
+
+
+def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, actor: str = SYSTEM) -> list[Owed]:
+    """End every session of an account."""
+    now = clock.timestamp()
+    with raw_store.lend() as raw, raw.transaction():
+        return _end(raw, store.session_ids_of(raw, account_id), now, reason, actor)
+
+
+def sweep_closed(raw_store: RawStore, clock: Clock) -> int:
+    """End sessions of accounts that were disabled or got a new epoch, and return how many.
+
+    They have not counted since that moment; this tells their applications.
+    """
+    return _sweep(raw_store, clock, Ended.ACCOUNT_CLOSED, lambda raw, _now: store.closed_session_ids(raw, SWEEP_SIZE))
+
+
+def sweep_expired(raw_store: RawStore, clock: Clock) -> int:
+    """Delete sessions past their time, and tickets that nobody took; return how many.
+
+    Applications are not told: somebody may be at work in one of them.
+    """
+    dropped = _sweep(raw_store, clock, Ended.EXPIRED, lambda raw, now: store.expired_session_ids(raw, now, SWEEP_SIZE))
+    with raw_store.lend() as raw:
+        return dropped + store.drop_expired_tickets(raw, clock.timestamp())
+
+
+def _sweep(raw_store: RawStore, clock: Clock, reason: Ended, choose: Callable[[Raw, float], list[str]]) -> int:
+    now = clock.timestamp()
+    with raw_store.lend() as raw:
+        if not choose(raw, now):
+            return 0  # an idle round takes no write lock
+        with raw.transaction():
+            chosen = choose(raw, now)
+            _end(raw, chosen, now, reason, SYSTEM)
+    return len(chosen)
+
+
+def _end(raw: Raw, session_ids: Sequence[str], now: float, reason: Ended, actor: str) -> list[Owed]:
+    owed: list[Owed] = []
+    events = []
+    for gone in store.remove_sessions(raw, session_ids):
+        visited = latest_per_application(store.take_visited(raw, gone.session_id))
+        if reason is not Ended.EXPIRED:
+            owed.extend(_owed(one, gone.account_id) for one in visited)
+        data = {"session": gone.session_id, "applications": sorted({one.application for one in visited})}
+        ended = Event(words.SIGNED_OUT, gone.account_id, actor, reason, data)
+        events.append(row(ended, now))
+    if owed:
+        store.add_owed(raw, owed, now, due_at=now + SENDING_S)
+    store.add_events(raw, events)
+    return owed
+
+
+def latest_per_application(visited: Sequence[Visited]) -> list[Visited]:
+    """Return the latest few of each application; `visited` comes latest first."""
+    kept: list[Visited] = []
+    counts: dict[str, int] = {}
+    for one in visited:
+        counts[one.application] = counts.get(one.application, 0) + 1
+        if counts[one.application] <= MOST_PER_APPLICATION:
+            kept.append(one)
+    return kept
+
+
+def _owed(visited: Visited, account_id: str) -> Owed:
+    return Owed(
+        owed_id=new_id(),
+        session_id=visited.session_id,
+        account_id=account_id,
+        kind=visited.kind,
+        application=visited.application,
+        address=visited.address,
+        ticket=visited.ticket,
+        tries=0,
+    )
