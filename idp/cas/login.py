@@ -1,0 +1,118 @@
+"""What /login is asked for, and what it does next. Rules over values; the pages are in views.py.
+
+Source:  CAS Protocol 3.0.3, sections 2.1 and 2.2
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from idp.errors import InvalidInput
+
+# Parameters with a meaning; of two values nobody knows which one counts. All others are ignored.
+PROTOCOL = ("service", "renew", "gateway", "warn", "method", "rememberMe", "lt")
+
+
+class RepeatedParameter(InvalidInput):
+    """A protocol parameter that came twice, with two values."""
+
+    code = "repeated_parameter"
+
+
+class Method(StrEnum):
+    """How the ticket travels to the application."""
+
+    GET = "GET"
+    POST = "POST"
+    HEADER = "HEADER"
+
+
+class Step(Enum):
+    """What the browser gets."""
+
+    FORM = auto()
+    SIGNED_IN_PAGE = auto()
+    WARNING = auto()
+    TICKET = auto()
+    BACK_WITHOUT_TICKET = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRequest:
+    """The parameters of a request to /login."""
+
+    service_url: str = ""
+    renew: bool = False
+    gateway: bool = False
+    warn: bool = False
+    remember: bool = False
+    method: Method = Method.GET
+    login_ticket: str = ""
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """What a form on the way carries on."""
+        wanted = {"service": self.service_url, "renew": "true" if self.renew else ""}
+        wanted["method"] = "" if self.method is Method.GET else self.method
+        return {name: value for name, value in wanted.items() if value}
+
+
+def read_request(*sources: Mapping[str, Sequence[str]]) -> LoginRequest:
+    """Return the request in query and form together.
+
+    Shape:   each source maps a name to all its values; a form on our own page repeats the query's values, which is fine
+    Raises:  RepeatedParameter
+    """
+    given = {name: single(name, sources) for name in PROTOCOL}
+    method = given["method"]
+    return LoginRequest(
+        service_url=given["service"] or "",
+        renew=is_set(given["renew"]),
+        gateway=is_set(given["gateway"]),
+        warn=is_set(given["warn"]),
+        remember=is_set(given["rememberMe"]),
+        method=Method(method) if method in set(Method) else Method.GET,
+        login_ticket=given["lt"] or "",
+    )
+
+
+def single(name: str, sources: Iterable[Mapping[str, Sequence[str]]]) -> str | None:
+    """Return the one value of a parameter, or None when it was not sent.
+
+    Raises:  RepeatedParameter when one source has it twice, or two sources disagree
+    """
+    values: set[str] = set()
+    for source in sources:
+        here = source.get(name, ())
+        if len(here) > 1:
+            raise RepeatedParameter(name)
+        values.update(here)
+    if len(values) > 1:
+        raise RepeatedParameter(name)
+    return next(iter(values), None)
+
+
+def is_set(value: str | None) -> bool:
+    """Tell whether "this parameter is set"; `false` says in words that it is not."""
+    return value is not None and value.lower() != "false"
+
+
+def next_step(request: LoginRequest, *, has_session: bool, session_warns: bool) -> Step:
+    """Return what follows from a request without credentials. `renew` wins over `gateway`."""
+    if has_session and not request.renew:
+        if not request.service_url:
+            return Step.SIGNED_IN_PAGE
+        return Step.WARNING if session_warns else Step.TICKET
+    if request.gateway and request.service_url and not request.renew:
+        return Step.BACK_WITHOUT_TICKET
+    return Step.FORM
+
+
+def is_own_origin(origin: str, fetch_site: str, own: Iterable[str]) -> bool:
+    """Tell whether a form was sent from a page of ours, as far as the browser says.
+
+    A client that says nothing is judged by its login ticket alone; one that names another origin is refused.
+    """
+    if origin and origin not in own:
+        return False
+    return fetch_site in ("", "same-origin", "none")

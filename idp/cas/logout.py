@@ -1,0 +1,57 @@
+"""Single logout, back-channel: tell a CAS application that the session behind one of its tickets has ended.
+
+Source:  CAS Protocol 3.0.3, 2.3.3 and appendix C; docs/domain.md on what real clients parse
+"""
+
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from idp.audit.events import new_id
+from idp.cas.registered import RegisteredServices
+from idp.clock import Clock
+from idp.drivers.http import Outgoing
+from idp.errors import TargetRejected
+from idp.store.sessions import Owed
+
+PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
+ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
+
+
+def logout_request(ticket: str, at: datetime, request_id: str) -> str:
+    """Return the document that names the ended session by its ticket.
+
+    Shape:   no XML declaration, no `+` and no `%` (phpCAS decodes twice); SessionIndex a direct child of the root, with
+             nothing but the ticket in it (mod_auth_cas, phpCAS); IssueInstant in UTC with `Z`
+    """
+    root = etree.Element(f"{{{PROTOCOL}}}LogoutRequest", nsmap={"samlp": PROTOCOL})
+    root.set("ID", f"LR-{request_id}")
+    root.set("Version", "2.0")
+    root.set("IssueInstant", at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    etree.SubElement(root, f"{{{ASSERTION}}}NameID", nsmap={"saml": ASSERTION}).text = "@NOT_USED@"
+    etree.SubElement(root, f"{{{PROTOCOL}}}SessionIndex").text = ticket
+    return etree.tostring(root, encoding="unicode")
+
+
+class CasLogoutSender:
+    """Posts logout requests to CAS applications."""
+
+    def __init__(self, registered: RegisteredServices, outgoing: Outgoing, clock: Clock) -> None:
+        self._registered = registered
+        self._outgoing = outgoing
+        self._clock = clock
+
+    def tell(self, owed: Owed) -> None:
+        """Send one logout.
+
+        Raises:  TargetUnavailable, TargetRejected
+        """
+        document = logout_request(owed.ticket, self._clock.now(), new_id())
+        service = self._registered.current().by_id.get(owed.application)
+        if service is not None and service.logout.body == "raw":
+            answer = self._outgoing.post(owed.address, document.encode(), "text/xml")
+        else:
+            # `logoutRequest` is the first and only parameter: mod_auth_cas looks at the first bytes of the body.
+            answer = self._outgoing.post_form(owed.address, {"logoutRequest": document})
+        if not answer.is_success:
+            raise TargetRejected(f"HTTP {answer.status}")

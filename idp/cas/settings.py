@@ -1,0 +1,19 @@
+"""`[cas]`: tickets, and the applications that may ask for them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from idp.settings import Adds, Section
+
+
+class CasSettings(Section):
+    """`[cas]`: the CAS protocol's own settings."""
+
+    service_ticket_s: Annotated[float, "Seconds that a service ticket lives.", Field(gt=0, le=300)] = 10
+    proxy_ticket_s: Annotated[float, "Seconds that a proxy ticket lives.", Field(gt=0, le=300)] = 10
+    login_ticket_s: Annotated[float, "Seconds that an open sign-in form stays good.", Field(ge=60)] = 3600
+    services_dirs: Annotated[
+        list[Path], "Folders with the registered applications, a TOML file each; see docs/applications.md.", Adds()
+    ] = []

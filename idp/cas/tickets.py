@@ -1,0 +1,301 @@
+"""Service and proxy tickets: issued for one session and one exact service, consumed once.
+
+A ticket is taken by one atomic delete-and-return before anything else is looked at, so of any number of parallel
+validations exactly one can succeed, and one that is refused has burnt it.
+Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9 and 3.1 to 3.4
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from idp.audit import words
+from idp.audit.events import Event, row
+from idp.cas.answers import Code, Failure, ProxyFailure, ProxyTicket, Success
+from idp.cas.attributes import Principal, Subject, needs_enrolments, of_authentication, principal_of, released
+from idp.cas.registered import RegisteredServices
+from idp.cas.services import Service
+from idp.cas.settings import CasSettings
+from idp.cas.urls import ServiceUrl, parse_service_url, same_service, with_parameters
+from idp.clock import Clock
+from idp.drivers import http
+from idp.errors import InvalidServiceUrl, TargetError
+from idp.people.lifecycle import local_date
+from idp.people.settings import PeopleSettings
+from idp.sso.tokens import long_token, short_token
+from idp.store import sessions as store
+from idp.store.accounts import facts_of
+from idp.store.keys import Keys
+from idp.store.raw import Raw, RawStore
+from idp.store.sessions import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
+
+SERVICE_TICKET, PROXY_TICKET = "ST", "PT"
+log = structlog.get_logger(__name__)
+
+_OUR_FORM = re.compile(r"[SP]T-[A-Z2-7]{29}", re.ASCII)
+
+
+class CallsBack(Protocol):
+    """Fetches a proxy callback; `idp.drivers.http.Outgoing`."""
+
+    def get(self, url: str) -> http.Answer:
+        """Raises: TargetError"""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an application asks about a ticket."""
+
+    ticket: str
+    service_url: str
+    renew: bool = False
+    pgt_url: str = ""
+    takes_proxy_tickets: bool = False
+    wants_attributes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """A ticket that passed every check, and what its application may know."""
+
+    taken: TakenTicket
+    account_id: str
+    service: Service
+    answer: Success
+
+
+@dataclass(frozen=True, slots=True)
+class TicketDesk:
+    """Issues and consumes tickets."""
+
+    raw_store: RawStore
+    registered: RegisteredServices
+    settings: CasSettings
+    people: PeopleSettings
+    keys: Keys
+    callbacks: CallsBack
+    clock: Clock
+    zone: ZoneInfo
+
+    # --- issuing ----------------------------------------------------------------------------------------------------
+
+    def service_for(self, text: str) -> tuple[Service, ServiceUrl]:
+        """Return the registered service that `text` belongs to.
+
+        Raises:  InvalidServiceUrl when the text is no plain URL, or nobody registered it
+        """
+        url = parse_service_url(text)
+        service = self.registered.current().match(url, local_date(self.clock.now(), self.zone))
+        if service is None:
+            raise InvalidServiceUrl("no registered application has this address")
+        return service, url
+
+    def can_name(self, service: Service, account_id: str) -> bool:
+        """Tell whether the person has the name that the service knows people by; everybody has a uid."""
+        if service.principal in (Principal.UID, Principal.PAIRWISE):
+            return True
+        with self.raw_store.lend() as raw:
+            return self._answer(raw, service, account_id, ()) is not None
+
+    def issue(self, session: LiveSession, service: Service, service_url: str, *, from_new_login: bool) -> str:
+        """Return a new service ticket for this session at this service. Effect: ticket.issued"""
+        now = self.clock.timestamp()
+        text = short_token("ST-")
+        new = NewTicket(
+            kind=SERVICE_TICKET,
+            session_id=session.session_id,
+            service_id=service.id,
+            service_url=service_url,
+            from_new_login=from_new_login,
+            expires_at=now + self.settings.service_ticket_s,
+        )
+        self._add_ticket(text, new, session.account_id, now)
+        return text
+
+    def _add_ticket(self, text: str, new: NewTicket, account_id: str, now: float) -> None:
+        data = {"service": new.service_id, "session": new.session_id, "ticket": new.kind}
+        with self.raw_store.lend() as raw, raw.transaction():
+            store.add_ticket(raw, text, new)
+            store.add_events(raw, [row(Event(words.TICKET_ISSUED, account_id, account_id, data=data), now)])
+
+    # --- consuming --------------------------------------------------------------------------------------------------
+
+    def consume(self, ticket: str, service_url: str) -> str | None:
+        """Return the session_id that a service ticket stands for, or None: how eStudent, in this process, validates.
+
+        Effect:  as `validate`; no logout is owed to an application whose session is the sign-on session itself
+        """
+        good = self._take(Question(ticket, service_url))
+        return good.taken.session_id if isinstance(good, _Good) else None
+
+    def validate(self, question: Question) -> Success | Failure:
+        """Return who a ticket stands for, or why it is not good.
+
+        Effect:  the ticket is gone in either case; ticket.validated or ticket.refused; the application will be told
+                 when the session ends; with `pgt_url` a proxy-granting ticket was delivered there
+        """
+        good = self._take(question)
+        if isinstance(good, Failure) or not question.pgt_url:
+            return good if isinstance(good, Failure) else good.answer
+        return self._grant_proxying(good, question)
+
+    def _take(self, question: Question) -> _Good | Failure:
+        now = self.clock.timestamp()
+        if not _OUR_FORM.fullmatch(question.ticket):
+            return _unknown_ticket()  # never ours: nothing to take, nothing to write
+        with self.raw_store.lend() as raw, raw.transaction():
+            taken = store.take_ticket(raw, question.ticket, now)
+            verdict = self._judge(raw, taken, question, now)
+            if isinstance(verdict, Failure):
+                self._write_refusal(raw, taken, verdict, now)
+            elif not question.pgt_url:
+                self._write_success(raw, verdict, question.ticket, now)
+        return verdict
+
+    def _judge(self, raw: Raw, taken: TakenTicket | None, question: Question, now: float) -> _Good | Failure:
+        refusal = refuse(taken, question, now)
+        if refusal is not None:
+            return refusal
+        assert taken is not None
+        assert taken.account_id is not None
+        service = self.registered.current().by_id.get(taken.service_id)
+        if service is None:
+            return Failure(Code.INVALID_SERVICE, "The service is no longer registered.")
+        if question.pgt_url and (refusal := _refuse_callback(service, question.pgt_url)):
+            return refusal
+        names = service.attributes if question.wants_attributes else ()
+        answer = self._answer(raw, service, taken.account_id, names)
+        if answer is None:
+            return Failure(Code.INTERNAL_ERROR, "This person has no name of the kind that the service asked for.")
+        about = {}
+        if question.wants_attributes:
+            about = of_authentication(
+                taken.signed_in_at, remembered=taken.remembered, from_new_login=taken.from_new_login
+            )
+        success = Success(answer.user, about | dict(answer.attributes), proxies=taken.proxies)
+        return _Good(taken, taken.account_id, service, success)
+
+    def _answer(self, raw: Raw, service: Service, account_id: str, names: tuple[str, ...]) -> Success | None:
+        facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(names))
+        if facts is None:
+            return None
+        subject = Subject(facts, self.people, local_date(self.clock.now(), self.zone))
+        user = principal_of(service.principal, subject, lambda: self._pairwise(service, account_id))
+        return None if user is None else Success(user, released(names, subject))
+
+    def _pairwise(self, service: Service, account_id: str) -> str:
+        return f"{self.keys.mac(f'cas.pairwise:{service.id}', account_id)[:32]}@{self.people.scope}"
+
+    def _write_refusal(self, raw: Raw, taken: TakenTicket | None, failure: Failure, now: float) -> None:
+        subject = taken.account_id or "" if taken else ""
+        data = {"service": taken.service_id if taken else ""}
+        store.add_events(raw, [row(Event(words.TICKET_REFUSED, subject, reason=failure.code, data=data), now)])
+
+    def _write_success(self, raw: Raw, good: _Good, ticket: str, now: float) -> None:
+        address = good.service.logout_address(good.taken.service_url)
+        session_id = good.taken.session_id
+        if address is not None:
+            store.add_visited(raw, Visited(session_id, ticket, "cas", good.service.id, address, now))
+        data = {"service": good.service.id, "session": session_id}
+        done = Event(words.TICKET_VALIDATED, good.account_id, good.account_id, data=data)
+        store.add_events(raw, [row(done, now)])
+
+    # --- proxying ---------------------------------------------------------------------------------------------------
+
+    def _grant_proxying(self, good: _Good, question: Question) -> Success | Failure:
+        """Deliver a proxy-granting ticket to the callback and return the answer with its IOU.
+
+        The service ticket was taken and committed before: no lock is held while the application answers.
+        """
+        pgt, iou = long_token("PGT-"), long_token("PGTIOU-")
+        delivered = self._deliver(question.pgt_url, pgt, iou)
+        now = self.clock.timestamp()
+        with self.raw_store.lend() as raw, raw.transaction():
+            if not delivered:
+                failure = Failure(Code.INVALID_PROXY_CALLBACK, "The callback did not accept the proxy-granting ticket.")
+                self._write_refusal(raw, good.taken, failure, now)
+                return failure
+            granting = ProxyGranting(
+                session_id=good.taken.session_id,
+                service_id=good.service.id,
+                proxies=(question.pgt_url, *good.taken.proxies),
+                parent_hash=good.taken.parent_hash,
+                expires_at=good.taken.session_expires_at,
+            )
+            store.add_proxy_granting(raw, pgt, granting)
+            data = {"service": good.service.id, "session": good.taken.session_id}
+            store.add_events(raw, [row(Event(words.PROXY_GRANTED, good.account_id, good.account_id, data=data), now)])
+            self._write_success(raw, good, question.ticket, now)
+        return replace(good.answer, pgt_iou=iou)
+
+    def _deliver(self, pgt_url: str, pgt: str, iou: str) -> bool:
+        try:
+            answer = self.callbacks.get(with_parameters(pgt_url, {"pgtId": pgt, "pgtIou": iou}))
+        except TargetError as error:
+            log.info("proxy callback failed", code=error.code, why=str(error))
+            return False
+        return answer.status == 200
+
+    def proxy(self, pgt: str, target_service: str) -> ProxyTicket | ProxyFailure:
+        """Return a proxy ticket for `target_service`. Effect: ticket.issued"""
+        now = self.clock.timestamp()
+        with self.raw_store.lend() as raw:
+            granting = store.find_proxy_granting(raw, pgt, now) if pgt.startswith("PGT-") else None
+        if granting is None:
+            return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The proxy-granting ticket is not recognised.")
+        asking = self.registered.current().by_id.get(granting.service_id)
+        if asking is None or not asking.proxy.allowed:
+            return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The service may not act for its users.")
+        try:
+            target, _url = self.service_for(target_service)
+        except InvalidServiceUrl:
+            return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service is not registered.")
+        text = short_token("PT-")
+        new = NewTicket(
+            kind=PROXY_TICKET,
+            session_id=granting.session_id,
+            service_id=target.id,
+            service_url=target_service,
+            from_new_login=False,
+            expires_at=now + self.settings.proxy_ticket_s,
+            parent_hash=granting.pgt_hash,
+            proxies=granting.proxies,
+        )
+        self._add_ticket(text, new, granting.account_id, now)
+        return ProxyTicket(text)
+
+
+def refuse(taken: TakenTicket | None, question: Question, now: float) -> Failure | None:
+    """Return why a ticket that was just taken is not good for this question, or None."""
+    if taken is None:
+        return _unknown_ticket()
+    if taken.kind == PROXY_TICKET and not question.takes_proxy_tickets:
+        why = "Validation failed because a proxy ticket was passed; ask /proxyValidate."
+        return Failure(Code.INVALID_TICKET_SPEC, why)
+    if taken.expires_at <= now:
+        return Failure(Code.INVALID_TICKET, "The ticket has expired.")
+    if taken.account_id is None:
+        return Failure(Code.INVALID_TICKET, "The sign-on session of the ticket has ended.")
+    if question.renew and not taken.from_new_login:
+        return Failure(Code.INVALID_TICKET, "renew was asked for, and the ticket did not come from a new sign-in.")
+    if not same_service(taken.service_url, question.service_url):
+        return Failure(Code.INVALID_SERVICE, "The ticket was issued for another service.")
+    return None
+
+
+def _unknown_ticket() -> Failure:
+    return Failure(Code.INVALID_TICKET, "The ticket is not recognised; it may have been used before.")
+
+
+def _refuse_callback(service: Service, pgt_url: str) -> Failure | None:
+    if not service.proxy.allowed:
+        return Failure(Code.UNAUTHORIZED_SERVICE_PROXY, "The service may not act for its users.")
+    try:
+        if service.may_call_back(parse_service_url(pgt_url)):
+            return None
+    except InvalidServiceUrl:
+        pass
+    return Failure(Code.INVALID_PROXY_CALLBACK, "The callback is not an address that the service registered.")

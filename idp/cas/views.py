@@ -1,0 +1,249 @@
+"""/cas/login and /cas/logout: pages for people. The endpoints for programs are in validation_views.py."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from flask import Blueprint, Response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
+
+from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, is_own_origin, next_step, read_request, single
+from idp.cas.login_tickets import LoginTickets
+from idp.cas.services import Service
+from idp.cas.tickets import TicketDesk
+from idp.cas.urls import with_ticket
+from idp.cas.validation_views import add_validation_views
+from idp.errors import BadCredentials, InvalidServiceUrl, TargetUnavailable
+from idp.sso.door import Door
+from idp.sso.sign_out import Outcome
+from idp.store.sessions import LiveSession
+from idp.web.headers import allow_form_targets
+from idp.web.plumbing import exempt_from_csrf
+
+RETRY_AFTER_S = 30
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A request to /login whose service, if it names one, was found."""
+
+    request: LoginRequest
+    service: Service | None
+
+
+def blueprint(
+    door: Door, desk: TicketDesk, login_tickets: LoginTickets, base_url: str, new_account_url: str = ""
+) -> Blueprint:
+    """Return the CAS pages at /cas.
+
+    Shape:   base_url: the origin whose forms we take, without a slash; new_account_url: "" leaves the link out
+    """
+    pages = _Pages(door, desk, login_tickets, base_url, new_account_url)
+    cas = Blueprint("cas", __name__, url_prefix="/cas", template_folder="templates", static_folder="static")
+    # The sign-in form has its own one-time ticket, kept on the server, and judges Origin; see is_own_origin.
+    cas.record_once(lambda state: exempt_from_csrf(state.app, cas))  # type: ignore[arg-type] # state.app is our Flask
+    cas.add_url_rule("/login", "login", pages.login, methods=["GET", "POST"])
+    cas.add_url_rule("/logout", "logout", pages.logout, methods=["GET", "POST"])
+    add_validation_views(cas, desk)
+    return cas
+
+
+class _Pages:
+    def __init__(
+        self, door: Door, desk: TicketDesk, login_tickets: LoginTickets, base_url: str, new_account_url: str
+    ) -> None:
+        self._door = door
+        self._desk = desk
+        self._login_tickets = login_tickets
+        self._base_url = base_url
+        self._new_account_url = new_account_url
+
+    # --- /login -----------------------------------------------------------------------------------------------------
+
+    def login(self) -> ResponseReturnValue:
+        """GET asks for credentials or hands on a ticket; POST accepts credentials, or the answer to a warning."""
+        try:
+            wish = self._wish()
+        except RepeatedParameter:
+            return _page("unreadable.html", 400)
+        except InvalidServiceUrl as error:
+            log.info("service refused", why=str(error))
+            return _page("not_registered.html", 403)
+        if request.method == "POST" and ("username" in request.form or "proceed" in request.form):
+            return self._accept(wish)
+        return self._requested(wish, self._door.who_is(request))
+
+    def _wish(self) -> Wish:
+        asked = read_request(_values(request.args), _values(request.form))
+        service = self._desk.service_for(asked.service_url)[0] if asked.service_url else None
+        return Wish(asked, service)
+
+    def _requested(self, wish: Wish, session: LiveSession | None) -> ResponseReturnValue:
+        warns = session is not None and session.warns
+        match next_step(wish.request, has_session=session is not None, session_warns=warns):
+            case Step.FORM:
+                return self._form(wish)
+            case Step.BACK_WITHOUT_TICKET:
+                return _see_other(wish.request.service_url)
+            case Step.WARNING:
+                return self._warning(wish)
+            case Step.SIGNED_IN_PAGE:
+                return _page("signed_in.html", session=session)
+            case Step.TICKET:
+                assert session is not None
+                return self._send_on(wish, session, from_new_login=False)
+
+    def _accept(self, wish: Wish) -> ResponseReturnValue:
+        if not self._sent_from_our_page():
+            return _page("foreign_form.html", 403)
+        # Spent before anything else: the same form never works twice, whatever comes of it.
+        fresh = self._login_tickets.take(wish.request.login_ticket)
+        if "proceed" in request.form:
+            session = self._door.who_is(request)
+            if fresh and session is not None and wish.service is not None and not wish.request.renew:
+                return self._send_on(wish, session, from_new_login=False)
+            return self._requested(wish, session)
+        if not fresh:
+            return self._form(wish, 400, _("This form was open for too long or was sent twice. Please try again."))
+        return self._check(wish)
+
+    def _check(self, wish: Wish) -> ResponseReturnValue:
+        """Judge a name and a password; they count only in the body, never in an address."""
+        asked = wish.request
+        try:
+            name = single("username", [_values(request.form)]) or ""
+            password = single("password", [_values(request.form)]) or ""
+            started = self._door.let_in(request, name, password, warns=asked.warn, remember=asked.remember)
+        except RepeatedParameter:
+            return _page("unreadable.html", 400)
+        except BadCredentials:
+            return self._form(wish, 401, _("The username or the password is not right. Check both and try again."))
+        except TargetUnavailable:
+            page = _page("unavailable.html", 503)
+            page.headers["Retry-After"] = str(RETRY_AFTER_S)
+            return page
+        session = self._door.find(started)
+        if session is None:
+            return self._form(wish)
+        if wish.service is not None:
+            response = self._send_on(wish, session, from_new_login=True)
+        else:
+            response = _see_other(url_for("cas.login"))
+        self._door.give_cookie(response, started, remember=asked.remember)
+        return response
+
+    def _send_on(self, wish: Wish, session: LiveSession, *, from_new_login: bool) -> Response:
+        """Lead the browser to the application with a fresh ticket, in the way that it asked for."""
+        service, url = wish.service, wish.request.service_url
+        assert service is not None
+        if not self._desk.can_name(service, session.account_id):
+            return _page("no_name.html", 403, service=service, session=session)
+        ticket = self._desk.issue(session, service, url, from_new_login=from_new_login)
+        match wish.request.method:
+            case Method.POST:
+                allow_form_targets(url)
+                return _page("post_ticket.html", service=service, url=url, ticket=ticket)
+            case Method.HEADER:
+                response = Response(status=200)
+                response.headers["service"], response.headers["ticket"] = url, ticket
+                return response
+            case Method.GET:
+                return _see_other(with_ticket(url, ticket))
+
+    def _form(self, wish: Wish, status: int = 200, error: str = "") -> Response:
+        return self._ask(
+            "login.html",
+            wish,
+            status,
+            error=error,
+            username=request.form.get("username", ""),
+            mail_domain=self._desk.people.mail_domain,
+            warn=wish.request.warn,
+            remember=wish.request.remember,
+            offers_to_remember=self._door.settings.remember_me,
+            new_account_url=self._new_account_url,
+        )
+
+    def _warning(self, wish: Wish) -> Response:
+        return self._ask("warning.html", wish, 200)
+
+    def _ask(self, template: str, wish: Wish, status: int, **values: Any) -> Response:
+        """Show a form with a one-time ticket; its answer may lead to the service, and nowhere else."""
+        carried = wish.request.carried
+        if wish.service is not None:
+            allow_form_targets(wish.request.service_url)
+        return _page(
+            template,
+            status,
+            service=wish.service,
+            host=urlsplit(wish.request.service_url).hostname or "",
+            carried=carried,
+            # In the address too, so that the language switch still knows the service after a failed try.
+            action=url_for("cas.login") + (f"?{urlencode(carried)}" if carried else ""),
+            login_ticket=self._login_tickets.give(),
+            **values,
+        )
+
+    def _sent_from_our_page(self) -> bool:
+        own = (self._base_url, request.host_url.rstrip("/"))
+        return is_own_origin(request.headers.get("Origin", ""), request.headers.get("Sec-Fetch-Site", ""), own)
+
+    # --- /logout ----------------------------------------------------------------------------------------------------
+
+    def logout(self) -> ResponseReturnValue:
+        """End the session, tell the applications, and lead on only to a registered service."""
+        session = self._door.who_is(request)
+        outcomes = self._door.let_out(session) if session is not None else []
+        service_url = self._registered("service")
+        if service_url:
+            response = _see_other(service_url)
+        else:
+            response = _page(
+                "signed_out.html",
+                applications=self._named(outcomes),
+                link=self._registered("url"),
+                was_signed_in=session is not None,
+            )
+        self._door.cookie.take_back(response)
+        return response
+
+    def _registered(self, parameter: str) -> str:
+        """Return the address in a parameter if a registered service has it, or nothing."""
+        try:
+            text = single(parameter, [_values(request.values)]) or ""
+            if text:
+                self._desk.service_for(text)
+        except (RepeatedParameter, InvalidServiceUrl):
+            return ""
+        return text
+
+    def _named(self, outcomes: Sequence[Outcome]) -> list[tuple[Mapping[Any, str], bool]]:
+        """Return each application's name once, and whether all of its logouts were confirmed."""
+        services = self._desk.registered.current().by_id
+        confirmed: dict[str, bool] = {}
+        for outcome in outcomes:
+            confirmed[outcome.application] = confirmed.get(outcome.application, True) and outcome.is_confirmed
+        return [(services[id_].name, done) for id_, done in confirmed.items() if id_ in services]
+
+
+def _values(source: MultiDict[str, str]) -> dict[str, list[str]]:
+    return source.to_dict(flat=False)
+
+
+def _page(template: str, status: int = 200, **values: Any) -> Response:
+    return Response(render_template(f"cas/{template}", **values), status)
+
+
+def _see_other(url: str) -> Response:
+    """303: whatever came in, a GET goes out, and the credentials stay here."""
+    response = Response(status=303)
+    # Set as it is: a rewritten service URL would no longer be the one that the ticket is bound to.
+    response.autocorrect_location_header = False
+    response.headers["Location"] = url
+    return response

@@ -1,0 +1,238 @@
+"""The sign-on service as app.py builds it, over a test's own databases, clock and slapd, with services in a folder."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from argon2 import PasswordHasher, Type
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
+
+from deploy.openldap.private import PrivateSlapd
+from idp.cas.login_tickets import LoginTickets
+from idp.cas.logout import CasLogoutSender
+from idp.cas.registered import RegisteredServices
+from idp.cas.settings import CasSettings
+from idp.cas.tickets import TicketDesk
+from idp.cas.views import blueprint
+from idp.clock import Clock
+from idp.drivers.http import Outgoing
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_values import LdapServer
+from idp.people.settings import PeopleSettings
+from idp.sso.cookie import SessionCookie
+from idp.sso.door import Door
+from idp.sso.settings import SsoSettings
+from idp.sso.sign_in import PasswordCheck
+from idp.sso.sign_out import SignOutDesk
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.raw import RawStore, open_raw
+from idp.web.plumbing import new_flask
+from idp.web.settings import UniversitySettings, WebSettings
+
+BASE_URL = "http://localhost"
+LOOPBACK = """
+id = "loopback"
+name = { pl = "Zgłoszone na tej maszynie", en = "Registered on this machine" }
+owner = "tests"
+attributes = ["mail", "givenName", "sn", "eduPersonAffiliation", "schacPersonalUniqueCode"]
+proxy = { allowed = true, http_on_loopback = true }
+
+[[url]]
+schemes = ["http", "https"]
+host = "127.0.0.1"
+port = "*"
+path_prefix = "/"
+
+[[url]]
+schemes = ["http", "https"]
+host = "localhost"
+port = "*"
+path_prefix = "/"
+"""
+# Cheap on purpose: what a hash costs is measured elsewhere.
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, type=Type.ID)
+
+
+@dataclass
+class SignOn:
+    """One sign-on service."""
+
+    app: Flask
+    databases: Databases
+    raw: RawStore
+    desk: TicketDesk
+    door: Door
+    registered: RegisteredServices
+    sign_out: SignOutDesk
+    services: Path
+    clock: Clock
+
+    def browser(self) -> "Browser":
+        """Return a browser without cookies."""
+        return Browser(self.app.test_client())
+
+    def register(self, name: str, text: str) -> None:
+        """Write a registration file."""
+        (self.services / f"{name}.toml").write_text(text, encoding="utf-8")
+
+    def events(self, kind: str) -> list[tuple[str, str]]:
+        """Return subject and reason of the events of a kind, oldest first."""
+        with self.raw.lend() as raw:
+            rows = raw.all("SELECT subject, reason FROM event_pending WHERE kind = ? ORDER BY at, event_id", (kind,))
+        return [(subject, reason) for subject, reason in rows]
+
+
+@dataclass
+class Browser:
+    """What a person does at the sign-on service."""
+
+    client: FlaskClient
+
+    def open(self, path: str, **query: str) -> TestResponse:
+        """Follow a link."""
+        return self.client.get(path, query_string=query)
+
+    def form(self, **query: str) -> dict[str, str]:
+        """Return the hidden fields of the sign-in form."""
+        return hidden_fields(self.open("/cas/login", **query).text)
+
+    def sign_in(
+        self, username: str, password: str, fields: Mapping[str, str] | None = None, **query: str
+    ) -> TestResponse:
+        """Fill in the form and send it."""
+        data = {**self.form(**query), "username": username, "password": password, **(fields or {})}
+        return self.client.post("/cas/login", data=data)
+
+    def ticket(self, service: str, **query: str) -> str:
+        """Return the ticket that a signed-in browser is sent to `service` with."""
+        return ticket_in(self.open("/cas/login", service=service, **query))
+
+
+def hidden_fields(page: str) -> dict[str, str]:
+    """Return the hidden fields of a page."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
+    return {name: value.replace("&amp;", "&") for name, value in found}
+
+
+def ticket_in(response: TestResponse) -> str:
+    """Return the ticket of a redirect."""
+    assert response.status_code in (302, 303), response.text
+    return parse_qs(urlsplit(response.headers["Location"]).query)["ticket"][-1]
+
+
+@contextmanager
+def build_sign_on(
+    databases: Databases,
+    keys: Keys,
+    clock: Clock,
+    slapd: PrivateSlapd,
+    folder: Path,
+    sso: SsoSettings | None = None,
+    web: WebSettings | None = None,
+) -> Iterator[SignOn]:
+    """Yield the service; the demo's loopback registration is there."""
+    folder.mkdir(exist_ok=True)
+    (folder / "loopback.toml").write_text(LOOPBACK, encoding="utf-8")
+    web, sso, cas, people = web or WebSettings(base_url=BASE_URL), sso or SsoSettings(), CasSettings(), PeopleSettings()
+    raw = open_raw(databases)
+    directory = Directory(LdapServer(slapd.url), slapd.service_dn("signin"), slapd.password("signin"))
+    registered = RegisteredServices([folder], [], clock)
+    outgoing = Outgoing()
+    sign_out = SignOutDesk(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
+    check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock)
+    door = Door(raw, sso, clock, SessionCookie(web.is_https), check, sign_out)
+    desk = TicketDesk(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
+    app = new_flask("eStudent", web, UniversitySettings(), keys.web, clock, "idp_form")
+    app.register_blueprint(
+        blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), web.base_url, "/account/new")
+    )
+    try:
+        yield SignOn(app, databases, raw, desk, door, registered, sign_out, folder, clock)
+    finally:
+        sign_out.close()
+        directory.close()
+        raw.close()
+
+
+def give_password(slapd: PrivateSlapd, uid: str, password: str, branch: str = "people") -> str:
+    """Make an entry with this password and return its DN."""
+    dn = f"uid={uid},ou={branch},{slapd.base_dn}"
+    manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
+    try:
+        manager.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [uid], "cn": ["Test"], "sn": ["Test"]})
+        manager.set_password(dn, QUICK.hash(password))
+    finally:
+        manager.close()
+    return dn
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """Yield the address of `app` on a free loopback port."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Application:
+    """An application's server: keeps what it is sent, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.requests: list[tuple[str, str, bytes]] = []  # method, path with query, body
+        application = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._note(b"")
+
+            def do_POST(self) -> None:
+                self._note(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+            def _note(self, body: bytes) -> None:
+                application.requests.append((self.command, self.path, body))
+                self.send_response(application.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_parts: Any) -> None:
+                """Keep the terminal clean."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> "Application":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def silent_port() -> socket.socket:
+    """Return a socket that takes connections and never answers."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(8)
+    return listener
