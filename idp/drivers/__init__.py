@@ -1,1 +1,1 @@
-"""Owns the wire clients, LDAP and others: they know no university word, and each translates its library's errors once."""
+"""Owns the wire clients, LDAP and others. They know no university word; each translates its library's errors once."""

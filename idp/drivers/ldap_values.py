@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from idp.errors import IdpError
+
 # RFC 4511, appendix A.2, and what slapd answers when it is read-only (53), out of disk (80) or shutting down (52): the
 # same request may succeed later. Everything else that is not success is a "no" to this very request.
 TRANSIENT_CODES: Final = frozenset({1, 3, 8, 11, 51, 52, 53, 80, 81, 85})
@@ -121,3 +123,11 @@ def equals(name: str, value: str) -> str:
 def any_of(filters: Sequence[str]) -> str:
     """Return the filter "one of these"; at least one is needed."""
     return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one write."""
+
+    write: Write
+    error: IdpError | None  # None: done; TargetUnavailable: try again; TargetRejected: do not

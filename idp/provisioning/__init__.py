@@ -1,1 +1,1 @@
-"""Owns desired, plan, guard, apply, verify; a target's wire format is in targets/."""
+"""Owns bringing targets to what the records ask for: desired, plan, guard, apply, verify. Knows no wire format."""

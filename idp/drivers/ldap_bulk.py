@@ -1,0 +1,206 @@
+"""Many LDAP operations over one connection: everybody read as a stream, many writes in flight at once (python-ldap)."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import ldap
+from ldap.dn import dn2str, str2dn
+
+from idp.drivers.ldap_values import (
+    TRANSIENT_CODES,
+    Add,
+    AddValues,
+    Answer,
+    Delete,
+    LdapEntry,
+    LdapServer,
+    Modification,
+    Modify,
+    Rename,
+    Replace,
+    Write,
+)
+from idp.errors import TargetError, TargetRejected, TargetUnavailable
+
+SCOPES = {"base": ldap.SCOPE_BASE, "one": ldap.SCOPE_ONELEVEL, "sub": ldap.SCOPE_SUBTREE}
+# No server said these: the library noticed, and the connection is of no more use.
+CONNECTION_LOST = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT)
+
+
+class BulkLdap:
+    """One connection, bound as one account, for one user at a time.
+
+    Shape:   with BulkLdap(server, dn, password) as bulk: for entry in bulk.stream(…): …
+    Raises:  TargetUnavailable when it cannot connect or sign in
+    """
+
+    def __init__(self, server: LdapServer, dn: str, password: str, in_flight: int = 64) -> None:
+        if not dn or not password:
+            raise ValueError("an account needs a DN and a password")
+        self._in_flight = in_flight
+        self._timeout_s = server.timeout_s
+        self._connection = _connected(server, dn, password)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; a repeat is harmless."""
+        try:
+            self._connection.unbind_s()
+        except ldap.LDAPError:
+            pass  # it was lost already
+
+    def stream(self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one") -> Iterator[LdapEntry]:
+        """Yield every entry that matches, as it arrives; build `filter_` with idp.drivers.ldap_values.
+
+        Raises:  TargetUnavailable, TargetRejected; also when the server cut the answer short: a part of the people
+                 must never be taken for all of them
+        """
+        try:
+            number = self._connection.search_ext(base_dn, SCOPES[scope], filter_, list(attributes))
+        except ldap.LDAPError as exc:
+            raise _translated(exc, base_dn) from exc
+        is_over = False
+        try:
+            while not is_over:
+                kind, found, _, _ = self._connection.result3(number, all=0, timeout=self._timeout_s)
+                is_over = kind == ldap.RES_SEARCH_RESULT
+                if kind == ldap.RES_SEARCH_ENTRY:
+                    for dn, values in found:
+                        yield _entry(dn, values)
+        except ldap.LDAPError as exc:
+            is_over = True
+            raise _translated(exc, base_dn) from exc
+        finally:
+            if not is_over:
+                self._abandon(number)
+
+    def write(self, writes: Iterable[Write]) -> Iterator[Answer]:
+        """Send writes without waiting for each, and yield the answers in the same order.
+
+        Raises:  TargetUnavailable when the connection is lost: whether a write without an answer was done, only a new
+                 look can say
+        """
+        sent: deque[tuple[Write, int]] = deque()
+        for each in writes:
+            sent.append((each, self._send(each)))
+            if len(sent) >= self._in_flight:
+                yield self._answer(*sent.popleft())
+        while sent:
+            yield self._answer(*sent.popleft())
+
+    def _answer(self, write: Write, number: int) -> Answer:
+        try:
+            self._connection.result3(number, timeout=self._timeout_s)
+        except ldap.LDAPError as exc:
+            error = _translated(exc, write.dn)
+            if isinstance(exc, CONNECTION_LOST):
+                raise error from exc
+            return Answer(write, error)
+        return Answer(write, None)
+
+    def _send(self, write: Write) -> int:
+        try:
+            match write:
+                case Add(dn, attributes):
+                    entry = [(name, _bytes(values)) for name, values in attributes.items() if values]
+                    number: int = self._connection.add_ext(dn, entry)
+                case Modify(dn, modifications):
+                    number = self._connection.modify_ext(dn, [_modification(each) for each in modifications])
+                case Rename(dn, rdn):
+                    number = self._connection.rename(dn, rdn)
+                case Delete(dn):
+                    number = self._connection.delete_ext(dn)
+        except ldap.LDAPError as exc:
+            raise _translated(exc, write.dn) from exc
+        return number
+
+    def _abandon(self, number: int) -> None:
+        try:
+            self._connection.abandon(number)
+        except ldap.LDAPError:
+            pass  # the connection is lost, and the request with it
+
+
+def _connected(server: LdapServer, dn: str, password: str) -> Any:
+    """Return a connection that the server takes for ours."""
+    connection = ldap.initialize(server.url)
+    # Set one by one: an ldap.conf of the machine could otherwise cut every answer at its SIZELIMIT.
+    options = [
+        (ldap.OPT_PROTOCOL_VERSION, 3),
+        (ldap.OPT_REFERRALS, ldap.OPT_OFF),
+        (ldap.OPT_SIZELIMIT, ldap.NO_LIMIT),
+        (ldap.OPT_TIMELIMIT, ldap.NO_LIMIT),
+        (ldap.OPT_DEREF, ldap.DEREF_NEVER),
+        (ldap.OPT_NETWORK_TIMEOUT, server.timeout_s),
+        (ldap.OPT_TIMEOUT, server.timeout_s),
+        (ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND),
+    ]
+    if server.ca_file is not None:
+        options.append((ldap.OPT_X_TLS_CACERTFILE, str(server.ca_file)))
+    try:
+        for option, value in options:
+            connection.set_option(option, value)
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)  # makes the TLS options above count
+        if server.start_tls:
+            connection.start_tls_s()
+        connection.simple_bind_s(dn, password)
+        is_ours = connection.whoami_s().lower() == f"dn:{_canonical(dn)}".lower()
+    except ldap.LDAPError as exc:
+        connection.unbind_s()
+        # Refusing our own account is no answer to a request of ours: it must be mended, then all goes on.
+        raise TargetUnavailable(f"{server.url}, as {dn}: {_said(exc)}") from exc
+    if not is_ours:
+        connection.unbind_s()
+        raise TargetUnavailable(f"{server.url} did not sign in {dn}")
+    return connection
+
+
+def _canonical(dn: str) -> str:
+    canonical: str = dn2str(str2dn(dn))
+    return canonical
+
+
+def _translated(exc: ldap.LDAPError, dn: str) -> TargetError:
+    said = f"{dn}: {_said(exc)}"
+    if isinstance(exc, CONNECTION_LOST) or _code(exc) in TRANSIENT_CODES:
+        return TargetUnavailable(said)
+    return TargetRejected(said)
+
+
+def _code(exc: ldap.LDAPError) -> int:
+    details = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
+    code: int = details.get("result", getattr(exc, "errnum", -1))
+    return code
+
+
+def _said(exc: ldap.LDAPError) -> str:
+    """`Constraint violation: non-unique attributes found with …`: what the server said; it repeats no request."""
+    details = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
+    said = (str(details.get(part) or "").strip() for part in ("desc", "info"))
+    return ": ".join(part for part in said if part) or type(exc).__name__
+
+
+def _entry(dn: str, values: dict[str, list[bytes]]) -> LdapEntry:
+    attributes = {
+        name.lower(): tuple(value.decode(errors="replace") for value in found) for name, found in values.items()
+    }
+    return LdapEntry(dn, attributes)
+
+
+def _modification(each: Modification) -> tuple[int, str, list[bytes] | None]:
+    match each:
+        case Replace(name, values):
+            return (ldap.MOD_REPLACE, name, _bytes(values) or None)
+        case AddValues(name, values):
+            return (ldap.MOD_ADD, name, _bytes(values))
+
+
+def _bytes(values: Sequence[str]) -> list[bytes]:
+    return [value.encode() for value in values]

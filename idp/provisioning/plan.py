@@ -1,0 +1,57 @@
+"""Compare desired with observed, person by person, in one pass over two sorted streams."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from idp.provisioning.values import Change, Entry, Finding, Gone
+
+One = TypeVar("One", bound=Entry | Gone)
+
+
+def plan(desired: Iterable[Entry | Gone], observed: Iterable[Entry]) -> Iterator[Change | Finding]:
+    """Yield the writes that turn `observed` into `desired`.
+
+    Shape:   both streams sorted by person_id, each person at most once
+    Effect:  none; a person who is only observed is a Finding for a human, never a removal:
+             absence is not deletion, only a Gone with its reason is
+    """
+    for wanted, found in merge_by_person(desired, observed):
+        match wanted, found:
+            case None, Entry():
+                yield Finding.unexpected(found)
+            case Gone(reason=reason), Entry():
+                yield Change.remove(found, reason)
+            case Entry(only_if_present=False), None:
+                yield Change.create(wanted)
+            case Entry(), Entry() if wanted != found:
+                yield Change.update(before=found, after=wanted)
+
+
+def merge_by_person(
+    desired: Iterable[Entry | Gone], observed: Iterable[Entry]
+) -> Iterator[tuple[Entry | Gone | None, Entry | None]]:
+    """Yield each person once, with both sides where there are both.
+
+    Raises:  ValueError when a stream is not sorted: a silent mistake here would look like absence
+    """
+    left, right = _sorted(desired), _sorted(observed)
+    wanted, found = next(left, None), next(right, None)
+    while wanted is not None or found is not None:
+        if found is None or (wanted is not None and wanted.person_id < found.person_id):
+            yield wanted, None
+            wanted = next(left, None)
+        elif wanted is None or found.person_id < wanted.person_id:
+            yield None, found
+            found = next(right, None)
+        else:
+            yield wanted, found
+            wanted, found = next(left, None), next(right, None)
+
+
+def _sorted(people: Iterable[One]) -> Iterator[One]:
+    last = ""
+    for each in people:
+        if each.person_id <= last:
+            raise ValueError(f"not sorted, or twice: {each.person_id}")
+        last = each.person_id
+        yield each

@@ -1,0 +1,193 @@
+"""Entries, changes and what becomes of them; and the port that every target system has."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+from idp.errors import TargetError
+
+
+class Kind(StrEnum):
+    """What a change does to a person's entry; each kind has its own limit."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RENAME = "rename"  # the name that the target knows the entry by
+    DISABLE = "disable"
+    ENABLE = "enable"
+    MOVE = "move"  # to another place in the target
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One person in one target, desired or observed: only what we manage there.
+
+    Shape:   Entry("0a1b…", "u7kq2m9xa", True, {"sn": ("Żak",), "mail": ()}) has no `mail`, and values are sorted
+    """
+
+    person_id: str
+    name: str  # what the target knows the entry by; in LDAP the uid
+    enabled: bool
+    attributes: Mapping[str, tuple[str, ...]]
+    place: str = ""  # where in the target, when it has several places
+    reason: str = field(default="", compare=False)  # why it is desired so: a word of the life cycle
+    only_if_present: bool = field(default=False, compare=False)  # kept true where it is, made nowhere
+
+    def __post_init__(self) -> None:
+        given = sorted(self.attributes.items())
+        object.__setattr__(self, "attributes", {name: tuple(sorted(values)) for name, values in given if values})
+
+    @property
+    def digest(self) -> str:
+        """Return 32 hex digits that are equal exactly when entries are."""
+        return hashlib.blake2b(json.dumps(self._plain(), ensure_ascii=False).encode(), digest_size=16).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the entry as it stands in a stored plan."""
+        return json.dumps(self._plain(), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, person_id: str, text: str) -> Self:
+        """Return what `to_json` kept."""
+        name, place, enabled, attributes = json.loads(text)
+        return cls(person_id, name, enabled, {key: tuple(values) for key, values in attributes.items()}, place)
+
+    def _plain(self) -> list[Any]:
+        return [self.name, self.place, self.enabled, self.attributes]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A person who must have no entry any more, and why. Only this removes: absence does not."""
+
+    person_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write to one target."""
+
+    kind: Kind
+    person_id: str
+    before: Entry | None
+    after: Entry | None
+    reason: str
+
+    @classmethod
+    def create(cls, wanted: Entry) -> Self:
+        """A person whom the target does not have."""
+        return cls(Kind.CREATE, wanted.person_id, None, wanted, wanted.reason)
+
+    @classmethod
+    def update(cls, before: Entry, after: Entry) -> Self:
+        """A person whose entry differs; the kind names the gravest difference, and all of them are written."""
+        return cls(_kind_of_update(before, after), after.person_id, before, after, after.reason)
+
+    @classmethod
+    def remove(cls, found: Entry, reason: str) -> Self:
+        """A person who must go."""
+        return cls(Kind.REMOVE, found.person_id, found, None, reason)
+
+    @property
+    def name(self) -> str:
+        """What the target knows the entry by, after the change where there is one."""
+        entry = self.after or self.before
+        assert entry is not None  # a change has at least one side
+        return entry.name
+
+    def differences(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """Yield (attribute, before, after) of everything that differs, the name and the switch first."""
+        before, after = (_all_values(entry) for entry in (self.before, self.after))
+        for attribute in [*dict.fromkeys([*before, *after])]:
+            if before.get(attribute, ()) != after.get(attribute, ()):
+                yield attribute, before.get(attribute, ()), after.get(attribute, ())
+
+
+def _all_values(entry: Entry | None) -> dict[str, tuple[str, ...]]:
+    if entry is None:
+        return {}
+    return {"(name)": (entry.name,), "(enabled)": (str(entry.enabled).lower(),), **entry.attributes}
+
+
+def _kind_of_update(before: Entry, after: Entry) -> Kind:
+    if before.enabled != after.enabled:
+        return Kind.ENABLE if after.enabled else Kind.DISABLE
+    if before.name != after.name:
+        return Kind.RENAME
+    return Kind.UPDATE if before.place == after.place else Kind.MOVE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a target that a human must look at; nothing is done about it."""
+
+    person_id: str
+    name: str
+    what: str
+
+    @classmethod
+    def unexpected(cls, found: Entry) -> Self:
+        """An entry with our mark and a person whom our records do not know."""
+        return cls(found.person_id, found.name, "has our mark, and our records do not know this person")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change."""
+
+    change: Change
+    error: TargetError | None = None  # None: done
+
+
+class Target(Protocol):
+    """A system that we write to.
+
+    Whoever carries `idpOwner` or the like is ours; a target reads and writes nobody else. Every write is
+    compare-then-set to the state after the change, so a repeat is harmless.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Its name in settings, runs and tables."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """Which fact (idp.provisioning.desired) each of its managed attributes is made of."""
+
+    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+        """Yield our entries, all or these people's, in any order, never holding them all.
+
+        Raises:  TargetUnavailable, TargetRejected; a part is never passed off as the whole
+        """
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """Make changes, many in flight, and yield the outcomes in the same order.
+
+        Raises:  TargetUnavailable when the target went away: of changes without an outcome nobody knows
+        """
+
+    def read_one(self, person_id: str, name: str) -> Entry | None:
+        """Return one person's entry at once, over a kept connection.
+
+        Raises:  TargetUnavailable; TargetRejected when the name is taken by an entry that is not ours
+        """
+
+    def apply_one(self, change: Change) -> None:
+        """Make one change at once, over a kept connection.
+
+        Raises:  TargetUnavailable, TargetRejected
+        """
+
+    def ping(self) -> None:
+        """Return if the target answers.
+
+        Raises:  TargetUnavailable
+        """
+
+    def close(self) -> None:
+        """Give connections back."""

@@ -1,0 +1,337 @@
+"""What is desired of each target and what was applied there, and whose records changed since."""
+
+import itertools
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from idp.store.base import UtcDateTime, identity_metadata
+
+# Unequal digests are the work list.
+target_state = Table(
+    "target_state",
+    identity_metadata,
+    Column("target", String(32), nullable=False),
+    Column("person_id", String(32), nullable=False),
+    Column("desired", String(32), nullable=False),
+    Column("applied", String(32)),  # what a write or a read last confirmed; NULL: nothing
+    Column("only_if_present", Boolean, nullable=False),  # kept true where it is, made nowhere
+    Column("run_id", String(32), nullable=False),  # that applied it; "": at once, by itself
+    Column("applied_at", UtcDateTime),
+    PrimaryKeyConstraint("target", "person_id"),
+)
+
+# People whose records changed since targets were last compared with them.
+dirty = Table(
+    "dirty",
+    identity_metadata,
+    Column("person_id", String(32), primary_key=True),
+    Column("mark", String(32), nullable=False),  # new with every cause: only the one that was seen is taken away
+    Column("is_live", Boolean, nullable=False),  # caused by the person's own act; false: by an import
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Float, nullable=False, index=True),  # seconds since 1970; not tried before
+    Column("error", String(200), nullable=False),
+)
+
+BATCH = 1000  # rows per statement: below every driver's limit of bound values
+
+
+# --- who must be looked at ------------------------------------------------------------------------------------------
+
+_MARK = text(
+    "INSERT INTO dirty (person_id, mark, is_live, tries, due_at, error)"
+    " VALUES (:person_id, :mark, :is_live, 0, 0, '') ON CONFLICT (person_id) DO UPDATE SET"
+    " mark = excluded.mark, is_live = (dirty.is_live OR excluded.is_live), tries = 0, due_at = 0, error = ''"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One person to be looked at, for one cause."""
+
+    person_id: str
+    mark: str
+    tries: int
+
+
+def mark_dirty(connection: Connection, person_id: str) -> None:
+    """Have one person's entries brought true by the worker, if the request does not manage at once.
+
+    Effect:  a row in the transaction of the cause, so that a crash between the two loses nothing
+    """
+    _mark(connection, [person_id], is_live=True)
+
+
+def mark_many_dirty(connection: Connection, person_ids: Iterable[str]) -> None:
+    """Have people looked at whom an import changed: in a guarded run, since a file may be wrong about all of them."""
+    _mark(connection, person_ids, is_live=False)
+
+
+def _mark(connection: Connection, person_ids: Iterable[str], *, is_live: bool) -> None:
+    rows = [{"person_id": person_id, "mark": _new_mark(), "is_live": is_live} for person_id in person_ids]
+    if rows:
+        connection.execute(_MARK, rows)
+
+
+def mark_of(connection: Connection, person_id: str) -> str:
+    """Return the mark of one person, or "". Read it before the records: a later cause then has a later mark."""
+    return connection.execute(select(dirty.c.mark).where(dirty.c.person_id == person_id)).scalar_one_or_none() or ""
+
+
+def due_marks(connection: Connection, *, is_live: bool, now: float, limit: int) -> list[Mark]:
+    """Return people to be tried now, the longest waiting first."""
+    rows = connection.execute(
+        select(dirty.c.person_id, dirty.c.mark, dirty.c.tries)
+        .where(dirty.c.is_live.is_(is_live), dirty.c.due_at <= now)
+        .order_by(dirty.c.due_at, dirty.c.mark)
+        .limit(limit)
+    )
+    return [Mark(row.person_id, row.mark, row.tries) for row in rows]
+
+
+def count_dirty(connection: Connection) -> int:
+    """Return how many people wait to be looked at."""
+    return connection.execute(select(func.count()).select_from(dirty)).scalar_one()
+
+
+def clear_marks(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
+    """Take (person_id, mark) off the list; a mark that was renewed meanwhile stays."""
+    rows = [{"of": person_id, "seen": mark} for person_id, mark in marks if mark]
+    if rows:
+        connection.execute(
+            delete(dirty).where(dirty.c.person_id == bindparam("of"), dirty.c.mark == bindparam("seen")), rows
+        )
+
+
+def put_off(connection: Connection, marks: Iterable[Mark], due_at: float, error: str) -> None:
+    """Note that a try failed and when to try again."""
+    rows = [
+        {"of": one.person_id, "seen": one.mark, "n": one.tries + 1, "at": due_at, "why": error[:200]} for one in marks
+    ]
+    if rows:
+        connection.execute(
+            update(dirty)
+            .where(dirty.c.person_id == bindparam("of"), dirty.c.mark == bindparam("seen"))
+            .values(tries=bindparam("n"), due_at=bindparam("at"), error=bindparam("why")),
+            rows,
+        )
+
+
+def marks_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, str]:
+    """Return the marks of those of some people who have one."""
+    found: dict[str, str] = {}
+    for batch in _batches(person_ids):
+        rows = connection.execute(select(dirty.c.person_id, dirty.c.mark).where(dirty.c.person_id.in_(batch)))
+        found.update((row.person_id, row.mark) for row in rows)
+    return found
+
+
+# --- desired and applied --------------------------------------------------------------------------------------------
+
+_DESIRE = text(
+    "INSERT INTO target_state (target, person_id, desired, only_if_present, run_id)"
+    " VALUES (:target, :person_id, :desired, :only_if_present, '') ON CONFLICT (target, person_id) DO UPDATE SET"
+    " desired = excluded.desired, only_if_present = excluded.only_if_present"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desire:
+    """The digest of what one target should have of one person."""
+
+    person_id: str
+    desired: str
+    only_if_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of one person in one target."""
+
+    desired: str
+    applied: str | None
+    only_if_present: bool
+
+    @property
+    def is_true(self) -> bool:
+        """Nothing is known that would have to be written."""
+        return self.desired == self.applied or (self.only_if_present and self.applied is None)
+
+
+def states_among(connection: Connection, target: str, person_ids: Sequence[str]) -> dict[str, State]:
+    """Return the states of those of some people who have one."""
+    found: dict[str, State] = {}
+    columns = (target_state.c.desired, target_state.c.applied, target_state.c.only_if_present)
+    for batch in _batches(person_ids):
+        rows = connection.execute(
+            select(target_state.c.person_id, *columns).where(
+                target_state.c.target == target, target_state.c.person_id.in_(batch)
+            )
+        )
+        found.update((row.person_id, State(row.desired, row.applied, row.only_if_present)) for row in rows)
+    return found
+
+
+def desire(connection: Connection, target: str, desires: Iterable[Desire]) -> None:
+    """Keep what is desired; what was applied stays."""
+    rows = [
+        {
+            "target": target,
+            "person_id": one.person_id,
+            "desired": one.desired,
+            "only_if_present": one.only_if_present,
+        }
+        for one in desires
+    ]
+    if rows:
+        connection.execute(_DESIRE, rows)
+
+
+def confirm(connection: Connection, target: str, pairs: Iterable[tuple[str, str]], run_id: str, at: datetime) -> None:
+    """Keep that the target has the entry of this digest, for each (person_id, digest).
+
+    Effect:  only where that is still desired: a writer who comes late must not hide newer work
+    """
+    rows = [{"of": person_id, "seen": digest, "run": run_id, "at": at} for person_id, digest in pairs]
+    if rows:
+        connection.execute(
+            update(target_state)
+            .where(
+                target_state.c.target == target,
+                target_state.c.person_id == bindparam("of"),
+                target_state.c.desired == bindparam("seen"),
+            )
+            .values(applied=bindparam("seen"), run_id=bindparam("run"), applied_at=bindparam("at")),
+            rows,
+        )
+
+
+def doubt(connection: Connection, target: str, person_ids: Iterable[str]) -> None:
+    """Keep that nothing is known of what the target has of these people, so that they are work again."""
+    rows = [{"of": person_id} for person_id in person_ids]
+    if rows:
+        connection.execute(
+            update(target_state)
+            .where(target_state.c.target == target, target_state.c.person_id == bindparam("of"))
+            .values(applied=None),
+            rows,
+        )
+
+
+_IS_OPEN = or_(
+    target_state.c.applied != target_state.c.desired,
+    target_state.c.applied.is_(None) & target_state.c.only_if_present.is_(False),
+)
+
+
+def count_states(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return by target how many people it has as far as we know, and how many wait to be written."""
+    rows = connection.execute(
+        select(
+            target_state.c.target,
+            func.count(target_state.c.applied).label("held"),
+            func.sum(case((_IS_OPEN, 1), else_=0)).label("waiting"),
+        ).group_by(target_state.c.target)
+    )
+    return {row.target: (row.held, row.waiting) for row in rows}
+
+
+# --- what a target has, for one comparison --------------------------------------------------------------------------
+
+
+class Observed:
+    """Digests of what one target has, in a temporary table: memory does not grow with the university.
+
+    Lives and dies with its connection, which must be one for reading.
+    """
+
+    def __init__(self, connection: Connection, target: str) -> None:
+        self._connection = connection
+        self._target = target
+        connection.execute(text("DROP TABLE IF EXISTS observed"))
+        connection.execute(text("CREATE TEMPORARY TABLE observed (person_id VARCHAR(32), digest VARCHAR(32))"))
+
+    def add(self, pairs: Iterable[tuple[str, str]]) -> int:
+        """Keep (person_id, digest) of many, and return how many they were."""
+        insertion = text("INSERT INTO observed VALUES (:person_id, :digest)")
+        count = 0
+        for batch in _batches_of(pairs):
+            rows = [{"person_id": person_id, "digest": digest} for person_id, digest in batch]
+            self._connection.execute(insertion, rows)
+            count += len(rows)
+        self._connection.execute(text("CREATE INDEX ix_observed ON observed (person_id)"))
+        return count
+
+    def twice(self) -> list[str]:
+        """Return people of whom the target has more than one entry."""
+        return list(
+            self._connection.execute(
+                text("SELECT person_id FROM observed GROUP BY person_id HAVING COUNT(*) > 1 ORDER BY person_id")
+            ).scalars()
+        )
+
+    def differing(self) -> Iterator[tuple[str, bool]]:
+        """Yield (person_id, whether the target has an entry) of everybody in whom target and desire differ, sorted."""
+        return self._stream(
+            "SELECT s.person_id, o.person_id IS NOT NULL AS is_there FROM target_state s"
+            " LEFT JOIN observed o ON o.person_id = s.person_id WHERE s.target = :target"
+            " AND ((o.person_id IS NULL AND NOT s.only_if_present) OR o.digest <> s.desired)"
+            " UNION SELECT o.person_id, o.person_id IS NOT NULL FROM observed o"
+            " LEFT JOIN target_state s ON s.target = :target AND s.person_id = o.person_id"
+            " WHERE s.person_id IS NULL ORDER BY 1"
+        )
+
+    def true_unknowingly(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, digest) where the target is as desired and our records do not say so."""
+        return self._stream(
+            "SELECT s.person_id, s.desired FROM target_state s JOIN observed o ON o.person_id = s.person_id"
+            " AND o.digest = s.desired WHERE s.target = :target AND (s.applied IS NULL OR s.applied <> s.desired)"
+        )
+
+    def gone(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, digest) of entries that our records say are there, and the target does not have."""
+        return self._stream(
+            "SELECT s.person_id, s.applied FROM target_state s LEFT JOIN observed o ON o.person_id = s.person_id"
+            " WHERE s.target = :target AND s.applied IS NOT NULL AND o.person_id IS NULL"
+        )
+
+    def _stream(self, query: str) -> Iterator[tuple[Any, Any]]:
+        rows = self._connection.execute(text(query), {"target": self._target}, execution_options={"yield_per": BATCH})
+        for row in rows:
+            yield row[0], row[1]
+
+
+def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), BATCH):
+        yield values[start : start + BATCH]
+
+
+def _batches_of(values: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    iterator = iter(values)
+    while batch := list(itertools.islice(iterator, BATCH)):
+        yield batch
+
+
+def _new_mark() -> str:
+    return secrets.token_hex(16)
