@@ -1,12 +1,12 @@
 """Claim an account: album number and details first, then the password. What stands between the two steps is ours."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from idp.accounts.holding import one_at_a_time
 from idp.accounts.matching import Details, matches
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
@@ -24,11 +24,8 @@ from idp.store.attempts import count_try
 from idp.store.base import Databases
 from idp.store.claims import Claimable, claimable_by_album, claimable_by_id, mark_claimed
 from idp.store.keys import Keys
-from idp.store.leases import free, hold
 
 PURPOSE = "claim"
-# Longer than the directory can keep us waiting; it only matters when a process dies while it sets a password.
-HOLD_S = 60.0
 # Compared with where nobody has the album number, so that this takes the same work.
 NOBODY = Claimable("", "", "", "", "", "", "", "", None, None, None, False, None)
 
@@ -124,7 +121,7 @@ class Claims:
         )
         if weakness is not None:
             raise InvalidPassword(weakness.value)
-        with self._one_at_a_time(person.person_id):
+        with one_at_a_time(self.databases, self.clock, f"{PURPOSE}:{person.person_id}"):
             if not _is_open(self.whose(token)):
                 raise Conflict("this account was claimed or closed meanwhile")
             self.bring_true(person.person_id)
@@ -157,23 +154,6 @@ class Claims:
         with self.databases.sessions.write() as connection:
             refused = Event(words.CLAIM_REFUSED, subject=person_id, reason=reason, data={"album": number})
             record(connection, self.clock.timestamp(), refused)
-
-    @contextmanager
-    def _one_at_a_time(self, person_id: str) -> Iterator[None]:
-        """Keep others from setting a password for the same person, in all processes.
-
-        Raises:  Conflict when somebody else is at it
-        """
-        name, now = f"{PURPOSE}:{person_id}", self.clock.timestamp()
-        with self.databases.sessions.write() as connection:
-            holder = hold(connection, name, now, now + HOLD_S)
-        if holder is None:
-            raise Conflict("somebody else is claiming this account")
-        try:
-            yield
-        finally:
-            with self.databases.sessions.write() as connection:
-                free(connection, name, holder)
 
     def _mark(self, person_id: str) -> None:
         now = self.clock.now()

@@ -99,6 +99,8 @@ account = Table(
     Column("claimed_at", UtcDateTime),
     Column("language", String(2), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # A sign-in by mail address finds one account at most; students have their addresses in `address`.
+    Index("uq_account_mail", "mail", unique=True, sqlite_where=text("mail <> ''"), postgresql_where=text("mail <> ''")),
 )
 
 # Every name ever given, with its first owner, for ever: rows are never updated and never deleted.

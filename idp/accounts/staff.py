@@ -1,0 +1,202 @@
+"""Staff: invited on the machine, joined by a single-use link. The registry knows nothing of them."""
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from idp.accounts.holding import one_at_a_time
+from idp.accounts.passwords import password_hash, prepared, weakness_of
+from idp.accounts.settings import AccountsSettings
+from idp.audit import words
+from idp.audit.events import Event, record
+from idp.clock import Clock
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_values import Replace
+from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound
+from idp.letters.owing import owe, require_address
+from idp.people.directory import DirectorySettings
+from idp.people.identifiers import new_uid
+from idp.people.names import clean_name, fault_of
+from idp.store import onetime
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.people import uids_given_among
+from idp.store.staff import StaffAccount, add_invited, mark_joined, set_role, staff_by_id, staff_by_mail
+
+PURPOSE = "staff"
+LETTER = "staff_invite"
+DAY_S = 24 * 3600
+
+
+class Role(StrEnum):
+    """What a member of staff may do."""
+
+    CLERK = "clerk"
+    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a living link says, and about whom."""
+
+    account: StaffAccount
+    given_name: str
+    surname: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaffDesk:
+    """Invite and join, and what they need."""
+
+    databases: Databases
+    keys: Keys
+    settings: AccountsSettings
+    clock: Clock
+    directory: Directory  # as the account that makes staff and sets passwords
+    layout: DirectorySettings
+    student_domain: str
+    base_url: str
+    language: str
+
+    def invite(self, mail: str, role: Role, given_name: str, surname: str, actor: str) -> str:
+        """Return the single-use link for a new member of staff; it is owed as a letter, too.
+
+        Raises:  InvalidAddress; Conflict when somebody with this address has joined
+        Effect:  a closed account, staff.invited and a letter in one transaction. Inviting again gives a new link; the
+                 role of the latest invitation counts, whichever link is used.
+        """
+        mail = mail.strip().lower()
+        require_address(mail)
+        if mail.endswith(f"@{self.student_domain}"):
+            raise InvalidAddress("an address of the students' domain is a student's")
+        with self.databases.identity.write() as connection:
+            invited = self._invited_account(connection, mail, role)
+            token = self._give_token(invited, given_name, surname)
+            link = f"{self.base_url}/staff/join/{token}"
+            days = round(self.settings.invitation_s / DAY_S)
+            owe(
+                connection,
+                self.keys,
+                self.clock,
+                kind=LETTER,
+                once_key=f"{LETTER}:{onetime.hash_of(token)}",
+                person_id=invited.account_id,
+                to=mail,
+                language=self.language,
+                data={"given_name": given_name, "link": link, "days": days},
+            )
+            event = Event(words.STAFF_INVITED, invited.account_id, actor, data={"mail": mail, "role": role})
+            record(connection, self.clock.timestamp(), event)
+        return link
+
+    def invitation(self, token: str) -> Invitation:
+        """Return what a link says.
+
+        Raises:  NotFound when it was never given, is too old, or was used
+        """
+        with self.databases.sessions.read() as connection:
+            data = onetime.peek(connection, PURPOSE, token, self.clock.timestamp())
+        with self.databases.identity.read() as connection:
+            account = staff_by_id(connection, str(data["account_id"])) if data else None
+        if data is None or account is None or account.joined_at is not None:
+            raise NotFound("no such invitation")
+        return Invitation(account, str(data["given_name"]), str(data["surname"]))
+
+    def join(self, token: str, given_name: str, surname: str, password: str, language: str) -> StaffAccount:
+        """Open the account of an invited member of staff.
+
+        Raises:  NotFound as `invitation`; InvalidInput with the word of a wrong name; InvalidPassword with the rule's
+                 word; Conflict when it is being done in another window; TargetUnavailable, and then the link lives on
+        Effect:  directory entry with names and password, then staff.joined and password.set in the transaction that
+                 opens the account. Killed between the two, it can simply be repeated.
+        """
+        account = self.invitation(token).account
+        given_name, surname = _checked_name(given_name), _checked_name(surname)
+        if not surname:
+            raise InvalidInput("surname_missing")
+        password = self._checked_password(account, f"{given_name} {surname}", password)
+        with one_at_a_time(self.databases, self.clock, f"{PURPOSE}:{account.account_id}"):
+            account = self.invitation(token).account
+            self._write_entry(account, given_name, surname, password)
+            self._open(account, f"{given_name} {surname}".strip(), language)
+        with self.databases.sessions.write() as connection:
+            onetime.take(connection, PURPOSE, token, self.clock.timestamp())
+        return account
+
+    def _invited_account(self, connection: Connection, mail: str, role: Role) -> StaffAccount:
+        known = staff_by_mail(connection, mail)
+        if known is not None and known.joined_at is not None:
+            raise Conflict(f"{mail} has joined already")
+        if known is not None:
+            set_role(connection, known.account_id, role)
+            return known
+        new = StaffAccount(
+            account_id=uuid4().hex,
+            uid=_fresh_uid(connection),
+            role=role,
+            display_name=mail,
+            mail=mail,
+            enabled=False,
+            joined_at=None,
+            invited_at=self.clock.now(),
+        )
+        add_invited(connection, new, self.language)
+        return new
+
+    def _give_token(self, invited: StaffAccount, given_name: str, surname: str) -> str:
+        data = {"account_id": invited.account_id, "given_name": given_name, "surname": surname}
+        with self.databases.sessions.write() as connection:
+            return onetime.give(connection, PURPOSE, data, self.clock.timestamp() + self.settings.invitation_s)
+
+    def _checked_password(self, account: StaffAccount, name: str, password: str) -> str:
+        password = prepared(password)
+        own = (*name.split(), account.mail.partition("@")[0], account.uid)
+        weakness = weakness_of(password, own, self.settings.password_words, self.settings.password_min_length)
+        if weakness is not None:
+            raise InvalidPassword(weakness.value)
+        return password
+
+    def _write_entry(self, account: StaffAccount, given_name: str, surname: str, password: str) -> None:
+        dn = self.layout.staff_member_dn(account.uid)
+        name = f"{given_name} {surname}".strip()
+        attributes = {
+            "cn": [name],
+            "sn": [surname],
+            "displayName": [name],
+            "givenName": [given_name] if given_name else [],
+            "mail": [account.mail],
+        }
+        present = {each: values for each, values in attributes.items() if values}
+        try:
+            self.directory.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [account.uid], **present})
+        except Conflict:  # an earlier try got as far as this
+            self.directory.modify(dn, [Replace(each, values) for each, values in attributes.items()])
+        self.directory.set_password(dn, password_hash(password, self.settings))
+
+    def _open(self, account: StaffAccount, name: str, language: str) -> None:
+        now = self.clock.now()
+        with self.databases.identity.write() as connection:
+            if not mark_joined(connection, account.account_id, name, language, now):
+                raise Conflict("this invitation was used in another window")
+            for word in (words.PASSWORD_SET, words.STAFF_JOINED):
+                event = Event(word, account.account_id, account.account_id, data={"role": account.role})
+                record(connection, now.timestamp(), event)
+
+
+def _fresh_uid(connection: Connection) -> str:
+    while True:
+        uid = new_uid(random.SystemRandom())
+        if not uids_given_among(connection, [uid]):
+            return uid
+
+
+def _checked_name(text: str) -> str:
+    name = clean_name(text)
+    fault = fault_of(name)
+    if fault is not None:
+        raise InvalidInput(fault.value)
+    return name

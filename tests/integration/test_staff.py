@@ -1,0 +1,178 @@
+"""Staff: invited on the machine, joined by a link, with a real directory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from deploy.openldap.private import PrivateSlapd
+from idp.accounts.staff import Role, StaffDesk
+from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound, TargetUnavailable
+from idp.store.accounts import Key, find_account
+from idp.store.base import Databases
+from idp.store.events import event_pending
+from idp.store.keys import Keys
+from idp.store.letters import list_letters
+from idp.store.staff import list_staff
+from tests.support.accounts import PASSWORD, Services, make_staff_desk
+from tests.support.clock import ManualClock
+
+MAIL = "anna.nowak@po.edu.pl"
+
+
+@pytest.fixture
+def services(slapd: PrivateSlapd) -> Iterator[Services]:
+    """The running slapd, without anybody in it, and running again afterwards."""
+    with Services(slapd) as services:
+        yield services
+
+
+@pytest.fixture
+def desk(databases: Databases, keys: Keys, clock: ManualClock, services: Services) -> StaffDesk:
+    return make_staff_desk(databases, keys, clock, services)
+
+
+def invite(desk: StaffDesk, mail: str = MAIL, role: Role = Role.CLERK) -> str:
+    """Return the token of a fresh link."""
+    link = desk.invite(mail, role, "Anna", "", actor="shell:root")
+    return link.removeprefix("https://estudent.example/staff/join/")
+
+
+def test_an_invited_person_joins_with_names_and_password_and_can_sign_in(
+    desk: StaffDesk, databases: Databases, services: Services
+) -> None:
+    token = invite(desk, role=Role.ADMINISTRATOR)
+    assert desk.invitation(token).given_name == "Anna"
+
+    joined = desk.join(token, "Anna", "Nowak", PASSWORD, "en")
+
+    dn = services.slapd.settings.staff_member_dn(joined.uid)
+    assert services.binds(dn, PASSWORD)
+    with databases.identity.read() as connection:
+        account = find_account(connection, Key.MAIL, MAIL)
+        events = list(connection.execute(select(event_pending.c.kind).order_by(event_pending.c.event_id)).scalars())
+    assert account is not None
+    assert (account.role, account.display_name, account.enabled, account.is_claimed, account.language) == (
+        "administrator",
+        "Anna Nowak",
+        True,
+        True,
+        "en",
+    )
+    assert events == ["letter.owed", "staff.invited", "password.set", "staff.joined"]
+
+
+def test_the_link_is_owed_as_a_letter_and_lies_sealed(desk: StaffDesk, databases: Databases) -> None:
+    token = invite(desk)
+
+    with databases.identity.read() as connection:
+        (letter,) = list_letters(connection, "owed", 10)
+    assert letter.to_address == MAIL
+    assert token not in letter.sealed_data + letter.once_key
+
+
+def test_until_they_join_the_account_opens_nothing(desk: StaffDesk, databases: Databases) -> None:
+    invite(desk)
+
+    with databases.identity.read() as connection:
+        account = find_account(connection, Key.MAIL, MAIL)
+        (listed,) = list_staff(connection)
+    assert account is not None
+    assert not account.enabled
+    assert listed.joined_at is None
+
+
+def test_a_link_works_once(desk: StaffDesk) -> None:
+    token = invite(desk)
+    desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
+
+    with pytest.raises(NotFound):
+        desk.join(token, "Anna", "Nowak", "kot śpi na piecu cały dzień", "pl")
+    with pytest.raises(NotFound):
+        desk.invitation(token)
+
+
+def test_a_link_works_for_seven_days(desk: StaffDesk, clock: ManualClock) -> None:
+    token = invite(desk)
+    clock.advance(7 * 24 * 3600 - 1)
+    assert desk.invitation(token)
+    clock.advance(1)
+    with pytest.raises(NotFound):
+        desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
+
+
+def test_the_role_of_the_latest_invitation_counts_whichever_link_is_used(desk: StaffDesk, databases: Databases) -> None:
+    first = invite(desk, role=Role.ADMINISTRATOR)
+    invite(desk, role=Role.CLERK)
+
+    desk.join(first, "Anna", "Nowak", PASSWORD, "pl")
+
+    with databases.identity.read() as connection:
+        assert [staff.role for staff in list_staff(connection)] == ["clerk"]
+
+
+def test_whoever_has_joined_is_not_invited_again(desk: StaffDesk) -> None:
+    desk.join(invite(desk), "Anna", "Nowak", PASSWORD, "pl")
+
+    with pytest.raises(Conflict):
+        invite(desk, mail="Anna.Nowak@PO.edu.pl")
+
+
+@pytest.mark.parametrize("mail", ["", "anna", "anna@", "s12345@student.po.edu.pl", "a@b.pl\nBcc: c@d.pl"])
+def test_only_an_address_outside_the_students_domain_is_invited(
+    desk: StaffDesk, databases: Databases, mail: str
+) -> None:
+    with pytest.raises(InvalidAddress):
+        invite(desk, mail=mail)
+    with databases.identity.read() as connection:
+        assert list_staff(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("given_name", "surname"), [("Anna", ""), ("Anna", "=cmd"), ("Ann\N{CYRILLIC SMALL LETTER A}", "X")]
+)
+def test_a_name_that_is_none_is_refused_and_the_link_lives_on(desk: StaffDesk, given_name: str, surname: str) -> None:
+    token = invite(desk)
+
+    with pytest.raises(InvalidInput):
+        desk.join(token, given_name, surname, PASSWORD, "pl")
+    assert desk.invitation(token)
+
+
+@pytest.mark.parametrize("password", ["krótkie", "Anna lubi koty i psy", "anna.nowak i jej kot", "aaaaaaaaaaaaaaaa"])
+def test_the_rules_for_passwords_hold_for_staff_too(desk: StaffDesk, password: str) -> None:
+    token = invite(desk)
+
+    with pytest.raises(InvalidPassword):
+        desk.join(token, "Anna", "Nowak", password, "pl")
+
+
+def test_while_the_directory_is_down_nobody_joins_and_the_link_lives_on(
+    desk: StaffDesk, services: Services, databases: Databases
+) -> None:
+    token = invite(desk)
+    services.slapd.stop()
+    with pytest.raises(TargetUnavailable):
+        desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
+    services.slapd.start()
+
+    again = replace(desk, directory=services["accounts"])
+    joined = again.join(token, "Anna", "Nowak", PASSWORD, "pl")
+
+    assert services.binds(services.slapd.settings.staff_member_dn(joined.uid), PASSWORD)
+
+
+def test_a_second_try_after_half_a_join_takes_up_where_it_stopped(
+    desk: StaffDesk, services: Services, databases: Databases
+) -> None:
+    token = invite(desk)
+    uid = desk.invitation(token).account.uid
+    entry = {"objectClass": ["inetOrgPerson"], "uid": [uid], "cn": ["Half"], "sn": ["Half"]}
+    services["accounts"].add(services.slapd.settings.staff_member_dn(uid), entry)
+
+    desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
+
+    found = services["accounts"].read(services.slapd.settings.staff_member_dn(uid), ["cn", "sn", "mail"])
+    assert found is not None
+    assert (found.values("cn"), found.values("mail")) == (("Anna Nowak",), (MAIL,))

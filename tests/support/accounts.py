@@ -1,0 +1,99 @@
+"""Parts for tests of accounts: a real directory as each service sees it, and claims and staff over it."""
+
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from deploy.openldap.private import PrivateSlapd
+from idp.accounts.claim import Claims
+from idp.accounts.settings import AccountsSettings
+from idp.accounts.staff import StaffDesk
+from idp.clock import Clock
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_values import LdapServer
+from idp.errors import Conflict
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.people import load_person
+
+ZONE = ZoneInfo("Europe/Warsaw")
+# The cheapest that the settings allow: these tests are about what is stored, the unit test looks at the default.
+SETTINGS = AccountsSettings(argon2_memory_kib=8192, argon2_time_cost=1)
+PASSWORD = "zażółć gęślą jaźń 7"
+STUDENT_DOMAIN = "student.po.edu.pl"
+
+
+class Services:
+    """The running slapd as each of its accounts sees it: `services["accounts"]`, `services["manager"]`."""
+
+    def __init__(self, slapd: PrivateSlapd) -> None:
+        self.slapd = slapd
+        self._opened: list[Directory] = []
+
+    def __getitem__(self, name: str) -> Directory:
+        dn = self.slapd.manager_dn if name == "manager" else self.slapd.service_dn(name)
+        # Opened anew each time: after a stop and a start the server listens elsewhere.
+        self._opened.append(Directory(LdapServer(self.slapd.url), dn, self.slapd.password(name)))
+        return self._opened[-1]
+
+    def __enter__(self) -> Self:
+        self.slapd.reset()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for directory in self._opened:
+            directory.close()
+        self.slapd.start()
+
+    def binds(self, dn: str, password: str) -> bool:
+        """Say whether this is the password of `dn`."""
+        return self["signin"].bind(dn, password)
+
+
+def bring_true(databases: Databases, services: Services, person_id: str) -> None:
+    """Make sure that a person's entry is there."""
+    with databases.identity.read() as connection:
+        person = load_person(connection, person_id)
+    assert person is not None
+    entry = {
+        "objectClass": ["inetOrgPerson", "idpStudent"],
+        "uid": [person.uid],
+        "cn": [person.display_name],
+        "sn": [person.full_surname],
+        "idpOwner": [person.person_id],
+        "idpAlbum": [str(person.album)],
+    }
+    try:
+        services["provisioning"].add(services.slapd.settings.person_dn(person.uid), entry)
+    except Conflict:
+        return
+
+
+def make_claims(
+    databases: Databases, keys: Keys, clock: Clock, services: Services, settings: AccountsSettings = SETTINGS
+) -> Claims:
+    """Return claims over a real directory."""
+    return Claims(
+        databases=databases,
+        keys=keys,
+        settings=settings,
+        clock=clock,
+        zone=ZONE,
+        directory=services["accounts"],
+        layout=services.slapd.settings,
+        bring_true=lambda person_id: bring_true(databases, services, person_id),
+    )
+
+
+def make_staff_desk(databases: Databases, keys: Keys, clock: Clock, services: Services) -> StaffDesk:
+    """Return the staff desk over a real directory."""
+    return StaffDesk(
+        databases=databases,
+        keys=keys,
+        settings=SETTINGS,
+        clock=clock,
+        directory=services["accounts"],
+        layout=services.slapd.settings,
+        student_domain=STUDENT_DOMAIN,
+        base_url="https://estudent.example",
+        language="pl",
+    )
