@@ -1,13 +1,23 @@
-"""`[fees]` and `[cas]` of the fees application's own settings file."""
+"""The fees application's own settings file, named by IDP_FEES_CONFIG: `[web]`, `[university]`, `[fees]` and `[cas]`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from idp.errors import InvalidInput
 from idp.fees.account_numbers import check_bank_code
-from idp.settings import Adds, Section
+from idp.settings import FEES_PREFIX, Adds, Section, load
+from idp.web.settings import UniversitySettings, WebSettings
+
+
+class FeesWebSettings(WebSettings):
+    """`[web]`: the server of the pages. Another host name than the sign-in service's keeps its cookies away."""
+
+    base_url: Annotated[str, "Address that browsers use, without a slash at the end."] = "http://localhost:8081"
+    port: Annotated[int, "Port to listen on.", Field(ge=1, le=65535)] = 8081
+    workers: Annotated[int, "Web processes.", Field(ge=1)] = 1
 
 
 class AccountKind(Section):
@@ -61,3 +71,29 @@ class CasSettings(Section):
     language_parameter: Annotated[str, "Parameter that tells CAS the page's language; empty: not told."] = "lang"
     timeout_s: Annotated[float, "Seconds to wait for CAS.", Field(gt=0)] = 3.0
     extra_ca_files: Annotated[list[Path], Adds(), "Certificates trusted for CAS beside the system's."] = []
+
+
+class Settings(BaseModel):
+    """All sections of the fees application's settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    web: FeesWebSettings = FeesWebSettings()
+    university: UniversitySettings = UniversitySettings()
+    fees: FeesSettings = FeesSettings()
+    cas: CasSettings = CasSettings()
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+def load_settings() -> Settings:
+    """Return the settings that IDP_FEES_CONFIG and IDP_FEES_<SECTION>__<FIELD> name.
+
+    Raises:  ConfigError with every mistake at once
+    """
+    return load(Settings, prefix=FEES_PREFIX)

@@ -61,9 +61,12 @@ def find_student(connection: Connection, album: str) -> Student | None:
 
 
 def all_students(connection: Connection) -> list[Student]:
-    """Return everybody, without programmes, by album."""
+    """Return everybody, by album."""
+    programmes: dict[int, list[Programme]] = defaultdict(list)
+    for row in connection.execute(select(tables.programme).order_by(tables.programme.c.code)):
+        programmes[row.student_id].append(_programme(row))
     query = select(tables.student).order_by(tables.student.c.album_number, tables.student.c.student_id)
-    return [_student(row, ()) for row in connection.execute(query)]
+    return [_student(row, tuple(programmes[row.student_id])) for row in connection.execute(query)]
 
 
 def ids_by_album(connection: Connection) -> dict[str, int]:
