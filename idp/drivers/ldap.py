@@ -18,16 +18,20 @@ from ldap3.core.exceptions import LDAPException
 from ldap3.utils.dn import parse_dn
 
 from idp.drivers.ldap_values import (
-    ALREADY_EXISTS,
     INVALID_CREDENTIALS,
     NO_SUCH_OBJECT,
     SUCCESS,
-    TRANSIENT_CODES,
+    Add,
     AddValues,
+    Delete,
     LdapEntry,
     LdapServer,
     Modification,
+    Modify,
+    Rename,
     Replace,
+    Write,
+    error_of,
 )
 from idp.errors import Conflict, NotFound, TargetRejected, TargetUnavailable
 
@@ -129,6 +133,21 @@ class Directory:
         """
         with self._own_connection() as connection:
             _check(connection.delete(dn), dn)
+
+    def write(self, write: Write) -> None:
+        """Do one write of whatever kind.
+
+        Raises:  as the method of that kind
+        """
+        match write:
+            case Add(dn, attributes):
+                self.add(dn, attributes)
+            case Modify(dn, modifications):
+                self.modify(dn, modifications)
+            case Rename(dn, new_rdn):
+                self.rename(dn, new_rdn)
+            case Delete(dn):
+                self.delete(dn)
 
     def ping(self) -> None:
         """Return if the server answers us and knows our account.
@@ -292,15 +311,8 @@ def _check(answer: Sequence[Any], dn: str) -> None:
     """Raise our error for an answer that is not success. The server's text goes into it, the request does not."""
     result = answer[1]
     code, said = result["result"], f"{dn}: {result['description']} {result['message']}".strip()
-    if code == SUCCESS:
-        return
-    if code == NO_SUCH_OBJECT:
-        raise NotFound(said)
-    if code == ALREADY_EXISTS:
-        raise Conflict(said)
-    if code in TRANSIENT_CODES:
-        raise TargetUnavailable(said)
-    raise TargetRejected(said)
+    if code != SUCCESS:
+        raise error_of(code, said)
 
 
 def _entry(raw: Mapping[str, Any]) -> LdapEntry:

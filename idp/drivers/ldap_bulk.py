@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,7 +10,6 @@ import ldap
 from ldap.dn import dn2str, str2dn
 
 from idp.drivers.ldap_values import (
-    TRANSIENT_CODES,
     Add,
     AddValues,
     Answer,
@@ -21,8 +21,9 @@ from idp.drivers.ldap_values import (
     Rename,
     Replace,
     Write,
+    error_of,
 )
-from idp.errors import TargetError, TargetRejected, TargetUnavailable
+from idp.errors import IdpError, TargetUnavailable
 
 SCOPES = {"base": ldap.SCOPE_BASE, "one": ldap.SCOPE_ONELEVEL, "sub": ldap.SCOPE_SUBTREE}
 # No server said these: the library noticed, and the connection is of no more use.
@@ -51,10 +52,8 @@ class BulkLdap:
 
     def close(self) -> None:
         """Close the connection; a repeat is harmless."""
-        try:
+        with suppress(ldap.LDAPError):  # it was lost already
             self._connection.unbind_s()
-        except ldap.LDAPError:
-            pass  # it was lost already
 
     def stream(self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one") -> Iterator[LdapEntry]:
         """Yield every entry that matches, as it arrives; build `filter_` with idp.drivers.ldap_values.
@@ -122,10 +121,8 @@ class BulkLdap:
         return number
 
     def _abandon(self, number: int) -> None:
-        try:
+        with suppress(ldap.LDAPError):  # the connection is lost, and the request with it
             self._connection.abandon(number)
-        except ldap.LDAPError:
-            pass  # the connection is lost, and the request with it
 
 
 def _connected(server: LdapServer, dn: str, password: str) -> Any:
@@ -167,11 +164,9 @@ def _canonical(dn: str) -> str:
     return canonical
 
 
-def _translated(exc: ldap.LDAPError, dn: str) -> TargetError:
+def _translated(exc: ldap.LDAPError, dn: str) -> IdpError:
     said = f"{dn}: {_said(exc)}"
-    if isinstance(exc, CONNECTION_LOST) or _code(exc) in TRANSIENT_CODES:
-        return TargetUnavailable(said)
-    return TargetRejected(said)
+    return TargetUnavailable(said) if isinstance(exc, CONNECTION_LOST) else error_of(_code(exc), said)
 
 
 def _code(exc: ldap.LDAPError) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from idp.errors import IdpError
+from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 
 # RFC 4511, appendix A.2, and what slapd answers when it is read-only (53), out of disk (80) or shutting down (52): the
 # same request may succeed later. Everything else that is not success is a "no" to this very request.
@@ -130,4 +130,16 @@ class Answer:
     """What became of one write."""
 
     write: Write
-    error: IdpError | None  # None: done; TargetUnavailable: try again; TargetRejected: do not
+    error: IdpError | None  # None: done; else as `error_of` says
+
+
+def error_of(code: int, said: str) -> IdpError:
+    """Return our error for a result code that is not success: the one translation that both clients use.
+
+    Shape:   68 -> Conflict, 32 -> NotFound, 51 -> TargetUnavailable (try again), 19 -> TargetRejected (do not)
+    """
+    if code == NO_SUCH_OBJECT:
+        return NotFound(said)
+    if code == ALREADY_EXISTS:
+        return Conflict(said)
+    return TargetUnavailable(said) if code in TRANSIENT_CODES else TargetRejected(said)

@@ -25,10 +25,10 @@ class Subject:
     people: PeopleSettings
 
 
-def desired(subject: Subject, attributes: Mapping[str, str]) -> Entry:
+def desired(subject: Subject, attributes: Mapping[str, str | tuple[str, ...]]) -> Entry:
     """Return the entry of one person in a target with these attributes.
 
-    Shape:   attributes {"sn": "surname"} -> Entry(… {"sn": ("Kowalska",)} …)
+    Shape:   attributes {"sn": "surname", "c": ("PL",)} -> Entry(… {"sn": ("Kowalska",), "c": ("PL",)} …)
     Raises:  KeyError for a fact without a rule
     """
     access = subject.standing.access
@@ -36,7 +36,10 @@ def desired(subject: Subject, attributes: Mapping[str, str]) -> Entry:
         person_id=subject.person.person_id,
         name=subject.person.uid,
         enabled=access is Access.ACTIVE,
-        attributes={name: FACTS[fact](subject) for name, fact in attributes.items()},
+        attributes={
+            name: FACTS[made_of](subject) if isinstance(made_of, str) else made_of
+            for name, made_of in attributes.items()
+        },
         reason=subject.standing.reason,
         # Whoever left before we ever wrote them needs no entry now: files of former students are the registry's.
         only_if_present=access is Access.CLOSED,

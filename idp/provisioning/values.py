@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
-from idp.errors import TargetError
+from idp.errors import IdpError
 
 
 class Kind(StrEnum):
@@ -141,7 +141,7 @@ class Outcome:
     """What became of one change."""
 
     change: Change
-    error: TargetError | None = None  # None: done
+    error: IdpError | None = None  # None: done
 
 
 class Target(Protocol):
@@ -156,8 +156,8 @@ class Target(Protocol):
         """Its name in settings, runs and tables."""
 
     @property
-    def attributes(self) -> Mapping[str, str]:
-        """Which fact (idp.provisioning.desired) each of its managed attributes is made of."""
+    def attributes(self) -> Mapping[str, str | tuple[str, ...]]:
+        """What each of its managed attributes is made of: a fact (idp.provisioning.desired), or the same for all."""
 
     def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
         """Yield our entries, all or these people's, in any order, never holding them all.

@@ -1,6 +1,6 @@
 """Who holds which mail address, today and ever: the tables `address` and `ledger`, through functions."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -13,6 +13,7 @@ from idp.store.people import address, ledger
 
 PRIMARY, ALIAS, FORMER = "primary", "alias", "former"
 ADDRESS = "address"  # the ledger's kind
+BATCH = 1000  # people per statement: below every driver's limit of bound values
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,20 @@ def addresses_of(connection: Connection, person_id: str) -> Addresses:
         .order_by(address.c.since, address.c.address)
     )
     return _addresses((row.kind, row.address) for row in rows)
+
+
+def addresses_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, Addresses]:
+    """Return the addresses of those of some people who have any, by person_id."""
+    found: dict[str, Addresses] = {}
+    for start in range(0, len(person_ids), BATCH):
+        rows = connection.execute(
+            select(address.c.person_id, address.c.kind, address.c.address)
+            .where(address.c.person_id.in_(person_ids[start : start + BATCH]))
+            .order_by(address.c.person_id, address.c.since, address.c.address)
+        )
+        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
+            found[person_id] = _addresses((row.kind, row.address) for row in mine)
+    return found
 
 
 def stream_addresses(connection: Connection) -> Iterator[tuple[str, Addresses]]:

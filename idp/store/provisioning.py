@@ -138,6 +138,14 @@ def put_off(connection: Connection, marks: Iterable[Mark], due_at: float, error:
         )
 
 
+def stream_marks(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield (person_id, mark) of everybody who waits, sorted by person_id; open it before the records are read."""
+    rows = connection.execute(
+        select(dirty.c.person_id, dirty.c.mark).order_by(dirty.c.person_id), execution_options={"yield_per": BATCH}
+    )
+    return ((row.person_id, row.mark) for row in rows)
+
+
 def marks_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, str]:
     """Return the marks of those of some people who have one."""
     found: dict[str, str] = {}

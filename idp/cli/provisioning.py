@@ -1,0 +1,261 @@
+"""`idp plan`, `idp apply`, `idp status`: what would change in the targets, make it so, where everything stands."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from idp.app import Idp
+from idp.audit.events import shell_actor
+from idp.cli.support import console, json_option, pass_idp, print_json, progress
+from idp.provisioning.applying import Result, apply_run
+from idp.provisioning.planning import make_plan, unsafe_because
+from idp.provisioning.status import Status
+from idp.provisioning.status import status as status_of
+from idp.provisioning.values import Change, Entry, Kind
+from idp.store import runs
+from idp.store.people import count_people
+from idp.store.runs import ChangeRow, FindingRow, Run
+
+RIGHT_ANYWAY = (
+    "Nothing was written. If the records are right, raise these limits for this once, for example"
+    " IDP_PROVISIONING__LIMITS__{kind}_SHARE=1 idp apply {run_id}"
+)
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, help="How many people to show; the plan has them all.")
+@json_option
+@pass_idp
+def plan(installation: Idp, limit: int, as_json: bool) -> None:
+    """Show what would change in the targets; nothing is written to them. The plan is kept for `idp apply`."""
+    run = _make_plan(installation)
+    with installation.databases.identity.read() as connection:
+        changes = runs.changes_of(connection, run.run_id, limit=limit)
+        findings = runs.findings_of(connection, run.run_id, limit=limit)
+    unsafe = unsafe_because(run, installation.provisioner)
+    if as_json:
+        print_json({**_run_facts(run), "unsafe": unsafe, "changes": _facts(changes), "findings": findings})
+        return
+    _print_changes(changes)
+    _print_findings(findings)
+    _print_totals(run, shown=len(changes))
+    if unsafe:
+        _print_unsafe(run, unsafe)
+    elif run.changes:
+        click.echo(f"Apply exactly this with: idp apply {run.run_id}")
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@json_option
+@pass_idp
+def apply(installation: Idp, run_id: str | None, as_json: bool) -> None:
+    """Write a plan to the targets: RUN, or one made now. A run that was cut short goes on where it stopped.
+
+    Exit code 1 when something is left to do, was refused by a target, or was found otherwise afterwards.
+    """
+    run = _make_plan(installation) if run_id is None else _load(installation, run_id)
+    if (unsafe := unsafe_because(run, installation.provisioner)) and run.state != runs.APPLIED:
+        if as_json:
+            print_json({**_run_facts(run), "unsafe": unsafe})
+        else:
+            _print_totals(run, shown=0)
+            _print_unsafe(run, unsafe)
+        sys.exit(1)
+    with progress("Writing", total=run.changes) as advance:
+        result = apply_run(installation.provisioner, run.run_id, shell_actor(), progress=advance)
+    failed = _failed(installation, result)
+    if as_json:
+        print_json({**_run_facts(result.run), **_result_facts(result), "failed": _facts(failed)})
+    else:
+        _print_result(result, failed)
+    if not result.is_complete:
+        sys.exit(1)
+
+
+@click.command()
+@json_option
+@pass_idp
+def status(installation: Idp, as_json: bool) -> None:
+    """Show where everything stands."""
+    found = status_of(installation.provisioner)
+    if as_json:
+        print_json(found)
+        return
+    _print_status(found, ZoneInfo(installation.settings.university.time_zone))
+
+
+def _make_plan(installation: Idp) -> Run:
+    with installation.databases.identity.read() as connection:
+        total = count_people(connection)
+    with progress("Comparing", total=total) as advance:
+        return make_plan(installation.provisioner, shell_actor(), progress=advance)
+
+
+def _load(installation: Idp, run_id: str) -> Run:
+    with installation.databases.identity.read() as connection:
+        run = runs.load_run(connection, run_id)
+    if run is None:
+        raise click.UsageError(f"There is no plan {run_id}.")
+    return run
+
+
+def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
+    """Return the first changes that did not come out well."""
+    with installation.databases.identity.read() as connection:
+        return [
+            row
+            for state in (runs.REJECTED, runs.UNVERIFIED, runs.OPEN)
+            for row in runs.changes_of(connection, result.run.run_id, state=state, limit=20)
+        ]
+
+
+# --- as JSON --------------------------------------------------------------------------------------------------------
+
+
+def _run_facts(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "state": run.state,
+        "created_at": run.created_at,
+        "created_by": run.created_by,
+        "digest": run.digest,
+        "targets": run.summary,
+        "total": run.changes,
+    }
+
+
+def _result_facts(result: Result) -> dict[str, Any]:
+    return {
+        "done": result.done,
+        "left": result.left,
+        "rejected": result.rejected,
+        "unverified": result.unverified,
+        "complete": result.is_complete,
+    }
+
+
+def _facts(rows: Sequence[ChangeRow]) -> list[dict[str, Any]]:
+    return [
+        {
+            "target": row.target,
+            "kind": row.kind,
+            "person_id": row.person_id,
+            "name": row.name,
+            "reason": row.reason,
+            "attributes": {name: {"before": before, "after": after} for name, before, after in _differences(row)},
+            "state": row.state,
+            "error": row.error,
+        }
+        for row in rows
+    ]
+
+
+def _differences(row: ChangeRow) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    before, after = (Entry.from_json(row.person_id, text) if text else None for text in (row.before, row.after))
+    return list(Change(Kind(row.kind), row.person_id, before, after, row.reason).differences())
+
+
+# --- for people -----------------------------------------------------------------------------------------------------
+
+
+def _print_changes(rows: Sequence[ChangeRow]) -> None:
+    if not rows:
+        return
+    table = Table("who", "what", "attribute", "before", "after", "why", box=None, header_style="bold")
+    for row in rows:
+        who, what, why = row.name, f"{row.target} {row.kind}", row.reason
+        for name, before, after in _differences(row):
+            table.add_row(who, what, name, _cell(before), _cell(after), why)
+            who = what = why = ""
+    console().print(table)
+
+
+def _cell(values: Sequence[str]) -> str:
+    text = ", ".join(values)
+    # escape: a name may hold what rich takes for a colour.
+    return escape(text if len(text) <= 60 else text[:59] + "…")
+
+
+def _print_findings(rows: Sequence[FindingRow]) -> None:
+    for row in rows:
+        console().print(f"[yellow]Look at[/] {escape(row.name or row.person_id)} in {row.target}: {row.what}.")
+
+
+def _print_totals(run: Run, shown: int) -> None:
+    for target, part in run.summary.items():
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(part.counts.items())) or "nothing to change"
+        findings = f"; {part.findings} to look at" if part.findings else ""
+        click.echo(f"{target}: {counts}{findings} ({part.population} entries of ours there)")
+    if 0 < shown < run.changes:
+        click.echo(f"Shown: {shown} of {run.changes}. More with --limit, all with --json --limit {run.changes}.")
+
+
+def _print_unsafe(run: Run, unsafe: str) -> None:
+    click.secho(f"Too much changes at once: {unsafe}.", fg="red", err=True)
+    kind = unsafe.split(":", 1)[0].split()[-1].upper()
+    click.echo(RIGHT_ANYWAY.format(kind=kind, run_id=run.run_id), err=True)
+
+
+def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
+    parts = [f"{result.done} written and checked"]
+    parts += [f"{result.left} left"] if result.left else []
+    parts += [f"{result.rejected} refused by the target"] if result.rejected else []
+    parts += [f"{result.unverified} found otherwise afterwards"] if result.unverified else []
+    click.secho(", ".join(parts) + ".", fg="green" if result.is_complete else "yellow")
+    for row in failed:
+        click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")
+    if result.left:
+        click.echo(f"Go on with: idp apply {result.run.run_id}")
+
+
+def _print_status(found: Status, zone: ZoneInfo) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_row("people", _counts(found.people) or "none yet: idp registry import FILE")
+    claimed = (
+        f"{found.students_claimed} of {found.students_accounts} claimed by students, {found.staff_accounts} of staff"
+    )
+    table.add_row("accounts", claimed)
+    table.add_row("last import", _last_import(found, zone))
+    if found.quarantined:
+        table.add_row("quarantine", f"{found.quarantined} rows: idp registry quarantine")
+    table.add_row("last run", _last_run(found, zone))
+    for kind, target in found.targets.items():
+        answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
+        table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} people to be written")
+    if found.to_look_at:
+        table.add_row("changed", f"{found.to_look_at} people since targets were last compared: idp plan")
+    table.add_row("letters", _counts(found.letters) or "none")
+    table.add_row("worker", f"seen {_when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen")
+    console().print(table)
+
+
+def _last_import(found: Status, zone: ZoneInfo) -> str:
+    last = found.last_import
+    if last is None:
+        return "none"
+    why = f" ({last.reason})" if last.reason else ""
+    return f"{escape(last.file_name)}, {last.people} people, {last.state}{why}, {_when(last.started_at, zone)}"
+
+
+def _last_run(found: Status, zone: ZoneInfo) -> str:
+    last = found.last_run
+    if last is None:
+        return "none: idp apply"
+    error = f": {escape(last.error)}" if last.error else ""
+    return f"{last.run_id} {last.state}, {_counts(last.changes) or 'no changes'}, {_when(last.started_at, zone)}{error}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in sorted(counts.items()))
+
+
+def _when(at: datetime | None, zone: ZoneInfo) -> str:
+    return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,154 @@
+"""Bring people true without being told to run: one at once in the request that changed them, the rest by the worker."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from idp.audit import words
+from idp.audit.events import SYSTEM, Event, record
+from idp.errors import Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
+from idp.provisioning.applying import apply_run
+from idp.provisioning.desired import desired
+from idp.provisioning.plan import plan
+from idp.provisioning.planning import make_plan, refresh_some
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.values import Change, Entry, Target
+from idp.store.provisioning import (
+    Mark,
+    clear_marks,
+    confirm,
+    doubt,
+    due_marks,
+    marks_among,
+    put_off,
+    states_among,
+)
+
+LIVE_AT_ONCE = 100  # people per sweep: the worker has other things to do, too
+TRIES_AT_ONCE = 3
+
+log = structlog.get_logger()
+
+
+def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM) -> None:
+    """Return when every target has this person as the records ask.
+
+    Raises:  NotFound; TargetUnavailable, TargetRejected: then the mark that the cause left stays for the worker
+    Effect:  what differs is written, with target.changed; a repeat is harmless
+    """
+    for _ in range(TRIES_AT_ONCE):
+        seen = _seen(provisioner, person_id)
+        refresh_some(provisioner, [seen])  # before the write, so that a slower writer sees that it is late
+        settled = [_bring_true_in(provisioner, target, seen, actor) for target in provisioner.targets.values()]
+        if all(settled):
+            with provisioner.databases.identity.write() as connection:
+                clear_marks(connection, [(person_id, seen.mark)])
+            return
+    # The records changed each time we looked. Whoever changed them left a mark, so the worker goes on.
+    raise TargetUnavailable(f"{person_id} is being changed by somebody else")
+
+
+def _seen(provisioner: Provisioner, person_id: str) -> Seen:
+    with provisioner.databases.identity.read() as connection:
+        found = load_subjects(connection, [person_id], provisioner.people, provisioner.today())
+    if not found:
+        raise NotFound(f"there is no person {person_id}")
+    return found[0]
+
+
+def _bring_true_in(provisioner: Provisioner, target: Target, seen: Seen, actor: str) -> bool:
+    """Return whether what this target now has is still desired."""
+    wanted = desired(seen.subject, target.attributes)
+    found = target.read_one(wanted.person_id, wanted.name)
+    change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
+    if change is not None:
+        target.apply_one(change)
+    is_there = found is not None or change is not None
+    return _note(provisioner, target, wanted, change, actor, is_there=is_there)
+
+
+def _note(
+    provisioner: Provisioner, target: Target, wanted: Entry, change: Change | None, actor: str, *, is_there: bool
+) -> bool:
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.write() as connection:
+        state = states_among(connection, target.kind, [wanted.person_id])[wanted.person_id]
+        if state.desired != wanted.digest:
+            doubt(connection, target.kind, [wanted.person_id])
+        elif is_there:
+            confirm(connection, target.kind, [(wanted.person_id, wanted.digest)], "", now)
+        if change is not None:
+            names = [name for name, _, _ in change.differences()]
+            data = {"run": "", "target": target.kind, "kind": change.kind.value, "attributes": names}
+            event = Event(words.TARGET_CHANGED, subject=wanted.person_id, actor=actor, reason=change.reason, data=data)
+            record(connection, now.timestamp(), event)
+    return state.desired == wanted.digest
+
+
+# --- the worker -----------------------------------------------------------------------------------------------------
+
+
+def sweep_dirty(provisioner: Provisioner) -> int:
+    """Bring true whom requests or imports marked, and return how many people that were.
+
+    Effect:  people's own acts one by one, up to a hundred; an import's people in one guarded run, if they are few. Who
+             fails is tried again later, at growing intervals. Many people, or a plan over the limits, wait for
+             `idp apply`: a file that is wrong about everybody must not be carried out by a worker
+    """
+    return _sweep_live(provisioner) + _sweep_imported(provisioner)
+
+
+def _sweep_live(provisioner: Provisioner) -> int:
+    done = 0
+    for mark in _due(provisioner, is_live=True, limit=LIVE_AT_ONCE):
+        try:
+            bring_true(provisioner, mark.person_id)
+            done += 1
+        except TargetError as error:
+            _put_off(provisioner, [mark], error)
+            if isinstance(error, TargetUnavailable):
+                break  # the others would wait for the same time-out
+        except NotFound as error:
+            _put_off(provisioner, [mark], error)
+    return done
+
+
+def _sweep_imported(provisioner: Provisioner) -> int:
+    most = provisioner.settings.sweep_people
+    marks = _due(provisioner, is_live=False, limit=most + 1)
+    if not marks or len(marks) > most:
+        return 0
+    with provisioner.databases.identity.read() as connection:
+        ids = [mark.person_id for mark in marks]
+        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+    waiting = refresh_some(provisioner, seen)
+    if not waiting:
+        return 0
+    done, why = 0, "rejected, or left for the next try"
+    try:
+        run = make_plan(provisioner, SYSTEM, person_ids=sorted(waiting))
+        done = apply_run(provisioner, run.run_id, SYSTEM).done
+    except Conflict:
+        return 0  # somebody else plans or applies now: next time
+    except (TargetError, UnsafePlan) as error:
+        why = str(error)
+    with provisioner.databases.identity.read() as connection:
+        still = marks_among(connection, sorted(waiting))
+    if left := [mark for mark in marks if still.get(mark.person_id) == mark.mark]:
+        _put_off(provisioner, left, why)
+    return done
+
+
+def _due(provisioner: Provisioner, *, is_live: bool, limit: int) -> list[Mark]:
+    with provisioner.databases.identity.read() as connection:
+        return due_marks(connection, is_live=is_live, now=provisioner.clock.timestamp(), limit=limit)
+
+
+def _put_off(provisioner: Provisioner, marks: Sequence[Mark], error: Exception | str) -> None:
+    settings = provisioner.settings
+    tries = max(mark.tries for mark in marks)
+    wait_s = min(settings.retry_s * 2 ** min(tries, 20), settings.retry_most_s)
+    log.warning("targets not true yet", people=len(marks), error=str(error), next_try_s=wait_s)
+    with provisioner.databases.identity.write() as connection:
+        put_off(connection, marks, provisioner.clock.timestamp() + wait_s, str(error))

@@ -1,0 +1,34 @@
+"""What every step of provisioning is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from idp.clock import Clock
+from idp.people.lifecycle import local_date
+from idp.people.settings import PeopleSettings
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.values import Target
+from idp.store.base import Databases
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioner:
+    """The store, the targets by kind, and the rules' settings; idp.app makes it."""
+
+    databases: Databases
+    targets: Mapping[str, Target]
+    people: PeopleSettings
+    settings: ProvisioningSettings
+    zone: ZoneInfo  # rights begin and end at the university's midnight
+    clock: Clock
+
+    def today(self) -> date:
+        """Return the university's calendar day."""
+        return local_date(self.clock.now(), self.zone)
+
+    def close(self) -> None:
+        """Give the targets' connections back."""
+        for target in self.targets.values():
+            target.close()

@@ -1,0 +1,97 @@
+"""Say where everything stands: people, accounts, the last import and run, targets, letters, the worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from idp.errors import IdpError
+from idp.provisioning.provisioner import Provisioner
+from idp.store import counts, letters, registry, runs, workers
+from idp.store.counts import LastImport
+from idp.store.provisioning import count_dirty, count_states
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One target, as our records know it, and whether it answers now."""
+
+    is_reachable: bool
+    error: str
+    entries: int  # of ours that it has
+    waiting: int  # people in whom it is not as desired
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The run that was applied last."""
+
+    run_id: str
+    state: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    changes: Mapping[str, int]  # by what became of them
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where everything stands."""
+
+    people: Mapping[str, int]  # by access: active, suspended, closed
+    students_accounts: int
+    students_claimed: int
+    staff_accounts: int
+    last_import: LastImport | None
+    quarantined: int
+    last_run: RunStatus | None
+    targets: Mapping[str, TargetStatus]
+    to_look_at: int  # people whose records changed since targets were last compared with them
+    letters: Mapping[str, int]  # by state: owed, sent, given_up
+    worker_seen_at: datetime | None
+
+
+def status(provisioner: Provisioner) -> Status:
+    """Return where everything stands; a target that does not answer is part of the answer."""
+    with provisioner.databases.sessions.read() as connection:
+        seen_at = workers.last_seen(connection)
+    targets = _targets(provisioner)
+    with provisioner.databases.identity.read() as connection:
+        accounts = counts.accounts_by_kind(connection)
+        return Status(
+            people=counts.people_by_access(connection),
+            students_accounts=accounts.get("student", (0, 0))[0],
+            students_claimed=accounts.get("student", (0, 0))[1],
+            staff_accounts=accounts.get("staff", (0, 0))[0],
+            last_import=counts.last_import(connection),
+            quarantined=registry.count_kept(connection),
+            last_run=_last_run(connection),
+            targets=targets,
+            to_look_at=count_dirty(connection),
+            letters=letters.count_letters(connection),
+            worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
+        )
+
+
+def _last_run(connection: Connection) -> RunStatus | None:
+    run = runs.last_applied(connection)
+    if run is None:
+        return None
+    became = runs.count_changes(connection, run.run_id)
+    return RunStatus(run.run_id, run.state, run.started_at, run.finished_at, became, run.error)
+
+
+def _targets(provisioner: Provisioner) -> dict[str, TargetStatus]:
+    errors: dict[str, str] = {}
+    for kind, target in provisioner.targets.items():
+        try:
+            target.ping()
+        except IdpError as error:
+            errors[kind] = str(error)
+    with provisioner.databases.identity.read() as connection:
+        states = count_states(connection)
+    return {
+        kind: TargetStatus(kind not in errors, errors.get(kind, ""), *states.get(kind, (0, 0)))
+        for kind in provisioner.targets
+    }

@@ -1,0 +1,69 @@
+"""Read people as the rules want them: one Subject each, sorted by person_id, with the mark that made us look."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from idp.people.lifecycle import standing
+from idp.people.settings import PeopleSettings
+from idp.people.values import Person
+from idp.provisioning.desired import Subject
+from idp.store.addresses import Addresses, addresses_among, stream_addresses
+from idp.store.people import load_people, stream_people
+from idp.store.provisioning import marks_among, stream_marks
+
+NONE = Addresses()
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A person, and the mark on them ("" for none) as it was before the records were read."""
+
+    subject: Subject
+    mark: str
+
+
+def load_subjects(connection: Connection, person_ids: Sequence[str], people: PeopleSettings, today: date) -> list[Seen]:
+    """Return those of some people who exist, sorted by person_id."""
+    # The mark first: a cause that comes between the two reads then has a later mark, which stays.
+    marks = marks_among(connection, person_ids)
+    addresses = addresses_among(connection, person_ids)
+    found = sorted(load_people(connection, person_ids), key=lambda person: person.person_id)
+    return [
+        Seen(_subject(person, addresses.get(person.person_id, NONE), people, today), marks.get(person.person_id, ""))
+        for person in found
+    ]
+
+
+def stream_subjects(connection: Connection, people: PeopleSettings, today: date) -> Iterator[Seen]:
+    """Yield everybody sorted by person_id, without holding them all."""
+    marks = _Follower(stream_marks(connection), "")
+    addresses = _Follower(stream_addresses(connection), NONE)
+    for person in stream_people(connection, by="person_id"):
+        mine = addresses.at(person.person_id)
+        yield Seen(_subject(person, mine, people, today), marks.at(person.person_id))
+
+
+def _subject(person: Person, addresses: Addresses, people: PeopleSettings, today: date) -> Subject:
+    return Subject(person, standing(person.enrolments, today, people.access_policy), addresses, people)
+
+
+class _Follower(Generic[Value]):
+    """Goes along a sorted stream of (person_id, value) in step with another one."""
+
+    def __init__(self, stream: Iterator[tuple[str, Value]], default: Value) -> None:
+        self._stream = stream
+        self._default = default
+        self._next = next(stream, None)
+
+    def at(self, person_id: str) -> Value:
+        """Return this person's value, or the default; ask in ascending order."""
+        while self._next is not None and self._next[0] < person_id:
+            self._next = next(self._stream, None)
+        if self._next is not None and self._next[0] == person_id:
+            return self._next[1]
+        return self._default

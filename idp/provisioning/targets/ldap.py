@@ -1,0 +1,285 @@
+"""LDAP: one entry per person under ou=people. Which attribute is made of which fact stands in `ATTRIBUTES`."""
+
+import itertools
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_bulk import BulkLdap
+from idp.drivers.ldap_values import (
+    Add,
+    AddValues,
+    Delete,
+    LdapEntry,
+    LdapServer,
+    Modification,
+    Modify,
+    Rename,
+    Replace,
+    Write,
+    any_of,
+    equals,
+    rdn,
+)
+from idp.errors import Conflict, IdpError, NotFound, TargetRejected
+from idp.people.directory import DirectorySettings
+from idp.provisioning.values import Change, Entry, Outcome
+from idp.settings import Section
+
+KIND = "ldap"
+
+CLASSES = (
+    "eduPerson",
+    "idpStudent",
+    "inetLocalMailRecipient",
+    "inetOrgPerson",
+    "schacContactLocation",
+    "schacLinkageIdentifiers",
+)
+# Attribute -> the fact it is made of; the rule of that name is in idp.provisioning.desired.
+ATTRIBUTES: Mapping[str, str | tuple[str, ...]] = {
+    "objectClass": CLASSES,
+    "cn": "full_name",
+    "sn": "surname",
+    "givenName": "given_name",
+    "displayName": "full_name",
+    "mail": "mail",
+    "mailLocalAddress": "mail_addresses",
+    "eduPersonAffiliation": "affiliations",
+    "eduPersonPrimaryAffiliation": "primary_affiliation",
+    "eduPersonScopedAffiliation": "scoped_affiliations",
+    "eduPersonPrincipalName": "principal_name",
+    "eduPersonUniqueId": "unique_identifier",
+    "schacHomeOrganization": "home_organization",
+    "schacPersonalUniqueCode": "european_student_identifier",
+    "idpAlbum": "album",
+    "idpStatus": "status",
+}
+ACTIVE = "active"  # the idpStatus with which the account and its mail work
+# "Locked for good"; a time would mean "until an administrator unlocks". Written, never read (docs/domain.md).
+LOCK = Replace("pwdAccountLockedTime", ("000001010000Z",))
+UNLOCK = Replace("pwdAccountLockedTime", ())
+READ = (*ATTRIBUTES, "idpOwner")
+READ_AT_ONCE = 200  # people per filter
+
+
+class Settings(Section):
+    """`[targets.ldap]`: students' entries in the directory of `[directory]`."""
+
+    owner: Annotated[
+        str,
+        "Mark in idpOwner of the entries that this installation makes and alone writes; never change it.",
+        Field(pattern=r"^[a-z0-9-]{1,32}$"),
+    ] = "idp"
+    in_flight: Annotated[int, "Writes sent without waiting for the answer.", Field(ge=1, le=1000)] = 64
+    timeout_s: Annotated[float, "Seconds to wait for one answer in a run.", Field(gt=0)] = 30.0
+
+
+def open_target(
+    settings: Settings, directory: DirectorySettings, secret: Callable[[str, Path | None], str]
+) -> "LdapTarget":
+    """Return the target; nothing is connected before the first use."""
+    password = secret("directory.provisioning_password_file", directory.provisioning_password_file)
+    return LdapTarget(settings, directory, password)
+
+
+class LdapTarget:
+    """The directory, as the account that writes students' entries and no passwords."""
+
+    kind = KIND
+    attributes = ATTRIBUTES
+
+    def __init__(self, settings: Settings, directory: DirectorySettings, password: str) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._password = password
+        account = directory.provisioning_dn
+        self._single = Directory(self._server(directory.timeout_s), account, password, directory.pool_size)
+
+    # --- many ---
+
+    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+        """Yield our entries, all or these people's, over a connection of its own."""
+        with self._bulk() as bulk:
+            yield from self._read(bulk, person_ids)
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """Make changes, many in flight; a repeat is harmless."""
+        with self._bulk() as bulk:
+            for is_rename, group in itertools.groupby(changes, key=_is_two_writes):
+                write = self._one_by_one if is_rename else self._many
+                yield from write(bulk, group)
+
+    # --- one, at once ---
+
+    def read_one(self, person_id: str, name: str) -> Entry | None:
+        """Return one person's entry over a kept connection."""
+        found = self._single.read(self._dn(name), READ)
+        if found is None:
+            return None
+        if found.values("idpOwner") != (self._mark(person_id),):
+            raise TargetRejected(f"{found.dn} is there and is not ours")
+        return self._entry(found)
+
+    def apply_one(self, change: Change) -> None:
+        """Make one change over a kept connection."""
+        try:
+            for write in self._writes(change):
+                self._single.write(write)
+        except (Conflict, NotFound) as exc:
+            found = self.read_one(change.person_id, change.name)
+            if found != change.after:
+                raise TargetRejected(str(exc)) from exc
+
+    def ping(self) -> None:
+        """Return if the directory answers us."""
+        self._single.ping()
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._single.close()
+
+    # --- reading ---
+
+    def _read(self, bulk: BulkLdap, person_ids: Sequence[str] | None) -> Iterator[Entry]:
+        for filter_ in self._filters(person_ids):
+            for found in bulk.stream(self._directory.people_dn, filter_, READ):
+                if self._is_ours(found):
+                    yield self._entry(found)
+
+    def _filters(self, person_ids: Sequence[str] | None) -> Iterator[str]:
+        if person_ids is None:
+            yield "(idpOwner=*)"
+            return
+        for start in range(0, len(person_ids), READ_AT_ONCE):
+            some = person_ids[start : start + READ_AT_ONCE]
+            yield any_of([equals("idpOwner", self._mark(person_id)) for person_id in some])
+
+    def _mark(self, person_id: str) -> str:
+        return f"{self._settings.owner}:{person_id}"
+
+    def _is_ours(self, found: LdapEntry) -> bool:
+        return any(mark.startswith(self._mark("")) for mark in found.values("idpOwner"))
+
+    def _entry(self, found: LdapEntry) -> Entry:
+        attributes = {name: found.values(name) for name in ATTRIBUTES}
+        # Others may give our entries classes of their own: we look at ours alone.
+        classes = {each.lower() for each in found.values("objectClass")}
+        attributes["objectClass"] = tuple(each for each in CLASSES if each.lower() in classes)
+        return Entry(
+            person_id=found.values("idpOwner")[0].removeprefix(self._mark("")),
+            name=_name_in(found.dn),
+            enabled=found.values("idpStatus") == (ACTIVE,),
+            attributes=attributes,
+        )
+
+    # --- writing ---
+
+    def _many(self, bulk: BulkLdap, changes: Iterable[Change]) -> Iterator[Outcome]:
+        waiting: deque[Change] = deque()
+
+        def writes() -> Iterator[Write]:
+            for change in changes:
+                (write,) = self._writes(change)
+                waiting.append(change)
+                yield write
+
+        for answer in bulk.write(writes()):
+            change = waiting.popleft()
+            yield Outcome(change, self._settled(bulk, change, answer.error))
+
+    def _one_by_one(self, bulk: BulkLdap, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """A server may do writes in flight in any order; two of one entry must not be."""
+        for change in changes:
+            yield Outcome(change, self._settled(bulk, change, _in_turn(bulk, self._writes(change))))
+
+    def _settled(self, bulk: BulkLdap, change: Change, error: IdpError | None) -> IdpError | None:
+        """Return what is left of an error: a write that was done before, its answer lost, is no error."""
+        if not isinstance(error, Conflict | NotFound):
+            return error
+        found = next(self._read(bulk, [change.person_id]), None)
+        if found == change.after:
+            return None
+        if found is None or change.after is None:
+            return TargetRejected(f"{error}; the entry is not ours, or went meanwhile")
+        return _in_turn(bulk, self._writes(Change.update(found, change.after)))
+
+    def _writes(self, change: Change) -> Iterator[Write]:
+        """Yield the writes of one change; in order, where there are two."""
+        before, after = change.before, change.after
+        match before, after:
+            case None, Entry():
+                yield Add(self._dn(after.name), self._all_attributes(after))
+            case Entry(), None:
+                yield Delete(self._dn(before.name))
+            case Entry(), Entry():
+                if before.name != after.name:
+                    yield Rename(self._dn(before.name), _rdn(after.name))
+                if modifications := _modifications(before, after):
+                    yield Modify(self._dn(after.name), modifications)
+
+    def _all_attributes(self, entry: Entry) -> dict[str, Sequence[str]]:
+        attributes: dict[str, Sequence[str]] = {"uid": (entry.name,), **entry.attributes}
+        attributes["idpOwner"] = (self._mark(entry.person_id),)
+        if not entry.enabled:
+            attributes[LOCK.name] = LOCK.values
+        return attributes
+
+    def _dn(self, name: str) -> str:
+        return f"{_rdn(name)},{self._directory.people_dn}"
+
+    def _server(self, timeout_s: float) -> LdapServer:
+        return LdapServer(self._directory.url, self._directory.ca_file, self._directory.start_tls, timeout_s)
+
+    def _bulk(self) -> BulkLdap:
+        server = self._server(self._settings.timeout_s)
+        return BulkLdap(server, self._directory.provisioning_dn, self._password, self._settings.in_flight)
+
+
+def _is_two_writes(change: Change) -> bool:
+    return change.before is not None and change.after is not None and change.before.name != change.after.name
+
+
+def _in_turn(bulk: BulkLdap, writes: Iterable[Write]) -> IdpError | None:
+    """Do writes one after the other and return the first error."""
+    for write in writes:
+        for answer in bulk.write([write]):
+            if answer.error is not None:
+                return answer.error
+    return None
+
+
+def _modifications(before: Entry, after: Entry) -> list[Modification]:
+    found: list[Modification] = []
+    for name in ATTRIBUTES:
+        was, wanted = before.attributes.get(name, ()), after.attributes.get(name, ())
+        if was == wanted:
+            continue
+        if name == "objectClass":  # never replaced: classes that others added stay
+            found.append(AddValues(name, [each for each in wanted if each not in was]))
+        else:
+            found.append(Replace(name, wanted))
+    if not after.enabled:
+        found.append(LOCK)
+    elif not before.enabled:
+        found.append(UNLOCK)
+    return found
+
+
+def _rdn(name: str) -> str:
+    return name if "=" in name else rdn("uid", name)
+
+
+def _name_in(dn: str) -> str:
+    """Return the uid in an entry's own name, or that name whole where somebody gave it another form.
+
+    Shape:   "uid=u7kq2m9xa,ou=people,…" -> "u7kq2m9xa"; "cn=Anna Nowak,ou=people,…" -> "cn=Anna Nowak"
+    """
+    first = re.split(r"(?<!\\),", dn, maxsplit=1)[0]
+    attribute, _, value = first.partition("=")
+    return value if attribute.lower() == "uid" and value.isalnum() else first
