@@ -36,3 +36,10 @@ def drop_expired_tokens(databases: Databases, clock: Clock) -> int:
             return 0
     with databases.sessions.write() as connection:
         return onetime.sweep(connection, now)
+
+
+def is_alive(databases: Databases, settings: JobsSettings, clock: Clock) -> bool:
+    """Return whether any worker has lately given a sign of life."""
+    with databases.sessions.read() as connection:
+        seen = workers.last_seen(connection)
+    return seen is not None and clock.timestamp() - seen <= settings.liveness_s

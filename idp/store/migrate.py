@@ -1,6 +1,7 @@
 """Bring both databases to this version of the program, by Alembic."""
 
 from pathlib import Path
+from typing import Literal
 
 from alembic import command
 from alembic.config import Config
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, MetaData, text
 
 import idp.store.tables  # noqa: F401 - registers every table, so that a migration can be compared with them
 from idp.errors import ConfigError
-from idp.store.base import Database, Databases, identity_metadata, sessions_metadata
+from idp.store.base import Database, Databases, UtcDateTime, identity_metadata, sessions_metadata
 
 FOLDER = Path(__file__).parent / "migrations"
 
@@ -43,6 +44,11 @@ def configuration(name: str, connection: Connection, metadata: MetaData) -> Conf
     config.set_main_option("path_separator", "os")
     config.attributes.update(connection=connection, metadata=metadata)
     return config
+
+
+def plain_type(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Tell Alembic to write our own types as what they are in the database: a migration outlives our classes."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
 def _upgrade(name: str, database: Database, metadata: MetaData) -> str:

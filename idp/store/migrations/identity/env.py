@@ -2,11 +2,14 @@
 
 from alembic import context
 
+from idp.store.migrate import plain_type
+
 config = context.config
 context.configure(
     connection=config.attributes["connection"],
     target_metadata=config.attributes["metadata"],
     render_as_batch=True,  # SQLite alters a table by copying it
+    render_item=plain_type,
     compare_type=True,
 )
 with context.begin_transaction():
