@@ -76,7 +76,8 @@ def ids_by_album(connection: Connection) -> dict[str, int]:
 
 
 def _replace_programmes(connection: Connection, fresh: Mapping[str, Mapping[str, Dated]]) -> None:
-    ids = dict(connection.execute(select(tables.student.c.os_id, tables.student.c.student_id)).tuples().all())
+    found = connection.execute(select(tables.student.c.os_id, tables.student.c.student_id))
+    ids = {row.os_id: row.student_id for row in found}
     rows = [
         {"student_id": ids[os_id], "changed_at": dated.changed_at, **asdict(dated.programme)}
         for os_id, programmes in fresh.items()
