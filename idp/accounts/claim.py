@@ -14,7 +14,7 @@ from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.drivers.ldap import Directory
-from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TooManyAttempts
+from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TargetUnavailable, TooManyAttempts
 from idp.people.directory import DirectorySettings
 from idp.people.lifecycle import local_date
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
@@ -105,7 +105,7 @@ class Claims:
             raise NotFound("no such step of a claim")
         return found
 
-    def set_password(self, token: str, password: str) -> Claimable:
+    def set_password(self, token: str, password: str, language: str) -> Claimable:
         """Give the account its first password and its owner.
 
         Raises:  NotFound as `whose`; InvalidPassword with the rule's word;
@@ -124,9 +124,8 @@ class Claims:
         with one_at_a_time(self.databases, self.clock, f"{PURPOSE}:{person.person_id}"):
             if not _is_open(self.whose(token)):
                 raise Conflict("this account was claimed or closed meanwhile")
-            self.bring_true(person.person_id)
-            self.directory.set_password(self.layout.person_dn(person.uid), password_hash(password, self.settings))
-            self._mark(person.person_id)
+            self._write_password(person, password)
+            self._mark(person.person_id, language)
         with self.databases.sessions.write() as connection:
             onetime.take(connection, PURPOSE, token, self.clock.timestamp())
         return person
@@ -155,10 +154,17 @@ class Claims:
             refused = Event(words.CLAIM_REFUSED, subject=person_id, reason=reason, data={"album": number})
             record(connection, self.clock.timestamp(), refused)
 
-    def _mark(self, person_id: str) -> None:
+    def _write_password(self, person: Claimable, password: str) -> None:
+        self.bring_true(person.person_id)
+        try:
+            self.directory.set_password(self.layout.person_dn(person.uid), password_hash(password, self.settings))
+        except NotFound as exc:  # somebody removed the entry in this very moment; the worker brings it back
+            raise TargetUnavailable("the directory entry is not there") from exc
+
+    def _mark(self, person_id: str, language: str) -> None:
         now = self.clock.now()
         with self.databases.identity.write() as connection:
-            if not mark_claimed(connection, person_id, now):
+            if not mark_claimed(connection, person_id, language, now):
                 raise Conflict("this account was claimed or closed meanwhile")
             for word in (words.PASSWORD_SET, words.ACCOUNT_CLAIMED):
                 record(connection, now.timestamp(), Event(word, subject=person_id, actor=person_id))

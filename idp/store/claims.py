@@ -37,19 +37,17 @@ def claimable_by_id(connection: Connection, person_id: str) -> Claimable | None:
     return _claimable(connection, person.c.person_id == person_id)
 
 
-def mark_claimed(connection: Connection, account_id: str, at: datetime) -> bool:
-    """Write that an account was claimed; False when it was already, or is closed: of parallel claims one gets True."""
+def mark_claimed(connection: Connection, account_id: str, language: str, at: datetime) -> bool:
+    """Write that an account was claimed, and in which language its owner is written to.
+
+    Effect:  False, and nothing written, when it was claimed before or is closed: of parallel claims one gets True
+    """
     marked = connection.execute(
         update(account)
         .where(account.c.account_id == account_id, account.c.claimed_at.is_(None), account.c.enabled)
-        .values(claimed_at=at)
+        .values(claimed_at=at, language=language)
     )
     return marked.rowcount == 1
-
-
-def set_language(connection: Connection, account_id: str, language: str) -> None:
-    """Write in which language a person is written to."""
-    connection.execute(update(account).where(account.c.account_id == account_id).values(language=language))
 
 
 def _claimable(connection: Connection, condition: ColumnElement[bool]) -> Claimable | None:

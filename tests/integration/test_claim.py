@@ -88,7 +88,7 @@ def test_the_right_details_and_a_good_password_open_the_account(
     token = claims.match(ALBUM, RIGHT)
     assert claims.whose(token).person_id == student.person_id
 
-    claims.set_password(token, PASSWORD)
+    claims.set_password(token, PASSWORD, "pl")
 
     assert may_sign_in(services, student, PASSWORD)
     assert is_claimed(databases)
@@ -102,7 +102,7 @@ def test_the_default_cost_is_the_one_that_owasp_names(
 ) -> None:
     claims = make_claims(databases, keys, clock, services, type(SETTINGS)())
 
-    claims.set_password(claims.match(ALBUM, RIGHT), PASSWORD)
+    claims.set_password(claims.match(ALBUM, RIGHT), PASSWORD, "pl")
 
     assert stored_passwords(services, student)[0].startswith("{ARGON2}$argon2id$v=19$m=19456,t=2,p=1$")
     assert may_sign_in(services, student, PASSWORD)
@@ -185,7 +185,7 @@ def test_after_a_correction_in_the_registry_the_same_claim_works(
 @pytest.mark.parametrize("token", ["", "made-up", "x" * 5000])
 def test_the_second_step_cannot_be_reached_without_the_first(claims: Claims, student: Student, token: str) -> None:
     with pytest.raises(NotFound):
-        claims.set_password(token, PASSWORD)
+        claims.set_password(token, PASSWORD, "pl")
 
 
 def test_the_second_step_lasts_half_an_hour(claims: Claims, clock: ManualClock, student: Student) -> None:
@@ -194,7 +194,7 @@ def test_the_second_step_lasts_half_an_hour(claims: Claims, clock: ManualClock, 
     assert claims.whose(token)
     clock.advance(1)
     with pytest.raises(NotFound):
-        claims.set_password(token, PASSWORD)
+        claims.set_password(token, PASSWORD, "pl")
 
 
 def test_a_refused_password_says_which_rule_and_the_step_goes_on(
@@ -203,21 +203,21 @@ def test_a_refused_password_says_which_rule_and_the_step_goes_on(
     token = claims.match(ALBUM, RIGHT)
 
     with pytest.raises(InvalidPassword, match="too_short"):
-        claims.set_password(token, "krótkie")
+        claims.set_password(token, "krótkie", "pl")
     with pytest.raises(InvalidPassword, match="own_data"):
-        claims.set_password(token, "Żaneta lubi psy i koty")
+        claims.set_password(token, "Żaneta lubi psy i koty", "pl")
 
     assert not is_claimed(databases)
-    claims.set_password(token, PASSWORD)
+    claims.set_password(token, PASSWORD, "pl")
     assert is_claimed(databases)
 
 
 def test_a_used_step_cannot_set_a_second_password(claims: Claims, services: Services, student: Student) -> None:
     token = claims.match(ALBUM, RIGHT)
-    claims.set_password(token, PASSWORD)
+    claims.set_password(token, PASSWORD, "pl")
 
     with pytest.raises(NotFound):
-        claims.set_password(token, ANOTHER_PASSWORD)
+        claims.set_password(token, ANOTHER_PASSWORD, "pl")
     assert may_sign_in(services, student, PASSWORD)
 
 
@@ -228,12 +228,12 @@ def test_while_the_directory_is_down_nothing_is_claimed_and_nothing_is_lost(
     services.slapd.stop()
 
     with pytest.raises(TargetUnavailable):
-        claims.set_password(token, PASSWORD)
+        claims.set_password(token, PASSWORD, "pl")
 
     assert not is_claimed(databases)
     services.slapd.start()
     again = replace(claims, directory=services["accounts"])
-    again.set_password(token, PASSWORD)
+    again.set_password(token, PASSWORD, "pl")
     assert may_sign_in(services, student, PASSWORD)
 
 
@@ -245,7 +245,9 @@ def test_of_parallel_claims_one_wins_and_its_password_is_the_one_that_works(
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         outcomes = list(
-            pool.map(lambda pair: outcome(lambda: claims.set_password(*pair)), zip(tokens, passwords, strict=True))
+            pool.map(
+                lambda pair: outcome(lambda: claims.set_password(*pair, "pl")), zip(tokens, passwords, strict=True)
+            )
         )
 
     assert sorted(outcomes) == ["conflict"] * 3 + ["done"]
@@ -257,16 +259,16 @@ def test_a_step_begun_before_somebody_else_finished_comes_too_late(
     claims: Claims, services: Services, student: Student
 ) -> None:
     early, late = claims.match(ALBUM, RIGHT), claims.match(ALBUM, RIGHT)
-    claims.set_password(early, PASSWORD)
+    claims.set_password(early, PASSWORD, "pl")
 
     with pytest.raises(Conflict):
-        claims.set_password(late, ANOTHER_PASSWORD)
+        claims.set_password(late, ANOTHER_PASSWORD, "pl")
     assert may_sign_in(services, student, PASSWORD)
 
 
 def test_no_secret_gets_into_events(claims: Claims, databases: Databases, student: Student) -> None:
     outcome(lambda: claims.match(ALBUM, replace(RIGHT, id_end="7777", surname="Tajemnicza")))
-    claims.set_password(claims.match(ALBUM, RIGHT), PASSWORD)
+    claims.set_password(claims.match(ALBUM, RIGHT), PASSWORD, "pl")
 
     for database in (databases.sessions, databases.identity):
         with database.read() as connection:
