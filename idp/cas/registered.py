@@ -6,9 +6,13 @@ from pathlib import Path
 
 import structlog
 
+from idp.audit import words
+from idp.audit.events import Event, row
 from idp.cas.services import Service, Services, read_services
 from idp.clock import Clock
 from idp.errors import ConfigError
+from idp.store import sessions as store
+from idp.store.raw import RawStore
 
 LOOK_EVERY_S = 2.0
 
@@ -74,6 +78,17 @@ class RegisteredServices:
                 continue
             good.setdefault(service.id, service)
         return Services(good)
+
+
+def journal_refusals(raw_store: RawStore, clock: Clock) -> Callable[[str], None]:
+    """Return an `on_refused` that writes services.refused."""
+
+    def write(why: str) -> None:
+        now = clock.timestamp()
+        with raw_store.lend() as raw:
+            store.add_events(raw, [row(Event(words.SERVICES_REFUSED, reason=why[:200]), now)])
+
+    return write
 
 
 def service_files(folders: Iterable[Path]) -> list[Path]:

@@ -12,6 +12,7 @@ from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +20,7 @@ from idp.cas.attributes import RELEASABLE, Principal
 from idp.cas.urls import ServiceUrl
 from idp.errors import ConfigError
 
+PORTAL_RETURN = "/login/return"
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 # What a service of a given rule outranks: exact port before any port, then longer paths, then more parameters.
@@ -169,6 +171,22 @@ class Services:
             if rank is not None and (best is None or rank > best[0]):
                 best = (rank, service)
         return None if best is None else best[1]
+
+
+def estudent(base_url: str) -> Service:
+    """Return the built-in registration of eStudent, which takes its tickets in this process.
+
+    Its session is the sign-on session itself, so nobody has to tell it of the end.
+    """
+    home = urlsplit(base_url)
+    rule = UrlRule(
+        schemes=("https",) if home.scheme == "https" else ("http",),
+        host=home.hostname or "",
+        port=home.port,
+        path=f"{home.path.rstrip('/')}{PORTAL_RETURN}",
+    )
+    name: dict[Literal["pl", "en"], str] = {"pl": "eStudent", "en": "eStudent"}
+    return Service(id="estudent", name=name, owner="idp", url=(rule,), logout=LogoutRule(to="none"))
 
 
 def read_services(files: Iterable[Path]) -> list[Service]:

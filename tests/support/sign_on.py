@@ -4,7 +4,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from argon2 import PasswordHasher, Type
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
@@ -29,6 +30,7 @@ from idp.clock import Clock
 from idp.drivers.http import Outgoing
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
+from idp.errors import Conflict
 from idp.people.settings import PeopleSettings
 from idp.sso.cookie import SessionCookie
 from idp.sso.door import Door
@@ -141,8 +143,12 @@ def build_sign_on(
     folder: Path,
     sso: SsoSettings | None = None,
     web: WebSettings | None = None,
+    compiled: Path | None = None,
 ) -> Iterator[SignOn]:
-    """Yield the service; the demo's loopback registration is there."""
+    """Yield the service; the demo's loopback registration is there.
+
+    Shape:   compiled: a folder that keeps compiled templates from one service to the next
+    """
     folder.mkdir(exist_ok=True)
     (folder / "loopback.toml").write_text(LOOPBACK, encoding="utf-8")
     web, sso, cas, people = web or WebSettings(base_url=BASE_URL), sso or SsoSettings(), CasSettings(), PeopleSettings()
@@ -155,6 +161,8 @@ def build_sign_on(
     door = Door(raw, sso, clock, SessionCookie(web.is_https), check, sign_out)
     desk = TicketDesk(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
     app = new_flask("eStudent", web, UniversitySettings(), keys.web, clock, "idp_form")
+    if compiled is not None:
+        app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     app.register_blueprint(
         blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), web.base_url, "/account/new")
     )
@@ -171,7 +179,8 @@ def give_password(slapd: PrivateSlapd, uid: str, password: str, branch: str = "p
     dn = f"uid={uid},ou={branch},{slapd.base_dn}"
     manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
     try:
-        manager.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [uid], "cn": ["Test"], "sn": ["Test"]})
+        with suppress(Conflict):  # another test of this worker made it
+            manager.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [uid], "cn": ["Test"], "sn": ["Test"]})
         manager.set_password(dn, QUICK.hash(password))
     finally:
         manager.close()
@@ -182,7 +191,7 @@ def give_password(slapd: PrivateSlapd, uid: str, password: str, branch: str = "p
 def serving(app: Flask) -> Iterator[str]:
     """Yield the address of `app` on a free loopback port."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -218,7 +227,7 @@ class Application:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> "Application":
         self._thread.start()

@@ -1,0 +1,181 @@
+"""/login: what it shows, where it leads, and where it never leads."""
+
+import re
+
+import pytest
+
+from idp.cas.urls import with_ticket
+from tests.integration.cas.conftest import PASSWORD
+from tests.support.sign_on import Browser, SignOn, hidden_fields, ticket_in
+
+APP = "http://127.0.0.1:9000/app"
+
+
+def test_2_1_3_the_form_has_username_password_lt_and_the_service(visitor: Browser) -> None:
+    page = visitor.open("/cas/login", service=APP, lang="en").text
+
+    assert "Enter your username and password" in page
+    assert re.search(r'<input[^>]+name="username"', page)
+    assert re.search(r'<input[^>]+name="password"[^>]+type="password"', page)
+    assert hidden_fields(page)["lt"].startswith("LT-")
+    assert hidden_fields(page)["service"] == APP
+    assert "Warn me before logging me into other sites." in page
+    assert "Registered on this machine" in page
+    assert "127.0.0.1" in page
+    assert 'href="/account/new"' in page
+
+
+def test_the_page_may_send_its_form_on_to_the_application_only(visitor: Browser) -> None:
+    policy = visitor.open("/cas/login", service=APP).headers["Content-Security-Policy"]
+
+    assert "form-action 'self' http://127.0.0.1:9000;" in policy
+
+
+def test_the_language_switch_keeps_the_service_after_a_failed_try(visitor: Browser) -> None:
+    page = visitor.open("/cas/login", service=APP).text
+    action = re.search(r'<form method="post" action="([^"]+)"', page)
+    assert action is not None
+
+    answer = visitor.client.post(
+        action[1].replace("&amp;", "&"), data={**hidden_fields(page), "username": "12345", "password": "wrong"}
+    )
+
+    assert answer.status_code == 401
+    assert "service=http%3A%2F%2F127.0.0.1%3A9000%2Fapp&amp;lang=en" in answer.text
+
+
+def test_2_1_1_without_service_a_session_is_told_who_it_is(signed_in: Browser) -> None:
+    page = signed_in.open("/cas/login", lang="en").text
+
+    assert "You are signed in" in page
+    assert "Żaneta Źdźbło-Ćwik" in page
+    assert "/cas/logout" in page
+
+
+def test_2_1_1_renew_asks_for_the_password_again(signed_in: Browser) -> None:
+    assert 'name="password"' in signed_in.open("/cas/login", service=APP, renew="true").text
+
+
+def test_2_1_1_renew_wins_over_gateway(visitor: Browser, signed_in: Browser) -> None:
+    assert 'name="password"' in signed_in.open("/cas/login", service=APP, renew="true", gateway="true").text
+
+
+def test_2_1_1_gateway_without_a_session_leads_back_without_a_ticket(visitor: Browser) -> None:
+    answer = visitor.open("/cas/login", service=APP, gateway="true")
+
+    assert answer.status_code in (302, 303)
+    assert answer.headers["Location"] == APP
+
+
+def test_2_1_1_gateway_with_a_session_leads_back_with_a_ticket(signed_in: Browser) -> None:
+    assert ticket_in(signed_in.open("/cas/login", service=APP, gateway="true"))
+
+
+def test_2_1_1_gateway_without_service_asks_for_credentials(visitor: Browser) -> None:
+    assert 'name="password"' in visitor.open("/cas/login", gateway="true").text
+
+
+def test_2_1_1_method_post_hands_the_ticket_over_in_a_form(signed_in: Browser) -> None:
+    answer = signed_in.open("/cas/login", service=APP, method="POST")
+
+    assert f'action="{APP}"' in answer.text
+    assert hidden_fields(answer.text)["ticket"].startswith("ST-")
+    assert "form-action 'self' http://127.0.0.1:9000;" in answer.headers["Content-Security-Policy"]
+    with signed_in.open("/cas/static/ticket.js") as script:
+        assert script.status_code == 200
+
+
+def test_2_1_1_method_header_hands_the_ticket_over_in_headers(signed_in: Browser) -> None:
+    answer = signed_in.open("/cas/login", service=APP, method="HEADER")
+
+    assert (answer.status_code, answer.headers["service"]) == (200, APP)
+    assert answer.headers["ticket"].startswith("ST-")
+
+
+def test_2_2_1_after_warn_no_sign_on_is_silent(visitor: Browser) -> None:
+    assert ticket_in(visitor.sign_in("12345", PASSWORD, {"warn": "true"}, service=APP))  # the password was just given
+
+    page = visitor.open("/cas/login", service=APP, lang="en")
+
+    assert page.status_code == 200
+    assert "Registered on this machine" in page.text
+    assert "127.0.0.1" in page.text
+    answer = visitor.client.post("/cas/login", data=hidden_fields(page.text))
+    assert ticket_in(answer)
+    repeated = visitor.client.post("/cas/login", data=hidden_fields(page.text))
+    assert repeated.status_code == 200  # the warning again: its form was good once
+    assert "proceed" in repeated.text
+
+
+def test_2_2_4_the_way_back_is_a_get_and_carries_no_credentials(visitor: Browser) -> None:
+    answer = visitor.sign_in("12345", PASSWORD, service=APP)
+
+    assert answer.status_code == 303
+    assert PASSWORD not in str(answer.headers)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        APP,
+        "http://localhost:9000/?next=%2Fa%252Fb&x=%3a",
+        "http://127.0.0.1:9000/kontroler.php?_action=logowaniecas/index&callback=aHR0cDov%3D01",
+        "http://127.0.0.1:9000/app?ticket=ST-old",
+    ],
+)
+def test_the_ticket_is_appended_and_the_other_bytes_stay(signed_in: Browser, service: str) -> None:
+    answer = signed_in.open("/cas/login", service=service)
+
+    assert answer.headers["Location"] == with_ticket(service, ticket_in(answer))
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "javascript:alert(1)",
+        "http://127.0.0.1@evil.example/",
+        "http://evil.example\\@127.0.0.1/",
+        "http://127.0.0.1:9000/\r\nX-Evil: 1",
+        "http://127.0.0.1:9000/#@evil.example",
+        "http://127.0.0.1:9000//evil.example",
+        "http://192.168.0.1/",
+    ],
+)
+@pytest.mark.parametrize("gateway", ["", "true"])
+def test_an_address_that_nobody_registered_leads_nowhere(signed_in: Browser, service: str, gateway: str) -> None:
+    query = {"service": service} | ({"gateway": gateway} if gateway else {})
+
+    answer = signed_in.client.get("/cas/login", query_string=query)
+
+    assert answer.status_code == 403
+    assert "Location" not in answer.headers
+    assert "://evil" not in answer.text
+    assert "javascript:" not in answer.text
+
+
+def test_two_services_are_refused(signed_in: Browser) -> None:
+    answer = signed_in.client.get("/cas/login?service=http://127.0.0.1/a&service=http://127.0.0.1/b")
+
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
+
+
+def test_an_application_that_needs_a_mail_name_says_so_before_any_ticket(sign_on: SignOn, signed_in: Browser) -> None:
+    sign_on.register(
+        "mailer",
+        """
+id = "mailer"
+name = { pl = "Poczta", en = "Mailer" }
+owner = "tests"
+principal = "mail"
+[[url]]
+host = "mailer.example"
+path_prefix = "/"
+""",
+    )
+    answer = signed_in.open("/cas/login", service="https://mailer.example/", lang="en")
+
+    assert answer.status_code == 403
+    assert "Mailer knows people by their mail address" in answer.text

@@ -1,0 +1,224 @@
+"""Sessions count by one joined read, and tickets are taken once."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from idp.store.accounts import set_enabled
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.raw import RawStore, open_raw
+from idp.store.sessions import (
+    NewSession,
+    NewTicket,
+    Owed,
+    ProxyGranting,
+    Visited,
+    add_owed,
+    add_proxy_granting,
+    add_session,
+    add_ticket,
+    add_visited,
+    any_owed,
+    claim_owed,
+    closed_session_ids,
+    drop_expired_tickets,
+    expired_session_ids,
+    find_proxy_granting,
+    find_session,
+    forget_settled,
+    give_once,
+    remove_sessions,
+    renew_session,
+    sessions_of,
+    settle_owed,
+    take_once,
+    take_ticket,
+    take_visited,
+    touch_session,
+)
+from tests.support.students import Student, add_student
+
+NOW = 1_000.0
+
+
+@pytest.fixture
+def store(databases: Databases, keys: Keys) -> Iterator[RawStore]:
+    add_student(databases, keys, Student("p1", claimed_at=datetime(2026, 9, 20, tzinfo=UTC)))
+    opened = open_raw(databases)
+    yield opened
+    opened.close()
+
+
+def new_session(session_id: str = "s1", account_id: str = "p1", epoch: int = 1) -> NewSession:
+    return NewSession(session_id, account_id, epoch, NOW, NOW + 100, NOW + 1000, False, True, "127.0.0.1", "Firefox")
+
+
+def new_ticket(kind: str = "ST", proxies: tuple[str, ...] = ()) -> NewTicket:
+    return NewTicket(kind, "s1", "fees", "http://127.0.0.1:8081/login", True, NOW + 10, None, proxies)
+
+
+def test_a_session_is_found_by_its_token_alone(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+
+        session = find_session(raw, "TGC-1", NOW + 1)
+
+        assert session is not None
+        assert (session.session_id, session.account_id, session.warns, session.remembered) == ("s1", "p1", True, False)
+        assert find_session(raw, "TGC-2", NOW + 1) is None
+        assert "TGC-1" not in str(raw.all("SELECT * FROM session"))
+
+
+@pytest.mark.parametrize("seconds", [100, 1000])
+def test_an_idle_or_old_session_does_not_count(store: RawStore, seconds: float) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        if seconds == 1000:
+            touch_session(raw, "s1", NOW + 999, NOW + 5000)
+
+        assert find_session(raw, "TGC-1", NOW + seconds - 1) is not None
+        assert find_session(raw, "TGC-1", NOW + seconds) is None
+        assert expired_session_ids(raw, NOW + seconds, 10) == ["s1"]
+
+
+def test_a_session_counts_only_while_its_account_is_enabled_and_of_its_epoch(
+    store: RawStore, databases: Databases
+) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        add_session(raw, "TGC-2", new_session("s2", epoch=7))
+        add_session(raw, "TGC-3", new_session("s3", account_id="gone"))
+        assert find_session(raw, "TGC-2", NOW) is None
+        assert find_session(raw, "TGC-3", NOW) is None
+        with databases.identity.write() as connection:
+            set_enabled(connection, "p1", False)
+
+        assert find_session(raw, "TGC-1", NOW) is None
+        assert sessions_of(raw, "p1", NOW) == []
+        assert sorted(closed_session_ids(raw, 10)) == ["s1", "s2", "s3"]
+
+
+def test_a_renewed_session_keeps_its_name_and_loses_its_old_token(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        renew_session(raw, "s1", "TGC-2", new_session())
+
+        assert find_session(raw, "TGC-1", NOW) is None
+        found = find_session(raw, "TGC-2", NOW)
+        assert found is not None
+        assert found.session_id == "s1"
+
+
+def test_a_ticket_is_taken_once_with_the_session_behind_it(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        add_ticket(raw, "ST-1", new_ticket(proxies=("b", "a")))
+
+        taken = take_ticket(raw, "ST-1", NOW + 1)
+
+        assert taken is not None
+        assert (taken.account_id, taken.service_url, taken.from_new_login) == (
+            "p1",
+            "http://127.0.0.1:8081/login",
+            True,
+        )
+        assert taken.proxies == ("b", "a")
+        assert take_ticket(raw, "ST-1", NOW + 1) is None
+
+
+def test_a_ticket_of_an_ended_session_is_taken_and_stands_for_nobody(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        add_ticket(raw, "ST-1", new_ticket())
+        remove_sessions(raw, ["s1"])
+
+        taken = take_ticket(raw, "ST-1", NOW)
+
+        assert taken is not None
+        assert taken.account_id is None
+
+
+def test_of_many_parallel_takers_one_gets_the_ticket(store: RawStore) -> None:
+    with store.lend() as raw:
+        for number in range(20):
+            add_ticket(raw, f"ST-{number}", new_ticket())
+    got: list[str] = []
+
+    def take_all() -> None:
+        with store.lend() as mine:
+            for number in range(20):
+                with mine.transaction():
+                    if take_ticket(mine, f"ST-{number}", NOW) is not None:
+                        got.append(f"ST-{number}")
+
+    threads = [threading.Thread(target=take_all) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(got) == sorted(f"ST-{number}" for number in range(20))
+
+
+def test_the_whole_tree_ends_with_its_session(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        add_proxy_granting(raw, "PGT-1", ProxyGranting("s1", "fees", ("http://a/pgt",), None, NOW + 500))
+        granting = find_proxy_granting(raw, "PGT-1", NOW)
+        assert granting is not None
+        assert granting.proxies == ("http://a/pgt",)
+
+        (gone,) = remove_sessions(raw, ["s1", "unknown"])
+
+        assert gone.account_id == "p1"
+        assert find_proxy_granting(raw, "PGT-1", NOW) is None
+        assert raw.all("SELECT * FROM proxy_granting") == []
+
+
+def test_tickets_that_nobody_took_are_dropped(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_ticket(raw, "ST-1", new_ticket())
+
+        assert drop_expired_tickets(raw, NOW) == 0
+        assert drop_expired_tickets(raw, NOW + 10) == 1
+
+
+def test_a_one_time_token_is_good_once_for_its_purpose_and_time(store: RawStore) -> None:
+    with store.lend() as raw:
+        give_once(raw, "LT-1", "cas.lt", "{}", NOW + 10)
+        give_once(raw, "LT-2", "cas.lt", "{}", NOW + 10)
+
+        assert take_once(raw, "LT-1", "other", NOW) is None
+        assert take_once(raw, "LT-1", "cas.lt", NOW) == "{}"
+        assert take_once(raw, "LT-1", "cas.lt", NOW) is None
+        assert take_once(raw, "LT-2", "cas.lt", NOW + 10) is None
+
+
+def test_visited_applications_are_handed_over_once_latest_first(store: RawStore) -> None:
+    with store.lend() as raw:
+        for at, ticket in enumerate(["ST-1", "ST-2"]):
+            add_visited(raw, Visited("s1", ticket, "cas", "fees", "http://x", float(at)))
+
+        assert [one.ticket for one in take_visited(raw, "s1")] == ["ST-2", "ST-1"]
+        assert take_visited(raw, "s1") == []
+
+
+def test_owed_logouts_are_claimed_by_one_sweep_and_settled(store: RawStore) -> None:
+    rows = [Owed(f"o{n}", "s1", "p1", "cas", "fees", "http://x", f"ST-{n}", 0) for n in range(3)]
+    with store.lend() as raw:
+        add_owed(raw, rows, NOW, due_at=NOW + 30)
+        assert not any_owed(raw, NOW)
+        assert any_owed(raw, NOW + 30)
+
+        claimed = claim_owed(raw, NOW + 30, NOW + 90, limit=2)
+
+        assert len(claimed) == 2
+        assert len(claim_owed(raw, NOW + 30, NOW + 90, limit=5)) == 1
+        assert claim_owed(raw, NOW + 30, NOW + 90, limit=5) == []
+        settle_owed(raw, claimed[0].owed_id, "confirmed", 1, NOW, "")
+        settle_owed(raw, claimed[1].owed_id, "owed", 1, NOW + 40, "x" * 300)
+        assert [one.owed_id for one in claim_owed(raw, NOW + 50, NOW + 90, limit=5)] == [claimed[1].owed_id]
+        assert forget_settled(raw, NOW + 1) == 1

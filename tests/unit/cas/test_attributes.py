@@ -1,0 +1,97 @@
+"""What an application learns is its release list, and its name for the person."""
+
+from dataclasses import replace
+from datetime import date
+
+from idp.cas.attributes import (
+    RELEASABLE,
+    Principal,
+    Subject,
+    needs_enrolments,
+    of_authentication,
+    principal_of,
+    released,
+)
+from idp.people.settings import PeopleSettings
+from idp.people.values import Enrolment, Status
+from idp.store.accounts import Facts
+
+STUDIES = Enrolment("INF1S", "Informatyka", "WEAiI", "1", "S", Status.ACTIVE, date(2026, 10, 1), None, None)
+FACTS = Facts(
+    account_id="0a" * 16,
+    kind="student",
+    uid="u7k2m9qxa",
+    role="",
+    display_name="Anna Nowak",
+    staff_mail="",
+    language="pl",
+    album="12345",
+    given_name="Anna",
+    surname="Nowak",
+    mail="anna.nowak@student.po.edu.pl",
+    alias="s12345@student.po.edu.pl",
+    enrolments=(STUDIES,),
+)
+
+
+def subject(**changes: object) -> Subject:
+    return Subject(replace(FACTS, **changes), PeopleSettings(), date(2026, 11, 1))  # type: ignore[arg-type] # test values
+
+
+def name(principal: Principal, of: Subject) -> str | None:
+    return principal_of(principal, of, lambda: "opaque@po.edu.pl")
+
+
+def test_a_release_list_is_exactly_what_is_told() -> None:
+    told = released(["mail", "eduPersonScopedAffiliation", "schacPersonalUniqueCode"], subject())
+
+    assert told == {
+        "mail": ["anna.nowak@student.po.edu.pl"],
+        "eduPersonScopedAffiliation": ["student@po.edu.pl", "member@po.edu.pl"],
+        "schacPersonalUniqueCode": ["urn:schac:personalUniqueCode:int:esi:po.edu.pl:12345"],
+    }
+
+
+def test_an_attribute_without_a_value_is_left_out() -> None:
+    assert released(["mail", "uid"], subject(mail="")) == {"uid": ["u7k2m9qxa"]}
+
+
+def test_the_student_identifier_is_for_students_only() -> None:
+    former = replace(STUDIES, status=Status.CANCELLED, status_from=date(2026, 3, 1))
+
+    assert released(["schacPersonalUniqueCode"], subject(enrolments=(former,))) == {}
+
+
+def test_every_name_on_the_list_can_be_made() -> None:
+    told = released(sorted(RELEASABLE), subject(role="clerk"))
+
+    assert set(told) == RELEASABLE
+
+
+def test_staff_are_staff() -> None:
+    clerk = subject(kind="staff", staff_mail="clerk@po.edu.pl", album="", mail="", enrolments=())
+
+    assert released(["mail", "eduPersonAffiliation"], clerk) == {
+        "mail": ["clerk@po.edu.pl"],
+        "eduPersonAffiliation": ["staff", "member"],
+    }
+
+
+def test_the_principal_is_chosen_per_service_and_may_be_missing() -> None:
+    assert name(Principal.UID, subject()) == "u7k2m9qxa"
+    assert name(Principal.ALBUM, subject()) == "12345"
+    assert name(Principal.MAIL, subject(mail="")) is None
+    assert name(Principal.PAIRWISE, subject()) == "opaque@po.edu.pl"
+
+
+def test_enrolments_are_read_only_where_something_follows_from_them() -> None:
+    assert needs_enrolments(["mail", "eduPersonAffiliation"])
+    assert not needs_enrolments(["mail", "uid"])
+
+
+def test_the_sign_in_itself_comes_first() -> None:
+    assert list(of_authentication(1790848800.25, remembered=False, from_new_login=True).items()) == [
+        ("authenticationDate", ["2026-10-01T10:00:00.250Z"]),
+        ("longTermAuthenticationRequestTokenUsed", ["false"]),
+        ("isFromNewLogin", ["true"]),
+    ]
