@@ -177,11 +177,13 @@ def _sweep(raw_store: RawStore, clock: Clock, reason: Ended, choose: Callable[[R
             return 0  # an idle round takes no write lock
         with raw.transaction():
             chosen = choose(raw, now)
-            _end(raw, chosen, now, reason, SYSTEM)
+            _end(raw, chosen, now, reason, SYSTEM, due_in_s=0)  # no request waits to send: the next sweep does
     return len(chosen)
 
 
-def _end(raw: Raw, session_ids: Sequence[str], now: float, reason: Ended, actor: str) -> list[Owed]:
+def _end(
+    raw: Raw, session_ids: Sequence[str], now: float, reason: Ended, actor: str, due_in_s: float = SENDING_S
+) -> list[Owed]:
     owed: list[Owed] = []
     events = []
     for gone in store.remove_sessions(raw, session_ids):
@@ -192,7 +194,7 @@ def _end(raw: Raw, session_ids: Sequence[str], now: float, reason: Ended, actor:
         ended = Event(words.SIGNED_OUT, gone.account_id, actor, reason, data)
         events.append(row(ended, now))
     if owed:
-        store.add_owed(raw, owed, now, due_at=now + SENDING_S)
+        store.add_owed(raw, owed, now, due_at=now + due_in_s)
     store.add_events(raw, events)
     return owed
 

@@ -114,7 +114,6 @@ def test_a_closed_account_is_told_to_its_applications(
         set_enabled(connection, "anna", False)
 
     assert sessions.sweep_closed(sign_on.raw, clock) == 1
-    clock.advance(sessions.SENDING_S)
     sign_on.sign_out.sweep()
     assert told(application) == [("/app", ticket)]
     assert sign_on.events("session.ended") == [("anna", "account_closed")]
