@@ -1,1 +1,1 @@
-"""Owns eStudent, the student's pages. Decides nothing: it parses, calls one step, renders."""
+"""Owns eStudent's pages: account, mail name, my data, help, and the door for staff. Decides nothing: steps do."""

@@ -1,0 +1,40 @@
+"""What the pages are built of; app.py fills it in."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from idp.accounts.claim import Claims
+from idp.accounts.mail_names import MailNames
+from idp.accounts.settings import AccountsSettings
+from idp.accounts.staff import StaffDesk
+from idp.aliases.settings import AliasSettings
+from idp.cas.tickets import TicketDesk
+from idp.clock import Clock
+from idp.people.settings import PeopleSettings
+from idp.portal.settings import PortalSettings
+from idp.sso.door import Door
+from idp.store.base import Databases
+from idp.web.settings import UniversitySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Steps, settings and stores that the pages use."""
+
+    door: Door
+    tickets: TicketDesk
+    claims: Claims
+    mail_names: MailNames
+    staff_desk: StaffDesk
+    databases: Databases
+    clock: Clock
+    accounts: AccountsSettings
+    aliases: AliasSettings
+    people: PeopleSettings
+    portal: PortalSettings
+    university: UniversitySettings
+    base_url: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.university.time_zone)
