@@ -1,6 +1,6 @@
 """The journal's rows: moving pending events in, reading both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, delete, func, insert, literal, select, update
@@ -45,7 +45,7 @@ def append(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     connection.execute(insert(journal), rows)
 
 
-def sealed(connection: Connection, after: int = 0) -> Iterator[Row[Any]]:
+def sealed(connection: Connection, after: int = 0) -> Generator[Row[Any], None, None]:
     """Yield the journal in order, from the row after number `after`."""
     query = select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
     with connection.execution_options(yield_per=1000).execute(query) as rows:
