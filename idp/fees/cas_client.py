@@ -62,6 +62,10 @@ class Cas:
             raise BadCredentials
         return Principal(user, _album((attributes or {}).get(self._settings.album_attribute)))
 
+    def close(self) -> None:
+        """Give kept connections back."""
+        self._client.session.close()
+
 
 def ended_ticket(logout_request: str) -> str:
     """Return the ticket whose session CAS asks to end.
