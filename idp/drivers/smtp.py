@@ -64,13 +64,11 @@ def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
     """
     try:
         client = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
-        if server.start_tls:
-            context = ssl.create_default_context()
-            if server.ca_file is not None:
-                context.load_verify_locations(server.ca_file)
-            client.starttls(context=context)
-        if server.user:
-            client.login(server.user, server.password)
+        try:
+            _introduce(client, server)
+        except BaseException:
+            client.close()
+            raise
     except (OSError, smtplib.SMTPException) as exc:
         raise TargetUnavailable(f"mail server {server.host}:{server.port}: {type(exc).__name__}") from exc
     try:
@@ -78,3 +76,15 @@ def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
     finally:
         with suppress(OSError, smtplib.SMTPException):
             client.quit()
+        client.close()
+
+
+def _introduce(client: smtplib.SMTP, server: SmtpServer) -> None:
+    """Switch to TLS and sign in, where that is wanted."""
+    if server.start_tls:
+        context = ssl.create_default_context()
+        if server.ca_file is not None:
+            context.load_verify_locations(server.ca_file)
+        client.starttls(context=context)
+    if server.user:
+        client.login(server.user, server.password)

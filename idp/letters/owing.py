@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
-from idp.errors import InvalidAddress
+from idp.errors import InvalidAddress, NotFound
 from idp.store.keys import Keys
-from idp.store.letters import OWED, Letter, add_once
+from idp.store.letters import OWED, Letter, add_once, owe_again
 
 
 def owe(
@@ -55,6 +55,17 @@ def owe(
         connection, now, Event(words.LETTER_OWED, subject=person_id or to, reason=kind, data={"letter": new.letter_id})
     )
     return True
+
+
+def try_again(connection: Connection, clock: Clock, letter_id: str, actor: str) -> None:
+    """Owe a letter that was given up once more.
+
+    Raises:  NotFound when no letter with this id was given up
+    """
+    now = clock.timestamp()
+    if not owe_again(connection, letter_id, now):
+        raise NotFound("no letter with this id was given up")
+    record(connection, now, Event(words.LETTER_OWED, letter_id, actor, reason="again", data={"letter": letter_id}))
 
 
 def require_address(text: str) -> None:

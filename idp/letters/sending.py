@@ -14,7 +14,15 @@ from idp.letters.texts import Letterhead, compose
 from idp.letters.transports import Send, Transport
 from idp.store.base import Databases
 from idp.store.keys import Keys
-from idp.store.letters import GIVEN_UP, SENT, Letter, any_due, put_off, put_off_all_due, settle, take_due
+from idp.store.letters import (
+    Letter,
+    any_due,
+    put_off,
+    put_off_all_due,
+    settle_given_up,
+    settle_sent,
+    take_due,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +105,7 @@ def _send_one(sender: Sender, letter: Letter, send: Send) -> bool:
         raise
     now = sender.clock.timestamp()
     with sender.databases.identity.write() as connection:
-        settle(connection, letter.letter_id, SENT, now)
+        settle_sent(connection, letter.letter_id, now)
         record(connection, now, _event(words.LETTER_SENT, letter))
     return True
 
@@ -116,7 +124,7 @@ def _give_up(sender: Sender, letter: Letter, error: str) -> None:
     now = sender.clock.timestamp()
     log.error("letter given up", letter=letter.letter_id, kind=letter.kind, error=error)
     with sender.databases.identity.write() as connection:
-        settle(connection, letter.letter_id, GIVEN_UP, now, error)
+        settle_given_up(connection, letter.letter_id, error)
         record(connection, now, _event(words.LETTER_GIVEN_UP, letter, error))
 
 

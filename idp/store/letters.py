@@ -98,14 +98,30 @@ def any_due(connection: Connection, now: float) -> bool:
     return connection.execute(due).first() is not None
 
 
-def settle(connection: Connection, letter_id: str, state: str, at: float, error: str = "") -> None:
-    """Write that a letter was sent or given up; its values, which may hold a link, are forgotten."""
-    sent_at = at if state == SENT else None
+def settle_sent(connection: Connection, letter_id: str, at: float) -> None:
+    """Write that a letter was sent; its values, which may hold a link, are forgotten."""
     connection.execute(
         update(letter)
         .where(letter.c.letter_id == letter_id)
-        .values(state=state, sent_at=sent_at, last_error=error[:200], sealed_data="")
+        .values(state=SENT, sent_at=at, last_error="", sealed_data="")
     )
+
+
+def settle_given_up(connection: Connection, letter_id: str, error: str) -> None:
+    """Write that a letter is not tried any more, and what stopped it."""
+    connection.execute(
+        update(letter).where(letter.c.letter_id == letter_id).values(state=GIVEN_UP, last_error=error[:200])
+    )
+
+
+def owe_again(connection: Connection, letter_id: str, now: float) -> bool:
+    """Owe a letter that was given up once more, as if never tried; False when there is no such letter."""
+    changed = connection.execute(
+        update(letter)
+        .where(letter.c.letter_id == letter_id, letter.c.state == GIVEN_UP)
+        .values(state=OWED, tries=0, due_at=now)
+    )
+    return changed.rowcount == 1
 
 
 def put_off(connection: Connection, letter_id: str, due_at: float, error: str) -> None:

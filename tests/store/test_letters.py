@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from idp.errors import InvalidAddress, TargetRejected, TargetUnavailable
+from idp.errors import InvalidAddress, NotFound, TargetRejected, TargetUnavailable
 from idp.letters.albums import AlbumLetters, owe_album_letters
-from idp.letters.owing import owe
+from idp.letters.owing import owe, try_again
 from idp.letters.sending import Sender, send_due
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead
@@ -175,6 +175,23 @@ def test_a_letter_is_given_up_after_its_last_try(databases: Databases, keys: Key
         clock.advance(SETTINGS.longest_wait_s)
 
     assert [(letter.state, letter.tries) for letter in letters(databases)] == [("given_up", SETTINGS.most_tries)]
+
+
+def test_a_letter_that_was_given_up_can_be_tried_again_as_if_never_tried(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    owe_one(databases, keys, clock)
+    (letter,) = letters(databases)
+    server = MailServer(TargetRejected("mailbox full"))
+    mine = sender(databases, keys, clock, server)
+    send_due(mine)
+
+    with databases.identity.write() as connection:
+        try_again(connection, clock, letter.letter_id, "shell:root")
+
+    assert send_due(mine) == 1
+    with databases.identity.write() as connection, pytest.raises(NotFound):
+        try_again(connection, clock, letter.letter_id, "shell:root")
 
 
 def test_parallel_senders_send_each_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:

@@ -1,0 +1,61 @@
+"""`idp staff`: invite members of staff and list them. The first administrator is made here, on the machine."""
+
+import click
+from rich.table import Table
+
+from idp.accounts.staff import Role
+from idp.app import Idp
+from idp.audit.events import shell_actor
+from idp.cli.support import console, json_option, pass_idp, print_json
+from idp.store.staff import StaffAccount, list_staff
+
+
+@click.group()
+def staff() -> None:
+    """Staff accounts: clerks, operators, administrators."""
+
+
+@staff.command()
+@click.argument("mail")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="What they may do.")
+@click.option("--given-name", default="", help="Filled into the form; they may correct it.")
+@click.option("--surname", default="", help="As above.")
+@json_option
+@pass_idp
+def invite(installation: Idp, mail: str, role: str, given_name: str, surname: str, as_json: bool) -> None:
+    """Print a single-use link for MAIL; it is sent there, too.
+
+    The link makes an account of its own: give it to nobody else, and do not open it yourself.
+    """
+    link = installation.staff_desk.invite(mail, Role(role), given_name, surname, shell_actor())
+    seconds = installation.settings.accounts.invitation_s
+    if as_json:
+        print_json({"mail": mail, "role": role, "link": link, "works_for_s": seconds})
+        return
+    click.echo(f"{mail} is invited as {role}. This link works once, for {seconds / 86400:g} days:\n")
+    click.echo(f"  {link}\n")
+    click.echo("The same link is on its way as a letter.")
+
+
+@staff.command(name="list")
+@json_option
+@pass_idp
+def list_all(installation: Idp, as_json: bool) -> None:
+    """Show all staff, and who has not joined yet."""
+    with installation.databases.identity.read() as connection:
+        members = list_staff(connection)
+    if as_json:
+        print_json(members)
+        return
+    table = Table("name", "mail", "role", "uid", "state", box=None, header_style="bold")
+    for member in members:
+        table.add_row(member.display_name, member.mail, member.role, member.uid, _state(member))
+    console().print(
+        table if members else "There is no staff yet. Begin with: idp staff invite MAIL --role administrator"
+    )
+
+
+def _state(member: StaffAccount) -> str:
+    if member.joined_at is None:
+        return "invited"
+    return "active" if member.enabled else "disabled"
