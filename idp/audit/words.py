@@ -8,6 +8,7 @@ REGISTRY_IMPORTED: Final = "registry.imported"
 REGISTRY_REFUSED: Final = "registry.refused"
 PERSON_ADDED: Final = "person.added"
 PERSON_CHANGED: Final = "person.changed"
+PERSON_SAME_PESEL: Final = "person.same_pesel"
 
 RUN_PLANNED: Final = "run.planned"
 RUN_APPLIED: Final = "run.applied"

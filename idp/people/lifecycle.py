@@ -132,8 +132,10 @@ def _presumed_before(status: Status) -> Status:
 
 def _since(status: Status, since: date, level: str, today: date, policy: AccessPolicy) -> _Footing:
     match status:
-        case Status.ACTIVE | Status.LEAVE | Status.GRADUATED_BEFORE_DIPLOMA:
-            return _studying(status)
+        case Status.ACTIVE | Status.GRADUATED_BEFORE_DIPLOMA:
+            return _STUDYING
+        case Status.LEAVE:
+            return _ON_LEAVE
         case Status.ADMITTED:
             return _admitted(since, today, policy)
         case Status.SUSPENDED:
@@ -144,10 +146,9 @@ def _since(status: Status, since: date, level: str, today: date, policy: AccessP
             return _graduated(level, since, today, policy)
 
 
-def _studying(status: Status) -> _Footing:
-    # Leave keeps student rights; whoever waits for the diploma exam counts as an active student (USOS vocabulary).
-    reason = Reason.ON_LEAVE if status is Status.LEAVE else Reason.STUDENT
-    return _Footing(_Weight.STUDENT, Access.ACTIVE, reason, frozenset({STUDENT, MEMBER}))
+# Leave keeps student rights; whoever waits for the diploma exam counts as an active student (USOS vocabulary).
+_STUDYING = _Footing(_Weight.STUDENT, Access.ACTIVE, Reason.STUDENT, frozenset({STUDENT, MEMBER}))
+_ON_LEAVE = replace(_STUDYING, reason=Reason.ON_LEAVE)
 
 
 def _suspended(policy: AccessPolicy) -> _Footing:

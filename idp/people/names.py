@@ -119,7 +119,10 @@ def _reads_better(text: str, encoding: str) -> bool:
 
 def mixes_scripts(text: str) -> bool:
     """Say whether letters of Latin, Greek and Cyrillic stand together: they look alike, so one poses as another."""
-    return sum(bool(script.search(text)) for script in (_LATIN, _GREEK, _CYRILLIC)) > 1
+    greek, cyrillic = bool(_GREEK.search(text)), bool(_CYRILLIC.search(text))
+    if not greek and not cyrillic:
+        return False
+    return (greek and cyrillic) or bool(_LATIN.search(text))
 
 
 def _only_name_characters(name: str) -> bool:

@@ -12,6 +12,8 @@ DOCUMENT_USE, DOCUMENT_END_USE = "document", "document-end"
 _WEIGHTS = (1, 3, 7, 9, 1, 3, 7, 9, 1, 3)
 _CENTURY_OF_MONTH = {0: 1900, 1: 2000, 2: 2100, 3: 2200, 4: 1800}  # month // 20
 _SCIENTIFIC = re.compile(r"\d[.,]\d+E\+?\d+", re.ASCII | re.IGNORECASE)
+_SEPARATORS = re.compile(r"[\s/.-]")
+_PESEL = re.compile(r"\d{11}", re.ASCII)
 _DOCUMENT = re.compile(r"[A-Z0-9]{4,20}", re.ASCII)
 
 
@@ -48,7 +50,7 @@ def parse_pesel(text: str) -> Pesel | PeselFault:
              "440514-01359" -> FORM: a registry that sends separators has sent us some other column
     Source:  act on population records (2010) art. 15-16; docs/domain.md, national ids
     """
-    if not re.fullmatch(r"\d{11}", text, re.ASCII):
+    if not _PESEL.fullmatch(text):
         return _wrong_form(text)
     if text == "00000000000":
         return PeselFault.ZEROS  # its check digit is right
@@ -91,7 +93,7 @@ def parse_document(text: str) -> str | None:
 
     Shape:   "ab 123-4567" -> "AB1234567"
     """
-    number = re.sub(r"[\s/.-]", "", text).upper()
+    number = _SEPARATORS.sub("", text).upper()
     return number if _DOCUMENT.fullmatch(number) else None
 
 
@@ -100,4 +102,4 @@ def last_four(text: str) -> str:
 
     Shape:   " ab 123-4567" -> "4567"
     """
-    return re.sub(r"[\s/.-]", "", text).upper()[-4:]
+    return _SEPARATORS.sub("", text).upper()[-4:]

@@ -1,1 +1,1 @@
-"""Owns the way of student records in: read, normalise, match, quarantine, import. Does not decide what a status means: people does."""
+"""Owns the way of student records in: read, normalise, match, quarantine. What a status means is for people."""

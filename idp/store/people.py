@@ -22,7 +22,6 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     func,
-    insert,
     select,
     text,
     update,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from idp.people.lifecycle import Access
 from idp.people.values import Album, Enrolment, Person, PersonId, Status, album_number
 from idp.store.base import UtcDateTime, identity_metadata
+from idp.store.bulk import insert_rows
 
 person = Table(
     "person",
@@ -372,29 +372,22 @@ def add_people(connection: Connection, people: Sequence[NewPerson], import_id: s
 
     Effect:  rows in person, enrolment, account and ledger; the account is open as `access` says and not yet claimed
     """
-    if not people:
-        return
-    connection.execute(
-        insert(person),
-        [
-            {
-                "person_id": new.person_id,
-                "os_id": new.os_id,
-                "uid": new.uid,
-                **_identity_columns(new.identity),
-                "changed_at": new.changed_at,
-                "digest": new.digest,
-                "access": new.access.value,
-                "review_on": new.review_on,
-                "source_import": import_id,
-                "source_line": new.line,
-                "first_seen_at": at,
-            }
+    own = ("person_id", "os_id", "uid", "changed_at", "digest", "access", "review_on")
+    insert_rows(
+        connection,
+        person,
+        (*own, *_IDENTITY_COLUMNS, "source_import", "source_line", "first_seen_at"),
+        (
+            (
+                *(new.person_id, new.os_id, new.uid, new.changed_at, new.digest, new.access.value, new.review_on),
+                *_identity_values(new.identity),
+                *(import_id, new.line, at),
+            )
             for new in people
-        ],
+        ),
     )
     _add_enrolments(connection, ((new.person_id, new.enrolments) for new in people))
-    connection.execute(insert(account), [_account_columns(new, at) for new in people])
+    insert_rows(connection, account, _ACCOUNT_COLUMNS, (_account_values(new, at) for new in people))
     names = [("uid", new.uid, new.person_id) for new in people]
     names += [("album", album_number(Album(new.identity.album)), new.person_id) for new in people if new.identity.album]
     _give_names(connection, names, at)
@@ -416,7 +409,10 @@ def change_people(connection: Connection, people: Sequence[PersonUpdate], import
     )
     _add_enrolments(connection, ((one.person_id, one.new_enrolments) for one in people))
     changed = [
-        {f"new_{name}": value for name, value in _enrolment_columns(one.person_id, stamped).items()}
+        {
+            f"new_{name}": value
+            for name, value in zip(_ENROLMENT_NAMES, _enrolment_values(one.person_id, stamped), strict=True)
+        }
         for one in people
         for stamped in one.changed_enrolments
     ]
@@ -496,60 +492,56 @@ def _update_columns(one: PersonUpdate) -> dict[str, Any]:
     }
 
 
+_IDENTITY_COLUMNS = (*Identity.__struct_fields__, "album_number")
+_ACCOUNT_COLUMNS = (
+    *("account_id", "kind", "uid", "role", "display_name", "mail"),
+    *("enabled", "epoch", "claimed_at", "language", "created_at"),
+)
+
+
+def _identity_values(identity: Identity) -> tuple[Any, ...]:
+    number = album_number(Album(identity.album)) if identity.album else None
+    return (*msgspec.structs.astuple(identity), number)
+
+
 def _identity_columns(identity: Identity) -> dict[str, Any]:
-    columns = {name: getattr(identity, name) for name in Identity.__struct_fields__}
-    columns["album_number"] = album_number(Album(identity.album)) if identity.album else None
-    return columns
+    return dict(zip(_IDENTITY_COLUMNS, _identity_values(identity), strict=True))
 
 
-def _account_columns(new: NewPerson, at: datetime) -> dict[str, Any]:
-    return {
-        "account_id": new.person_id,
-        "kind": "student",
-        "uid": new.uid,
-        "role": "",
-        "display_name": new.identity.display_name,
-        "mail": "",
-        "enabled": new.access is Access.ACTIVE,
-        "epoch": 1,
-        "claimed_at": None,
-        "language": new.language,
-        "created_at": at,
-    }
+def _account_values(new: NewPerson, at: datetime) -> tuple[Any, ...]:
+    is_enabled = new.access is Access.ACTIVE
+    name = new.identity.display_name
+    return (new.person_id, "student", new.uid, "", name, "", is_enabled, 1, None, new.language, at)
 
 
 def _add_enrolments(connection: Connection, of: Iterable[tuple[str, Iterable[StampedEnrolment]]]) -> None:
-    rows = [_enrolment_columns(person_id, stamped) for person_id, mine in of for stamped in mine]
-    if rows:
-        connection.execute(insert(enrolment), rows)
+    insert_rows(
+        connection,
+        enrolment,
+        _ENROLMENT_NAMES,
+        (_enrolment_values(person_id, stamped) for person_id, mine in of for stamped in mine),
+    )
 
 
-def _enrolment_columns(person_id: str, stamped: StampedEnrolment) -> dict[str, Any]:
+_ENROLMENT_NAMES = (
+    *("person_id", "programme", "programme_name", "unit", "level", "form", "status", "status_from"),
+    *("admitted_on", "ends_on", "status_before", "before_from", "changed_at"),
+)
+
+
+def _enrolment_values(person_id: str, stamped: StampedEnrolment) -> tuple[Any, ...]:
     one = stamped.enrolment
     before, before_from = one.before or (None, None)
-    return {
-        "person_id": person_id,
-        "programme": one.programme,
-        "programme_name": one.programme_name,
-        "unit": one.unit,
-        "level": one.level,
-        "form": one.form,
-        "status": one.status.value,
-        "status_from": one.status_from,
-        "admitted_on": one.admitted_on,
-        "ends_on": one.ends_on,
-        "status_before": before.value if before else None,
-        "before_from": before_from,
-        "changed_at": stamped.changed_at,
-    }
+    return (
+        *(person_id, one.programme, one.programme_name, one.unit, one.level, one.form, one.status.value),
+        *(one.status_from, one.admitted_on, one.ends_on, before.value if before else None, before_from),
+        stamped.changed_at,
+    )
 
 
-def _give_names(connection: Connection, names: list[tuple[str, str, str]], at: datetime) -> None:
-    if names:
-        connection.execute(
-            insert(ledger),
-            [{"kind": kind, "value": value, "owner_id": owner, "given_at": at} for kind, value, owner in names],
-        )
+def _give_names(connection: Connection, names: Iterable[tuple[str, str, str]], at: datetime) -> None:
+    rows = ((*name, at) for name in names)
+    insert_rows(connection, ledger, ("kind", "value", "owner_id", "given_at"), rows)
 
 
 def _find(connection: Connection, condition: Any) -> Person | None:

@@ -93,16 +93,14 @@ class Kept(msgspec.Struct, frozen=True):
     last_seen_at: datetime
 
 
-def begin_run(
-    connection: Connection, import_id: str, file_name: str, file_digest: str, is_delta: bool, actor: str, at: datetime
-) -> None:
+def begin_run(connection: Connection, import_id: str, file_name: str, is_delta: bool, actor: str, at: datetime) -> None:
     """Note that an import has begun; one that a kill left unfinished is marked so."""
     connection.execute(update(import_run).where(import_run.c.state == RUNNING).values(state=BROKEN_OFF, finished_at=at))
     connection.execute(
         insert(import_run).values(
             import_id=import_id,
             file_name=file_name[-200:],
-            file_digest=file_digest,
+            file_digest="",
             is_delta=is_delta,
             actor=actor,
             state=RUNNING,
@@ -121,6 +119,7 @@ def end_run(
     at: datetime,
     *,
     state: str,
+    file_digest: str,
     reason: str = "",
     people: int = 0,
     fill: dict[str, float] | None = None,
@@ -132,6 +131,7 @@ def end_run(
         .where(import_run.c.import_id == import_id)
         .values(
             state=state,
+            file_digest=file_digest,
             reason=reason,
             finished_at=at,
             people=people,
@@ -256,3 +256,11 @@ def _last(connection: Connection, condition: Any) -> LastRun | None:
     if row is None:
         return None
     return LastRun(row.import_id, row.finished_at, row.people, msgspec.json.decode(row.fill, type=dict[str, float]))
+
+
+def newest_import_id(connection: Connection) -> str | None:
+    """Return the id of the last import that was taken."""
+    newest: str | None = connection.execute(
+        select(func.max(import_run.c.import_id)).where(import_run.c.state == DONE)
+    ).scalar_one()
+    return newest

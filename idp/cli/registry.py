@@ -1,0 +1,204 @@
+"""`idp registry`: take an export in, see what is kept aside, write an invented export."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+from rich.table import Table
+
+from idp.app import Idp
+from idp.audit.events import shell_actor
+from idp.cli.support import console, json_option, pass_idp, print_json, progress
+from idp.errors import RefusedSource
+from idp.registry.imports import import_file
+from idp.registry.reasons import ACCEPTABLE, SENTENCES, Reason, Refusal
+from idp.registry.results import ImportResult
+from idp.registry.sample.export import DAY, Label, Order, write_sample
+from idp.store.registry import Kept, kept_rows
+
+
+@click.group()
+def registry() -> None:
+    """Student records in."""
+
+
+@registry.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--delta", is_flag=True, help="The file holds only changes. Without it, it is a full export.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(sorted(ACCEPTABLE)),
+    help="A limit that you have looked into and agree to exceed, this once.",
+)
+@json_option
+@pass_idp
+def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as_json: bool) -> None:
+    """Import a registry export (CSV of docs/domain.md).
+
+    Nothing of a refused file is taken. Bad rows are kept aside: see `idp registry quarantine`. The same file twice
+    changes nothing.
+    """
+    settings = installation.settings
+    try:
+        with _stages() as stage:
+            result = import_file(
+                installation.databases,
+                installation.keys,
+                settings.registry,
+                settings.people.access_policy,
+                installation.clock,
+                ZoneInfo(settings.university.time_zone),
+                file,
+                delta=delta,
+                actor=shell_actor(),
+                accept={Refusal(word) for word in accept},
+                progress=stage,
+            )
+    except RefusedSource as refusal:
+        _refused(refusal, as_json)
+    if as_json:
+        print_json(asdict(result))
+    else:
+        _show(result)
+
+
+@registry.command()
+@json_option
+@pass_idp
+def quarantine(installation: Idp, as_json: bool) -> None:
+    """List the rows that are kept aside, and why. Their content stays sealed: it holds national ids."""
+    with installation.databases.identity.read() as connection:
+        rows = kept_rows(connection)
+    if as_json:
+        print_json([msgspec.structs.asdict(row) | {"sentence": SENTENCES[Reason(row.reason)]} for row in rows])
+        return
+    if not rows:
+        click.echo("Nothing is kept aside.")
+        return
+    zone = ZoneInfo(installation.settings.university.time_zone)
+    console().print(_quarantine_table(rows, zone))
+    click.echo("Mend them in the registry: a good row for the same person settles them at the next import.")
+
+
+@registry.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--people", default=300, show_default=True, type=click.IntRange(min=0), help="People who will be taken.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Another seed, other people.")
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=DAY.isoformat(),
+    show_default=True,
+    help="The day on which the registry writes it.",
+)
+@click.option("--day", type=click.IntRange(1, 2), default=1, show_default=True, help="2: the next day's export.")
+@click.option("--changes", is_flag=True, help="With --day 2: only the people who changed, to import with --delta.")
+@click.option(
+    "--dirty/--clean", default=True, show_default=True, help="With the dirty cases of real exports, or without."
+)
+@click.option("--cases", type=click.Path(path_type=Path), help="Where the labels go [default: FILE.cases.csv].")
+def sample(
+    file: Path, people: int, seed: int, as_of: datetime, day: int, changes: bool, dirty: bool, cases: Path | None
+) -> None:
+    """Write an invented export to FILE (- for the terminal). The same options give the same bytes.
+
+    All births lie in 1900-1907, so that no living person owns one of the PESEL numbers. Dirty rows are labelled in
+    FILE.cases.csv, with what must become of them.
+    """
+    if changes and day == 1:
+        raise click.UsageError("--changes needs --day 2.")
+    order = Order(people, seed, as_of.date(), dirty, day, changes)
+    if str(file) == "-":
+        with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
+            labels = write_sample(order, out)
+    else:
+        with file.open("w", encoding="utf-8", newline="") as out:
+            labels = write_sample(order, out)
+        cases = cases or file.with_name(file.name + ".cases.csv")
+    if cases is not None and labels:
+        with cases.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, delimiter=";", lineterminator="\n")
+            writer.writerow(Label._fields)
+            writer.writerows(labels)
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what an import tells its progress to; each stage moves one bar over its third."""
+    shares = {"reading": 0.2, "checking": 0.4, "writing": 0.4}
+    before = {"reading": 0.0, "checking": 0.2, "writing": 0.6}
+    shown = 0
+
+    with progress("Importing", 1000) as advance:
+
+        def stage(name: str, done: int, total: int) -> None:
+            nonlocal shown
+            now = int(1000 * (before[name] + shares[name] * done / max(total, 1)))
+            if now > shown:
+                advance(now - shown)
+                shown = now
+
+        yield stage
+
+
+def _refused(refusal: RefusedSource, as_json: bool) -> None:
+    if as_json:
+        print_json({"refused": refusal.reason, "sentence": str(refusal)})
+    else:
+        click.secho(f"Refused ({refusal.reason}): {refusal}", fg="red", err=True)
+    sys.exit(1)
+
+
+def _show(result: ImportResult) -> None:
+    kind = "changes" if result.is_delta else "full export"
+    click.echo(f"{result.file}: {kind}, {result.rows:,} rows of {result.people:,} people, {result.seconds:.1f} s")
+    if result.same_file_as:
+        click.echo(f"The same file was taken before, by import {result.same_file_as}.")
+    table = Table(box=None, show_header=False)
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    lines = [
+        (result.added, "people added"),
+        (result.changed, "people changed" + _details(result.changed_fields)),
+        (result.unchanged, "people unchanged"),
+        (result.absent, "people not in this file; absence is not deletion, they stay"),
+        (result.stale_rows, "rows older than what is stored, skipped"),
+        (result.quarantined_rows, "rows kept aside" + _details(result.quarantined)),
+        (result.settled_rows, "rows kept aside earlier, now settled"),
+        (result.same_pesel, "PESEL numbers that stand for two people; both stay, a human must look"),
+        (sum(result.remarks.values()), "cells put right or left out" + _details(result.remarks)),
+    ]
+    for number, what in lines:
+        if number or what in ("people added", "people unchanged"):
+            table.add_row(f"{number:,}", what)
+    console().print(table)
+    if result.quarantined_rows:
+        click.echo("`idp registry quarantine` lists what is kept aside.")
+
+
+def _details(counts: dict[str, int]) -> str:
+    return " (" + ", ".join(f"{count} {word}" for word, count in counts.items()) + ")" if counts else ""
+
+
+def _quarantine_table(rows: list[Kept], zone: ZoneInfo) -> Table:
+    table = Table("line", "file", "os_id", "programme", "reason", "what is wrong", "first seen", box=None)
+    table.header_style = "bold"
+    for row in rows:
+        table.add_row(
+            str(row.line),
+            row.file_name,
+            row.os_id,
+            row.programme,
+            row.reason,
+            SENTENCES[Reason(row.reason)],
+            f"{row.first_seen_at.astimezone(zone):%Y-%m-%d %H:%M}",
+        )
+    return table

@@ -1,0 +1,369 @@
+"""What becomes of one person's rows: added, changed, left alone, or kept aside. Pure, and blind to the rows' order.
+
+Staleness is judged before validity, row by row: last year's file must not flood the quarantine. A good row may stand
+beside a bad one; what concerns the person as a whole (two albums, rows that disagree) keeps all of them aside.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+import msgspec
+
+from idp.people.lifecycle import Access, AccessPolicy, standing, status_in_force
+from idp.people.values import Album as AlbumText
+from idp.people.values import Enrolment, Status, album_number
+from idp.registry.reasons import Reason, Remark
+from idp.registry.rows import BadRow, Row, Rules, Stamp, read_row, read_stamp
+from idp.registry.source import split
+from idp.store.people import Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
+from idp.store.registry import Aside
+
+WHO = frozenset({"given_name", "surname", "born_on", "sex", "pesel"})
+"""Changes that say that somebody is another person than thought: limited per file."""
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One person in a file, and what is known about them."""
+
+    os_id: str
+    rows: tuple[tuple[int, str], ...]  # line and text
+    digest: int
+    stored: PersonRecord | None
+    contest: Reason | None = None  # why nobody may have the album that these rows carry
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What decisions need besides the person."""
+
+    rules: Rules
+    policy: AccessPolicy
+    seal: Callable[[str], str]  # Keys.seal
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to write for one person, and what to count."""
+
+    os_id: str
+    add: NewPerson | None = None  # without person_id and uid, which are made when it is written
+    update: PersonUpdate | None = None
+    fields: tuple[str, ...] = ()  # what of a known person changed
+    access: Access | None = None  # the new one, when it changed
+    first_album: str | None = None
+    new_pesel: str | None = None  # its hash
+    aside: tuple[Aside, ...] = ()
+    settled: tuple[str, ...] = ()  # programmes for which good rows came
+    look_again: bool = False  # a known person of whom a row was kept aside
+    stale: int = 0
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def changes_who(self) -> bool:
+        """A known person got another name, birth date, sex or PESEL."""
+        return not WHO.isdisjoint(self.fields)
+
+
+class _Read(msgspec.Struct):
+    """A row on its way through the rules."""
+
+    line: int
+    text: str
+    fields: list[str] = []
+    stamp: Stamp | None = None
+    row: Row | None = None
+    reason: Reason | None = None
+
+
+def decide(candidate: Candidate, context: Context) -> Decision:
+    """Return what becomes of a person's rows."""
+    reads = [_Read(line, text) for line, text in candidate.rows]
+    fresh = _fresh(reads, candidate.stored, context.rules)
+    stale = sum(read.reason is None for read in reads) - len(fresh)
+    good = [read for read in fresh if _is_good(read, context.rules)]
+    chosen, beaten = _one_per_programme(good)
+    stale += len(beaten)
+    chosen = _judge_person(chosen, candidate)
+    aside = tuple(_aside(candidate.os_id, read, context) for read in reads if read.reason is not None)
+    rows = [_row(read) for read in chosen]
+    decision = Decision(
+        os_id=candidate.os_id,
+        aside=aside,
+        stale=stale,
+        remarks=tuple(remark for row in rows for remark in row.remarks),
+        settled=tuple(sorted(row.enrolment.programme for row in rows)),
+        look_again=bool(aside) and candidate.stored is not None and not rows,
+    )
+    if not rows:
+        return decision
+    digest = 0 if aside or stale else candidate.digest
+    if candidate.stored is None:
+        add = _new_person(candidate.os_id, rows, digest, beaten, context)
+        return msgspec.structs.replace(decision, add=add, new_pesel=add.identity.pesel_mac)
+    return _known_person(decision, candidate.stored, rows, digest, beaten, context)
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+
+def _fresh(reads: Iterable[_Read], stored: PersonRecord | None, rules: Rules) -> list[_Read]:
+    """Return the rows that are not older than what is stored; marks those whose age cannot be told."""
+    known = {one.enrolment.programme: one for one in stored.enrolments} if stored else {}
+    fresh = []
+    for read in reads:
+        try:
+            read.fields = _split(read.text)
+            read.stamp = read_stamp(read.fields, rules)
+        except BadRow as bad:
+            read.reason = bad.reason
+            continue
+        before = known.get(read.stamp.programme)
+        if before is None or read.stamp.changed_at >= before.changed_at:
+            fresh.append(read)
+    return fresh
+
+
+def _is_good(read: _Read, rules: Rules) -> bool:
+    assert read.stamp is not None
+    try:
+        read.row = read_row(read.line, read.fields, read.stamp, rules)
+    except BadRow as bad:
+        read.reason = bad.reason
+        return False
+    return True
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return split(text)
+    except csv.Error:
+        raise BadRow(Reason.QUOTING) from None
+
+
+def _row(read: _Read) -> Row:
+    assert read.row is not None
+    return read.row
+
+
+def _one_per_programme(good: Iterable[_Read]) -> tuple[list[_Read], list[_Read]]:
+    """Return the row that counts of each programme, and those that it beats.
+
+    A programme repeated (struck off, admitted again) counts by its latest change, then by its latest status.
+    Marks rows between which nothing decides.
+    """
+    by_programme: dict[str, list[_Read]] = defaultdict(list)
+    for read in good:
+        by_programme[_row(read).enrolment.programme].append(read)
+    chosen, beaten = [], []
+    for reads in by_programme.values():
+        latest = max(_age(read) for read in reads)
+        first = [read for read in reads if _age(read) == latest]
+        if any(_content(read) != _content(first[0]) for read in first):
+            for read in reads:
+                read.reason = Reason.PROGRAMME_REPEATED
+            continue
+        chosen.append(min(first, key=lambda read: read.line))
+        beaten += [read for read in reads if _age(read) != latest]
+    return chosen, beaten
+
+
+def _age(read: _Read) -> tuple[datetime, date]:
+    return _row(read).changed_at, _row(read).enrolment.status_from
+
+
+def _content(read: _Read) -> tuple[Enrolment, Identity]:
+    return _row(read).enrolment, _row(read).identity
+
+
+# --- the person -----------------------------------------------------------------------------------------------------
+
+
+def _judge_person(reads: list[_Read], candidate: Candidate) -> list[_Read]:
+    """Return the rows that may be taken, having judged them together and against what is stored."""
+    stored = candidate.stored
+    albums = {_row(read).identity.album for read in reads} - {None}
+    album = next(iter(albums), None)
+    kept_album = stored.identity.album if stored else None
+    if len({album_number(AlbumText(text)) for text in albums if text}) > 1:
+        return _all_aside(reads, Reason.ALBUM_TWO_FOR_ONE)
+    if len(albums) > 1:
+        return _all_aside(reads, Reason.ALBUM_ZERO_TWIN)
+    if album and kept_album and album != kept_album:
+        return _all_aside(reads, Reason.ALBUM_CHANGED)
+    if album and candidate.contest is not None:
+        return _all_aside(reads, candidate.contest)
+    if len({_who(read) for read in _newest(reads)}) > 1:
+        return _all_aside(reads, Reason.ROWS_DISAGREE)
+    known = {one.enrolment.programme: one for one in stored.enrolments} if stored else {}
+    for read in reads:
+        row = _row(read)
+        if not album and not kept_album and row.enrolment.status is not Status.ADMITTED:
+            read.reason = Reason.ALBUM_MISSING
+        elif (before := known.get(row.enrolment.programme)) and _goes_back(row, before):
+            read.reason = Reason.STATUS_BACK_IN_TIME
+    return [read for read in reads if read.reason is None]
+
+
+def _all_aside(reads: Iterable[_Read], reason: Reason) -> list[_Read]:
+    for read in reads:
+        read.reason = reason
+    return []
+
+
+def _newest(reads: Sequence[_Read]) -> list[_Read]:
+    latest = max((_row(read).changed_at for read in reads), default=None)
+    return [read for read in reads if _row(read).changed_at == latest]
+
+
+def _who(read: _Read) -> Identity:
+    # The album may stand in one row of several, and a private address says nothing about who somebody is.
+    return msgspec.structs.replace(_row(read).identity, album=None, private_mail="")
+
+
+def _goes_back(row: Row, before: StampedEnrolment) -> bool:
+    """A newer row may well bring an older status (a strike-off reversed on appeal); one of the same age may not."""
+    return (
+        row.changed_at == before.changed_at
+        and row.enrolment.status is not before.enrolment.status
+        and row.enrolment.status_from < before.enrolment.status_from
+    )
+
+
+def _identity(rows: Sequence[Row]) -> Identity:
+    latest = max(row.changed_at for row in rows)
+    newest = [row.identity for row in rows if row.changed_at == latest]
+    return msgspec.structs.replace(
+        newest[0],
+        album=max(row.identity.album or "" for row in rows) or None,
+        private_mail=max(identity.private_mail for identity in newest),
+    )
+
+
+def _new_person(os_id: str, rows: Sequence[Row], digest: int, beaten: Sequence[_Read], context: Context) -> NewPerson:
+    identity = _identity(rows)
+    enrolments = tuple(_stamped(row, None, beaten, context.rules.today) for row in _by_programme(rows))
+    today = standing((one.enrolment for one in enrolments), context.rules.today, context.policy)
+    return NewPerson(
+        person_id="",
+        os_id=os_id,
+        uid="",
+        identity=identity,
+        changed_at=max(row.changed_at for row in rows),
+        digest=digest,
+        access=today.access,
+        review_on=today.changes_on,
+        language=_language(identity.citizenships),
+        line=min(row.line for row in rows),
+        enrolments=enrolments,
+    )
+
+
+def _known_person(
+    decision: Decision,
+    stored: PersonRecord,
+    rows: Sequence[Row],
+    digest: int,
+    beaten: Sequence[_Read],
+    context: Context,
+) -> Decision:
+    changed_at = max(row.changed_at for row in rows)
+    identity = stored.identity
+    if changed_at >= stored.changed_at:
+        identity = _identity(rows)
+    album = stored.identity.album or max(row.identity.album or "" for row in rows) or None
+    identity = msgspec.structs.replace(identity, album=album)
+    known = {one.enrolment.programme: one for one in stored.enrolments}
+    came = [
+        _stamped(row, known.get(row.enrolment.programme), beaten, context.rules.today) for row in _by_programme(rows)
+    ]
+    merged = known | {one.enrolment.programme: one for one in came}
+    today = standing((one.enrolment for one in merged.values()), context.rules.today, context.policy)
+    fields = _changed_fields(stored.identity, identity, known, came)
+    access = today.access if today.access is not stored.access else None
+    moved = tuple(one for one in came if known.get(one.enrolment.programme, one) != one)
+    update = PersonUpdate(
+        person_id=stored.person_id,
+        identity=identity,
+        changed_at=max(changed_at, stored.changed_at),
+        digest=digest,
+        access=today.access,
+        review_on=today.changes_on,
+        line=min(row.line for row in rows) if fields else None,
+        new_enrolments=tuple(one for one in came if one.enrolment.programme not in known),
+        changed_enrolments=moved,
+    )
+    return msgspec.structs.replace(
+        decision,
+        update=update,
+        fields=fields,
+        access=access,
+        first_album=album if stored.identity.album is None else None,
+        new_pesel=identity.pesel_mac if identity.pesel_mac != stored.identity.pesel_mac else None,
+    )
+
+
+def _stamped(row: Row, known: StampedEnrolment | None, beaten: Iterable[_Read], today: date) -> StampedEnrolment:
+    """Return a programme with the status that holds until a future one begins."""
+    one = row.enrolment
+    if one.status_from <= today:
+        return StampedEnrolment(one, row.changed_at)
+    if known and (known.enrolment.status, known.enrolment.status_from) == (one.status, one.status_from):
+        return StampedEnrolment(replace(one, before=known.enrolment.before), row.changed_at)
+    earlier = [_row(read).enrolment for read in beaten if _row(read).enrolment.programme == one.programme]
+    if known:
+        earlier.append(known.enrolment)
+    statuses = [(each.status, each.status_from) for each in earlier]
+    statuses += [each.before for each in earlier if each.before]
+    return StampedEnrolment(replace(one, before=status_in_force(statuses, today)), row.changed_at)
+
+
+def _by_programme(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.enrolment.programme)
+
+
+def _changed_fields(
+    before: Identity, after: Identity, known: Mapping[str, StampedEnrolment], came: Iterable[StampedEnrolment]
+) -> tuple[str, ...]:
+    """Return the words of what changed: columns, and `programme`, `status`, `programme_details`. No values."""
+    words = {
+        name.removesuffix("_mac").removesuffix("_end")
+        for name in Identity.__struct_fields__
+        if getattr(before, name) != getattr(after, name)
+    }
+    for one in came:
+        was = known.get(one.enrolment.programme)
+        if was is None:
+            words.add("programme")
+        elif (was.enrolment.status, was.enrolment.status_from) != (one.enrolment.status, one.enrolment.status_from):
+            words.add("status")
+        elif was.enrolment != one.enrolment:
+            words.add("programme_details")
+    return tuple(sorted(words))
+
+
+def _language(citizenships: str) -> str:
+    """Return the language of letters until the person chooses one."""
+    return "en" if citizenships and "PL" not in citizenships.split("|") else "pl"
+
+
+def _aside(os_id: str, read: _Read, context: Context) -> Aside:
+    assert read.reason is not None
+    programme = read.stamp.programme if read.stamp else ""
+    return aside(os_id, programme, read.line, read.text, read.reason, context)
+
+
+def aside(os_id: str, programme: str, line: int, text: str, reason: Reason, context: Context) -> Aside:
+    """Return a row to be kept aside, sealed: it holds national ids."""
+    text = text.rstrip("\r\n")
+    return Aside(
+        os_id=os_id,
+        programme=programme,
+        line=line,
+        reason=reason.value,
+        row_mac=context.rules.mac("quarantined-row", text),
+        sealed_row=context.seal(text[:_LONGEST_KEPT]),
+    )
+
+
+_LONGEST_KEPT = 16_384  # of a row whose quotation mark swallowed the rest of a file

@@ -1,0 +1,61 @@
+"""When a file that is right row by row is refused whole: limits on shares, each counted only above its floor. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from idp.errors import RefusedSource
+from idp.registry.reasons import Refusal
+from idp.registry.settings import RegistrySettings
+
+FILL_FLOOR = 100  # rows; in fewer, how full a column is says nothing
+
+
+def most_bad_rows(settings: RegistrySettings, rows: int) -> int:
+    """Return how many bad rows a file of so many rows may have."""
+    return max(settings.bad_rows_floor, int(settings.bad_rows_share * rows))
+
+
+def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
+    """Return the refusal of a file whose bad rows were counted so far."""
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
+    return RefusedSource(
+        f"At least {reasons.total()} of {rows} rows are bad ({why}): columns may be shifted, or the encoding wrong."
+        " Nothing was taken.",
+        Refusal.TOO_MANY_BAD_ROWS,
+    )
+
+
+def parts(
+    settings: RegistrySettings,
+    people: int,
+    rows: int,
+    fill: Mapping[str, float],
+    before: int,
+    fill_before: Mapping[str, float],
+) -> Iterator[RefusedSource]:
+    """Yield why a full file looks like a part of one, beside what the last full file had."""
+    if before - people > max(settings.fewer_people_floor, settings.fewer_people_share * before):
+        yield RefusedSource(
+            f"{people} people, and the last full file had {before}: this looks like a part. Nothing was taken."
+            " A file that holds only changes is declared by --delta.",
+            Refusal.FEWER_PEOPLE,
+        )
+    if rows < FILL_FLOOR:
+        return
+    for column, share in fill_before.items():
+        if share - fill.get(column, 0.0) > settings.fill_drop_share:
+            yield RefusedSource(
+                f"Column {column} is filled in {fill.get(column, 0.0):.0%} of the rows, in the last full file in"
+                f" {share:.0%}. Nothing was taken.",
+                Refusal.COLUMN_EMPTIED,
+            )
+
+
+def strangers(settings: RegistrySettings, changed: int, known: int) -> Iterator[RefusedSource]:
+    """Yield why a file makes other people of too many: names swapped, a column sorted apart from the rest."""
+    if changed > max(settings.identity_changes_floor, settings.identity_changes_share * known):
+        yield RefusedSource(
+            f"The file changes names, birth dates or national ids of {changed} of {known} known people."
+            " Nothing was taken.",
+            Refusal.TOO_MANY_CHANGES,
+        )

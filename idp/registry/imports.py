@@ -1,0 +1,212 @@
+"""Take an export into the store: prove, survey, examine, and only then write, in transactions of a thousand people.
+
+Nothing is written before the whole file has been judged, and each transaction leaves its people as they were or as the
+file says: a kill at any moment is harmless, the next import of the same file finishes the work.
+"""
+
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from idp.audit import words
+from idp.audit.events import Event, new_id, record
+from idp.clock import Clock
+from idp.errors import RefusedSource
+from idp.people.lifecycle import AccessPolicy, local_date
+from idp.registry import guards
+from idp.registry.decisions import Context, Decision
+from idp.registry.examine import examine, frames
+from idp.registry.reasons import Refusal
+from idp.registry.results import Counts, ImportResult
+from idp.registry.rows import Rules
+from idp.registry.settings import RegistrySettings
+from idp.registry.source import Progress, Source, digest_of, prove, refuse_if_changed
+from idp.registry.survey import Survey, survey
+from idp.registry.writing import ImportRun, write
+from idp.store import people, registry
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.locks import exclusive
+
+RULES_VERSION: Final = "1"
+"""Raised when rows that did not change must be read anew, since the rules for them did."""
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+def import_file(
+    databases: Databases,
+    keys: Keys,
+    settings: RegistrySettings,
+    policy: AccessPolicy,
+    clock: Clock,
+    zone: ZoneInfo,
+    file: Path,
+    *,
+    delta: bool,
+    actor: str,
+    accept: Collection[Refusal] = (),
+    progress: Progress = silent,
+) -> ImportResult:
+    """Bring people to what an export says, and return what that changed.
+
+    Shape:   delta: the file holds only changes; accept: limits that a human agrees to exceed, this once
+    Raises:  RefusedSource, and nothing of the file was taken; Conflict when another import is at work
+    Effect:  people, enrolments, accounts, ledger, quarantine, marks for provisioning, events; a repeat changes nothing
+    """
+    run = ImportRun(new_id(), "", delta, actor)
+    order = _Order(databases, keys, settings, policy, clock, zone, file, run, frozenset(accept), progress)
+    with exclusive(databases, "registry-import"):
+        _begin(order)
+        try:
+            order = replace(order, run=msgspec.structs.replace(run, digest=digest_of(file)))
+            return _take(order)
+        except RefusedSource as refusal:
+            _note_refusal(order, refusal)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What one import needs on its way."""
+
+    databases: Databases
+    keys: Keys
+    settings: RegistrySettings
+    policy: AccessPolicy
+    clock: Clock
+    zone: ZoneInfo
+    file: Path
+    run: ImportRun
+    accept: frozenset[Refusal]
+    progress: Progress
+
+    def context(self, now: datetime) -> Context:
+        """Return what decisions need; one moment holds for the whole import."""
+        believed_until = now + timedelta(seconds=self.settings.clock_skew_s)
+        return Context(Rules(local_date(now, self.zone), believed_until, self.keys.mac), self.policy, self.keys.seal)
+
+    def most_bad_rows(self, rows: int) -> int | None:
+        """Return how many rows may be bad; None: any number, since a human agreed."""
+        if Refusal.TOO_MANY_BAD_ROWS in self.accept:
+            return None
+        return guards.most_bad_rows(self.settings, rows)
+
+    def refuse(self, refusals: Iterable[RefusedSource]) -> None:
+        """Raise the first refusal that a human has not agreed to overrule."""
+        for refusal in refusals:
+            if refusal.reason not in self.accept:
+                raise refusal
+
+
+def _begin(order: _Order) -> None:
+    run = order.run
+    with order.databases.identity.write() as connection:
+        registry.begin_run(connection, run.import_id, order.file.name, run.is_delta, run.actor, order.clock.now())
+
+
+def _take(order: _Order) -> ImportResult:
+    started_at = order.clock.now()
+    context, settings = order.context(started_at), order.settings
+    with order.file.open("rb") as stream, tempfile.TemporaryFile() as spool:
+        source = prove(stream, order.file.name, order.run.digest, order.progress)
+        found = _survey(order, source)
+        most_bad = order.most_bad_rows(found.rows)
+        identity = order.databases.identity
+        counts = examine(found, identity, context, settings.chunk_people, most_bad, spool, order.progress)
+        order.refuse(guards.strangers(settings, counts.who_changed, found.stored))
+        refuse_if_changed(source)
+        _write(order, found, spool, counts)
+    return _finish(order, found, counts, started_at)
+
+
+def _survey(order: _Order, source: Source) -> Survey:
+    """Return what the file holds and who has to be looked at."""
+    row_key = bytes.fromhex(order.keys.mac("registry-rows", RULES_VERSION))
+    found = survey(source, row_key, order.most_bad_rows(source.lines), order.progress)
+    with order.databases.identity.read() as connection:
+        if order.run.is_delta:
+            found.compare(people.digests_of(connection, [str(os_id) for os_id in found.os_ids]))
+            return found
+        found.compare(people.stream_digests(connection))
+        last = registry.last_full_run(connection)
+    if last is not None:
+        order.refuse(guards.parts(order.settings, found.people, found.rows, found.fill, last.people, last.fill))
+    return found
+
+
+def _write(order: _Order, found: Survey, spool: BinaryIO, counts: Counts) -> None:
+    """Carry the decisions out, a transaction per frame of the spool."""
+    decoder = msgspec.msgpack.Decoder(list[Decision])
+    done = found.people - found.same.count(0)
+    for frame in frames(spool):
+        decisions = decoder.decode(frame)
+        with order.databases.identity.write() as connection:
+            write(connection, order.clock.now(), order.run, decisions, counts)
+        done += len(decisions)
+        order.progress("writing", done, found.people)
+
+
+def _finish(order: _Order, found: Survey, counts: Counts, started_at: datetime) -> ImportResult:
+    run, at = order.run, order.clock.now()
+    with order.databases.identity.write() as connection:
+        same = registry.last_run_of(connection, run.digest)
+        keep_from = at - timedelta(days=order.settings.quarantine_days)
+        counts.settled += registry.purge_unseen(connection, run.import_id, nameless=not run.is_delta, before=keep_from)
+        result = _result(run, found, counts, same.import_id if same else None, (at - started_at).total_seconds())
+        registry.end_run(
+            connection,
+            run.import_id,
+            at,
+            state=registry.DONE,
+            file_digest=run.digest,
+            people=found.people,
+            fill=found.fill,
+            counts=asdict(result),
+        )
+        event = Event(words.REGISTRY_IMPORTED, run.import_id, run.actor, data=asdict(result))
+        record(connection, at.timestamp(), event)
+    return result
+
+
+def _result(run: ImportRun, found: Survey, counts: Counts, same: str | None, seconds: float) -> ImportResult:
+    return ImportResult(
+        import_id=run.import_id,
+        file=Path(found.source.name).name,
+        digest=run.digest,
+        is_delta=run.is_delta,
+        same_file_as=same,
+        rows=found.rows,
+        people=found.people,
+        added=counts.added,
+        changed=counts.changed,
+        unchanged=found.stored - counts.changed,
+        absent=0 if run.is_delta else found.stored_in_all - found.stored,
+        stale_rows=counts.stale_rows,
+        quarantined_rows=counts.bad_rows,
+        quarantined=dict(counts.quarantined.most_common()),
+        settled_rows=counts.settled,
+        changed_fields=dict(counts.fields.most_common()),
+        remarks=dict(counts.remarks.most_common()),
+        same_pesel=counts.same_pesel,
+        seconds=round(seconds, 3),
+    )
+
+
+def _note_refusal(order: _Order, refusal: RefusedSource) -> None:
+    run, at = order.run, order.clock.now()
+    data = {"file": order.file.name, "digest": run.digest, "delta": run.is_delta, "why": str(refusal)}
+    event = Event(words.REGISTRY_REFUSED, run.import_id, run.actor, reason=refusal.reason, data=data)
+    with order.databases.identity.write() as connection:
+        registry.end_run(
+            connection, run.import_id, at, state=registry.REFUSED, reason=refusal.reason, file_digest=run.digest
+        )
+        record(connection, at.timestamp(), event)

@@ -1,0 +1,248 @@
+"""One row of the export: its columns, and what they must be (docs/domain.md, registry export)."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from typing import Final
+
+import msgspec
+
+from idp.people import national_ids
+from idp.people.names import clean, clean_name, fault_of, mixes_scripts
+from idp.people.national_ids import Pesel, PeselFault
+from idp.people.values import Enrolment, Status
+from idp.registry.reasons import Reason, Remark
+from idp.store.people import Identity
+
+COLUMNS: Final = (
+    *("os_id", "nr_albumu", "imie", "imie2", "prefiks_nazwiska", "nazwisko", "nazwisko_poprzednie"),
+    *("data_ur", "plec", "pesel", "dok_rodzaj", "dok_numer", "dok_kraj", "obywatelstwo", "email_prywatny", "telefon"),
+    *("prog_kod", "prog_nazwa", "jednostka", "poziom", "forma"),
+    *("status", "status_od", "data_przyjecia", "data_zakonczenia", "zmieniono"),
+)
+AT: Final = {name: place for place, name in enumerate(COLUMNS)}
+LEVELS: Final = frozenset({"1", "2", "JM", "3", "PD"})
+FORMS: Final = frozenset({"S", "N"})
+STATUSES: Final = {status.value: status for status in Status}
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+TIMESTAMP: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})", re.ASCII
+)
+_ALBUM = re.compile(r"\d{1,10}", re.ASCII)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_COUNTRIES = re.compile(r"[A-Z]{2}(?:\|[A-Z]{2}){0,19}")
+# Enough to be worth a letter; who sends one judges again. No blanks or line ends, so no forged mail headers.
+_MAIL = re.compile(r"[^\s@<>()\",;:\\\x00-\x1f]{1,64}@[^\s@<>()\",;:\\\x00-\x1f]+\.[^\s@<>()\",;:\\\x00-\x1f.]{2,}")
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+
+
+class BadRow(Exception):
+    """A row that is kept aside. It never leaves this package."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What rows are judged by, besides themselves."""
+
+    today: date
+    believed_until: datetime  # a later `zmieniono` is not believed
+    mac: Callable[[str, str], str]  # Keys.mac: purpose, text -> keyed hash
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """The part of a row that says whether it is newer than what is stored; read before anything else is judged."""
+
+    programme: str
+    changed_at: datetime
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A good row."""
+
+    line: int
+    changed_at: datetime
+    identity: Identity
+    enrolment: Enrolment
+    remarks: tuple[Remark, ...]
+
+
+def read_stamp(fields: Sequence[str], rules: Rules) -> Stamp:
+    """Return programme and age of a row.
+
+    Raises:  BadRow
+    """
+    programme = clean(fields[AT["prog_kod"]])
+    if not programme:
+        raise BadRow(Reason.PROGRAMME_MISSING)
+    if len(programme) > 32:
+        raise BadRow(Reason.TEXT_TOO_LONG)
+    return Stamp(programme, _changed_at(fields[AT["zmieniono"]].strip(), rules.believed_until))
+
+
+def _changed_at(text: str, believed_until: datetime) -> datetime:
+    if not TIMESTAMP.fullmatch(text):  # fromisoformat alone takes a time without an offset, which is no instant
+        raise BadRow(Reason.CHANGED_FORM)
+    try:
+        changed_at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRow(Reason.CHANGED_FORM) from None
+    if changed_at.year < 1900:
+        raise BadRow(Reason.CHANGED_FORM)
+    if changed_at.year > 2200 or changed_at > believed_until:
+        raise BadRow(Reason.CHANGED_IN_FUTURE)
+    return changed_at.astimezone(UTC)
+
+
+def read_row(line: int, fields: Sequence[str], stamp: Stamp, rules: Rules) -> Row:
+    """Return what a row says.
+
+    Raises:  BadRow with the first thing that is wrong
+    """
+    if any(map(_CONTROL.search, fields)):
+        raise BadRow(Reason.CONTROL_CHARACTERS)
+    remarks: list[Remark] = []
+    enrolment = _enrolment(fields, stamp)
+    identity = _identity(fields, rules, remarks)
+    return Row(line, stamp.changed_at, identity, enrolment, tuple(remarks))
+
+
+def _enrolment(fields: Sequence[str], stamp: Stamp) -> Enrolment:
+    name, unit = clean(fields[AT["prog_nazwa"]]), clean(fields[AT["jednostka"]])
+    if not name or not unit:
+        raise BadRow(Reason.TEXT_MISSING)
+    if len(name) > 200 or len(unit) > 64:
+        raise BadRow(Reason.TEXT_TOO_LONG)
+    if name.startswith(_FORMULA) or unit.startswith(_FORMULA) or stamp.programme.startswith(_FORMULA):
+        raise BadRow(Reason.TEXT_FORMULA)
+    level, form = fields[AT["poziom"]].strip(), fields[AT["forma"]].strip()
+    if level not in LEVELS:
+        raise BadRow(Reason.LEVEL_FORM)
+    if form not in FORMS:
+        raise BadRow(Reason.FORM_FORM)
+    status = STATUSES.get(fields[AT["status"]].strip())
+    if status is None:
+        raise BadRow(Reason.STATUS_UNKNOWN)
+    status_from = _date(fields[AT["status_od"]])
+    if status_from is None:
+        raise BadRow(Reason.DATE_FORM)
+    admitted_on, ends_on = _date(fields[AT["data_przyjecia"]]), _date(fields[AT["data_zakonczenia"]])
+    return Enrolment(stamp.programme, name, unit, level, form, status, status_from, admitted_on, ends_on)
+
+
+def _identity(fields: Sequence[str], rules: Rules, remarks: list[Remark]) -> Identity:
+    names = _names(fields, remarks)
+    born_on = _date(fields[AT["data_ur"]])
+    if born_on is not None and born_on > rules.today:
+        raise BadRow(Reason.BIRTH_IN_FUTURE)
+    sex = fields[AT["plec"]].strip()
+    if sex not in ("", "K", "M"):
+        raise BadRow(Reason.SEX_FORM)
+    citizenships = clean(fields[AT["obywatelstwo"]]).upper()
+    if citizenships and not _COUNTRIES.fullmatch(citizenships):
+        raise BadRow(Reason.CITIZENSHIP_FORM)
+    pesel = _pesel(fields, born_on, sex, rules.today)
+    if pesel is None and "PL" in citizenships.split("|"):
+        raise BadRow(Reason.PESEL_MISSING)
+    document = _document(fields, remarks, is_needed=pesel is None)
+    mac = rules.mac
+    return Identity(
+        album=_album(fields),
+        given_name=names[0],
+        middle_name=names[1],
+        surname_prefix=names[2],
+        surname=names[3],
+        previous_surname=names[4],
+        born_on=born_on or (pesel.born_on if pesel else None),
+        sex=sex or (pesel.sex if pesel else ""),
+        citizenships=citizenships,
+        private_mail=_mail(fields, remarks),
+        pesel_mac=mac(national_ids.PESEL_USE, pesel.number) if pesel else None,
+        pesel_end_mac=mac(national_ids.PESEL_END_USE, national_ids.last_four(pesel.number)) if pesel else None,
+        document_mac=mac(national_ids.DOCUMENT_USE, ":".join(document)) if document else None,
+        document_end_mac=mac(national_ids.DOCUMENT_END_USE, national_ids.last_four(document[1])) if document else None,
+    )
+
+
+def _names(fields: Sequence[str], remarks: list[Remark]) -> tuple[str, str, str, str, str]:
+    raw = fields[AT["imie"] : AT["nazwisko_poprzednie"] + 1]
+    given, middle, prefix, surname, previous = map(clean_name, raw)
+    if not given and not surname:
+        raise BadRow(Reason.NAME_MISSING)
+    for name in (given, middle, prefix, surname, previous):
+        if name and (fault := fault_of(name)):
+            raise BadRow(Reason(fault.value))
+    together = given + surname
+    if not together.isascii() and mixes_scripts(together):
+        raise BadRow(Reason.NAME_MIXED_SCRIPTS)
+    if any(
+        len(text) > 1 and text.isupper() and text != name
+        for text, name in zip(raw, (given, middle, prefix, surname, previous), strict=True)
+    ):
+        remarks.append(Remark.NAME_IN_CAPITALS)
+    return given, middle, prefix.lower() if raw[2].isupper() else prefix, surname, previous
+
+
+def _album(fields: Sequence[str]) -> str | None:
+    text = clean(fields[AT["nr_albumu"]])
+    if not text:
+        return None
+    if not _ALBUM.fullmatch(text):
+        raise BadRow(Reason.ALBUM_FORM)
+    return text
+
+
+def _pesel(fields: Sequence[str], born_on: date | None, sex: str, today: date) -> Pesel | None:
+    text = clean(fields[AT["pesel"]])
+    if not text:
+        return None
+    found = national_ids.parse_pesel(text)
+    fault = found if isinstance(found, PeselFault) else national_ids.contradiction(found, born_on, sex, today)
+    if fault is not None:
+        raise BadRow(Reason(fault.value))
+    assert isinstance(found, Pesel)
+    return found
+
+
+def _document(fields: Sequence[str], remarks: list[Remark], *, is_needed: bool) -> tuple[str, str] | None:
+    """Return country and number. The kind of document is not kept: nothing is decided by it."""
+    text, country = clean(fields[AT["dok_numer"]]), clean(fields[AT["dok_kraj"]]).upper()
+    if not text:
+        if is_needed:
+            raise BadRow(Reason.IDENTITY_MISSING)
+        return None
+    number = national_ids.parse_document(text)
+    if number is not None and re.fullmatch(r"[A-Z]{2,3}", country):
+        return country, number
+    if is_needed:
+        raise BadRow(Reason.DOCUMENT_FORM)
+    remarks.append(Remark.DOCUMENT_UNUSABLE)
+    return None
+
+
+def _mail(fields: Sequence[str], remarks: list[Remark]) -> str:
+    """A private address that cannot be one costs the letter, not the account: it says nothing about who somebody is."""
+    text = clean(fields[AT["email_prywatny"]])
+    if text and (len(text) > 254 or not _MAIL.fullmatch(text)):
+        remarks.append(Remark.MAIL_UNUSABLE)
+        return ""
+    return text
+
+
+def _date(field: str) -> date | None:
+    text = field.strip()
+    if not text:
+        return None
+    # date.fromisoformat alone also takes 20261001 and 2026-W40-4.
+    if not _DATE.fullmatch(text):
+        raise BadRow(Reason.DATE_FORM)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadRow(Reason.DATE_FORM) from None
+    if not 1850 <= day.year <= 2200:
+        raise BadRow(Reason.DATE_FORM)
+    return day

@@ -1,0 +1,43 @@
+"""`[registry]`: what is believed of an export, and when a whole file is refused."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from idp.settings import Section
+
+
+class RegistrySettings(Section):
+    """`[registry]`: limits on shares count only above their floor, so that a small file is judged row by row."""
+
+    bad_rows_share: Annotated[
+        float, "A file with a larger share of bad rows is refused whole: its columns are shifted.", Field(ge=0, le=1)
+    ] = 0.10
+    bad_rows_floor: Annotated[int, "So few bad rows never refuse a file.", Field(ge=0)] = 20
+    fewer_people_share: Annotated[
+        float,
+        "A full file that lacks a larger share of the last full file's people is refused: it is a part.",
+        Field(ge=0, le=1),
+    ] = 0.05
+    fewer_people_floor: Annotated[int, "So few missing people never refuse a file.", Field(ge=0)] = 5
+    identity_changes_share: Annotated[
+        float,
+        "A file that changes names, birth dates or national ids of a larger share of its people is refused.",
+        Field(ge=0, le=1),
+    ] = 0.05
+    identity_changes_floor: Annotated[int, "So few such changes never refuse a file.", Field(ge=0)] = 20
+    fill_drop_share: Annotated[
+        float,
+        "A full file of 100 rows or more whose column is filled in a share of rows so much smaller than in the last"
+        " full file is refused.",
+        Field(ge=0, le=1),
+    ] = 0.20
+    clock_skew_s: Annotated[
+        int, "Seconds by which the registry's clock may be ahead of ours before its times are disbelieved.", Field(ge=0)
+    ] = 300
+    quarantine_days: Annotated[
+        int, "Days after which a row kept aside is purged when no file has brought it again.", Field(ge=1)
+    ] = 90
+    chunk_people: Annotated[
+        int, "People per transaction of an import; others may write in between.", Field(ge=1, le=10_000)
+    ] = 1000

@@ -1,0 +1,235 @@
+"""One pass over an export: who is in it, where their rows stand, and whose rows are not those that were last taken.
+
+What is kept per person and row is a few plain numbers, so that memory stays small for a million people; a row's text is
+read again only where it has to be looked at. Most people in most files have not changed, and their rows are never read.
+"""
+
+import os
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from idp.people.names import clean
+from idp.registry.guards import too_many_bad_rows
+from idp.registry.reasons import Reason
+from idp.registry.rows import AT, COLUMNS
+from idp.registry.source import Progress, Source, quoted_row, split
+
+MASK: Final = (1 << 63) - 1  # what a signed 64-bit column of the database holds
+_PLACE_BITS: Final = 29
+_PLACES: Final = (1 << _PLACE_BITS) - 1
+_SEPARATORS: Final = len(COLUMNS) - 1
+_SAMPLED_IN_FULL: Final = 20_000  # rows; of larger files every 16th is enough to tell how full a column is
+_NONE: Final = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Misshapen:
+    """A row that is no row: its person cannot be told, or not safely."""
+
+    line: int
+    text: str
+    reason: Reason
+    os_id: str  # "" unless the row begins with one
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a file holds. A person is a place 0, 1, 2 … in order of appearance, a row likewise."""
+
+    source: Source
+    place_of: dict[int, int] = field(default_factory=dict)  # by os_id
+    os_ids: "array[int]" = field(default_factory=lambda: array("Q"))
+    sums: "array[int]" = field(default_factory=lambda: array("Q"))  # of the keyed digests of a person's rows
+    last_rows: "array[int]" = field(default_factory=lambda: array("q"))
+    rows_before: "array[int]" = field(default_factory=lambda: array("q"))  # by row: the person's row before it, or -1
+    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
+    lengths: "array[int]" = field(default_factory=lambda: array("I"))
+    lines: "array[int]" = field(default_factory=lambda: array("L"))
+    claims: "array[int]" = field(default_factory=lambda: array("Q"))  # album number and place in one number
+    misshapen: list[Misshapen] = field(default_factory=list)
+    fill: dict[str, float] = field(default_factory=dict)
+    same: bytearray = field(default_factory=bytearray)  # by place: 1 when the rows are those last taken
+    stored: int = 0  # people of the store who are in the file
+    stored_in_all: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of the file, misshapen ones too."""
+        return len(self.offsets) + len(self.misshapen)
+
+    @property
+    def people(self) -> int:
+        return len(self.os_ids)
+
+    def digest(self, place: int) -> int:
+        """Return a person's digest: the order of rows means nothing to it. Never 0, which means `look again`."""
+        return self.sums[place] or 1
+
+    def compare(self, stored: Iterable[tuple[str, int]]) -> None:
+        """Mark whose rows are those last taken; `stored` are (os_id, digest) pairs."""
+        self.same = bytearray(self.people)
+        place_of, sums, same = self.place_of, self.sums, self.same
+        for os_id, digest in stored:
+            self.stored_in_all += 1
+            place = place_of.get(int(os_id))
+            if place is not None:
+                self.stored += 1
+                if digest and digest == (sums[place] or 1):
+                    same[place] = 1
+
+    def to_examine(self) -> Iterator[int]:
+        """Yield the places of people whose rows have to be looked at."""
+        return (place for place, same in enumerate(self.same) if not same)
+
+    def texts(self, place: int) -> list[tuple[int, str]]:
+        """Return line and text of each of a person's rows."""
+        descriptor = self.source.file.fileno()
+        found = []
+        row = self.last_rows[place]
+        while row >= 0:
+            text = os.pread(descriptor, self.lengths[row], self.offsets[row]).decode()
+            found.append((self.lines[row], text))
+            row = self.rows_before[row]
+        return found[::-1]
+
+    def add(self, row: "_RawRow", os_id: int, album: int, digest: int) -> None:
+        """Note a well-formed row."""
+        place = self.place_of.get(os_id)
+        if place is None:
+            place = self.place_of[os_id] = len(self.os_ids)
+            self.os_ids.append(os_id)
+            self.sums.append(0)
+            self.last_rows.append(-1)
+        self.sums[place] = (self.sums[place] + digest) & MASK
+        self.rows_before.append(self.last_rows[place])
+        self.last_rows[place] = len(self.offsets)
+        self.offsets.append(row.offset)
+        self.lengths.append(len(row.raw))
+        self.lines.append(row.line)
+        if album != _NONE:
+            self.claims.append(album << _PLACE_BITS | place)
+
+    def contested(self) -> Iterator[tuple[int, list[int]]]:
+        """Yield each album number that several people's rows carry, with their places."""
+        for number, claims in groupby(sorted(self.claims), key=lambda claim: claim >> _PLACE_BITS):
+            places = {claim & _PLACES for claim in claims}
+            if len(places) > 1:
+                yield number, sorted(places)
+
+
+def survey(source: Source, row_key: bytes, most_misshapen: int | None, progress: Progress) -> Survey:
+    """Return what stands where in a proved file.
+
+    Shape:   row_key: secret, since digests are stored and a row holds a PESEL among values that can be guessed
+             most_misshapen: so many rows without form are borne (None: any number)
+    Raises:  RefusedSource
+    """
+    found = Survey(source)
+    keyed = blake2b(key=row_key, digest_size=8)
+    fill = _Fill(every=1 if source.lines <= _SAMPLED_IN_FULL else 16)
+    for row in _rows(source, progress):
+        os_id, album = _key(row) if row.reason is None else (_NONE, _NONE)
+        if os_id in (0, _NONE):
+            found.misshapen.append(_misshapen(row.line, row.raw, row.reason or Reason.OS_ID_FORM))
+            if most_misshapen is not None and len(found.misshapen) > most_misshapen:
+                reasons = Counter(one.reason.value for one in found.misshapen)
+                raise too_many_bad_rows(reasons, source.lines - 1)
+            continue
+        digest = keyed.copy()
+        digest.update(row.raw.rstrip(b"\r\n"))
+        found.add(row, os_id, album, int.from_bytes(digest.digest(), "little"))
+        fill.add(row)
+    found.fill = fill.shares()
+    return found
+
+
+class _RawRow(NamedTuple):
+    offset: int
+    line: int
+    raw: bytes
+    fields: list[str] | None  # None: no quotation marks, so every separator separates
+    reason: Reason | None  # why it is no row
+
+
+def _rows(source: Source, progress: Progress) -> Iterator[_RawRow]:
+    offset, line = source.rows_at, 1
+    file = source.file
+    file.seek(offset)
+    for raw in file:
+        line += 1
+        count, fields, reason = 1, None, None
+        if b'"' in raw:
+            quoted = quoted_row(raw, file)
+            if quoted is None:
+                reason = Reason.QUOTING
+            else:
+                raw, fields, count = quoted
+        elif raw.count(b";") != _SEPARATORS:
+            reason = Reason.COLUMNS
+        if reason is None or raw.strip():  # empty lines are nothing
+            yield _RawRow(offset, line, raw, fields, reason)
+        offset += len(raw)
+        line += count - 1
+        if not line & 0x3FFF:
+            progress("reading", source.size + offset, 2 * source.size)
+
+
+def _key(row: _RawRow) -> tuple[int, int]:
+    """Return os_id and album number, each _NONE when the field has not its form."""
+    if row.fields is None:
+        os_id, album, _ = row.raw.split(b";", 2)
+    else:
+        os_id, album = row.fields[0].encode(), row.fields[1].encode()
+    return _number(os_id, 18), _number(album, 10)
+
+
+class _Fill:
+    """Counts in how many rows each column is filled; a sample is enough."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.seen = self.sampled = 0
+        self.filled = [0] * len(COLUMNS)
+
+    def add(self, row: _RawRow) -> None:
+        self.seen += 1
+        if self.seen % self.every:
+            return
+        self.sampled += 1
+        fields = row.fields if row.fields is not None else row.raw.decode().split(";")
+        for column, text in enumerate(fields):
+            if text and not text.isspace():
+                self.filled[column] += 1
+
+    def shares(self) -> dict[str, float]:
+        return {name: self.filled[AT[name]] / self.sampled if self.sampled else 0.0 for name in COLUMNS}
+
+
+def os_id_of(text: str) -> str:
+    """Return the os_id with which a row's text begins, or ""."""
+    number = _number(text.split(";", 1)[0].encode(), 18)
+    return "" if number in (0, _NONE) else str(number)
+
+
+def album_number_of(text: str) -> str:
+    """Return the album number in a row's text without leading zeros, or ""."""
+    number = _number(split(text)[1].encode(), 10)
+    return "" if number == _NONE else str(number)
+
+
+def _number(field: bytes, longest: int) -> int:
+    """Return the number that a field is, or _NONE. Leading zeros mean nothing: `os_id` is an integer (DOMAIN 1)."""
+    if field.isdigit() and len(field) <= longest:
+        return int(field)
+    text = clean(field.decode())
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else _NONE
+
+
+def _misshapen(line: int, raw: bytes, reason: Reason) -> Misshapen:
+    text = raw.decode()
+    return Misshapen(line, text, reason, os_id_of(text))

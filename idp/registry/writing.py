@@ -1,0 +1,118 @@
+"""Carry decisions out: one transaction for some people, with everything that follows from their change."""
+
+import random
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from idp.audit import words
+from idp.audit.events import Event, new_id, record_all
+from idp.people.identifiers import new_uid
+from idp.people.lifecycle import Access
+from idp.registry.decisions import Decision
+from idp.registry.results import Counts
+from idp.store import people, registry
+from idp.store.accounts import set_enabled
+from idp.store.people import NewPerson, PersonUpdate
+from idp.store.provisioning import mark_many_dirty
+
+_RANDOM = random.SystemRandom()
+
+
+class ImportRun(msgspec.Struct, frozen=True):
+    """Which import writes, for provenance and events."""
+
+    import_id: str
+    digest: str  # of the file
+    is_delta: bool
+    actor: str
+
+
+def write(connection: Connection, at: datetime, run: ImportRun, decisions: Sequence[Decision], counts: Counts) -> None:
+    """Write people, accounts, names, quarantine, marks for provisioning and events of some decisions.
+
+    Effect:  all of it in the caller's transaction; adds to `counts` what only the store can tell
+    """
+    added = _with_names(connection, [decision.add for decision in decisions if decision.add is not None])
+    known = [(decision, decision.update) for decision in decisions if decision.update is not None]
+    people.add_people(connection, added, run.import_id, at)
+    people.change_people(connection, [update for _, update in known], run.import_id, at)
+    changed = [(decision, update) for decision, update in known if decision.fields or decision.access]
+    _follow(connection, at, changed)
+    mark_many_dirty(connection, [new.person_id for new in added] + [update.person_id for _, update in changed])
+    _write_quarantine(connection, at, run, decisions, counts)
+    record_all(connection, at.timestamp(), _person_events(run, added, changed))
+    _record_same_pesel(connection, at, run, decisions, counts)
+
+
+def _follow(connection: Connection, at: datetime, changed: Iterable[tuple[Decision, PersonUpdate]]) -> None:
+    """Bring names on the ledger, accounts' names and the right to sign in after what changed."""
+    changed = list(changed)
+    albums = {update.person_id: decision.first_album for decision, update in changed if decision.first_album}
+    people.give_albums(connection, albums, at)
+    names = {update.person_id: update.identity.display_name for decision, update in changed if decision.fields}
+    people.rename_accounts(connection, names)
+    for decision, update in changed:
+        if decision.access is not None:
+            set_enabled(connection, update.person_id, decision.access is Access.ACTIVE)
+
+
+def _with_names(connection: Connection, fresh: Sequence[NewPerson]) -> list[NewPerson]:
+    """Return new people with keys of ours and with uids that nobody ever had."""
+    uids: set[str] = set()
+    while len(uids) < len(fresh):
+        more = {new_uid(_RANDOM) for _ in range(len(fresh) - len(uids))}
+        uids |= more - people.uids_given_among(connection, more)
+    return [
+        msgspec.structs.replace(new, person_id=uuid.uuid4().hex, uid=uid) for new, uid in zip(fresh, uids, strict=True)
+    ]
+
+
+def _write_quarantine(
+    connection: Connection, at: datetime, run: ImportRun, decisions: Sequence[Decision], counts: Counts
+) -> None:
+    """Keep bad rows aside, and purge those for which this file has better ones."""
+    asides = [row for decision in decisions for row in decision.aside]
+    registry.keep_aside(connection, asides, run.import_id, run.digest, at, iter(new_id, ""))
+    people.forget_digests(connection, [one.os_id for one in decisions if one.look_again and one.os_id])
+    spoken_of = {one.os_id: one for one in decisions if one.os_id and (one.settled or one.aside)}
+    with_rows = registry.people_with_kept_rows(connection, list(spoken_of))
+    if not run.is_delta:  # a full file says everything about a person anew
+        counts.settled += registry.settle(connection, with_rows, run.import_id, None)
+        return
+    for os_id in with_rows:
+        programmes = {*spoken_of[os_id].settled, *(row.programme for row in spoken_of[os_id].aside)}
+        counts.settled += registry.settle(connection, [os_id], run.import_id, programmes)
+
+
+def _person_events(
+    run: ImportRun, added: Iterable[NewPerson], changed: Iterable[tuple[Decision, PersonUpdate]]
+) -> Iterable[Event]:
+    for new in added:
+        source = {"import": run.import_id, "line": new.line}
+        yield Event(words.PERSON_ADDED, new.person_id, run.actor, data=source | {"access": new.access.value})
+    for decision, update in changed:
+        data: dict[str, object] = {"import": run.import_id, "line": update.line, "fields": list(decision.fields)}
+        if decision.access is not None:
+            data["access"] = decision.access.value
+        yield Event(words.PERSON_CHANGED, update.person_id, run.actor, data=data)
+
+
+def _record_same_pesel(
+    connection: Connection, at: datetime, run: ImportRun, decisions: Iterable[Decision], counts: Counts
+) -> None:
+    """Note who now has a PESEL that somebody else has, too. Both stay: only a human can tell whether they are one."""
+    fresh = {decision.new_pesel for decision in decisions if decision.new_pesel}
+    groups = people.sharing_pesel(connection, fresh) if fresh else {}
+    counts.same_pesel += len(groups)
+    record_all(
+        connection,
+        at.timestamp(),
+        (
+            Event(words.PERSON_SAME_PESEL, group[-1], run.actor, data={"others": group[:-1]})
+            for group in groups.values()
+        ),
+    )
