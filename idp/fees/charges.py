@@ -11,11 +11,12 @@ from idp.errors import Conflict, IdpError, InvalidInput, NotFound
 from idp.fees.database import Database
 from idp.fees.journal import CHARGE_RECORDED, Event, record
 from idp.fees.ledger import add_charges, charges_by_reference
-from idp.fees.lists import Recorded, refuse_list
+from idp.fees.lists import MAX_REFERENCE, Recorded, refuse_list
 from idp.fees.money import Money
 from idp.fees.settings import AccountKind
 from idp.fees.student_records import album_number
 from idp.fees.student_tables import ids_by_album
+from idp.fees.texts import clean
 from idp.fees.values import Charge
 
 MAX_TITLE = 200
@@ -77,12 +78,13 @@ def _charge(new: NewCharge, kinds: Mapping[str, AccountKind], students: Mapping[
     student_id = students.get(album_number(new.album))
     if student_id is None:
         raise NotFound(f"No student has the album number {new.album[:20]!r}.")
-    if not 0 < len(new.title) <= MAX_TITLE or len(new.title_en) > MAX_TITLE:
+    title, title_en, reference = clean(new.title), clean(new.title_en), clean(new.reference)
+    if not 0 < len(title) <= MAX_TITLE or len(title_en) > MAX_TITLE:
         raise InvalidInput(f"A title has 1 to {MAX_TITLE} characters.")
-    if not 0 < len(new.reference) <= 64:
+    if not 0 < len(reference) <= MAX_REFERENCE:
         raise InvalidInput("A reference has 1 to 64 characters.")
     amount = Money(new.minor, kinds[new.kind].currency)
-    return Charge(0, student_id, new.kind, new.title, new.title_en, amount, new.due_on, new.reference)
+    return Charge(0, student_id, new.kind, title, title_en, amount, new.due_on, reference)
 
 
 def _event(charge: Charge, album: str, actor: str) -> Event:

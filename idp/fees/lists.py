@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from idp.errors import IdpError, InvalidInput
 
 SHOWN = 20
+MAX_REFERENCE = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from idp.fees.database import Database
 from idp.fees.days import today
 from idp.fees.journal import PAYMENT_RECORDED, Event, record
 from idp.fees.ledger import accounts_by_number, add_payments, payments_by_reference
-from idp.fees.lists import Recorded, refuse_list
+from idp.fees.lists import MAX_REFERENCE, Recorded, refuse_list
 from idp.fees.money import Money
+from idp.fees.texts import clean
 from idp.fees.values import Account, Payment
 
 
@@ -74,12 +75,11 @@ def _payment(new: NewPayment, accounts: Mapping[Nrb, Account], day: date) -> Pay
         raise InvalidInput(f"Credited on {new.credited_on}: that day is still to come.")
     if new.ordered_on is not None and new.ordered_on > new.credited_on:
         raise InvalidInput(f"Ordered on {new.ordered_on}, after it was credited on {new.credited_on}.")
-    if not 0 < len(new.reference) <= 64:
+    reference = clean(new.reference)
+    if not 0 < len(reference) <= MAX_REFERENCE:
         raise InvalidInput("A reference has 1 to 64 characters.")
     amount = Money(new.minor, account.currency)
-    return Payment(
-        0, account.student_id, account.nrb, account.kind, amount, new.ordered_on, new.credited_on, new.reference
-    )
+    return Payment(0, account.student_id, account.nrb, account.kind, amount, new.ordered_on, new.credited_on, reference)
 
 
 def _event(payment: Payment, actor: str) -> Event:

@@ -9,6 +9,10 @@ from idp.fees.students_file import BadRow, Row
 from idp.fees.values import Programme
 
 
+Claims = dict[str, dict[str, str]]
+"""Album number -> who claims it (os_id) -> the album as written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dated:
     """A programme and when the registry last changed it."""
@@ -38,14 +42,15 @@ def records_of(rows: Iterable[Row], owners: Mapping[str, str]) -> tuple[list[Stu
     """Return the students of a file, and the rows that contradict each other.
 
     Shape:   owners: album number -> os_id of everybody stored
-             one student with two albums, and two students with one: all their rows are bad, for a human must decide
+             one student with two albums, and two students with one: all their rows are bad, for a human must decide;
+             of 007 and 7, which are one number, it belongs to who has it, or else who was registered first
     """
     of_person: dict[str, list[Row]] = defaultdict(list)
-    claims: dict[str, set[str]] = defaultdict(set)
+    claims: Claims = defaultdict(dict)
     for row in rows:
         of_person[row.os_id].append(row)
         if row.album:
-            claims[album_number(row.album)].add(row.os_id)
+            claims[album_number(row.album)][row.os_id] = row.album
     records: list[StudentRecord] = []
     bad: list[BadRow] = []
     for os_id, own in of_person.items():
@@ -67,17 +72,17 @@ def merged(stored: StudentRecord, fresh: StudentRecord) -> StudentRecord:
     )
 
 
-def _contradiction(
-    os_id: str, rows: Iterable[Row], claims: Mapping[str, set[str]], owners: Mapping[str, str]
-) -> str | None:
+def _contradiction(os_id: str, rows: Iterable[Row], claims: Claims, owners: Mapping[str, str]) -> str | None:
     numbers = {album_number(row.album) for row in rows if row.album}
     if len(numbers) > 1:
         return "nr_albumu: one person with two albums"
     for number in numbers:
-        if len(claims[number]) > 1:
+        rivals, owner = claims[number], owners.get(number)
+        if sum(album == rivals[os_id] for album in rivals.values()) > 1:
             return "nr_albumu: two people with one album"
-        if owners.get(number, os_id) != os_id:
-            return "nr_albumu: belongs to somebody else here"
+        first = min(rivals, key=lambda rival: (rival != owner, int(rival)))
+        if owner not in (None, os_id) or first != os_id:
+            return "nr_albumu: belongs to somebody else"
     return None
 
 

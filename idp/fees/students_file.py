@@ -4,13 +4,13 @@ import csv
 import hashlib
 import io
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from idp.errors import InvalidInput, RefusedSource
+from idp.fees.texts import clean
 from idp.fees.values import Programme
 
 COLUMNS = (
@@ -40,7 +40,9 @@ STATUSES = frozenset(
         "graduated_diploma",
     }
 )
+SEPARATOR = ";"
 MAX_NAME = 64
+MAX_LINES_OF_ROW = 20
 CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -160,19 +162,32 @@ def changed_at_of(raw: RawRow, now: datetime) -> datetime:
 
 
 def _rows(name: str, text: str) -> Iterator[RawRow]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";", strict=True)
+    lines = list(io.StringIO(text, newline="\n"))
+    header, at = _row(lines, 0, width=0) if lines else ([], 1)
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise RefusedSource(f"{name}: no registry export; missing columns: {', '.join(missing)}", "header")
+    while at < len(lines):
+        cells, taken = _row(lines, at, len(header))
+        if lines[at].strip():
+            yield RawRow(at + 1, dict(zip(header, cells, strict=True)) if len(cells) == len(header) else {})
+        at += taken
+
+
+def _row(lines: Sequence[str], at: int, width: int) -> tuple[list[str], int]:
+    """Return the cells of the row that begins at a line, and how many lines it has.
+
+    A stray quotation mark spoils its own row only: what would swallow whole rows behind it is no quoted newline.
+    """
+    if '"' not in lines[at]:
+        return lines[at].rstrip("\r\n").split(SEPARATOR), 1
+    reader = csv.reader(lines[at : at + MAX_LINES_OF_ROW], delimiter=SEPARATOR, strict=True)
     try:
-        header = next(reader, [])
-        missing = [column for column in COLUMNS if column not in header]
-        if missing:
-            raise RefusedSource(f"{name}: no registry export; missing columns: {', '.join(missing)}", "header")
-        line = reader.line_num + 1
-        for cells in reader:
-            if cells:
-                yield RawRow(line, dict(zip(header, cells, strict=False)) if len(cells) == len(header) else {})
-            line = reader.line_num + 1
-    except csv.Error as exc:
-        raise RefusedSource(f"{name}: line {reader.line_num}: broken quotes or a broken row: {exc}", "quotes") from exc
+        cells = next(reader, [])
+    except csv.Error:
+        return [], 1
+    swallowed = any(line.count(SEPARATOR) >= width - 1 for line in lines[at + 1 : at + reader.line_num])
+    return ([], 1) if swallowed else (cells, reader.line_num)
 
 
 def _album(raw: RawRow) -> str | None:
@@ -183,17 +198,24 @@ def _album(raw: RawRow) -> str | None:
 
 
 def _name(raw: RawRow, column: str) -> str:
-    text = clean(raw.cells[column])
+    text = _text(raw, column)
     if len(text) > MAX_NAME:
         raise InvalidInput(f"{column}: longer than {MAX_NAME} characters")
     return text
 
 
 def _required(raw: RawRow, column: str, longest: int) -> str:
-    text = clean(raw.cells[column])
+    text = _text(raw, column)
     if not 0 < len(text) <= longest:
         raise InvalidInput(f"{column}: must be there, up to {longest} characters")
     return text
+
+
+def _text(raw: RawRow, column: str) -> str:
+    try:
+        return clean(raw.cells[column])
+    except InvalidInput as mistake:
+        raise InvalidInput(f"{column}: {mistake}") from None
 
 
 def _date(raw: RawRow, column: str) -> date:
@@ -201,9 +223,3 @@ def _date(raw: RawRow, column: str) -> date:
         return date.fromisoformat(raw.cells[column].strip())
     except ValueError:
         raise InvalidInput(f"{column}: no date like 2026-10-01") from None
-
-
-def clean(text: str) -> str:
-    """Return `text` composed (NFC), without invisible characters, blanks reduced to single spaces."""
-    visible = "".join(letter for letter in unicodedata.normalize("NFC", text) if unicodedata.category(letter) != "Cf")
-    return " ".join(visible.split())

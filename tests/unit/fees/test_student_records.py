@@ -47,7 +47,6 @@ def test_an_album_that_only_one_of_the_rows_names_is_taken() -> None:
     [
         ([row(nr_albumu="1"), row(nr_albumu="2", prog_kod="B")], {}, "one person with two albums"),
         ([row(os_id="1"), row(os_id="2")], {}, "two people with one album"),
-        ([row(os_id="1", nr_albumu="7"), row(os_id="2", nr_albumu="007")], {}, "two people with one album"),
         ([row(nr_albumu="0012345")], {"12345": "9"}, "belongs to somebody else"),
     ],
 )
@@ -57,6 +56,16 @@ def test_contradicting_albums_make_all_rows_concerned_bad(rows: list[Row], owner
     assert records == []
     assert len(bad) == len(rows)
     assert all(reason in one.reason for one in bad)
+
+
+@pytest.mark.parametrize(("owners", "keeps"), [({}, "9"), ({"7": "10"}, "10")])
+def test_of_two_albums_that_differ_by_zeros_the_owners_or_the_first_registered_ones_is_kept(
+    owners: dict[str, str], keeps: str
+) -> None:
+    records, bad = records_of([row(os_id="10", nr_albumu="7"), row(os_id="9", nr_albumu="007")], owners)
+
+    assert [record.os_id for record in records] == [keeps]
+    assert ["belongs to somebody else" in one.reason for one in bad] == [True]
 
 
 def test_albums_that_differ_by_leading_zeros_only_are_one_album() -> None:

@@ -118,10 +118,24 @@ def test_an_export_without_rows_says_nothing_and_is_refused(tmp_path: Path) -> N
     assert refusal.value.reason == "empty"
 
 
-def test_a_quote_that_never_closes_is_refused_because_it_swallows_people(tmp_path: Path) -> None:
-    file = registry_export(tmp_path / "export.csv", [student_row(imie='"Jan'), student_row(os_id="1002")])
+def test_a_stray_quotation_mark_spoils_its_own_row_and_swallows_nobody(tmp_path: Path) -> None:
+    rows = [student_row(imie='"Jan'), student_row(os_id="1002"), student_row(imie='"J"an'), student_row(os_id="1004")]
 
-    with pytest.raises(RefusedSource) as refusal:
-        read_students_file(file)
+    source = read_students_file(registry_export(tmp_path / "export.csv", rows))
 
-    assert refusal.value.reason == "quotes"
+    assert [raw.line for raw in source.rows] == [2, 3, 4, 5]
+    assert [raw.cells.get("os_id") for raw in source.rows] == [None, "1002", None, "1004"]
+
+
+def test_a_row_that_was_cut_off_is_bad_and_the_others_are_not(tmp_path: Path) -> None:
+    file = registry_export(tmp_path / "export.csv", [student_row(), student_row(os_id="1002")])
+    text = file.read_text(encoding="utf-8")
+
+    source = read_students_file(written(tmp_path, text[: len(text) - 40].encode()))
+
+    assert [bool(raw.cells) for raw in source.rows] == [True, False]
+
+
+def test_characters_that_no_database_keeps_make_a_row_bad() -> None:
+    with pytest.raises(InvalidInput, match="nazwisko"):
+        parsed(nazwisko="Now\x00ak")
