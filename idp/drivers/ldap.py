@@ -35,7 +35,8 @@ from idp.drivers.ldap_values import (
 )
 from idp.errors import Conflict, NotFound, TargetRejected, TargetUnavailable
 
-ENTRY_WITHOUT_PASSWORD = 48
+ENTRY_WITHOUT_PASSWORD, NOT_A_NAME = 48, 34
+NOT_THIS_PASSWORD = frozenset({INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOUT_PASSWORD, NOT_A_NAME})
 
 
 class Directory:
@@ -63,7 +64,7 @@ class Directory:
             code = _bind(connection, dn, password)
             if code == SUCCESS:
                 return _is_same_dn(_who_am_i(connection), dn)
-            if code in (INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOUT_PASSWORD):
+            if code in NOT_THIS_PASSWORD:
                 return False
             raise TargetUnavailable(f"the directory answered a bind with code {code}")
 

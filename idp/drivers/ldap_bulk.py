@@ -1,7 +1,7 @@
 """Many LDAP operations over one connection: everybody read as a stream, many writes in flight at once (python-ldap)."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -55,7 +55,9 @@ class BulkLdap:
         with suppress(ldap.LDAPError):  # it was lost already
             self._connection.unbind_s()
 
-    def stream(self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one") -> Iterator[LdapEntry]:
+    def stream(
+        self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one"
+    ) -> Generator[LdapEntry, None, None]:
         """Yield every entry that matches, as it arrives; build `filter_` with idp.drivers.ldap_values.
 
         Raises:  TargetUnavailable, TargetRejected; also when the server cut the answer short: a part of the people

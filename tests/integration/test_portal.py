@@ -337,6 +337,7 @@ def test_staff_join_by_a_link_and_see_their_role_and_no_students_pages(
 
     assert "Anna Nowak" in text_of(home)
     assert "operator" in text_of(home)
+    assert "My data" not in text_of(home) + text_of(estudent.open("/help/account"))
     assert estudent.open("/data").status_code == 403
     assert estudent.open("/software/mail").status_code == 403
 

@@ -26,7 +26,7 @@ from idp.drivers.ldap_values import (
     equals,
     rdn,
 )
-from idp.errors import Conflict, IdpError, NotFound, TargetRejected
+from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.provisioning.values import Change, Entry, Outcome
 from idp.settings import Section
@@ -131,9 +131,8 @@ class LdapTarget:
         try:
             for write in self._writes(change):
                 self._single.write(write)
-        except (Conflict, NotFound) as exc:
-            found = self.read_one(change.person_id, change.name)
-            if found != change.after:
+        except (Conflict, NotFound, TargetRejected) as exc:
+            if self.read_one(change.person_id, change.name) != change.after:
                 raise TargetRejected(str(exc)) from exc
 
     def ping(self) -> None:
@@ -200,13 +199,13 @@ class LdapTarget:
 
     def _settled(self, bulk: BulkLdap, change: Change, error: IdpError | None) -> IdpError | None:
         """Return what is left of an error: a write that was done before, its answer lost, is no error."""
-        if not isinstance(error, Conflict | NotFound):
+        if error is None or isinstance(error, TargetUnavailable):
             return error
         found = next(self._read(bulk, [change.person_id]), None)
         if found == change.after:
             return None
-        if found is None or change.after is None:
-            return TargetRejected(f"{error}; the entry is not ours, or went meanwhile")
+        if found is None or change.after is None or isinstance(error, TargetRejected):
+            return TargetRejected(str(error))
         return _in_turn(bulk, self._writes(Change.update(found, change.after)))
 
     def _writes(self, change: Change) -> Iterator[Write]:

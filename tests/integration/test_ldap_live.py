@@ -1,0 +1,171 @@
+"""One person at once, and what the worker repairs, over a real directory."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.errors import NotFound, TargetRejected, TargetUnavailable
+from idp.provisioning.applying import apply_run
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import LimitSettings
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.clock import ManualClock
+from tests.support.provisioning import (
+    Eyes,
+    add_students,
+    change_person,
+    change_status,
+    choose_mail_name,
+    make_provisioner,
+    mark,
+    waiting,
+)
+from tests.support.students import Student
+
+ANNA = Student("a" * 32, album="123", given_name="Anna", surname="Kowalska")
+JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek")
+MAIL, ALIAS = "anna.kowalska@student.po.edu.pl", "s123@student.po.edu.pl"
+
+
+@pytest.fixture
+def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
+    slapd.reset()
+    yield slapd
+    slapd.start()
+
+
+@pytest.fixture
+def eyes(directory: PrivateSlapd) -> Iterator[Eyes]:
+    eyes = Eyes(directory)
+    yield eyes
+    eyes.directory.close()
+
+
+@pytest.fixture
+def provisioner(databases: Databases, directory: PrivateSlapd, clock: ManualClock) -> Iterator[Provisioner]:
+    made = make_provisioner(databases, directory, clock)
+    yield made
+    made.close()
+
+
+def test_a_person_is_made_and_a_repeat_is_harmless(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+
+    bring_true(provisioner, ANNA.person_id)
+    bring_true(provisioner, ANNA.person_id)
+
+    assert eyes.value(ANNA.uid, "cn") == "Anna Kowalska"
+    assert eyes.entry(JAN.uid) is None
+    assert waiting(databases) == 1  # Jan, of whom nobody asked
+
+
+def test_a_chosen_mail_name_is_there_at_once(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    bring_true(provisioner, ANNA.person_id)
+    choose_mail_name(databases, ANNA.person_id, MAIL, ALIAS)
+
+    bring_true(provisioner, ANNA.person_id)
+
+    entry = eyes.entry(ANNA.uid)
+    assert entry is not None
+    assert (entry.values("mail"), set(entry.values("mailLocalAddress"))) == ((MAIL,), {MAIL, ALIAS})
+    assert waiting(databases) == 0
+    assert make_plan(provisioner, "shell:test").changes == 0
+
+
+def test_what_failed_while_the_directory_was_down_is_repaired_by_the_worker(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd, clock: ManualClock
+) -> None:
+    add_students(databases, keys, [ANNA])
+    bring_true(provisioner, ANNA.person_id)
+    choose_mail_name(databases, ANNA.person_id, MAIL, ALIAS)
+    directory.stop()
+    with pytest.raises(TargetUnavailable):
+        bring_true(provisioner, ANNA.person_id)
+    assert sweep_dirty(provisioner) == 0
+    directory.restart()
+
+    assert sweep_dirty(provisioner) == 0  # put off: not asked again and again
+    clock.advance(provisioner.settings.retry_s + 1)
+    assert sweep_dirty(provisioner) == 1
+
+    assert eyes.value(ANNA.uid, "mail") == MAIL
+    assert waiting(databases) == 0
+
+
+def test_a_few_people_of_an_import_are_brought_true_by_the_worker(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+
+    assert sweep_dirty(provisioner) == 2
+    change_person(databases, JAN.person_id, surname="Nowak")
+    assert sweep_dirty(provisioner) == 1
+
+    assert eyes.value(JAN.uid, "sn") == "Nowak"
+    assert (waiting(databases), sweep_dirty(provisioner)) == (0, 0)
+
+
+def test_many_people_of_an_import_wait_for_a_run(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, sweep_people=1)
+    add_students(databases, keys, [ANNA, JAN])
+
+    assert sweep_dirty(provisioner) == 0
+    assert eyes.entry(ANNA.uid) is None
+    assert apply_run(provisioner, make_plan(provisioner, "shell:test").run_id, "shell:test").is_complete
+    assert waiting(databases) == 0
+    provisioner.close()
+
+
+def test_the_worker_keeps_to_the_limits(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, LimitSettings(disable_share=0, disable_floor=1))
+    add_students(databases, keys, [ANNA, JAN])
+    sweep_dirty(provisioner)
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "suspended")
+
+    assert sweep_dirty(provisioner) == 0
+    assert eyes.value(ANNA.uid, "idpStatus") == "active"
+    assert waiting(databases) == 2
+    provisioner.close()
+
+
+def test_a_crowd_of_an_import_does_not_hold_up_a_persons_own_act(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, sweep_people=1)
+    add_students(databases, keys, [ANNA, JAN, Student("c" * 32, album="300")])
+    mark(databases, [ANNA.person_id], live=True)
+
+    assert sweep_dirty(provisioner) == 1
+    assert eyes.value(ANNA.uid, "cn") == "Anna Kowalska"
+    provisioner.close()
+
+
+def test_a_name_that_another_entry_holds_is_refused_and_the_entry_stays(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
+) -> None:
+    taken = directory.settings.person_dn(ANNA.uid)
+    eyes.directory.add(taken, {"objectClass": ["inetOrgPerson"], "cn": ["Guest"], "sn": ["Guest"], "uid": [ANNA.uid]})
+    add_students(databases, keys, [ANNA])
+
+    with pytest.raises(TargetRejected):
+        bring_true(provisioner, ANNA.person_id)
+    assert eyes.value(ANNA.uid, "cn") == "Guest"
+
+
+def test_nobody_is_brought_true_who_is_not_known(provisioner: Provisioner) -> None:
+    with pytest.raises(NotFound):
+        bring_true(provisioner, "f" * 32)

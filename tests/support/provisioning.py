@@ -1,0 +1,142 @@
+"""Parts for tests of provisioning: people in the store, the LDAP target over a real slapd, and its eyes."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select, update
+
+from deploy.openldap.private import PrivateSlapd
+from idp.clock import Clock
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_values import LdapEntry, LdapServer
+from idp.people.settings import PeopleSettings
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.targets.ldap import LdapTarget
+from idp.provisioning.targets.ldap import Settings as LdapSettings
+from idp.provisioning.values import Change, Entry
+from idp.store.addresses import NewAddress, give
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.people import enrolment, person
+from idp.store.provisioning import dirty, mark_dirty, mark_many_dirty
+from tests.support.students import SEEN, Student, add_student
+
+ZONE = ZoneInfo("Europe/Warsaw")
+# For tests of anything but the limits: whatever is planned may be done.
+NO_LIMITS = LimitSettings(**{name: 1_000_000 for name in LimitSettings.model_fields if name.endswith("_floor")})
+WRITTEN = ("cn", "sn", "givenName", "displayName", "mail", "mailLocalAddress", "idpAlbum", "idpStatus", "idpOwner")
+
+
+def make_target(slapd: PrivateSlapd, **settings: object) -> LdapTarget:
+    """Return the LDAP target over a running slapd."""
+    return LdapTarget(LdapSettings.model_validate(settings), slapd.settings, slapd.password("provisioning"))
+
+
+def make_provisioner(
+    databases: Databases, slapd: PrivateSlapd, clock: Clock, limits: LimitSettings = NO_LIMITS, **settings: object
+) -> Provisioner:
+    """Return what the steps are given, with the LDAP target alone."""
+    return Provisioner(
+        databases=databases,
+        targets={"ldap": make_target(slapd)},
+        people=PeopleSettings(),
+        settings=ProvisioningSettings.model_validate({"limits": limits, **settings}),
+        zone=ZONE,
+        clock=clock,
+    )
+
+
+def add_students(databases: Databases, keys: Keys, students: Iterable[Student], *, live: bool = False) -> None:
+    """Write students as an import does, marks included."""
+    added = [add_student(databases, keys, student) for student in students]
+    mark(databases, [student.person_id for student in added], live=live)
+
+
+def mark(databases: Databases, person_ids: Sequence[str], *, live: bool = False) -> None:
+    """Mark people, as their own acts or as an import do."""
+    with databases.identity.write() as connection:
+        if live:
+            for person_id in person_ids:
+                mark_dirty(connection, person_id)
+        else:
+            mark_many_dirty(connection, person_ids)
+
+
+def change_person(databases: Databases, person_id: str, **columns: object) -> None:
+    """Change a person's row as an import does."""
+    with databases.identity.write() as connection:
+        connection.execute(update(person).where(person.c.person_id == person_id).values(**columns))
+        mark_many_dirty(connection, [person_id])
+
+
+def change_status(databases: Databases, person_id: str, status: str, since: date = date(2026, 1, 1)) -> None:
+    """Change the status of a person's programmes as an import does."""
+    with databases.identity.write() as connection:
+        connection.execute(
+            update(enrolment).where(enrolment.c.person_id == person_id).values(status=status, status_from=since)
+        )
+        mark_many_dirty(connection, [person_id])
+
+
+def choose_mail_name(databases: Databases, person_id: str, address: str, alias: str) -> None:
+    """Give addresses as the portal does, mark included."""
+    with databases.identity.write() as connection:
+        give(connection, SEEN, person_id, NewAddress(address, address), NewAddress(alias, alias))
+        mark_dirty(connection, person_id)
+
+
+def waiting(databases: Databases) -> int:
+    """Return how many people are marked."""
+    with databases.identity.read() as connection:
+        return connection.execute(select(func.count()).select_from(dirty)).scalar_one()
+
+
+class Eyes:
+    """Looks into the directory as its manager, from whom nothing is hidden, and meddles with it."""
+
+    def __init__(self, slapd: PrivateSlapd) -> None:
+        self._slapd = slapd
+        self.directory = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
+
+    def entry(self, uid: str, names: Sequence[str] = WRITTEN) -> LdapEntry | None:
+        """Return a person's entry."""
+        return self.directory.read(self._slapd.settings.person_dn(uid), names)
+
+    def value(self, uid: str, name: str) -> str | None:
+        """Return an attribute's only value."""
+        entry = self.entry(uid, [name])
+        return next(iter(entry.values(name)), None) if entry else None
+
+
+def entry(person_id: str, name: str = "", **given: object) -> Entry:
+    """Return an entry for tests of pure functions."""
+    parts = SimpleNamespace(**{"enabled": True, "attributes": {"cn": ("Anna",)}, **given})
+    return Entry(person_id, name or f"u{person_id}", parts.enabled, parts.attributes)
+
+
+def ldap_entry(person_id: str, uid: str, **changed: str | tuple[str, ...]) -> Entry:
+    """Return an entry that a directory accepts."""
+    attributes: dict[str, tuple[str, ...]] = {
+        "objectClass": (
+            "eduPerson",
+            "idpStudent",
+            "inetLocalMailRecipient",
+            "inetOrgPerson",
+            "schacContactLocation",
+            "schacLinkageIdentifiers",
+        ),
+        "cn": ("Anna Nowak",),
+        "sn": ("Nowak",),
+        "idpStatus": ("active",),
+    }
+    for name, value in changed.items():
+        attributes[name] = (value,) if isinstance(value, str) else value
+    return Entry(person_id, uid, attributes["idpStatus"] == ("active",), attributes)
+
+
+def errors_of(target: LdapTarget, changes: Iterable[Change]) -> list[str | None]:
+    """Apply changes and return the code of each one's error, None where there is none."""
+    return [outcome.error.code if outcome.error else None for outcome in target.apply(changes)]
