@@ -14,6 +14,7 @@ from tests.support.campaign import Progress
 from tests.support.clock import ManualClock
 from tests.support.counts import CAMPAIGN, TEST, Counts
 from tests.support.databases import PostgresDatabase, SqliteTemplate, make_postgres_database
+from tests.support.demo import RunningDemo, copy_project, two_free_ports
 from tests.support.postgresql import running_postgres
 from tests.support.run import CONTROLLER, FOLDER, RunPlugin
 from tests.support.suites import SuiteTimes
@@ -45,6 +46,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what touches the store on both kinds of database; elsewhere SQLite stands for both."""
     if "databases" in metafunc.fixturenames and metafunc.definition.path.is_relative_to(STORE_SUITE):
         metafunc.parametrize("databases", ["sqlite", "postgresql"], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Send every test that uses the running demo to one worker: a demo for each would be dear."""
+    for item in items:
+        if "demo" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("demo"))
 
 
 @pytest.fixture
@@ -105,3 +113,16 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlapd]:
     """This worker's own running slapd: `.url`, `.base_dn`, `.settings`; `.reset()` removes every person."""
     with PrivateSlapd(tmp_path_factory.mktemp("slapd"), durable=False, dies_with_us=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    """A running demo, shared by all tests that ask for it: `.access` is its access.json.
+
+    Its people may be changed by earlier tests; `.access["student"]` and the staff are as the demo left them.
+    """
+    running = RunningDemo(copy_project(tmp_path_factory.mktemp("demo")), two_free_ports())
+    try:
+        yield running.start().wait_until_ready()
+    finally:
+        running.end()

@@ -47,10 +47,10 @@ def main() -> int:
                 places.access.unlink(missing_ok=True)
     except Stopped:
         terminal.say("\nStopped. Your data are kept; `make demo` goes on with them, `make demo-reset` begins anew.")
-        return 0
     except (ChildEnded, SlapdFailed, IdpError) as problem:
         terminal.complain(str(problem))
         return 1
+    return 0
 
 
 def _port(text: str) -> int:

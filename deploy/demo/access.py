@@ -8,7 +8,9 @@ from deploy.demo.places import Places
 from deploy.openldap.private import PrivateSlapd
 
 
-def describe(places: Places, slapd: PrivateSlapd, memory: Memory, urls: dict[str, str], unclaimed: Any) -> dict[str, Any]:
+def describe(
+    places: Places, slapd: PrivateSlapd, memory: Memory, urls: dict[str, str], unclaimed: Any
+) -> dict[str, Any]:
     """Return the whole content."""
     return {
         **urls,
@@ -19,7 +21,7 @@ def describe(places: Places, slapd: PrivateSlapd, memory: Memory, urls: dict[str
         "services_dir": str(places.services),
         "letters_dir": str(places.letters),
         "student": memory["student"],
-        "unclaimed": unclaimed,
+        "unclaimed": unclaimed.as_access(),
         "clerk": memory["clerk"],
         "operators": [memory["operator-1"], memory["operator-2"]],
         "administrator": memory["administrator"],

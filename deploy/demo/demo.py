@@ -6,7 +6,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy.demo import access, terminal
@@ -18,6 +20,7 @@ from deploy.demo.roles import Roles
 from deploy.openldap.private import PrivateSlapd
 from idp.app import Settings, load_settings, open_idp
 from idp.cas.attributes import RELEASABLE
+from idp.cli import idp as idp_command
 from idp.cli.children import Child, ChildEnded, Children, Command
 from idp.errors import ConfigError
 
@@ -49,7 +52,7 @@ class Demo:
             memory = Memory.of(self.places.memory)
             self._records(memory)
             web, fees = self._servers(settings)
-            roles = Roles(self.places, memory, settings, self._idp)
+            roles = Roles(memory, settings)
             self.children.wait(0)
             unclaimed = self._people(roles)
             urls = self._urls(settings)
@@ -72,18 +75,19 @@ class Demo:
         settings = load_settings()
         terminal.step("settings, keys and databases")
         self._idp("setup")
+        self._idp("fees", "setup")
         return settings
 
     def _records(self, memory: Memory) -> None:
         """Once: a sample registry export, imported, planned, applied; the same people in the fees application."""
         sample = str(self.places.sample)
         once: dict[str, Callable[[], None]] = {
-            f"a registry export of {PEOPLE} invented people": lambda: self._idp(
-                "registry", "sample", "--people", str(PEOPLE), "--seed", str(SEED), "--output", sample
+            f"a registry export of {PEOPLE} invented people": lambda: self._sample(sample, "--dirty"),
+            "importing it; what is not right is kept aside for a human": lambda: self._idp(
+                "registry", "import", sample
             ),
-            "importing it": lambda: self._idp("registry", "import", sample, quiet=False),
             "planning what the directory needs, and applying it": lambda: self._idp("apply", quiet=False),
-            "fees: the same students, with charges and payments": lambda: self._fees(sample),
+            "fees: the same students, with charges and payments": self._fees,
         }
         for name, step in once.items():
             if name not in memory:
@@ -91,8 +95,18 @@ class Demo:
                 step()
                 memory.keep(name, True)
 
-    def _fees(self, sample: str) -> None:
-        self._idp("fees", "students", sample)
+    def _sample(self, sample: str, kind: str) -> None:
+        # As of yesterday: first-years have just been admitted, fees fall due, and no change lies in the future.
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+        made = ("--people", str(PEOPLE), "--seed", str(SEED), "--as-of", yesterday, kind)
+        self._idp("registry", "sample", *made, sample)
+
+    def _fees(self) -> None:
+        # The same people without the dirty rows: of a file with broken quotation marks fees takes nothing.
+        clean = str(self.places.folder / "fees" / "registry.csv")
+        self._sample(clean, "--clean")
+        self._idp("fees", "students", clean)
+        self._idp("fees", "demo-data", "--seed", str(SEED))
 
     def _servers(self, settings: Settings) -> tuple[Child, Child]:
         terminal.step("web server, worker and fees application")
@@ -135,6 +149,7 @@ class Demo:
 
     def _welcome(self, memory: Memory, urls: dict[str, str], unclaimed: Candidate, seconds: float) -> None:
         program = _relative(Path(sys.executable).parent / "idp")
+        sample = _relative(self.places.sample)
         idp = f"IDP_CONFIG={_relative(self.places.settings)} {program}"
         terminal.say(f"\n[bold green]Ready[/] after {seconds:.0f} s. Ctrl-C stops everything and keeps the data.")
         terminal.welcome(
@@ -153,24 +168,30 @@ class Demo:
                 "What to try": {
                     "where everything stands": f"{idp} status",
                     "what happened": f"{idp} audit",
-                    "suspend somebody": f"edit {_relative(self.places.sample)}, then {idp} registry import "
-                    f"{_relative(self.places.sample)} && {idp} plan && {idp} apply",
-                    "for scripts": f"{_relative(self.places.access)}  (all addresses, names and passwords)",
+                    "rows that were refused": f"{idp} registry quarantine",
+                    "suspend somebody": f"change `status` and `zmieniono` of a row in {sample}, then",
+                    "": f"{idp} registry import {sample}",
+                    " ": f"{idp} plan",
+                    "  ": f"{idp} apply",
                 },
+                "For scripts": {"access.json": f"{_relative(self.places.access)}  (addresses, names and passwords)"},
             }
         )
 
     def _idp(self, *words: str, quiet: bool = True) -> None:
-        """Run an `idp` command to its end.
+        """Run an `idp` command, in this process: to import everything anew would take longer than most of them do.
 
-        Raises:  ConfigError with its last words when it fails
+        Raises:  Stopped when a signal came meanwhile; ConfigError with the command's last words when it fails
         """
-        log = self.places.logs / "commands.log"
         self.places.logs.mkdir(exist_ok=True)
-        command = Command(f"idp {words[0]}", [sys.executable, "-m", "idp", *words], log=log if quiet else None)
-        code = self.children.run(command)
-        if code != 0:
-            raise ConfigError(f"`idp {' '.join(words)}` failed (exit code {code}).\n{_tail(log) if quiet else ''}")
+        log = self.places.logs / "commands.log"
+        with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream) if quiet else nullcontext():
+            try:
+                idp_command.main(list(words), prog_name="idp", standalone_mode=False)
+            except SystemExit as end:
+                if end.code:
+                    raise ConfigError(f"`idp {' '.join(words)}` failed (exit code {end.code})") from None
+        self.children.wait(0)
 
     def _start(self, name: str, *words: str) -> Child:
         self.places.logs.mkdir(exist_ok=True)
@@ -182,7 +203,9 @@ class Demo:
         try:
             while not _answers(url):
                 if time.monotonic() > end:
-                    raise ConfigError(f"{child.command.name} is not ready after {READY_WITHIN_S:.0f} s.\n{self._log(child)}")
+                    raise ConfigError(
+                        f"{child.command.name} is not ready after {READY_WITHIN_S:.0f} s.\n{self._log(child)}"
+                    )
                 self.children.wait(0.1)
         except ChildEnded as ended:
             raise ConfigError(f"{ended}.\n{self._log(child)}") from None

@@ -1,10 +1,10 @@
-"""Walk through the pages as a browser without JavaScript would: follow links, fill in forms, keep cookies."""
+"""Walk through the pages as a browser without JavaScript would: open them, fill in forms, keep cookies."""
 
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http.cookiejar import CookieJar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import lxml.html
 
@@ -14,44 +14,60 @@ class LostWay(Exception):
 
 
 class Visitor:
-    """One browser with its own cookies."""
+    """One browser with its own cookies, at one site."""
 
-    def __init__(self, timeout_s: float = 20.0) -> None:
+    def __init__(self, site: str, timeout_s: float = 20.0) -> None:
         # No proxy of the machine: we only visit loopback.
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
         )
+        self._site = site
         self._timeout_s = timeout_s
-        self.url = ""
+        self.url = site
         self.page = lxml.html.Element("html")
 
-    def visit(self, url: str) -> None:
-        """Open a page."""
-        self._open(urllib.request.Request(url))  # noqa: S310 - http, made by us
+    def visit(self, address: str) -> None:
+        """Open a page of the site, by its path or whole address."""
+        self._open(urllib.request.Request(urljoin(self._site, address)))  # noqa: S310 - http, made by us
 
-    def follow(self, path_part: str) -> None:
-        """Follow the first link whose address holds `path_part`."""
-        for _, _, address, _ in self.page.iterlinks():
-            if path_part in address:
-                self.visit(address)
-                return
-        raise LostWay(f"{self.url}: no link to {path_part}")
+    def submit(self, values: Mapping[str, str], password: str = "") -> None:
+        """Fill in the form that has all these fields, the password wherever one is asked, and send it.
 
-    def submit(self, values: Mapping[str, str]) -> None:
-        """Fill in the form that has all these fields and send it by its own button."""
+        Raises:  LostWay when no form has them
+        """
         for form in self.page.forms:
-            if set(values) <= set(form.fields.keys()):
+            secret = [field for field in form.inputs if field.get("type") == "password"]
+            if set(values) <= set(form.fields.keys()) and bool(secret) == bool(password):
                 for name, value in values.items():
                     form.fields[name] = value
-                data = urlencode([*form.form_values(), *_button(form)]).encode()
+                for field in secret:
+                    field.value = password
+                data = urlencode(form.form_values()).encode()
                 self._open(urllib.request.Request(form.action or self.url, data))  # noqa: S310 - as above
                 return
-        raise LostWay(f"{self.url}: no form with {', '.join(values)}")
+        raise LostWay(f"{self.url}: no form with {', '.join(values) or 'a password'}: {self._said()}")
 
-    @property
-    def text(self) -> str:
-        """What a person would read."""
-        return " ".join(self.page.text_content().split())
+    def first_choice(self, name: str) -> str:
+        """Return the first value of the radio buttons `name`."""
+        for form in self.page.forms:
+            if name in form.fields:
+                return str(next(iter(form.inputs[name].value_options)))
+        raise LostWay(f"{self.url}: nothing to choose as {name}: {self._said()}")
+
+    def must_be_at(self, path: str) -> None:
+        """Raises:  LostWay when another page came than that of `path`"""
+        if urlsplit(self.url).path != path:
+            raise LostWay(f"{self.url} instead of {path}: {self._said()}")
+
+    def must_be_known(self) -> None:
+        """Raises:  LostWay when the page asks for a password (again)"""
+        if self.page.xpath("//input[@type='password']"):
+            raise LostWay(f"{self.url}: {self._said()}")
+
+    def _said(self) -> str:
+        """The headings and complaints of the page: enough to see what happened, and nothing that was typed."""
+        parts = self.page.xpath("//h1 | //*[@role='alert']")
+        return " / ".join(" ".join(part.text_content().split()) for part in parts)[:400]
 
     def _open(self, request: urllib.request.Request) -> None:
         try:
@@ -61,10 +77,3 @@ class Visitor:
             self.url, content = refusal.url or request.full_url, refusal.read()
         self.page = lxml.html.document_fromstring(content or b"<html></html>", base_url=self.url)
         self.page.make_links_absolute()
-
-
-def _button(form: lxml.html.FormElement) -> list[tuple[str, str]]:
-    for button in form.iter("button"):
-        if button.get("type", "submit") == "submit" and button.get("name"):
-            return [(button.get("name") or "", button.get("value") or "")]
-    return []

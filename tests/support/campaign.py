@@ -83,7 +83,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options, more = parser.parse_known_args()
-    state = _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno", "--", ":!docs") else "")
+    state = _git("rev-parse", "--short", "HEAD") + (
+        "+changes" if _git("status", "--porcelain", "-uno", "--", ":!docs") else ""
+    )
     file = PROJECT / "var" / "campaign" / f"{options.seed}-{state}.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     print(f"Campaign with seed {options.seed}; stopped, it goes on with: make campaign SEED={options.seed}", flush=True)
