@@ -7,7 +7,7 @@ from idp.errors import NotFound
 from idp.people.values import Person
 from idp.portal.parts import Parts
 from idp.portal.texts import level_text, status_text
-from idp.portal.visitors import Visitors
+from idp.portal.visitors import STUDENT, Visitors
 from idp.store.people import load_person
 
 
@@ -19,7 +19,7 @@ def add_home_views(portal: Blueprint, parts: Parts, visitors: Visitors) -> None:
         found = visitors.who()
         if found is None:
             return render_template("portal/landing.html")
-        if found.account_kind != "student":
+        if found.account_kind != STUDENT:
             return redirect(url_for("portal.staff"), 303)
         addresses = parts.mail_names.addresses(found.account_id)
         return render_template("portal/home.html", name=found.display_name, addresses=addresses)

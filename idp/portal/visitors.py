@@ -8,6 +8,7 @@ from werkzeug.exceptions import Forbidden, HTTPException
 from idp.sso.door import Door
 from idp.store.sessions import LiveSession
 
+STUDENT, STAFF = "student", "staff"
 NEXT = "next"  # in the form cookie: the page to come back to after signing in
 
 
@@ -18,6 +19,7 @@ class Visitor:
     name: str
     sign_out_url: str
     sign_in_url: str
+    is_student: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,21 @@ class Visitors:
 
         Raises:  a redirect to the sign-in page; 403 for anybody who is no student
         """
-        return self._only("student")
+        return self._only(STUDENT)
 
     def staff(self) -> LiveSession:
         """Return the member of staff who is signed in; raises as `student`."""
-        return self._only("staff")
+        return self._only(STAFF)
 
     def shown(self) -> Visitor:
         """Return what the top bar says."""
         found = self.who()
-        name = found.display_name if found else ""
-        return Visitor(name=name, sign_out_url=url_for("portal.sign_out"), sign_in_url=url_for("portal.sign_in"))
+        return Visitor(
+            name=found.display_name if found else "",
+            sign_out_url=url_for("portal.sign_out"),
+            sign_in_url=url_for("portal.sign_in"),
+            is_student=found is not None and found.account_kind == STUDENT,
+        )
 
     def _only(self, kind: str) -> LiveSession:
         found = self.who()
