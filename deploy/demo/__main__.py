@@ -4,6 +4,7 @@ import argparse
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -11,9 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.demo import terminal
-from deploy.demo.demo import Demo
 from deploy.demo.places import Places
-from deploy.openldap.private import SlapdFailed
 from idp.cli.children import ChildEnded, Children, Stopped, end_with_parent
 from idp.cli.granian import require_free_port
 from idp.errors import ConfigError, IdpError
@@ -29,6 +28,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="deploy.demo", description=__doc__)
     parser.add_argument("--reset", action="store_true", help="forget the people of earlier starts")
     options = parser.parse_args()
+    # Until `Children` takes over, a signal simply ends us; a script's background job inherits SIGINT as ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "MAKELEVEL" in os.environ:
         end_with_parent()
     places = Places(PROJECT / "var" / "demo")
@@ -42,15 +43,26 @@ def main() -> int:
                 shutil.rmtree(places.folder, ignore_errors=True)
             places.folder.mkdir(parents=True, exist_ok=True)
             try:
-                Demo(places, children, port).run()
+                _run(places, children, port)
             finally:
                 places.access.unlink(missing_ok=True)
     except Stopped:
         terminal.say("\nStopped. Your data are kept; `make demo` goes on with them, `make demo-reset` begins anew.")
-    except (ChildEnded, SlapdFailed, IdpError) as problem:
+    except (ChildEnded, IdpError) as problem:
         terminal.complain(str(problem))
         return 1
     return 0
+
+
+def _run(places: Places, children: Children, port: int) -> None:
+    # Imported late: the whole service takes seconds to import, and a left-over access.json must go at once.
+    from deploy.demo.demo import Demo
+    from deploy.openldap.private import SlapdFailed
+
+    try:
+        Demo(places, children, port).run()
+    except SlapdFailed as problem:
+        raise ConfigError(str(problem)) from problem
 
 
 def _port(text: str) -> int:

@@ -18,7 +18,8 @@ from deploy.demo.people import Candidate, anyone_of, candidates
 from deploy.demo.places import Places
 from deploy.demo.roles import Roles
 from deploy.openldap.private import PrivateSlapd
-from idp.app import Settings, load_settings, open_idp
+from idp.app.installation import open_idp
+from idp.app.settings import Settings, load_settings
 from idp.cas.attributes import RELEASABLE
 from idp.cli import idp as idp_command
 from idp.cli.children import Child, ChildEnded, Children, Command

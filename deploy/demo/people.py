@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.values import Album, album_number
 from idp.store.claims import Claimable, claimable_by_album

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.table import Table
 
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.audit.reading import latest
 from idp.audit.sealing import verify
 from idp.cli.support import console, json_option, pass_idp, print_json

@@ -2,7 +2,7 @@
 
 import click
 
-from idp.app import SECTIONS, load_settings, warnings
+from idp.app.settings import SECTIONS, load_settings, warnings
 from idp.cli.support import json_option, print_json
 from idp.settings import example
 

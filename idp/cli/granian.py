@@ -11,7 +11,7 @@ from idp.errors import ConfigError
 def granian_command(factory: str, host: str, port: int, workers: int, blocking_threads: int) -> Sequence[str]:
     """Return the words that start granian.
 
-    Shape:   granian_command("idp.app:create_app", "127.0.0.1", 8080, workers=2, blocking_threads=4)
+    Shape:   granian_command("idp.app.pages:create_app", "127.0.0.1", 8080, workers=2, blocking_threads=4)
     """
     options = {
         "--interface": "wsgi",

@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 from rich.table import Table
 
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import console, json_option, pass_idp, print_json
 from idp.letters.albums import owe_album_letters

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
 from idp.provisioning.applying import Result, apply_run

@@ -13,14 +13,17 @@ import click
 import msgspec
 from rich.table import Table
 
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
 from idp.errors import RefusedSource
+from idp.people.lifecycle import local_date
 from idp.registry.imports import import_file
 from idp.registry.reasons import ACCEPTABLE, SENTENCES, Reason, Refusal
 from idp.registry.results import ImportResult
 from idp.registry.sample.export import DAY, Label, Order, write_sample
+from idp.registry.standings import sweep_standings
+from idp.store.people import review_everybody
 from idp.store.registry import Kept, kept_rows
 
 
@@ -86,6 +89,22 @@ def quarantine(installation: Idp, as_json: bool) -> None:
     zone = ZoneInfo(installation.settings.university.time_zone)
     console().print(_quarantine_table(rows, zone))
     click.echo("Mend them in the registry: a good row for the same person settles them at the next import.")
+
+
+@registry.command()
+@click.option("--all", "everybody", is_flag=True, help="Everybody, after a change of the settings in [people].")
+@pass_idp
+def review(installation: Idp, everybody: bool) -> None:
+    """Carry out what time has changed: grace periods that ended, statuses that began. The worker does so by itself."""
+    settings, databases, clock = installation.settings, installation.databases, installation.clock
+    zone = ZoneInfo(settings.university.time_zone)
+    if everybody:
+        with databases.identity.write() as connection:
+            review_everybody(connection, local_date(clock.now(), zone))
+    done = 0
+    while count := sweep_standings(databases, settings.people.access_policy, clock, zone):
+        done += count
+    click.echo(f"{done:,} people reviewed.")
 
 
 @registry.command()

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from idp.app import Settings, load_settings, open_idp
+from idp.app.installation import open_idp
+from idp.app.settings import Settings, load_settings
 from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.granian import granian_command, require_free_port
 
@@ -27,7 +28,7 @@ def run(settings: Settings) -> int:
              watches us (systemd, the demo) learns of it
     """
     web = settings.web
-    pages = granian_command("idp.app:create_app", web.host, web.port, web.workers, web.blocking_threads)
+    pages = granian_command("idp.app.pages:create_app", web.host, web.port, web.workers, web.blocking_threads)
     # Shorter than what systemd or the demo grant us.
     with Children(say=_say, stop_within_s=6.5) as children:
         try:

@@ -2,7 +2,7 @@
 
 import click
 
-from idp.app import load_settings
+from idp.app.settings import load_settings
 from idp.store.base import open_databases
 from idp.store.keys import create_missing_keys
 from idp.store.migrate import migrate

@@ -4,7 +4,7 @@ import click
 from rich.table import Table
 
 from idp.accounts.staff import Role
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import console, json_option, pass_idp, print_json
 from idp.store.staff import StaffAccount, list_staff

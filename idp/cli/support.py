@@ -16,7 +16,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from idp.app import Idp, open_idp
+from idp.app.installation import Idp, open_idp
 from idp.audit.events import new_id
 
 P = ParamSpec("P")

@@ -2,7 +2,8 @@
 
 import click
 
-from idp.app import Idp, sweeps
+from idp.app.installation import Idp
+from idp.app.sweeps import sweeps
 from idp.cli.support import pass_idp
 from idp.jobs.worker import run
 

@@ -1,19 +1,15 @@
 """Bring both databases to this version of the program, by Alembic."""
 
-from pathlib import Path
 from typing import Literal
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 import idp.store.tables  # noqa: F401 - registers every table, so that a migration can be compared with them
-from idp.errors import ConfigError
 from idp.store.base import Database, Databases, UtcDateTime, identity_metadata, sessions_metadata
-
-FOLDER = Path(__file__).parent / "migrations"
+from idp.store.revisions import MIGRATIONS
 
 
 def migrate(databases: Databases) -> dict[str, str]:
@@ -27,20 +23,10 @@ def migrate(databases: Databases) -> dict[str, str]:
     }
 
 
-def require_migrated(databases: Databases) -> None:
-    """Raises:  ConfigError when a database is not at the newest revision; it names the command that mends it."""
-    for name, database in (("identity", databases.identity), ("sessions", databases.sessions)):
-        newest = ScriptDirectory(str(FOLDER / name)).get_current_head()
-        with database.read() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if found != newest:
-            raise ConfigError(f"database {name} is at revision {found or 'none'}, {newest} is needed. Run `idp setup`.")
-
-
 def configuration(name: str, connection: Connection, metadata: MetaData) -> Config:
     """Return Alembic's configuration for one database over an open connection."""
     config = Config()
-    config.set_main_option("script_location", str(FOLDER / name))
+    config.set_main_option("script_location", str(MIGRATIONS / name))
     config.set_main_option("path_separator", "os")
     config.attributes.update(connection=connection, metadata=metadata)
     return config

@@ -8,13 +8,20 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from werkzeug.serving import make_server
 
+from deploy.demo.people import Candidate, candidates
+from deploy.demo.places import Places
+from idp.app.installation import open_idp
+from idp.app.settings import Settings
+from idp.settings import load
 from tests.browser.gallery import gallery
+from tests.support.demo import RunningDemo
 
 # Playwright's own browser cannot be downloaded everywhere; Debian's is in the list of packages. The other flags keep it
 # from asking the world for updates and certificates.
 LAUNCH = {
     "executable_path": "/usr/bin/chromium",
     "args": [
+        "--lang=en-US",  # of the browser itself, which orders the parts of a date field; pages go by the context's
         "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
@@ -27,6 +34,7 @@ LAUNCH = {
 }
 
 Open = Callable[..., Page]
+Meet = Callable[[], Candidate]
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +79,22 @@ def _note(message: ConsoleMessage, complaints: list[str]) -> None:
     # A page that answers with a failure status is no fault of the page.
     if message.type in ("error", "warning") and "the server responded with a status of" not in message.text:
         complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+
+@pytest.fixture(scope="session")
+def meet(demo: RunningDemo) -> Meet:
+    """Return a function that gives a student who has no account yet; each call another one."""
+    met: set[str] = {demo.access["unclaimed"]["album"]}
+    settings = load(Settings, {"IDP_CONFIG": demo.access["config"]})
+
+    def meet() -> Candidate:
+        with open_idp(settings) as installation:
+            found = candidates(installation, Places(demo.access_file.parent).sample)
+        who = next(one for one in found if one.album not in met)
+        met.add(who.album)
+        return who
+
+    return meet
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.app import target_modules
+from idp.app.settings import target_modules
 from idp.drivers.ldap_values import Add, AddValues, Modify
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
 from idp.provisioning.values import Change, Entry, Kind, Target

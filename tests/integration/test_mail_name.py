@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.mail_names import MailNames
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed
 from idp.provisioning.live import sweep_dirty
 from idp.store.base import Databases

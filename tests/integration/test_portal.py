@@ -8,7 +8,7 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.staff import Role
-from idp.app import Idp
+from idp.app.installation import Idp
 from idp.portal.settings import PortalSettings
 from idp.store.base import Databases
 from idp.store.keys import Keys

@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from deploy.openldap.private import PrivateSlapd
-from idp.app import Idp, Settings, new_application
+from idp.app.installation import Idp
+from idp.app.pages import new_application
+from idp.app.settings import Settings
 from idp.clock import Clock
 from idp.letters.settings import LettersSettings
 from idp.store.base import Databases

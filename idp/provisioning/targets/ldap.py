@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from idp.drivers.ldap import Directory
 from idp.drivers.ldap_bulk import BulkLdap
 from idp.drivers.ldap_values import (
     Add,
@@ -99,6 +98,9 @@ class LdapTarget:
         self._directory = directory
         self._password = password
         account = directory.provisioning_dn
+        # Late: settings are read by every command, and ldap3 alone takes most of a second to import.
+        from idp.drivers.ldap import Directory
+
         self._single = Directory(self._server(directory.timeout_s), account, password, directory.pool_size)
 
     # --- many ---

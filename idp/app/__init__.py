@@ -1,0 +1,1 @@
+"""Plugs the parts together: settings, installation, pages, sweeps. Nothing is decided here."""

@@ -1,0 +1,257 @@
+"""One installation, opened: what commands, pages and sweeps are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from idp.app.settings import Settings, load_settings, target_modules
+from idp.clock import Clock
+from idp.errors import ConfigError
+from idp.store.base import Databases, open_databases
+from idp.store.keys import Keys, load_keys
+from idp.store.revisions import require_migrated
+
+if TYPE_CHECKING:
+    from idp.accounts.claim import Claims
+    from idp.accounts.mail_names import MailNames
+    from idp.accounts.staff import StaffDesk
+    from idp.cas.login_tickets import LoginTickets
+    from idp.cas.registered import RegisteredServices
+    from idp.cas.tickets import TicketDesk
+    from idp.drivers.http import Outgoing
+    from idp.drivers.ldap import Directory
+    from idp.letters.sending import Sender
+    from idp.provisioning.provisioner import Provisioner
+    from idp.provisioning.values import Target
+    from idp.sso.door import Door
+    from idp.sso.sign_out import SignOutDesk
+    from idp.store.raw import RawStore
+
+
+class Idp:
+    """One opened installation: its parts, each made, and its libraries imported, when it is first asked for.
+
+    The late imports keep commands quick: `idp audit` pays for SQLAlchemy, not for Flask, LDAP clients and XML.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.databases: Databases = open_databases(settings.store)
+        self.zone = ZoneInfo(settings.university.time_zone)
+
+    def close(self) -> None:
+        """Give connections and threads back."""
+        for part in ("provisioner", "sign_out_desk", "raw_store"):
+            if part in self.__dict__:
+                self.__dict__[part].close()
+        self.databases.close()
+
+    # --- keys and stores ---
+
+    @cached_property
+    def keys(self) -> Keys:
+        return load_keys(self.settings.keys)
+
+    @cached_property
+    def raw_store(self) -> RawStore:
+        from idp.store.raw import open_raw
+
+        return open_raw(self.databases)
+
+    # --- systems outside ---
+
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        from idp.drivers.http import Outgoing
+
+        http = self.settings.http
+        return Outgoing(http.extra_ca_files, http.private_networks, http.timeout_s)
+
+    @cached_property
+    def signin_directory(self) -> Directory:
+        layout = self.settings.directory
+        return self._directory(layout.signin_dn, "signin_password_file", layout.signin_password_file)
+
+    @cached_property
+    def accounts_directory(self) -> Directory:
+        layout = self.settings.directory
+        return self._directory(layout.accounts_dn, "accounts_password_file", layout.accounts_password_file)
+
+    def _directory(self, dn: str, name: str, file: Path | None) -> Directory:
+        from idp.drivers.ldap import Directory
+        from idp.drivers.ldap_values import LdapServer
+
+        layout = self.settings.directory
+        server = LdapServer(layout.url, layout.ca_file, layout.start_tls, layout.timeout_s)
+        return Directory(server, dn, secret(f"directory.{name}", file), layout.pool_size)
+
+    @cached_property
+    def provisioner(self) -> Provisioner:
+        """The systems that are provisioned, in the order in which a person is written to them."""
+        from idp.provisioning.provisioner import Provisioner
+
+        settings = self.settings
+        targets: dict[str, Target] = {
+            kind: module.open_target(getattr(settings.targets, kind), settings.directory, secret)
+            for kind, module in target_modules().items()
+        }
+        return Provisioner(self.databases, targets, settings.people, settings.provisioning, self.zone, self.clock)
+
+    # --- steps ---
+
+    def bring_true(self, person_id: str) -> None:
+        """Bring one person's entries in every target up to date now."""
+        from idp.provisioning.live import bring_true
+
+        bring_true(self.provisioner, person_id)
+
+    @cached_property
+    def claims(self) -> Claims:
+        from idp.accounts.claim import Claims
+
+        return Claims(
+            databases=self.databases,
+            keys=self.keys,
+            settings=self.settings.accounts,
+            clock=self.clock,
+            zone=self.zone,
+            directory=self.accounts_directory,
+            layout=self.settings.directory,
+            bring_true=self.bring_true,
+        )
+
+    @cached_property
+    def mail_names(self) -> MailNames:
+        from idp.accounts.mail_names import MailNames
+        from idp.aliases.refusals import name_rules
+
+        people = self.settings.people
+        rules = name_rules(self.settings.aliases, people.alias_prefix, people.mail_domain)
+        return MailNames(self.databases, self.clock, rules, people, self.bring_true)
+
+    @cached_property
+    def staff_desk(self) -> StaffDesk:
+        from idp.accounts.staff import StaffDesk
+
+        return StaffDesk(
+            databases=self.databases,
+            keys=self.keys,
+            settings=self.settings.accounts,
+            clock=self.clock,
+            directory=self.accounts_directory,
+            layout=self.settings.directory,
+            student_domain=self.settings.people.mail_domain,
+            base_url=self.settings.web.base_url,
+            language=self.settings.university.default_language,
+        )
+
+    @cached_property
+    def letter_sender(self) -> Sender:
+        from idp.letters.sending import Sender
+        from idp.letters.texts import Letterhead
+        from idp.letters.transports import make_transport
+
+        university, settings = self.settings.university, self.settings.letters
+        letterhead = Letterhead(
+            university=university.name,
+            service_center=university.service_center_name,
+            service_center_url=university.service_center_url,
+            base_url=self.settings.web.base_url,
+            accent_colour=university.accent_colour,
+            from_address=settings.from_address,
+            reply_to=settings.reply_to,
+        )
+        return Sender(self.databases, self.keys, settings, self.clock, letterhead, make_transport(settings))
+
+    # --- sign-in ---
+
+    @cached_property
+    def registered_services(self) -> RegisteredServices:
+        from idp.cas.registered import RegisteredServices, journal_refusals
+        from idp.cas.services import estudent
+
+        return RegisteredServices(
+            self.settings.cas.services_dirs,
+            [estudent(self.settings.web.base_url)],
+            self.clock,
+            journal_refusals(self.raw_store, self.clock),
+        )
+
+    @cached_property
+    def sign_out_desk(self) -> SignOutDesk:
+        from idp.cas.logout import CasLogoutSender
+        from idp.sso.sign_out import SignOutDesk
+
+        cas = CasLogoutSender(self.registered_services, self.outgoing, self.clock)
+        return SignOutDesk(self.raw_store, {"cas": cas}, self.clock)
+
+    @cached_property
+    def ticket_desk(self) -> TicketDesk:
+        from idp.cas.tickets import TicketDesk
+
+        return TicketDesk(
+            raw_store=self.raw_store,
+            registered=self.registered_services,
+            settings=self.settings.cas,
+            people=self.settings.people,
+            keys=self.keys,
+            callbacks=self.outgoing,
+            clock=self.clock,
+            zone=self.zone,
+        )
+
+    @cached_property
+    def door(self) -> Door:
+        from idp.sso.cookie import SessionCookie
+        from idp.sso.door import Door
+        from idp.sso.sign_in import PasswordCheck
+
+        check = PasswordCheck(
+            databases=self.databases,
+            raw_store=self.raw_store,
+            directory=self.signin_directory,
+            layout=self.settings.directory,
+            people=self.settings.people,
+            clock=self.clock,
+        )
+        cookie = SessionCookie(self.settings.web.is_https)
+        return Door(self.raw_store, self.settings.sso, self.clock, cookie, check, self.sign_out_desk)
+
+    @cached_property
+    def login_tickets(self) -> LoginTickets:
+        from idp.cas.login_tickets import LoginTickets
+
+        return LoginTickets(self.raw_store, self.clock, self.settings.cas.login_ticket_s)
+
+
+def secret(setting: str, file: Path | None) -> str:
+    """Return the password in a file that a setting names.
+
+    Raises:  ConfigError with the setting's name
+    """
+    if file is None:
+        raise ConfigError(f"{setting} is not set: name the file with the password.")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ConfigError(f"{setting}: {file}: {exc.strerror}") from exc
+
+
+@contextmanager
+def open_idp(settings: Settings | None = None, clock: Clock | None = None) -> Iterator[Idp]:
+    """Yield the installation that the environment names, closed at the end.
+
+    Raises:  ConfigError when settings are wrong or the databases were not brought to this version
+    """
+    installation = Idp(settings or load_settings(), clock or Clock())
+    try:
+        require_migrated(installation.databases)
+        yield installation
+    finally:
+        installation.close()

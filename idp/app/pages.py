@@ -1,0 +1,110 @@
+"""The web: every blueprint over one installation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from flask import Blueprint, Flask
+
+from idp.app.installation import Idp
+from idp.app.settings import load_settings
+from idp.cas.views import blueprint as cas_blueprint
+from idp.clock import Clock
+from idp.errors import TargetUnavailable
+from idp.jobs import housekeeping
+from idp.portal.parts import Parts
+from idp.portal.views import blueprint as portal_blueprint
+from idp.store.revisions import require_migrated
+from idp.web.logs import configure_logs
+from idp.web.plumbing import new_flask
+
+ESTUDENT = "eStudent"
+
+log = structlog.get_logger(__name__)
+
+
+def create_app() -> Flask:
+    """Return the application that the environment describes: what the web server calls in each of its processes."""
+    settings = load_settings()
+    configure_logs(settings.web.log_format)
+    installation = Idp(settings, Clock())
+    require_migrated(installation.databases)
+    return new_application(installation)
+
+
+def new_application(installation: Idp) -> Flask:
+    """Return all pages of an opened installation."""
+    settings = installation.settings
+    app = new_flask(ESTUDENT, settings.web, settings.university, installation.keys.web, installation.clock, "idp_form")
+    app.register_blueprint(
+        cas_blueprint(
+            installation.door,
+            installation.ticket_desk,
+            installation.login_tickets,
+            settings.web.base_url,
+            new_account_url="/account/new",
+        )
+    )
+    app.register_blueprint(portal_blueprint(_portal_parts(installation)))
+    app.register_blueprint(_health(installation))
+    return app
+
+
+def _portal_parts(installation: Idp) -> Parts:
+    settings = installation.settings
+    return Parts(
+        door=installation.door,
+        tickets=installation.ticket_desk,
+        claims=installation.claims,
+        mail_names=installation.mail_names,
+        staff_desk=installation.staff_desk,
+        databases=installation.databases,
+        clock=installation.clock,
+        accounts=settings.accounts,
+        aliases=settings.aliases,
+        people=settings.people,
+        portal=settings.portal,
+        university=settings.university,
+        base_url=settings.web.base_url,
+    )
+
+
+def _health(installation: Idp) -> Blueprint:
+    """/healthz: this process answers. /readyz: so does everything that it needs, or which part does not."""
+    health = Blueprint("health", __name__)
+
+    @health.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @health.get("/readyz")
+    def readyz() -> tuple[dict[str, Any], int]:
+        parts = {name: _answer(check) for name, check in checks(installation).items()}
+        ready = all(state == "ok" for state in parts.values())
+        return {"status": "ok" if ready else "down", "parts": parts}, 200 if ready else 503
+
+    return health
+
+
+def checks(installation: Idp) -> dict[str, Callable[[], object]]:
+    """Return what must answer for everything to work; a check that raises says what is wrong."""
+    databases, layout = installation.databases, installation.settings.directory
+
+    def worker_lives() -> None:
+        if not housekeeping.is_alive(databases, installation.settings.jobs, installation.clock):
+            raise TargetUnavailable("no worker has been seen lately; start `idp worker`")
+
+    return {
+        "databases": lambda: require_migrated(databases),
+        "directory": lambda: installation.signin_directory.read(layout.people_dn, ["ou"]),
+        "worker": worker_lives,
+    }
+
+
+def _answer(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer; its text stays in the log
+        log.warning("not ready", error=str(error))
+        return "down"
+    return "ok"

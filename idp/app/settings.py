@@ -1,0 +1,95 @@
+"""All sections of a settings file, each declared by the package that uses it, joined."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from idp.accounts.settings import AccountsSettings
+from idp.aliases.settings import AliasSettings
+from idp.audit.settings import AuditSettings
+from idp.cas.settings import CasSettings
+from idp.jobs.settings import JobsSettings
+from idp.letters.settings import LettersSettings
+from idp.people.directory import DirectorySettings
+from idp.people.settings import PeopleSettings
+from idp.portal.settings import PortalSettings
+from idp.provisioning.settings import ProvisioningSettings
+from idp.registry.settings import RegistrySettings
+from idp.settings import Section, load
+from idp.sso.settings import HttpSettings, SsoSettings
+from idp.store.settings import KeysSettings, StoreSettings
+from idp.web.settings import UniversitySettings, WebSettings
+
+
+def target_modules() -> dict[str, ModuleType]:
+    """Return the modules in `idp/provisioning/targets` by the kind of system that they write to."""
+    package = importlib.import_module("idp.provisioning.targets")
+    modules = (
+        importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
+    )
+    return {module.KIND: module for module in modules}
+
+
+def _target_settings() -> type[Section]:
+    """`[targets.<kind>]`: each target's module declares its own table."""
+    fields: dict[str, Any] = {kind: (module.Settings, module.Settings()) for kind, module in target_modules().items()}
+    return create_model("TargetsSettings", __base__=Section, **fields)
+
+
+TargetsSettings = _target_settings()
+
+
+class Settings(BaseModel):
+    """All sections of one settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    web: WebSettings = WebSettings()
+    university: UniversitySettings = UniversitySettings()
+    store: StoreSettings = StoreSettings()
+    keys: KeysSettings = KeysSettings()
+    people: PeopleSettings = PeopleSettings()
+    directory: DirectorySettings = DirectorySettings()
+    registry: RegistrySettings = RegistrySettings()
+    provisioning: ProvisioningSettings = ProvisioningSettings()
+    targets: TargetsSettings = TargetsSettings()  # type: ignore[valid-type] # made from the targets' modules
+    aliases: AliasSettings = AliasSettings()
+    accounts: AccountsSettings = AccountsSettings()
+    letters: LettersSettings = LettersSettings()
+    sso: SsoSettings = SsoSettings()
+    cas: CasSettings = CasSettings()
+    http: HttpSettings = HttpSettings()
+    portal: PortalSettings = PortalSettings()
+    jobs: JobsSettings = JobsSettings()
+    audit: AuditSettings = AuditSettings()
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+def load_settings() -> Settings:
+    """Return the settings that the environment names.
+
+    Raises:  ConfigError with every mistake at once
+    """
+    return load(Settings)
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Return what is allowed and still risky, a sentence each."""
+    found = []
+    if not settings.web.is_https and not settings.web.base_url.startswith(("http://127.0.0.1", "http://localhost")):
+        found.append("web.base_url is plain http: cookies and passwords travel unprotected.")
+    if settings.web.is_https and settings.web.trusted_proxies == 0:
+        found.append("web.trusted_proxies is 0: behind a reverse proxy every visitor seems to come from it.")
+    if not settings.sso.throttle.enabled:
+        found.append("sso.throttle.enabled is false: passwords may be guessed without limit.")
+    return found

@@ -1,0 +1,36 @@
+"""The worker's sweeps over one installation."""
+
+from idp.app.installation import Idp
+from idp.audit.sealing import seal_pending
+from idp.jobs import housekeeping
+from idp.jobs.after_imports import AfterImports
+from idp.jobs.worker import Sweep
+from idp.letters.albums import owe_album_letters
+from idp.letters.sending import send_due
+from idp.provisioning.live import sweep_dirty
+from idp.registry.standings import sweep_standings
+from idp.sso import sessions
+
+
+def sweeps(installation: Idp) -> dict[str, Sweep]:
+    """Return what the worker does round after round."""
+    settings, databases, clock = installation.settings, installation.databases, installation.clock
+    name = housekeeping.worker_name()
+
+    def album_letters() -> int:
+        url = f"{settings.web.base_url}/account/new"
+        return owe_album_letters(databases, installation.keys, settings.letters, clock, installation.zone, url).owed
+
+    return {
+        "sign of life": lambda: housekeeping.sign_of_life(databases, settings.jobs, clock, name),
+        "standings": lambda: sweep_standings(databases, settings.people.access_policy, clock, installation.zone),
+        "changed people": lambda: sweep_dirty(installation.provisioner),
+        "album letters": AfterImports(databases, clock, installation.zone, album_letters),
+        "letters": lambda: send_due(installation.letter_sender),
+        "closed accounts": lambda: sessions.sweep_closed(installation.raw_store, clock),
+        "sign-outs": installation.sign_out_desk.sweep,
+        "settled sign-outs": installation.sign_out_desk.forget_settled,
+        "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),
+        "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
+        "sealing": lambda: seal_pending(databases, settings.audit, clock, name),
+    }

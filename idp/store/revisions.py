@@ -1,0 +1,32 @@
+"""Tell whether the databases are at this version of the program, without Alembic: every command asks at its start."""
+
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from idp.errors import ConfigError
+from idp.store.base import Database, Databases
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def newest_revision(name: str) -> str:
+    """Return the newest revision of a database; the files are named after their revision, which counts up."""
+    return max(file.stem.partition("_")[0] for file in (MIGRATIONS / name / "versions").glob("[0-9]*.py"))
+
+
+def present_revision(database: Database) -> str | None:
+    """Return the revision that a database is at; None for an empty one."""
+    with database.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return revision
+
+
+def require_migrated(databases: Databases) -> None:
+    """Raises:  ConfigError when a database is not at the newest revision; it names the command that mends it."""
+    for name, database in (("identity", databases.identity), ("sessions", databases.sessions)):
+        found, newest = present_revision(database), newest_revision(name)
+        if found != newest:
+            raise ConfigError(f"database {name} is at revision {found or 'none'}, {newest} is needed. Run `idp setup`.")
