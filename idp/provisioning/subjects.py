@@ -1,6 +1,7 @@
 """Read people as the rules want them: one Subject each, sorted by person_id, with the mark that made us look."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
@@ -41,11 +42,12 @@ def load_subjects(connection: Connection, person_ids: Sequence[str], people: Peo
 
 def stream_subjects(connection: Connection, people: PeopleSettings, today: date) -> Iterator[Seen]:
     """Yield everybody sorted by person_id, without holding them all."""
-    marks = _Follower(stream_marks(connection), "")
-    addresses = _Follower(stream_addresses(connection), NONE)
-    for person in stream_people(connection, by="person_id"):
-        mine = addresses.at(person.person_id)
-        yield Seen(_subject(person, mine, people, today), marks.at(person.person_id))
+    with closing(stream_marks(connection)) as all_marks, closing(stream_addresses(connection)) as all_addresses:
+        marks, addresses = _Follower(all_marks, ""), _Follower(all_addresses, NONE)
+        with closing(stream_people(connection, by="person_id")) as everybody:
+            for person in everybody:
+                mine = addresses.at(person.person_id)
+                yield Seen(_subject(person, mine, people, today), marks.at(person.person_id))
 
 
 def _subject(person: Person, addresses: Addresses, people: PeopleSettings, today: date) -> Subject:

@@ -1,6 +1,6 @@
 """Who holds which mail address, today and ever: the tables `address` and `ledger`, through functions."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -61,15 +61,14 @@ def addresses_among(connection: Connection, person_ids: Sequence[str]) -> dict[s
     return found
 
 
-def stream_addresses(connection: Connection) -> Iterator[tuple[str, Addresses]]:
+def stream_addresses(connection: Connection) -> Generator[tuple[str, Addresses], None, None]:
     """Yield (person_id, addresses) of everybody who has any, sorted by person_id, without holding them all."""
-    rows = connection.execution_options(yield_per=2000).execute(
-        select(address.c.person_id, address.c.kind, address.c.address).order_by(
-            address.c.person_id, address.c.since, address.c.address
-        )
+    query = select(address.c.person_id, address.c.kind, address.c.address).order_by(
+        address.c.person_id, address.c.since, address.c.address
     )
-    for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
-        yield person_id, _addresses((row.kind, row.address) for row in mine)
+    with connection.execute(query, execution_options={"yield_per": 2000}) as rows:
+        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
+            yield person_id, _addresses((row.kind, row.address) for row in mine)
 
 
 def first_owner_of(connection: Connection, wanted: str) -> str | None:

@@ -1,6 +1,6 @@
 """People, their programmes and accounts, every name ever given: the tables, and how people are read and written."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -258,16 +258,18 @@ def find_by_os_id(connection: Connection, os_id: str) -> Person | None:
     return _find(connection, person.c.os_id == os_id)
 
 
-def stream_people(connection: Connection, by: str = "uid") -> Iterator[Person]:
+def stream_people(connection: Connection, by: str = "uid") -> Generator[Person, None, None]:
     """Yield everybody sorted by `uid` or `person_id`, without holding them all."""
-    rows = connection.execution_options(yield_per=BATCH).execute(
+    query = (
         select(*_PERSON_COLUMNS, *_ENROLMENT_COLUMNS)
         .select_from(person.outerjoin(enrolment))
         .order_by(person.c[by], enrolment.c.programme)
     )
-    for _, group in groupby(rows, key=lambda row: row.person_id):
-        mine = list(group)
-        yield _person(mine[0], tuple(_enrolment(row) for row in mine if row.programme is not None))
+    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
+    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
+        for _, group in groupby(rows, key=lambda row: row.person_id):
+            mine = list(group)
+            yield _person(mine[0], tuple(_enrolment(row) for row in mine if row.programme is not None))
 
 
 def count_people(connection: Connection) -> int:
@@ -446,6 +448,11 @@ def due_for_review(connection: Connection, today: date, limit: int) -> list[Pers
         select(person.c.os_id).where(person.c.review_on <= today).order_by(person.c.review_on).limit(limit)
     ).scalars()
     return list(records_of(connection, list(os_ids)).values())
+
+
+def review_everybody(connection: Connection, today: date) -> int:
+    """Have everybody's standing decided anew, after the rules for it changed; return how many that are."""
+    return connection.execute(update(person).values(review_on=today)).rowcount
 
 
 def set_standing(connection: Connection, person_id: str, access: Access, review_on: date | None) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,12 +138,13 @@ def put_off(connection: Connection, marks: Iterable[Mark], due_at: float, error:
         )
 
 
-def stream_marks(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Yield (person_id, mark) of everybody who waits, sorted by person_id; open it before the records are read."""
-    rows = connection.execute(
-        select(dirty.c.person_id, dirty.c.mark).order_by(dirty.c.person_id), execution_options={"yield_per": BATCH}
-    )
-    return ((row.person_id, row.mark) for row in rows)
+def stream_marks(connection: Connection) -> Generator[tuple[str, str], None, None]:
+    """Yield (person_id, mark) of everybody who waits, sorted by person_id."""
+    query = select(dirty.c.person_id, dirty.c.mark).order_by(dirty.c.person_id)
+    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
+    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
+        for row in rows:
+            yield row.person_id, row.mark
 
 
 def marks_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, str]:
@@ -325,9 +326,10 @@ class Observed:
         )
 
     def _stream(self, query: str) -> Iterator[tuple[Any, Any]]:
-        rows = self._connection.execute(text(query), {"target": self._target}, execution_options={"yield_per": BATCH})
-        for row in rows:
-            yield row[0], row[1]
+        options = {"yield_per": BATCH}
+        with self._connection.execute(text(query), {"target": self._target}, execution_options=options) as rows:
+            for row in rows:
+                yield row[0], row[1]
 
 
 def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:

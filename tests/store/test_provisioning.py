@@ -1,0 +1,151 @@
+"""Marks, digests and runs, on both kinds of database."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.provisioning.applying import apply_run
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import make_plan
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.provisioning import (
+    Desire,
+    Observed,
+    State,
+    clear_marks,
+    confirm,
+    count_dirty,
+    count_states,
+    desire,
+    doubt,
+    due_marks,
+    mark_dirty,
+    mark_many_dirty,
+    mark_of,
+    marks_among,
+    put_off,
+    states_among,
+    stream_marks,
+)
+from idp.store.runs import ChangeRow, FindingRow, TargetSummary
+from tests.support.clock import ManualClock
+from tests.support.provisioning import add_students, change_person, choose_mail_name, make_provisioner, waiting
+from tests.support.students import Student
+
+NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
+    slapd.reset()
+    yield slapd
+    slapd.start()
+
+
+def test_a_mark_that_was_renewed_is_not_taken_away(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        mark_dirty(connection, "p1")
+        seen = mark_of(connection, "p1")
+        mark_many_dirty(connection, ["p1"])
+        clear_marks(connection, [("p1", seen)])
+        assert count_dirty(connection) == 1
+        clear_marks(connection, [("p1", mark_of(connection, "p1"))])
+        assert (count_dirty(connection), mark_of(connection, "p1")) == (0, "")
+
+
+def test_a_persons_own_act_outranks_an_import_and_is_tried_at_once(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        mark_many_dirty(connection, ["p1", "p2"])
+        put_off(connection, due_marks(connection, is_live=False, now=0, limit=10), due_at=99.0, error="down")
+        mark_dirty(connection, "p1")
+        mark_many_dirty(connection, ["p1"])
+
+        assert [mark.person_id for mark in due_marks(connection, is_live=True, now=0, limit=10)] == ["p1"]
+        assert due_marks(connection, is_live=False, now=98, limit=10) == []
+        (late,) = due_marks(connection, is_live=False, now=99, limit=10)
+        assert (late.person_id, late.tries) == ("p2", 1)
+        assert [person_id for person_id, _ in stream_marks(connection)] == ["p1", "p2"]
+        assert set(marks_among(connection, ["p2", "p3"])) == {"p2"}
+
+
+def test_applied_is_kept_only_while_it_is_still_desired(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        desire(connection, "ldap", [Desire("p1", "old", False), Desire("p2", "two", True)])
+        desire(connection, "ldap", [Desire("p1", "new", False)])
+        confirm(connection, "ldap", [("p1", "old")], "run", NOW)
+        assert states_among(connection, "ldap", ["p1", "p2", "p3"]) == {
+            "p1": State("new", None, False),
+            "p2": State("two", None, True),
+        }
+        assert count_states(connection) == {"ldap": (0, 1)}
+
+        confirm(connection, "ldap", [("p1", "new")], "run", NOW)
+        assert count_states(connection) == {"ldap": (1, 0)}
+        doubt(connection, "ldap", ["p1"])
+        assert count_states(connection) == {"ldap": (0, 1)}
+
+
+def test_the_comparison_finds_all_that_differs_and_nothing_else(databases: Databases) -> None:
+    desires = [Desire(f"p{number}", f"d{number}", number == 5) for number in range(1, 7)]
+    with databases.identity.write() as connection:
+        desire(connection, "ldap", desires)
+        desire(connection, "other", [Desire("p9", "d9", False)])
+        confirm(connection, "ldap", [("p1", "d1"), ("p4", "d4")], "", NOW)
+    there = [("p1", "d1"), ("p2", "d2"), ("p3", "different"), ("p6", "d6"), ("p6", "again"), ("p8", "stray")]
+
+    with databases.identity.read() as connection:
+        observed = Observed(connection, "ldap")
+        assert observed.add(iter(there)) == 6
+        assert list(observed.differing()) == [("p3", True), ("p4", False), ("p6", True), ("p8", True)]
+        assert observed.twice() == ["p6"]
+        assert sorted(observed.true_unknowingly()) == [("p2", "d2"), ("p6", "d6")]
+        assert list(observed.gone()) == [("p4", "d4")]
+    with databases.identity.read() as connection:
+        again = Observed(connection, "ldap")
+        assert (again.add([]), len(list(again.differing()))) == (0, 5)
+
+
+def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
+    change = ChangeRow(1, "ldap", "p1", "create", "u1", None, "{}", "student", "d1", "m1")
+    finding = FindingRow(2, "ldap", "p2", "u2", "stray")
+    with databases.identity.write() as connection:
+        runs.begin_plan(connection, "r1", NOW, "shell:test")
+        runs.add_to_plan(connection, "r1", [change], [finding])
+        assert runs.last_runs(connection) == []
+        runs.end_plan(connection, "r1", "digest", {"ldap": TargetSummary(0, {"create": 1}, 1)})
+
+    with databases.identity.write() as connection:
+        run = runs.load_run(connection, "r1")
+        assert run is not None
+        assert (run.state, run.changes, run.created_at, run.digest) == (runs.PLANNED, 1, NOW, "digest")
+        assert runs.changes_of(connection, "r1") == [change]
+        assert runs.changes_of(connection, "r1", after=1) == []
+        assert runs.findings_of(connection, "r1") == [finding]
+        runs.settle(connection, "r1", NOW, [(1, runs.REJECTED, "no")])
+        assert runs.count_changes(connection, "r1") == {runs.REJECTED: 1}
+        runs.set_state(connection, "r1", runs.APPLIED, started_at=NOW, finished_at=NOW)
+        assert runs.last_applied(connection) == runs.load_run(connection, "r1")
+        assert runs.load_run(connection, "r2") is None
+
+
+def test_a_life_in_runs_and_at_once(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, batch=7)
+    people = [Student(f"p{number:02}", album=str(1000 + number)) for number in range(20)]
+    add_students(databases, keys, people)
+
+    plan = make_plan(provisioner, "shell:test")
+    assert (plan.changes, apply_run(provisioner, plan.run_id, "shell:test").is_complete) == (20, True)
+    assert (make_plan(provisioner, "shell:test").changes, waiting(databases)) == (0, 0)
+
+    choose_mail_name(databases, people[0].person_id, "a@student.po.edu.pl", "s1000@student.po.edu.pl")
+    bring_true(provisioner, people[0].person_id)
+    change_person(databases, people[1].person_id, surname="Nowak")
+    assert (sweep_dirty(provisioner), waiting(databases)) == (1, 0)
+    assert make_plan(provisioner, "shell:test").changes == 0
+    provisioner.close()
