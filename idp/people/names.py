@@ -20,8 +20,9 @@ _LATIN = re.compile(r"[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f
 _GREEK = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")
 _CYRILLIC = re.compile(r"[\u0400-\u052f\u1c80-\u1c8f\u2de0-\u2dff\ua640-\ua69f]")
 
-# First bytes of two- and three-byte Latin letters as one-byte encodings show them, and one more such byte.
-_LEAD_BYTE = re.compile("[ÂĂÃÄĹÅĆÆÇČÈÉĘÊáâ][^\x00-\x7f]")
+# First bytes of the UTF-8 of European and Vietnamese letters, as one-byte encodings show them, and a byte more.
+_LEAD_BYTE = re.compile("[ÂĂÃÄĹÅČÈáâ][^\x00-\x7f]")
+_LETTERS_MEANT = re.compile("[\u00c0-\u017f\u0218-\u021b\u1e00-\u1eff]")
 
 # Our own letters first: libraries disagree on nothing here, and must not begin to (docs/domain.md, names).
 _POLISH = str.maketrans("ąćęłńóśźżĄĆĘŁŃÓŚŹŻ", "acelnoszzACELNOSZZ")
@@ -113,8 +114,9 @@ def _reads_better(text: str, encoding: str) -> bool:
         meant = text.encode(encoding).decode("utf-8")
     except UnicodeError:
         return False
-    # A real name in which two Polish capitals happen to form one UTF-8 letter gives another script's letter.
-    return len(meant) < len(text) and all(_LATIN.match(letter) for letter in meant if letter.isalpha())
+    # Two capitals of a real name may happen to be the bytes of one letter, but of another script or of none in use.
+    letters = [letter for letter in meant if letter.isalpha() and not letter.isascii()]
+    return len(meant) < len(text) and all(_LETTERS_MEANT.match(letter) for letter in letters)
 
 
 def mixes_scripts(text: str) -> bool:

@@ -76,7 +76,7 @@ class Survey:
         place_of, sums, same = self.place_of, self.sums, self.same
         for os_id, digest in stored:
             self.stored_in_all += 1
-            place = place_of.get(int(os_id))
+            place = place_of.get(int(os_id)) if os_id.isdigit() else None
             if place is not None:
                 self.stored += 1
                 if digest and digest == (sums[place] or 1):

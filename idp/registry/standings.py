@@ -1,0 +1,51 @@
+"""What time alone changes: a grace period that ends, 31 October, a status that begins. A sweep; no file is needed."""
+
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from idp.audit import words
+from idp.audit.events import Event, record
+from idp.clock import Clock
+from idp.people.lifecycle import Access, AccessPolicy, local_date, standing
+from idp.store import people
+from idp.store.accounts import set_enabled
+from idp.store.base import Databases
+from idp.store.people import PersonRecord
+from idp.store.provisioning import mark_many_dirty
+
+AT_ONCE = 500
+"""People per transaction: on 1 November thousands change on one day, and others must be able to write."""
+
+
+def sweep_standings(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
+    """Carry out what has become due by today, and return for how many people.
+
+    Effect:  the account is opened or closed (every session ends), provisioning is marked, an event says why; a repeat
+             does nothing
+    """
+    now = clock.now()
+    today = local_date(now, zone)
+    with databases.identity.read() as connection:
+        if not people.due_for_review(connection, today, limit=1):
+            return 0
+    with databases.identity.write() as connection:
+        due = people.due_for_review(connection, today, limit=AT_ONCE)
+        for person in due:
+            new = standing((one.enrolment for one in person.enrolments), today, policy)
+            people.set_standing(connection, person.person_id, new.access, new.changes_on)
+            _follow(connection, person, new.access)
+            data = {"fields": ["standing"], "access": new.access.value, "affiliations": list(new.affiliations)}
+            record(
+                connection,
+                now.timestamp(),
+                Event(words.PERSON_CHANGED, person.person_id, reason=new.reason.value, data=data),
+            )
+        mark_many_dirty(connection, [person.person_id for person in due])
+    return len(due)
+
+
+def _follow(connection: Connection, person: PersonRecord, access: Access) -> None:
+    # Only a change of the records opens or closes: what a human decided about the account in between stays.
+    if access is not person.access:
+        set_enabled(connection, person.person_id, access is Access.ACTIVE)
