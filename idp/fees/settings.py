@@ -68,7 +68,7 @@ class CasSettings(Section):
         "http://127.0.0.1:8080/cas/"
     )
     album_attribute: Annotated[str, "Attribute in which CAS tells the album number."] = "album"
-    language_parameter: Annotated[str, "Parameter that tells CAS the page's language; empty: not told."] = "lang"
+    language_parameter: Annotated[str, "Parameter that tells CAS the page's language; empty: not told."] = "locale"
     timeout_s: Annotated[float, "Seconds to wait for CAS.", Field(gt=0)] = 3.0
     extra_ca_files: Annotated[list[Path], Adds(), "Certificates trusted for CAS beside the system's."] = []
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from idp.fees.students_file import BadRow, Row
 from idp.fees.values import Programme
 
-
 Claims = dict[str, dict[str, str]]
 """Album number -> who claims it (os_id) -> the album as written."""
 

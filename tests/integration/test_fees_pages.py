@@ -107,7 +107,7 @@ def test_log_in_leads_to_cas_with_our_fixed_address_and_the_language(site: Site)
     page = site.browser().get("/login?lang=en")
 
     assert page.status_code == 303
-    assert page.location == "http://127.0.0.1:8080/cas/login?service=http%3A%2F%2Flocalhost%3A8081%2Flogin&lang=en"
+    assert page.location == "http://127.0.0.1:8080/cas/login?service=http%3A%2F%2Flocalhost%3A8081%2Flogin&locale=en"
 
 
 def test_a_student_reads_what_is_due_until_when_and_how_it_stands(site: Site) -> None:
