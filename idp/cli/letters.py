@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
@@ -85,7 +85,9 @@ def list_all(installation: Idp, state: str | None, count: int, as_json: bool) ->
     if as_json:
         print_json([_facts(letter) for letter in found])
         return
-    table = Table("owed", "kind", "to", "state", "tries", "why not", "letter", box=None, header_style="bold")
+    # The id whole, whatever the width of the terminal: `again` wants it.
+    whole = Column("letter", no_wrap=True, min_width=32)
+    table = Table("owed", "kind", "to", "state", "tries", "why not", whole, box=None, header_style="bold")
     for letter in found:
         owed_at = datetime.fromtimestamp(letter.owed_at, installation.zone)
         table.add_row(

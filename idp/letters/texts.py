@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 LANGUAGES = ("pl", "en")
+SEPARATOR = "\n\n* * *\n\n"  # not "-- ": mail programs hide what stands below that as a signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,18 @@ def compose(
     message["Subject"] = " / ".join(subjects)
     message["Date"] = format_datetime(datetime.fromtimestamp(owed_at, UTC))
     message["Message-ID"] = f"<{letter_id}@{letterhead.domain}>"
-    message["Content-Language"] = ", ".join(order)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
     if letterhead.reply_to:
         message["Reply-To"] = letterhead.reply_to
-    message.set_content("\n\n-- \n\n".join(texts) + "\n")
+    message.set_content(SEPARATOR.join(texts) + "\n")
     parts = [(each, _render(f"{kind}/{each}.html", each, letterhead, values)) for each in order]
     frame = _environment().get_template("frame.html")
     message.add_alternative(
         frame.render(parts=parts, subject=" / ".join(subjects), language=language, letterhead=letterhead),
         subtype="html",
     )
+    # Last: setting the content drops every Content-… header that was there before.
+    message["Content-Language"] = ", ".join(order)
     return message
 
 

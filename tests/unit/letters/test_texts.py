@@ -37,6 +37,11 @@ def test_the_preferred_language_comes_first() -> None:
     assert album_letter("en")[0].startswith("Hello Żaneta")
     assert album_letter("pl")[0].startswith("Dzień dobry Żaneta")
     assert album_letter("en")[2]["Subject"].startswith("Your album number 12345")
+    assert album_letter("en")[2]["Content-Language"] == "en, pl"
+
+
+def test_no_language_hides_below_a_signature_mark() -> None:
+    assert "\n-- \n" not in album_letter()[0]
 
 
 def test_a_name_cannot_put_markup_into_the_letter() -> None:
