@@ -68,6 +68,7 @@ def write_settings(places: Places, slapd: PrivateSlapd, port: int, fees_port: in
             "directory": directory,
             "letters": {"transport": "folder", "folder": places.letters.name},
             "cas": {"services_dirs": [places.services.name]},
+            "portal": {"fees_url": f"http://localhost:{fees_port}"},
         },
     )
     write_toml(

@@ -4,19 +4,19 @@ import sys
 
 import click
 
-from idp.app.installation import open_idp
 from idp.app.settings import Settings, load_settings
 from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.granian import granian_command, require_free_port
+from idp.store.base import open_databases
+from idp.store.keys import load_keys
+from idp.store.migrate import require_migrated
 
 
 @click.command()
 def serve() -> None:
     """Start the web server and its worker; SIGTERM or SIGINT stops both within 10 s."""
     settings = load_settings()
-    # What would end the children one by one is said here once.
-    with open_idp(settings) as installation:
-        _ = installation.keys
+    _require_set_up(settings)
     require_free_port(settings.web.host, settings.web.port, "web.port")
     sys.exit(run(settings))
 
@@ -40,6 +40,19 @@ def run(settings: Settings) -> int:
         except ChildEnded as ended:
             _say(str(ended))
             return 1
+
+
+def _require_set_up(settings: Settings) -> None:
+    """Say once what would end the children one by one; the store is enough for it and is imported in half the time.
+
+    Raises:  ConfigError
+    """
+    load_keys(settings.keys)
+    databases = open_databases(settings.store)
+    try:
+        require_migrated(databases)
+    finally:
+        databases.close()
 
 
 def _say(sentence: str) -> None:

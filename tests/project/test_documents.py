@@ -41,7 +41,7 @@ def test_every_make_target_that_is_mentioned_exists() -> None:
 
 
 def test_every_command_that_is_mentioned_exists() -> None:
-    assert [(page, words) for page, words in mentioned(r"\bidp ((?:[a-z]+ ?)+)") if not is_command(words.split())] == []
+    assert [(page, words) for page, words in mentioned(r"\bidp ((?:[a-z]+(?:-[a-z]+)* ?)+)") if not is_command(words.split())] == []
 
 
 def is_command(words: list[str]) -> bool:
