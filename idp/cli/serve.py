@@ -9,7 +9,7 @@ from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.granian import granian_command, require_free_port
 from idp.store.base import open_databases
 from idp.store.keys import load_keys
-from idp.store.migrate import require_migrated
+from idp.store.revisions import require_migrated
 
 
 @click.command()
