@@ -32,5 +32,6 @@ def sweeps(installation: Idp) -> dict[str, Sweep]:
         "settled sign-outs": installation.sign_out_desk.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),
         "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
+        "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),
         "sealing": lambda: seal_pending(databases, settings.audit, clock, name),
     }

@@ -2,10 +2,12 @@
 
 import os
 import socket
+from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
 from idp.jobs.settings import JobsSettings
-from idp.store import onetime, workers
+from idp.people.lifecycle import local_date
+from idp.store import attempts, onetime, workers
 from idp.store.base import Databases
 
 DAY_S = 24 * 3600
@@ -43,3 +45,13 @@ def is_alive(databases: Databases, settings: JobsSettings, clock: Clock) -> bool
     with databases.sessions.read() as connection:
         seen = workers.last_seen(connection)
     return seen is not None and clock.timestamp() - seen <= settings.liveness_s
+
+
+def drop_old_claim_tries(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:
+    """Forget how often claims were tried before today: nobody is counted longer than the limit needs."""
+    today = local_date(clock.now(), zone)
+    with databases.sessions.read() as connection:
+        if not attempts.any_before(connection, today):
+            return 0
+    with databases.sessions.write() as connection:
+        return attempts.sweep(connection, today)

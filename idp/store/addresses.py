@@ -71,13 +71,6 @@ def stream_addresses(connection: Connection) -> Generator[tuple[str, Addresses],
             yield person_id, _addresses((row.kind, row.address) for row in mine)
 
 
-def first_owner_of(connection: Connection, wanted: str) -> str | None:
-    """Return the account_id to which an address was given once and for all; None when nobody ever had it."""
-    return connection.execute(
-        select(ledger.c.owner_id).where(ledger.c.kind == ADDRESS, ledger.c.value == wanted.lower())
-    ).scalar_one_or_none()
-
-
 def taken_among(connection: Connection, looks_like: Collection[str]) -> frozenset[str]:
     """Return those look-alike forms whose address was ever given to anybody."""
     return frozenset(

@@ -2,7 +2,19 @@
 
 from datetime import date
 
-from sqlalchemy import Column, Connection, Date, Integer, PrimaryKeyConstraint, String, Table, bindparam, delete, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Date,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    bindparam,
+    delete,
+    select,
+    text,
+)
 
 from idp.store.base import sessions_metadata
 
@@ -26,6 +38,12 @@ def count_try(connection: Connection, album_number: str, day: date) -> int:
     """Count one more try and return how many there are now, this one included."""
     tries: int = connection.execute(COUNT_ONE, {"album_number": album_number, "day": day}).scalar_one()
     return tries
+
+
+def any_before(connection: Connection, day: date) -> bool:
+    """Say whether there are days to forget: a look costs no write lock."""
+    old = select(claim_attempt.c.day).where(claim_attempt.c.day < day).limit(1)
+    return connection.execute(old).first() is not None
 
 
 def sweep(connection: Connection, before: date) -> int:

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from idp.store.attempts import count_try, sweep
+from idp.store.attempts import any_before, count_try, sweep
 from idp.store.base import Databases
 from idp.store.leases import free, hold
 
@@ -32,7 +32,9 @@ def test_parallel_tries_are_all_counted(databases: Databases) -> None:
 def test_past_days_are_forgotten(databases: Databases) -> None:
     with databases.sessions.write() as connection:
         count_try(connection, "1", DAY)
+        assert not any_before(connection, DAY)
         assert sweep(connection, DAY) == 0
+        assert any_before(connection, date(2026, 10, 2))
         assert sweep(connection, date(2026, 10, 2)) == 1
         assert count_try(connection, "1", DAY) == 1
 
