@@ -40,9 +40,10 @@ class Cas:
         parameter = self._settings.language_parameter
         return f"{url}&{parameter}={language}" if parameter else url
 
-    def logout_url(self, return_url: str) -> str:
-        """Return where to send somebody who signs out, to be signed out everywhere."""
-        return str(self._client.get_logout_url(return_url))
+    @property
+    def logout_url(self) -> str:
+        """Where to send somebody who signs out: CAS signs them out everywhere and says so."""
+        return str(self._client.get_logout_url())
 
     def verify(self, ticket: str) -> Principal:
         """Return whom CAS vouches for.

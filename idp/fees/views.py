@@ -62,10 +62,6 @@ class Pages:
         """Shows that this browser asked to sign in: without it, somebody else's ticket would sign it in as them."""
         return "__Host-fees_login" if self.web.is_https else "fees_login"
 
-    @property
-    def front_url(self) -> str:
-        return self.web.base_url + "/"
-
     def set_cookie(self, response: BaseResponse, name: str, value: str, max_age_s: int | None = None) -> None:
         """Set a cookie for this host alone. `Lax`: it comes along when CAS sends the browser back."""
         response.set_cookie(
@@ -104,7 +100,7 @@ def _add_signing_in(blueprint: Blueprint, pages: Pages) -> None:
     def know_visitor() -> None:
         g.session, g.student = _visitor(pages)
         if g.session is not None:
-            allow_form_targets(pages.cas.logout_url(pages.front_url))  # where the sign-out button leads
+            allow_form_targets(pages.cas.logout_url)  # where the sign-out button leads
 
     @blueprint.context_processor
     def visitor() -> dict[str, Visitor | None]:
@@ -142,7 +138,7 @@ def _add_signing_in(blueprint: Blueprint, pages: Pages) -> None:
         with pages.database.write() as connection:
             if ended := sessions.end(connection, request.cookies.get(pages.session_cookie, "")):
                 record(connection, pages.clock.now(), Event(SIGNED_OUT, ended.cas_user, ended.cas_user))
-        response = redirect(pages.cas.logout_url(pages.front_url), 303)
+        response = redirect(pages.cas.logout_url, 303)
         pages.drop_cookie(response, pages.session_cookie)
         return response
 

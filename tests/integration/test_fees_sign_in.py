@@ -173,16 +173,15 @@ def test_signing_out_there_leaves_the_sessions_of_others(both: Both) -> None:
     assert other.get("/fees").status_code == 303
 
 
-def test_signing_out_here_is_an_address_that_cas_brings_people_back_from(both: Both) -> None:
+def test_signing_out_here_is_signing_out_there(both: Both) -> None:
     here, there = both.visitors()
     page = both.sign_in(here, there, "12345").text
     token = page.split('name="csrf_token" value="')[1].split('"')[0]
 
     away = here.post("/logout", data={"csrf_token": token})
-    path = away.location.split("/cas/", 1)[1]
-    back = there.client.get(f"/cas/{path}")
+    said = there.client.get("/cas/" + away.location.split("/cas/", 1)[1])
 
-    assert f"{both.fees_url}/" in back.text + back.headers.get("Location", "")
+    assert said.status_code == 200
     assert here.get("/fees").location == "/login"
     assert there.form(service=both.service)  # asked for the password again
 
