@@ -72,7 +72,8 @@ def _holds_any(password: str, words: Iterable[str]) -> bool:
     """Say whether one of `words` stands in the password, whatever its case and diacritics."""
     folded = _folded(password)
     tokens = set(re.findall(r"[a-z]+|[0-9]+", folded))
-    pieces = {piece for word in words for piece in re.findall(r"[a-z0-9]+", _folded(word))}
+    # One letter or digit says nothing about anybody, and every password has some.
+    pieces = {piece for word in words for piece in re.findall(r"[a-z0-9]{2,}", _folded(word))}
     return any(piece in tokens if len(piece) < WHOLE_WORD_BELOW else piece in folded for piece in pieces)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims, Typed
@@ -20,13 +21,17 @@ from idp.errors import (
     NotFound,
     TargetUnavailable,
 )
+from idp.people.settings import PeopleSettings
 from idp.people.values import Album
+from idp.registry.imports import import_file
+from idp.registry.settings import RegistrySettings
 from idp.store.base import Databases
 from idp.store.events import event_pending
 from idp.store.keys import Keys
-from idp.store.people import account, person
-from tests.support.accounts import PASSWORD, SETTINGS, Services, make_claims
+from idp.store.people import account
+from tests.support.accounts import PASSWORD, SETTINGS, ZONE, Services, make_claims
 from tests.support.clock import ManualClock
+from tests.support.exports import export_row, write_export
 from tests.support.students import Student, add_student
 
 ALBUM = Album("12345")
@@ -170,16 +175,24 @@ def test_only_the_details_that_the_university_asks_for_have_to_match(
     assert claims.match(ALBUM, Typed(surname="zdzblo cwik", date_of_birth=date(1905, 3, 14)))
 
 
-def test_after_a_correction_in_the_registry_the_same_claim_works(
-    claims: Claims, databases: Databases, keys: Keys
+def test_after_a_correction_has_come_with_an_import_the_same_claim_works(
+    claims: Claims, databases: Databases, keys: Keys, clock: ManualClock, tmp_path: Path
 ) -> None:
-    add_student(databases, keys, Student("p1", surname="Zdzbło"))
-    assert outcome(lambda: claims.match(ALBUM, RIGHT)) == "bad_credentials"
+    typed = Typed("Anna", "Nowak", date(1902, 2, 27), "0003")
 
-    with databases.identity.write() as connection:
-        connection.execute(update(person).values(surname="Źdźbło-Ćwik"))
+    def take(name: str, **changes: str) -> None:
+        file = write_export(tmp_path / name, [export_row(**changes)])
+        policy = PeopleSettings().access_policy
+        import_file(databases, keys, RegistrySettings(), policy, clock, ZONE, file, delta=False, actor="shell:root")
 
-    assert outcome(lambda: claims.match(ALBUM, RIGHT)) == "done"
+    take("before.csv", nazwisko="Nowakk")
+    assert outcome(lambda: claims.match(ALBUM, typed)) == "bad_credentials"
+
+    clock.advance(24 * 3600)
+    take("after.csv", nazwisko="Nowak", zmieniono="2026-10-02T09:00:00+02:00")
+
+    claims.set_password(claims.match(ALBUM, typed), PASSWORD, "pl")
+    assert is_claimed(databases)
 
 
 @pytest.mark.parametrize("token", ["", "made-up", "x" * 5000])

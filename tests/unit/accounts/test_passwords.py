@@ -69,6 +69,10 @@ def test_a_short_name_inside_another_word_is_no_ones_name() -> None:
     assert weakness("liście spadają z drzew") is None
 
 
+def test_a_name_of_one_letter_is_looked_for_nowhere() -> None:
+    assert weakness_of("kot spi a pies czuwa", ("A",), (), 15) is None
+
+
 @pytest.mark.parametrize("password", ["Politechnika!2026?", "na OPOLSKA uczelnie", "e-student estudent1"])
 def test_words_of_the_university_are_refused(password: str) -> None:
     assert weakness(password) is Weakness.UNIVERSITY_WORD
