@@ -68,6 +68,8 @@ def content_security_policy(form_targets: Iterable[str] = ()) -> str:
             "img-src 'self' data:",
             "font-src 'self'",
             "connect-src 'self'",
+            "media-src 'self'",  # the CAPTCHA, spoken
+            "worker-src 'self'",  # the CAPTCHA's proof of work
             "manifest-src 'self'",
             " ".join(("form-action 'self'", *sorted(form_targets))),
             "frame-ancestors 'none'",

@@ -18,7 +18,7 @@ from tests.support.demo import RunningDemo
 
 # Playwright's own browser cannot be downloaded everywhere; Debian's is in the list of packages. The other flags keep it
 # from asking the world for updates and certificates.
-LAUNCH = {
+LAUNCH: dict[str, Any] = {
     "executable_path": "/usr/bin/chromium",
     "args": [
         "--lang=en-US",  # of the browser itself, which orders the parts of a date field; pages go by the context's

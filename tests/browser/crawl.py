@@ -78,9 +78,9 @@ def _is_page(answer: APIResponse) -> bool:
 
 
 def _plain(address: str) -> str:
-    """Return the address without fragment and language: both languages of a page are one page here."""
+    """Return the address without fragment and language: a page in two languages is one page here."""
     parts = urlsplit(urldefrag(address).url)
-    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "lang"])
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name not in ("lang", "locale")])
     return parts._replace(query=query).geturl()
 
 

@@ -9,9 +9,8 @@ from tests.browser.gallery import PAGES
 EVERY_PAGE = (*PAGES, "no-such-page")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_part(open_browser: Open, gallery_url: str, scheme: str) -> None:
-    page = open_browser("pl", scheme=scheme)
+def test_axe_finds_nothing_on_any_part(open_browser: Open, gallery_url: str) -> None:
+    page = open_browser("pl")
     for name in EVERY_PAGE:
         page.goto(f"{gallery_url}/{name}")
         assert violations(page) == [], name
