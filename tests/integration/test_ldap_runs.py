@@ -1,8 +1,12 @@
 """Plans and runs over a real directory."""
 
 import itertools
+import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,7 @@ from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.runs import Run
 from tests.support.clock import ManualClock
+from tests.support.counts import Counts
 from tests.support.provisioning import (
     Eyes,
     add_students,
@@ -33,6 +38,7 @@ ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek", surname_prefix="van")
 SUHARTO = Student("c" * 32, album="300", given_name="", surname="Suharto")
 ACTOR = "shell:test"
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -386,3 +392,32 @@ def test_hostile_names_arrive_as_they_are(
     assert run_once(provisioner).is_complete
     assert [eyes.value(student.uid, "sn") for student in people] == names
     assert make_plan(provisioner, ACTOR).changes == 0
+
+
+def test_a_run_survives_being_killed_at_any_moment(
+    provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, keys: Keys, counts: Counts
+) -> None:
+    chance = random.Random(counts.seed)  # noqa: S311 - moments, not secrets
+    people = [Student(f"{number:032x}", album=str(1000 + number)) for number in range(100)]
+    add_students(databases, keys, people)
+    plan = make_plan(provisioner, ACTOR)
+
+    for _ in range(counts.kills):
+        kill_in_mid_run(databases, directory, plan, after=chance.randrange(1, 60))
+    result = apply_run(provisioner, plan.run_id, ACTOR)
+
+    assert (result.done, result.is_complete) == (100, True)
+    assert len(list(provisioner.targets["ldap"].read())) == 100
+    assert (make_plan(provisioner, ACTOR).changes, waiting(databases)) == (0, 0)
+
+
+def kill_in_mid_run(databases: Databases, directory: PrivateSlapd, plan: Run, after: int) -> None:
+    words = [str(databases.settings.folder), str(directory.folder), plan.run_id]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.apply_child", *words], stdout=subprocess.PIPE, cwd=PROJECT
+    ) as child:
+        assert child.stdout is not None
+        for _ in range(after):  # a run that is nearly done ends before: harmless, too
+            if not child.stdout.readline():
+                break
+        child.kill()
