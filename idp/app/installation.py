@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from idp.letters.sending import Sender
     from idp.provisioning.provisioner import Provisioner
     from idp.provisioning.values import Target
+    from idp.sso.captcha import Captcha
     from idp.sso.door import Door
     from idp.sso.sign_out import SignOutDesk
+    from idp.sso.watch import Watch
     from idp.store.raw import RawStore
 
 
@@ -211,7 +213,9 @@ class Idp:
         from idp.sso.cookie import SessionCookie
         from idp.sso.door import Door
         from idp.sso.sign_in import PasswordCheck
+        from idp.sso.waiting_line import WaitingLine
 
+        sso = self.settings.sso
         check = PasswordCheck(
             databases=self.databases,
             raw_store=self.raw_store,
@@ -219,9 +223,24 @@ class Idp:
             layout=self.settings.directory,
             people=self.settings.people,
             clock=self.clock,
+            watch=self.watch,
+            line=WaitingLine(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s),
         )
         cookie = SessionCookie(self.settings.web.is_https)
-        return Door(self.raw_store, self.settings.sso, self.clock, cookie, check, self.sign_out_desk)
+        return Door(self.raw_store, sso, self.clock, cookie, check, self.sign_out_desk, self.watch)
+
+    @cached_property
+    def watch(self) -> Watch:
+        from idp.sso.watch import Watch
+
+        return Watch(self.raw_store, self.settings.sso, self.clock)
+
+    @cached_property
+    def captcha(self) -> Captcha:
+        from idp.sso.captcha import Captcha
+
+        sso = self.settings.sso
+        return Captcha(self.keys.mac("sso.captcha", "altcha"), sso.captcha_cost, sso.captcha_steps)
 
     @cached_property
     def login_tickets(self) -> LoginTickets:

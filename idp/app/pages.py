@@ -41,6 +41,7 @@ def new_application(installation: Idp) -> Flask:
             installation.door,
             installation.ticket_desk,
             installation.login_tickets,
+            installation.captcha,
             settings.web.base_url,
             new_account_url="/account/new",
         )

@@ -31,6 +31,7 @@ def sweeps(installation: Idp) -> dict[str, Sweep]:
         "sign-outs": installation.sign_out_desk.sweep,
         "settled sign-outs": installation.sign_out_desk.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),
+        "forgotten failures": installation.watch.forget,
         "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
         "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),
         "sealing": lambda: seal_pending(databases, settings.audit, clock, name),

@@ -30,6 +30,7 @@ LETTER_GIVEN_UP: Final = "letter.given_up"
 
 SIGNED_IN: Final = "sign_in.succeeded"
 SIGN_IN_REFUSED: Final = "sign_in.refused"
+GUESSING_NOTICED: Final = "sign_in.guessing"
 SIGNED_OUT: Final = "session.ended"
 TICKET_ISSUED: Final = "ticket.issued"
 TICKET_VALIDATED: Final = "ticket.validated"

@@ -8,7 +8,8 @@ from idp.sso.tokens import short_token
 from idp.store import sessions as store
 from idp.store.raw import RawStore
 
-PURPOSE = "cas.lt"
+PURPOSE, HEARING = "cas.lt", "cas.sound"
+HEARINGS = 4  # a player may ask for one twice
 
 
 class LoginTickets:
@@ -19,14 +20,36 @@ class LoginTickets:
         self._clock = clock
         self._lives_s = lives_s
 
-    def give(self) -> str:
-        """Return a new login ticket."""
+    def give(self, code: str = "") -> str:
+        """Return a new login ticket. Shape: code: what stands in the picture of its form, if it has one"""
         ticket = short_token("LT-")
-        with self._raw_store.lend() as raw:
-            store.give_once(raw, ticket, PURPOSE, "{}", self._clock.timestamp() + self._lives_s)
+        self._keep(ticket, PURPOSE, code)
         return ticket
 
-    def take(self, ticket: str) -> bool:
-        """Spend a login ticket and return whether it was good; of parallel takers one gets True."""
+    def take(self, ticket: str) -> str | None:
+        """Spend a login ticket and return its picture's code, None when it was not good; one of many takers wins."""
         with self._raw_store.lend() as raw:
-            return store.take_once(raw, ticket, PURPOSE, self._clock.timestamp()) is not None
+            return store.take_once(raw, ticket, PURPOSE, self._clock.timestamp())
+
+    def let_hear(self, code: str) -> str:
+        """Return a key by which the code of a picture can be heard a few times: not the ticket, since it travels in an
+        address."""
+        key = short_token("")
+        self._keep(key, HEARING, f"{HEARINGS}:{code}")
+        return key
+
+    def hear(self, key: str) -> str | None:
+        """Return the code to speak, or None when it was heard often enough."""
+        with self._raw_store.lend() as raw, raw.transaction():
+            kept = store.take_once(raw, key, HEARING, self._clock.timestamp())
+            if kept is None:
+                return None
+            left, _, code = kept.partition(":")
+            if int(left) > 1:
+                expires_at = self._clock.timestamp() + self._lives_s
+                store.give_once(raw, key, HEARING, f"{int(left) - 1}:{code}", expires_at)
+        return code
+
+    def _keep(self, key: str, purpose: str, data: str) -> None:
+        with self._raw_store.lend() as raw:
+            store.give_once(raw, key, purpose, data, self._clock.timestamp() + self._lives_s)

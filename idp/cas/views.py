@@ -1,5 +1,6 @@
 """/cas/login and /cas/logout: pages for people. The endpoints for programs are in validation_views.py."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
@@ -17,14 +19,18 @@ from idp.cas.services import Service
 from idp.cas.tickets import TicketDesk
 from idp.cas.urls import with_ticket
 from idp.cas.validation_views import add_validation_views
-from idp.errors import BadCredentials, InvalidServiceUrl, TargetUnavailable
+from idp.errors import InvalidServiceUrl, TargetUnavailable
+from idp.sso.captcha import Captcha, is_code, new_code, picture, sound
 from idp.sso.door import Door
+from idp.sso.sign_in import RefusedSignIn
 from idp.sso.sign_out import Outcome
+from idp.sso.waiting_line import TooBusy
+from idp.sso.watch import CaptchaDue, TooSoon
 from idp.store.sessions import LiveSession
 from idp.web.headers import allow_form_targets
 from idp.web.plumbing import exempt_from_csrf
 
-RETRY_AFTER_S = 30
+RETRY_AFTER_S, BUSY_RETRY_AFTER_S = 30, 5
 
 log = structlog.get_logger(__name__)
 
@@ -38,29 +44,42 @@ class Wish:
 
 
 def blueprint(
-    door: Door, desk: TicketDesk, login_tickets: LoginTickets, base_url: str, new_account_url: str = ""
+    door: Door,
+    desk: TicketDesk,
+    login_tickets: LoginTickets,
+    captcha: Captcha,
+    base_url: str,
+    new_account_url: str = "",
 ) -> Blueprint:
     """Return the CAS pages at /cas.
 
     Shape:   base_url: the origin whose forms we take, without a slash; new_account_url: "" leaves the link out
     """
-    pages = _Pages(door, desk, login_tickets, base_url, new_account_url)
+    pages = _Pages(door, desk, login_tickets, captcha, base_url, new_account_url)
     cas = Blueprint("cas", __name__, url_prefix="/cas", template_folder="templates", static_folder="static")
     # The sign-in form has its own one-time ticket, kept on the server, and judges Origin; see is_own_origin.
     cas.record_once(lambda state: exempt_from_csrf(state.app, cas))  # type: ignore[arg-type] # state.app is our Flask
     cas.add_url_rule("/login", "login", pages.login, methods=["GET", "POST"])
     cas.add_url_rule("/logout", "logout", pages.logout, methods=["GET", "POST"])
+    cas.add_url_rule("/captcha.wav", "captcha_sound", pages.captcha_sound)
     add_validation_views(cas, desk)
     return cas
 
 
 class _Pages:
     def __init__(
-        self, door: Door, desk: TicketDesk, login_tickets: LoginTickets, base_url: str, new_account_url: str
+        self,
+        door: Door,
+        desk: TicketDesk,
+        login_tickets: LoginTickets,
+        captcha: Captcha,
+        base_url: str,
+        new_account_url: str,
     ) -> None:
         self._door = door
         self._desk = desk
         self._login_tickets = login_tickets
+        self._captcha = captcha
         self._base_url = base_url
         self._new_account_url = new_account_url
 
@@ -103,31 +122,46 @@ class _Pages:
         if not self._sent_from_our_page():
             return _page("foreign_form.html", 403)
         # Spent before anything else: the same form never works twice, whatever comes of it.
-        fresh = self._login_tickets.take(wish.request.login_ticket)
+        code = self._login_tickets.take(wish.request.login_ticket)
+        fresh = code is not None
         if "proceed" in request.form:
             session = self._door.who_is(request)
             if fresh and session is not None and wish.service is not None and not wish.request.renew:
                 return self._send_on(wish, session, from_new_login=False)
             return self._requested(wish, session)
-        if not fresh:
+        if code is None:
             return self._form(wish, 400, _("This form was open for too long or was sent twice. Please try again."))
-        return self._check(wish)
+        return self._check(wish, is_person=self._is_person(wish.request.login_ticket, code))
 
-    def _check(self, wish: Wish) -> ResponseReturnValue:
+    def _is_person(self, form: str, code: str) -> bool:
+        payload, typed = request.form.get("altcha", ""), request.form.get("captcha", "")
+        return self._captcha.is_solved(form, payload) or is_code(typed, code)
+
+    def _check(self, wish: Wish, *, is_person: bool) -> ResponseReturnValue:
         """Judge a name and a password; they count only in the body, never in an address."""
         asked = wish.request
         try:
             name = single("username", [_values(request.form)]) or ""
             password = single("password", [_values(request.form)]) or ""
-            started = self._door.let_in(request, name, password, warns=asked.warn, remember=asked.remember)
+            started = self._door.let_in(
+                request, name, password, warns=asked.warn, remember=asked.remember, is_person=is_person
+            )
         except RepeatedParameter:
             return _page("unreadable.html", 400)
-        except BadCredentials:
-            return self._form(wish, 401, _("The username or the password is not right. Check both and try again."))
+        except RefusedSignIn as refusal:
+            why = _("The username or the password is not right. Check both and try again.")
+            return self._form(wish, 401, why, asks_captcha=refusal.captcha_due)
+        except CaptchaDue:
+            why = _("Several tries have failed. Please also show that you are a person, then sign in.")
+            return self._form(wish, 401, why, asks_captcha=True)
+        except TooSoon as refusal:
+            seconds = math.ceil(refusal.wait_s)
+            why = _("Too many tries have failed. Wait %(seconds)d s, then try again.", seconds=seconds)
+            return _later(self._form(wish, 429, why), seconds)
+        except TooBusy:
+            return _later(_page("busy.html", 503), BUSY_RETRY_AFTER_S)
         except TargetUnavailable:
-            page = _page("unavailable.html", 503)
-            page.headers["Retry-After"] = str(RETRY_AFTER_S)
-            return page
+            return _later(_page("unavailable.html", 503), RETRY_AFTER_S)
         session = self._door.find(started)
         if session is None:
             return self._form(wish)
@@ -156,11 +190,24 @@ class _Pages:
             case Method.GET:
                 return _see_other(with_ticket(url, ticket))
 
-    def _form(self, wish: Wish, status: int = 200, error: str = "") -> Response:
+    def captcha_sound(self) -> ResponseReturnValue:
+        """Speak the code of a picture."""
+        code = self._login_tickets.hear(request.args.get("key", ""))
+        if code is None:
+            return _page("unreadable.html", 404)
+        return Response(sound(code, str(get_locale())), content_type="audio/wav")
+
+    def _form(self, wish: Wish, status: int = 200, error: str = "", *, asks_captcha: bool | None = None) -> Response:
+        """Show the sign-in form; without `asks_captcha` the browser's record decides."""
+        due = self._door.captcha_is_due(request) if asks_captcha is None else asks_captcha
+        code = new_code() if due else ""
+        ticket = self._login_tickets.give(code)
         return self._ask(
             "login.html",
             wish,
             status,
+            ticket=ticket,
+            captcha=self._captcha_of(ticket, code) if due else None,
             error=error,
             username=request.form.get("username", ""),
             mail_domain=self._desk.people.mail_domain,
@@ -170,10 +217,17 @@ class _Pages:
             new_account_url=self._new_account_url,
         )
 
-    def _warning(self, wish: Wish) -> Response:
-        return self._ask("warning.html", wish, 200)
+    def _captcha_of(self, ticket: str, code: str) -> Mapping[str, str]:
+        return {
+            "challenge": self._captcha.challenge(ticket),
+            "picture": picture(code),
+            "sound": url_for("cas.captcha_sound", key=self._login_tickets.let_hear(code)),
+        }
 
-    def _ask(self, template: str, wish: Wish, status: int, **values: Any) -> Response:
+    def _warning(self, wish: Wish) -> Response:
+        return self._ask("warning.html", wish, 200, ticket=self._login_tickets.give())
+
+    def _ask(self, template: str, wish: Wish, status: int, ticket: str, **values: Any) -> Response:
         """Show a form with a one-time ticket; its answer may lead to the service, and nowhere else."""
         carried = wish.request.carried
         if wish.service is not None:
@@ -186,7 +240,7 @@ class _Pages:
             carried=carried,
             # In the address too, so that the language switch still knows the service after a failed try.
             action=url_for("cas.login") + (f"?{urlencode(carried)}" if carried else ""),
-            login_ticket=self._login_tickets.give(),
+            login_ticket=ticket,
             **values,
         )
 
@@ -238,6 +292,11 @@ def _values(source: MultiDict[str, str]) -> dict[str, list[str]]:
 
 def _page(template: str, status: int = 200, **values: Any) -> Response:
     return Response(render_template(f"cas/{template}", **values), status)
+
+
+def _later(response: Response, seconds: int) -> Response:
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _see_other(url: str) -> Response:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from flask import Request, Response
 
+MOST_ACCOUNTS, LONGEST_TOKEN = 5, 64
+
 
 @dataclass(frozen=True, slots=True)
 class SessionCookie:
@@ -32,3 +34,26 @@ class SessionCookie:
     def take_back(self, response: Response) -> None:
         """Tell the browser to forget it."""
         response.delete_cookie(self.name, path="/", secure=self.is_https, httponly=True, samesite="Lax")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCookie:
+    """By what a browser is known to accounts that signed in with it: a token for each of the latest few."""
+
+    is_https: bool
+
+    @property
+    def name(self) -> str:
+        return "__Host-idp_device" if self.is_https else "idp_device"
+
+    def read(self, request: Request) -> tuple[str, ...]:
+        """Return the tokens, of whatever account."""
+        tokens = request.cookies.get(self.name, "").split(".")
+        return tuple(token for token in tokens if 0 < len(token) <= LONGEST_TOKEN)[:MOST_ACCOUNTS]
+
+    def give(self, response: Response, tokens: tuple[str, ...], lasts_s: int) -> None:
+        """Hand out the tokens; those of accounts that have not signed in here for longest are left out."""
+        value = ".".join(tokens[:MOST_ACCOUNTS])
+        response.set_cookie(
+            self.name, value, max_age=lasts_s, path="/", secure=self.is_https, httponly=True, samesite="Lax"
+        )

@@ -1,17 +1,18 @@
 """The one door that pages use: who is this browser, let somebody in, let them out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Request, Response
 
 from idp.clock import Clock
 from idp.sso import sessions
-from idp.sso.cookie import SessionCookie
+from idp.sso.cookie import DeviceCookie, SessionCookie
 from idp.sso.sessions import Browser, Ended, Started
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
 from idp.sso.sign_out import Outcome, SignOutDesk
+from idp.sso.watch import Watch
 from idp.store.raw import RawStore
 from idp.store.sessions import LiveSession, Owed
 
@@ -26,18 +27,30 @@ class Door:
     cookie: SessionCookie
     check_password: PasswordCheck
     sign_out_desk: SignOutDesk
+    watch: Watch
+
+    @property
+    def device_cookie(self) -> DeviceCookie:
+        return DeviceCookie(self.cookie.is_https)
 
     def who_is(self, request: Request) -> LiveSession | None:
         """Return the living session of this browser."""
         return sessions.find(self.raw_store, self.settings, self.clock, self.cookie.read(request))
 
-    def let_in(self, request: Request, name: str, password: str, *, warns: bool, remember: bool) -> Started:
+    def captcha_is_due(self, request: Request) -> bool:
+        """Tell whether a sign-in form for this browser asks for the CAPTCHA, before anybody has typed a name."""
+        return self.watch.captcha_is_due_for_anybody(request.remote_addr or "", self.device_cookie.read(request))
+
+    def let_in(
+        self, request: Request, name: str, password: str, *, warns: bool, remember: bool, is_person: bool = False
+    ) -> Started:
         """Return a new session for whoever gave a right name and password.
 
-        Raises:  BadCredentials, TargetUnavailable
+        Shape:   is_person: the CAPTCHA was answered
+        Raises:  RefusedSignIn, TooSoon, CaptchaDue, TooBusy, TargetUnavailable
         """
-        browser = browser_of(request)
-        account = self.check_password(name, password, browser)
+        browser = browser_of(request, self.device_cookie.read(request))
+        account = self.check_password(name, password, browser, is_person=is_person)
         started = sessions.start(
             self.raw_store,
             self.settings,
@@ -49,10 +62,12 @@ class Door:
             warns=warns,
         )
         self.sign_out_desk.tell(started.owed, wait_s=0)
-        return started
+        return replace(started, devices=self.watch.know_device(account.account_id, browser.devices))
 
     def give_cookie(self, response: Response, started: Started, *, remember: bool) -> None:
-        """Hand the new session's token to the browser."""
+        """Hand the new session's token to the browser, and those by which it is known from now on."""
+        if started.devices:
+            self.device_cookie.give(response, started.devices, self.settings.throttle.device_s)
         lasts_s = self.settings.remembered_s if remember and self.settings.remember_me else None
         self.cookie.give(response, started.token, lasts_s)
 
@@ -79,6 +94,6 @@ class Door:
         return self.sign_out_desk.tell(owed, self.settings.logout_wait_s)
 
 
-def browser_of(request: Request) -> Browser:
+def browser_of(request: Request, devices: tuple[str, ...] = ()) -> Browser:
     """Return where a request comes from; addresses behind proxies are already judged by the web plumbing."""
-    return Browser(network=request.remote_addr or "", name=request.user_agent.string)
+    return Browser(network=request.remote_addr or "", name=request.user_agent.string, devices=devices)

@@ -37,6 +37,7 @@ class Browser:
 
     network: str = ""  # the client's address
     name: str = ""  # its User-Agent
+    devices: tuple[str, ...] = ()  # tokens of its device cookie
 
     @property
     def short_name(self) -> str:
@@ -51,6 +52,7 @@ class Started:
     token: str
     session_id: str
     owed: tuple[Owed, ...] = ()  # to applications of a session that this one replaced
+    devices: tuple[str, ...] = ()  # tokens by which the browser is known from now on
 
 
 def start(

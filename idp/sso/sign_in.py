@@ -1,6 +1,7 @@
 """Check a name and a password. Whatever is wrong, the answer outside is one and costs one bind."""
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,11 +9,13 @@ from idp.audit import words
 from idp.audit.events import Event, row
 from idp.clock import Clock
 from idp.drivers.ldap import Directory
-from idp.errors import BadCredentials, TargetUnavailable
+from idp.errors import BadCredentials, Refused, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
 from idp.sso.identifiers import Identifier, tell_apart
 from idp.sso.sessions import Browser
+from idp.sso.waiting_line import TooBusy, WaitingLine
+from idp.sso.watch import CaptchaDue, TooSoon, Try, Watch
 from idp.store import sessions as store
 from idp.store.accounts import Account, find_account
 from idp.store.base import Databases
@@ -32,6 +35,24 @@ class Reason(StrEnum):
     PASSWORD_FORM = "password_form"  # noqa: S105 - empty or too long
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a word of the journal
     UNAVAILABLE = "directory_unavailable"
+    TOO_SOON = "too_soon"
+    CAPTCHA_DUE = "captcha_due"
+    TOO_BUSY = "too_busy"
+
+
+NOT_LOOKED_AT: Mapping[type[Refused], Reason] = {
+    TooSoon: Reason.TOO_SOON,
+    CaptchaDue: Reason.CAPTCHA_DUE,
+    TooBusy: Reason.TOO_BUSY,
+}
+
+
+class RefusedSignIn(BadCredentials):
+    """The one refusal that people see; the next form asks for the CAPTCHA, or not."""
+
+    def __init__(self, captcha_due: bool) -> None:
+        super().__init__()
+        self.captcha_due = captcha_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +65,32 @@ class PasswordCheck:
     layout: DirectorySettings
     people: PeopleSettings
     clock: Clock
+    watch: Watch
+    line: WaitingLine
 
-    def __call__(self, name: str, password: str, browser: Browser) -> Account:
+    def __call__(self, name: str, password: str, browser: Browser, *, is_person: bool = False) -> Account:
         """Return the account that `name` and `password` open.
 
+        Shape:   is_person: the CAPTCHA was answered
         Effect:  sign_in.refused with its reason; the event of success is written with the session
-        Raises:  BadCredentials for every refusal; TargetUnavailable when the directory does not answer in time
+        Raises:  RefusedSignIn for every wrong pair; TooSoon, CaptchaDue, TooBusy before the password is looked at;
+                 TargetUnavailable when the directory does not answer in time
         """
         identifier = tell_apart(name, self.people.mail_domain, self.people.alias_prefix)
         account = self._find(identifier)
+        one = _try(identifier, account, browser)
+        try:
+            with self.line.turn():
+                # In one's turn, and not before: whoever failed meanwhile counts already.
+                self.watch.admit(one, is_person=is_person)
+                return self._check(identifier, account, password, browser, one)
+        except (TooSoon, CaptchaDue, TooBusy) as refusal:
+            self._record(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
+            raise
+
+    def _check(
+        self, identifier: Identifier | None, account: Account | None, password: str, browser: Browser, one: Try
+    ) -> Account:
         secret = unicodedata.normalize("NFC", password)
         reason = refused_before_bind(identifier, account, secret)
         try:
@@ -62,8 +100,8 @@ class PasswordCheck:
             self._record(Reason.UNAVAILABLE, identifier, account, browser)
             raise
         if reason is not None or account is None:
-            self._record(reason or Reason.UNKNOWN, identifier, account, browser)
-            raise BadCredentials
+            self._record(reason or Reason.UNKNOWN, identifier, account, browser, failed=one)
+            raise RefusedSignIn(self.watch.captcha_is_due(one))
         return account
 
     def _find(self, identifier: Identifier | None) -> Account | None:
@@ -80,13 +118,29 @@ class PasswordCheck:
         dn = self.layout.staff_member_dn(account.uid) if account.is_staff else self.layout.person_dn(account.uid)
         return self.directory.bind(dn, secret)
 
-    def _record(self, reason: Reason, identifier: Identifier | None, account: Account | None, browser: Browser) -> None:
+    def _record(
+        self,
+        reason: Reason,
+        identifier: Identifier | None,
+        account: Account | None,
+        browser: Browser,
+        failed: Try | None = None,
+    ) -> None:
         # Not what was typed: people type passwords into the wrong field.
         data = {"by": identifier.key if identifier else "", "network": browser.network[:64]}
         subject = account.account_id if account else ""
         now = self.clock.timestamp()
-        with self.raw_store.lend() as raw:
+        with self.raw_store.lend() as raw, raw.transaction():
             store.add_events(raw, [row(Event(words.SIGN_IN_REFUSED, subject, subject, reason, data), now)])
+            if failed is not None:
+                self.watch.note_failure(raw, failed, now)
+
+
+def _try(identifier: Identifier | None, account: Account | None, browser: Browser) -> Try:
+    """A name that nobody has is counted like an account: outside, both behave alike."""
+    typed = f"{identifier.key}:{identifier.value}" if identifier else ""
+    account_id = account.account_id if account else ""
+    return Try(account_id or typed, account_id, browser.network, browser.devices)
 
 
 def refused_before_bind(identifier: Identifier | None, account: Account | None, secret: str) -> Reason | None:

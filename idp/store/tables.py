@@ -11,6 +11,7 @@ from idp.store import (
     registry,
     runs,
     sessions,
+    throttle,
     workers,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "registry",
     "runs",
     "sessions",
+    "throttle",
     "workers",
 ]

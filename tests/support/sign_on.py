@@ -32,11 +32,14 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
 from idp.people.settings import PeopleSettings
+from idp.sso.captcha import Captcha
 from idp.sso.cookie import SessionCookie
 from idp.sso.door import Door
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
 from idp.sso.sign_out import SignOutDesk
+from idp.sso.waiting_line import WaitingLine
+from idp.sso.watch import Watch
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.raw import RawStore, open_raw
@@ -157,14 +160,17 @@ def build_sign_on(
     registered = RegisteredServices([folder], [], clock)
     outgoing = Outgoing()
     sign_out = SignOutDesk(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
-    check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock)
-    door = Door(raw, sso, clock, SessionCookie(web.is_https), check, sign_out)
+    watch = Watch(raw, sso, clock)
+    line = WaitingLine(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)
+    check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock, watch, line)
+    door = Door(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, watch)
+    captcha = Captcha(keys.mac("sso.captcha", "altcha"), sso.captcha_cost, sso.captcha_steps)
     desk = TicketDesk(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
     app = new_flask("eStudent", web, UniversitySettings(), keys.web, clock, "idp_form")
     if compiled is not None:
         app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     app.register_blueprint(
-        blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), web.base_url, "/account/new")
+        blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), captcha, web.base_url, "/account/new")
     )
     try:
         yield SignOn(app, databases, raw, desk, door, registered, sign_out, folder, clock)

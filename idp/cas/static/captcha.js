@@ -1,0 +1,15 @@
+/* Puts the widget into the form, once it knows which worker does the proof: the page's policy allows no script that is
+   not a file of ours. */
+"use strict";
+
+const worker = new URL("altcha-pbkdf2.js", import.meta.url);
+globalThis.$altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(worker));
+
+for (const place of document.querySelectorAll("[data-altcha]")) {
+  const widget = document.createElement("altcha-widget");
+  widget.setAttribute("challenge", place.dataset.altcha);
+  widget.setAttribute("language", place.dataset.language);
+  widget.setAttribute("name", "altcha");
+  widget.setAttribute("auto", "onload");
+  place.append(widget);
+}

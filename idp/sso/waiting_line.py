@@ -1,0 +1,42 @@
+"""Cap what is done at once: a few are served, some wait, the others are asked to come back."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from idp.errors import Refused
+
+
+class TooBusy(Refused):
+    """More ask at once than can be served; a retry a little later helps."""
+
+    code = "too_busy"
+    retryable = True
+
+
+class WaitingLine:
+    """A hash needs memory and a core for tens of milliseconds; a storm of sign-ins must neither exhaust the one nor
+    take every thread away from those who are signed in already."""
+
+    def __init__(self, served_at_once: int, waiting: int, wait_s: float) -> None:
+        self._free = threading.BoundedSemaphore(served_at_once)
+        self._places = threading.BoundedSemaphore(served_at_once + waiting)
+        self._wait_s = wait_s
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for one's turn.
+
+        Raises:  TooBusy when the line is full, or does not move in time
+        """
+        if not self._places.acquire(blocking=False):
+            raise TooBusy
+        try:
+            if not self._free.acquire(timeout=self._wait_s):
+                raise TooBusy
+            try:
+                yield
+            finally:
+                self._free.release()
+        finally:
+            self._places.release()

@@ -1,0 +1,143 @@
+"""Watch failed sign-ins: look before a password is checked, count after, and know the devices of those who came in."""
+
+from dataclasses import dataclass
+
+from idp.audit import words
+from idp.audit.events import Event, row
+from idp.clock import Clock
+from idp.errors import Refused, TooManyAttempts
+from idp.sso import throttle
+from idp.sso.settings import SsoSettings
+from idp.sso.throttle import Standing
+from idp.sso.tokens import short_token
+from idp.store import sessions
+from idp.store import throttle as store
+from idp.store.onetime import hash_of
+from idp.store.raw import Raw, RawStore
+
+ACCOUNT, NETWORK = "account", "network"
+NOBODY = "-"  # looked up in place of an account that is not there: the same reads, and never a device
+
+
+class TooSoon(TooManyAttempts):
+    """After so many failures the next try has to wait."""
+
+    code = "too_soon"
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"wait {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
+class CaptchaDue(Refused):
+    """Whoever this is must show first that they are a person."""
+
+    code = "captcha_due"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Whom a sign-in is for and where it comes from, as failures are counted."""
+
+    key: str  # the account, or the name that nobody has; "" for what can name nobody
+    account_id: str  # "" when nobody has the name
+    address: str
+    devices: tuple[str, ...]  # tokens that the browser holds, of this account or others
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One for all sign-ins of this process; what it knows is in the store."""
+
+    raw_store: RawStore
+    settings: SsoSettings
+    clock: Clock
+
+    def admit(self, one: Try, *, is_person: bool) -> None:
+        """Let a try go on to its check, or not.
+
+        Raises:  TooSoon, CaptchaDue
+        """
+        now = self.clock.timestamp()
+        standing = self._standing(one, now)
+        wait_s = throttle.wait_s(standing, self.settings.throttle, now)
+        if wait_s > 0:
+            raise TooSoon(wait_s)
+        if not is_person and throttle.captcha_is_due(standing, self.settings.throttle, self.settings.captcha, now):
+            raise CaptchaDue
+
+    def captcha_is_due(self, one: Try) -> bool:
+        """Tell whether the next form for this try asks for the CAPTCHA."""
+        now = self.clock.timestamp()
+        return throttle.captcha_is_due(self._standing(one, now), self.settings.throttle, self.settings.captcha, now)
+
+    def captcha_is_due_for_anybody(self, address: str, devices: tuple[str, ...]) -> bool:
+        """Tell whether a form asks for the CAPTCHA before a name is known: a browser that somebody uses is trusted."""
+        if self.settings.captcha == "adaptive" and self.settings.throttle.enabled and devices:
+            with self.raw_store.lend() as raw:
+                if store.is_any_device(raw, devices, self.clock.timestamp()):
+                    return False
+        return self.captcha_is_due(Try("", "", address, ()))
+
+    def note_failure(self, raw: Raw, one: Try, now: float) -> None:
+        """Count a failed check in the caller's transaction. Effect: guessing.noticed when a network crosses the line"""
+        limits = self.settings.throttle
+        if not limits.enabled:
+            return
+        since = now - limits.forget_s
+        device = store.find_device(raw, one.devices, one.account_id or NOBODY, now)
+        if device is not None:
+            store.count_device_failure(raw, device.token_hash, now)
+        if one.key:
+            store.count_failure(raw, ACCOUNT, one.key, now, since)
+        network = throttle.network_of(one.address, limits)
+        if not network:
+            return
+        store.count_failure(raw, NETWORK, network, now, since)
+        if one.key:
+            self._note_guess(raw, network, one.key, now)
+
+    def know_device(self, account_id: str, devices: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the tokens that a browser holds from now on: a fresh one for this account first.
+
+        Effect:  the device begins without failures; the account's and the network's stay
+        """
+        limits, now = self.settings.throttle, self.clock.timestamp()
+        if not limits.enabled or not limits.device_s:
+            return devices
+        fresh = short_token("")
+        with self.raw_store.lend() as raw, raw.transaction():
+            mine = store.find_device(raw, devices, account_id, now)
+            if mine is not None:
+                store.drop_device(raw, mine.token_hash)
+            store.add_device(raw, fresh, account_id, now, now + limits.device_s)
+        others = [one for one in devices if mine is None or hash_of(one) != mine.token_hash]
+        return (fresh, *others)
+
+    def forget(self) -> int:
+        """Delete what no longer counts and return how many rows that were: for the sweep."""
+        now = self.clock.timestamp()
+        longest_s = max(self.settings.throttle.forget_s, self.settings.throttle.guessing_s)
+        with self.raw_store.lend() as raw:
+            return store.drop_forgotten(raw, now, now - longest_s)
+
+    def _standing(self, one: Try, now: float) -> Standing:
+        limits = self.settings.throttle
+        if not limits.enabled:
+            return Standing()
+        network, since = throttle.network_of(one.address, limits), now - limits.forget_s
+        with self.raw_store.lend() as raw:
+            return Standing(
+                account=store.failures_of(raw, ACCOUNT, one.key, since) if one.key else store.NONE,
+                network=store.failures_of(raw, NETWORK, network, since) if network else store.NONE,
+                accounts_guessed=store.accounts_guessed(raw, network, now - limits.guessing_s) if network else 0,
+                device=store.find_device(raw, one.devices, one.account_id or NOBODY, now),
+            )
+
+    def _note_guess(self, raw: Raw, network: str, key: str, now: float) -> None:
+        limits = self.settings.throttle
+        since = now - limits.guessing_s
+        before = store.accounts_guessed(raw, network, since)
+        if before < limits.guessed_accounts <= store.note_guess(raw, network, key, now, since):
+            noticed = Event(words.GUESSING_NOTICED, data={"network": network, "accounts": limits.guessed_accounts})
+            sessions.add_events(raw, [row(noticed, now)])

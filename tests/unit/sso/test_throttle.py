@@ -1,0 +1,96 @@
+"""How long a try waits, and when the CAPTCHA is due."""
+
+import pytest
+
+from idp.sso.settings import ThrottleSettings
+from idp.sso.throttle import Standing, captcha_is_due, delay_s, is_known, network_of, wait_s
+from idp.store.throttle import Device, Failures
+
+NOW = 1_000_000.0
+LIMITS = ThrottleSettings()
+KNOWN = Device("hash", Failures())
+
+
+def failed(count: int, ago_s: float = 0) -> Failures:
+    return Failures(count, NOW - ago_s)
+
+
+def test_the_first_failures_cost_nothing_and_each_further_one_doubles_the_wait() -> None:
+    waits = [wait_s(Standing(account=failed(count)), LIMITS, NOW) for count in range(4, 9)]
+
+    assert waits == [0, 2, 4, 8, 16]
+
+
+def test_the_wait_has_a_limit_however_many_failures_there_are() -> None:
+    assert delay_s(1_000_000, LIMITS) == LIMITS.longest_delay_s
+
+
+def test_waiting_is_over_when_its_time_has_passed() -> None:
+    assert wait_s(Standing(account=failed(6, ago_s=3)), LIMITS, NOW) == 1
+    assert wait_s(Standing(account=failed(6, ago_s=5)), LIMITS, NOW) == 0
+
+
+def test_a_network_is_slowed_by_its_failures_whatever_the_account() -> None:
+    assert wait_s(Standing(network=failed(49)), LIMITS, NOW) == 0
+    assert wait_s(Standing(network=failed(50)), LIMITS, NOW) == 2
+
+
+def test_a_network_that_failed_on_many_accounts_is_slowed_much_sooner() -> None:
+    guessing = Standing(network=failed(3), accounts_guessed=20)
+
+    assert wait_s(guessing, LIMITS, NOW) == 2
+    assert captcha_is_due(Standing(accounts_guessed=20), LIMITS, "adaptive", NOW)
+
+
+@pytest.mark.parametrize(
+    "standing", [Standing(account=failed(99), device=KNOWN), Standing(network=failed(99), device=KNOWN)]
+)
+def test_nobody_can_shut_a_known_device_out(standing: Standing) -> None:
+    assert wait_s(standing, LIMITS, NOW) == 0
+    assert not captcha_is_due(standing, LIMITS, "adaptive", NOW)
+
+
+def test_a_known_device_has_a_limit_of_its_own() -> None:
+    spoilt = Standing(account=failed(10), device=Device("hash", failed(10)))
+
+    assert not is_known(spoilt, LIMITS, NOW)
+    assert wait_s(spoilt, LIMITS, NOW) > 0
+
+
+def test_the_failures_of_a_device_are_forgotten_like_all_others() -> None:
+    assert is_known(Standing(device=Device("hash", failed(10, ago_s=3601))), LIMITS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_due"),
+    [
+        (Standing(), False),
+        (Standing(account=failed(2)), False),
+        (Standing(account=failed(3)), True),
+        (Standing(network=failed(3)), True),
+        (Standing(device=Device("hash", failed(3))), True),
+    ],
+)
+def test_the_captcha_is_due_after_three_failures(standing: Standing, is_due: bool) -> None:
+    assert captcha_is_due(standing, LIMITS, "adaptive", NOW) is is_due
+    assert captcha_is_due(standing, LIMITS, "always", NOW)
+    assert not captcha_is_due(standing, LIMITS, "off", NOW)
+
+
+def test_without_the_throttle_nobody_waits() -> None:
+    assert wait_s(Standing(account=failed(99)), ThrottleSettings(enabled=False), NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7/32"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("127.0.0.1", ""),  # a proxy that is not configured, or this machine: nobody in particular
+        ("::1", ""),
+        ("", ""),
+        ("unknown", ""),
+    ],
+)
+def test_failures_are_counted_by_network(address: str, network: str) -> None:
+    assert network_of(address, LIMITS) == network
