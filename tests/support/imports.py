@@ -1,0 +1,82 @@
+"""Import a file with little ceremony, and see what the store holds afterwards."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from idp.people.lifecycle import AccessPolicy
+from idp.registry.imports import import_file
+from idp.registry.reasons import Refusal
+from idp.registry.results import ImportResult
+from idp.registry.settings import RegistrySettings
+from idp.registry.source import Progress
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.people import account, enrolment, ledger, person
+from idp.store.registry import quarantine
+from tests.support.clock import ManualClock
+
+ZONE = ZoneInfo("Europe/Warsaw")
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The registry side of a test installation."""
+
+    databases: Databases
+    keys: Keys
+    clock: ManualClock
+    settings: RegistrySettings = field(default_factory=RegistrySettings)
+    policy: AccessPolicy = field(default_factory=AccessPolicy)
+
+    def take(
+        self, file: Path, *, delta: bool = False, accept: tuple[Refusal, ...] = (), progress: Progress = no_progress
+    ) -> ImportResult:
+        """Import `file`."""
+        return import_file(
+            self.databases,
+            self.keys,
+            self.settings,
+            self.policy,
+            self.clock,
+            ZONE,
+            file,
+            delta=delta,
+            actor="shell:tester",
+            accept=accept,
+            progress=progress,
+        )
+
+    def content(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return what is stored, without keys made by chance, times of ours, and names of imports and lines."""
+        with self.databases.identity.read() as connection:
+            os_ids = {row.person_id: row.os_id for row in connection.execute(select(person))}
+            plain = [
+                c
+                for c in person.c
+                if c.name not in ("person_id", "uid", "first_seen_at", "source_import", "source_line")
+            ]
+            owned = {
+                "person": [tuple(row) for row in connection.execute(select(*plain))],
+                "enrolment": [(os_ids[row.person_id], *row[1:]) for row in connection.execute(select(enrolment))],
+                "account": [
+                    (os_ids[row.account_id], row.kind, row.display_name, row.enabled, row.epoch, row.language)
+                    for row in connection.execute(select(account))
+                ],
+                "ledger": [
+                    (os_ids[row.owner_id], row.value)
+                    for row in connection.execute(select(ledger).where(ledger.c.kind == "album"))
+                ],
+                "quarantine": [
+                    (row.os_id, row.programme, row.reason, row.row_mac)
+                    for row in connection.execute(select(quarantine))
+                ],
+            }
+        return {name: sorted(rows, key=str) for name, rows in owned.items()}

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+
+from idp.errors import RefusedSource
+from idp.registry.reasons import Refusal
+from idp.registry.source import Source, digest_of, guess_encoding, prove, split
+from tests.support.exports import export_row, export_text, person_rows
+from tests.support.imports import no_progress
+
+GOOD = export_text([export_row(), *person_rows(3)])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "export.csv"
+
+
+def proved(file: Path, content: bytes) -> Source:
+    file.write_bytes(content)
+    with file.open("rb") as stream:
+        return prove(stream, file.name, digest_of(file), no_progress)
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (b"", Refusal.NO_ROWS),
+        (b"\xef\xbb\xbf", Refusal.NO_ROWS),
+        (export_text([]).encode(), Refusal.NO_ROWS),
+        (export_text([]).encode() + b"\n\r\n", Refusal.NO_ROWS),
+        (GOOD.replace("Anna", "Łucja").encode("cp1250"), Refusal.NOT_UTF8),
+        (GOOD.replace("Anna", "Łucja Świąż").encode("iso-8859-2"), Refusal.NOT_UTF8),
+        (GOOD.encode("utf-16"), Refusal.NOT_UTF8),
+        (GOOD.encode("utf-32"), Refusal.NOT_UTF8),
+        (GOOD.encode("utf-16-le"), Refusal.NUL_BYTES),
+        (GOOD.replace("Anna", "An\0na").encode(), Refusal.NUL_BYTES),
+        (GOOD.replace(";", ",").encode(), Refusal.WRONG_HEADER),
+        (GOOD.replace(";", "\t").encode(), Refusal.WRONG_HEADER),
+        (GOOD.replace("os_id", "osid").encode(), Refusal.WRONG_HEADER),
+        (GOOD.replace("imie;imie2", "imie2;imie").encode(), Refusal.WRONG_HEADER),
+        (GOOD.replace("zmieniono", "zmieniono;x").encode(), Refusal.WRONG_HEADER),
+        (GOOD.split("\n", 1)[1].encode(), Refusal.WRONG_HEADER),
+        (b'"' * 1000, Refusal.WRONG_HEADER),
+        (GOOD[:-40].encode(), Refusal.TRUNCATED),
+        (GOOD[:-4].encode(), Refusal.TRUNCATED),
+        (GOOD.encode() + b'1;2;"', Refusal.TRUNCATED),
+        (GOOD.encode() + "1;2;Łuż".encode()[:-1], Refusal.TRUNCATED),
+        (b"x" * 3_000_000, Refusal.NO_LINES),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_is_refused(file: Path, content: bytes, refusal: Refusal) -> None:
+    with pytest.raises(RefusedSource) as refused:
+        proved(file, content)
+
+    assert refused.value.reason == refusal
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_and_either_line_end_are_taken(file: Path, mark: bytes, line_end: str) -> None:
+    content = mark + GOOD.replace("\n", line_end).encode()
+
+    found = proved(file, content)
+
+    assert (found.lines, found.size) == (5, len(content))
+    assert content[found.rows_at :].startswith(b"101;")
+
+
+def test_a_last_row_without_a_line_end_is_taken_when_it_is_whole(file: Path) -> None:
+    assert proved(file, GOOD.rstrip("\n").encode()).lines == 4
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("cp1250", "CP1250"), ("iso-8859-2", "ISO-8859-2")])
+def test_a_refusal_says_which_encoding_it_looks_like_and_how_to_convert(file: Path, encoding: str, name: str) -> None:
+    with pytest.raises(RefusedSource, match=f"Line 2 is not UTF-8.*iconv -f {name} -t UTF-8"):
+        proved(file, GOOD.replace("Anna", "Świąż Ąś").encode(encoding))
+
+
+def test_nothing_is_guessed_where_both_encodings_agree() -> None:
+    assert guess_encoding("łóżęć".encode("cp1250")) is None
+
+
+def test_a_missing_column_is_named(file: Path) -> None:
+    with pytest.raises(RefusedSource, match="missing: pesel"):
+        proved(file, GOOD.replace(";pesel;", ";PESEL;").encode())
+
+
+def test_quoted_separators_do_not_separate() -> None:
+    assert split('a;"b;""c""\n";d\r\n') == ["a", 'b;"c"\n', "d"]
