@@ -66,6 +66,9 @@ class PrivateSlapd:
     port: int = 0  # 0: a free one, chosen at each start
     durable: bool = True
     dies_with_us: bool = False
+    certificate: Path | None = None  # with `key`, PEM: it then speaks StartTLS, and ldaps:// at `tls_url`
+    key: Path | None = None
+    tls_port: int = field(default=0, init=False)
     _fixed_port: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +86,11 @@ class PrivateSlapd:
     def url(self) -> str:
         """Where it listens, once it has been started."""
         return f"ldap://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        """Where it listens for TLS from the start, once it has been started with a certificate."""
+        return f"ldaps://127.0.0.1:{self.tls_port}"
 
     @property
     def settings(self) -> DirectorySettings:
@@ -223,9 +231,15 @@ class PrivateSlapd:
             base_dn=self.base_dn,
             manager_hash=(self.folder / "passwords" / "manager.hash").read_text(),
             no_sync="FALSE" if self.durable else "TRUE",
+            tls=self._tls(),
             schema="\n\n".join(_without_comments(file.read_text(encoding="utf-8")) for file in schemas),
         )
         return "\n".join(_as_ldif_line(line) for line in filled.splitlines()) + "\n"
+
+    def _tls(self) -> str:
+        if self.certificate is None or self.key is None:
+            return ""
+        return f'olcTLSCertificateFile: "{self.certificate}"\nolcTLSCertificateKeyFile: "{self.key}"\n'
 
     def _base_entries(self) -> str:
         attribute, _, value = self.base_dn.partition(",")[0].partition("=")
@@ -242,6 +256,7 @@ class PrivateSlapd:
         tries = 1 if self._fixed_port else 5
         for last_one in [False] * (tries - 1) + [True]:
             self.port = self._fixed_port or _free_port()
+            self.tls_port = _free_port() if self.certificate else 0
             (self.folder / "port").write_text(str(self.port))
             server = self._spawn(programs)
             end = time.monotonic() + timeout_s
@@ -258,10 +273,11 @@ class PrivateSlapd:
 
     def _spawn(self, programs: "Programs") -> subprocess.Popen[bytes]:
         with_us = ["setpriv", "--pdeathsig=TERM"] if self.dies_with_us else []
+        addresses = f"{self.url} {self.tls_url}" if self.certificate else self.url
         with (self.folder / "log").open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own words and a program found by us
                 # Any -d keeps it in the foreground; with 0 it says nothing but why it cannot start.
-                [*with_us, programs.slapd, "-F", self.folder / "config", "-h", self.url, "-d", "0"],
+                [*with_us, programs.slapd, "-F", self.folder / "config", "-h", addresses, "-d", "0"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -19,7 +19,7 @@ from idp.provisioning.status import Status
 from idp.provisioning.status import status as status_of
 from idp.provisioning.values import Change, Entry, Kind
 from idp.store import runs
-from idp.store.people import count_people
+from idp.store.people import count_people, load_people
 from idp.store.runs import ChangeRow, FindingRow, Run
 
 RIGHT_ANYWAY = (
@@ -38,11 +38,12 @@ def plan(installation: Idp, limit: int, as_json: bool) -> None:
     with installation.databases.identity.read() as connection:
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)
+        people = load_people(connection, [row.person_id for row in changes])
     unsafe = unsafe_because(run, installation.provisioner)
     if as_json:
         print_json({**_run_facts(run), "unsafe": unsafe, "changes": _facts(changes), "findings": findings})
         return
-    _print_changes(changes)
+    _print_changes(changes, {person.person_id: person.display_name for person in people})
     _print_findings(findings)
     _print_totals(run, shown=len(changes))
     if unsafe:
@@ -68,6 +69,8 @@ def apply(installation: Idp, run_id: str | None, as_json: bool) -> None:
             _print_totals(run, shown=0)
             _print_unsafe(run, unsafe)
         sys.exit(1)
+    if not as_json:
+        _print_totals(run, shown=0)
     with progress("Writing", total=run.changes) as advance:
         result = apply_run(installation.provisioner, run.run_id, shell_actor(), progress=advance)
     failed = _failed(installation, result)
@@ -165,15 +168,20 @@ def _differences(row: ChangeRow) -> list[tuple[str, tuple[str, ...], tuple[str, 
 # --- for people -----------------------------------------------------------------------------------------------------
 
 
-def _print_changes(rows: Sequence[ChangeRow]) -> None:
+def _print_changes(rows: Sequence[ChangeRow], names: Mapping[str, str]) -> None:
     if not rows:
         return
-    table = Table("who", "what", "attribute", "before", "after", "why", box=None, header_style="bold")
+    table = Table("uid", "person", "what", "attribute", "before", "after", "why", box=None, header_style="bold")
     for row in rows:
-        who, what, why = row.name, f"{row.target} {row.kind}", row.reason
-        for name, before, after in _differences(row):
-            table.add_row(who, what, name, _cell(before), _cell(after), why)
-            who = what = why = ""
+        who = [row.name, escape(names.get(row.person_id, "")), f"{row.target} {row.kind}"]
+        differences = _differences(row)
+        if row.kind == Kind.CREATE:
+            table.add_row(*who, f"{len(differences) - 2} attributes", "", "", row.reason)  # without name and switch
+            continue
+        reason = row.reason
+        for name, before, after in differences:
+            table.add_row(*who, name, _cell(before), _cell(after), reason)
+            who, reason = [""] * len(who), ""
     console().print(table)
 
 
@@ -229,7 +237,7 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     table.add_row("last run", _last_run(found, zone))
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
-        table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} people to be written")
+        table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} to be written")
     if found.to_look_at:
         table.add_row("changed", f"{found.to_look_at} people since targets were last compared: idp plan")
     table.add_row("letters", _counts(found.letters) or "none")
@@ -254,7 +262,7 @@ def _last_run(found: Status, zone: ZoneInfo) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in sorted(counts.items()))
+    return ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in sorted(counts.items()) if count)
 
 
 def _when(at: datetime | None, zone: ZoneInfo) -> str:

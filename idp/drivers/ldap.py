@@ -10,6 +10,7 @@ import select
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,14 +34,17 @@ from idp.drivers.ldap_values import (
     Write,
     error_of,
 )
-from idp.errors import Conflict, NotFound, TargetRejected, TargetUnavailable
+from idp.errors import ConfigError, Conflict, NotFound, TargetRejected, TargetUnavailable
 
 ENTRY_WITHOUT_PASSWORD, NOT_A_NAME = 48, 34
 NOT_THIS_PASSWORD = frozenset({INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOUT_PASSWORD, NOT_A_NAME})
 
 
 class Directory:
-    """A server as one account sees it. Threads share it; connections are kept and given out one by one."""
+    """A server as one account sees it. Threads share it; connections are kept and given out one by one.
+
+    Raises:  ConfigError when the file of CA certificates is none
+    """
 
     def __init__(self, server: LdapServer, dn: str, password: str, kept: int = 8) -> None:
         if not dn or not password:
@@ -49,6 +53,8 @@ class Directory:
         self._server = server
         self._dn = dn
         self._password = password
+        is_tls = server.start_tls or server.url.startswith("ldaps:")
+        self._tls = _CheckedTls(server.ca_file) if is_tls else None
         self._own = _Kept(kept)
         self._others = _Kept(kept)
 
@@ -208,7 +214,7 @@ class Directory:
             where.hostname,
             port=where.port or (636 if is_tls else 389),
             use_ssl=is_tls,
-            tls=self._tls() if is_tls or self._server.start_tls else None,
+            tls=self._tls,
             get_info=NONE,
             connect_timeout=self._server.timeout_s,
         )
@@ -232,9 +238,22 @@ class Directory:
             raise
         return connection
 
-    def _tls(self) -> Tls:
-        ca_file = None if self._server.ca_file is None else str(self._server.ca_file)
-        return Tls(validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_file=ca_file)
+
+class _CheckedTls(Tls):  # type: ignore[misc]  # the library has no types
+    """TLS with the checks of the standard library: chain and host name, before anything is sent.
+
+    The library's own way compares the name after the handshake, by a function that Python 3.12 took away.
+    """
+
+    def __init__(self, ca_file: Path | None) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        try:
+            self._context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        except OSError as exc:
+            raise ConfigError(f"{ca_file}: no file with CA certificates (PEM): {exc.strerror or exc}") from exc
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        connection.socket = self._context.wrap_socket(connection.socket, server_hostname=connection.server.host)
 
 
 class _Kept:
