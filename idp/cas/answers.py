@@ -119,7 +119,12 @@ def _success(parent: etree._Element, answer: Success) -> None:
 
 def _child(parent: etree._Element, name: str, text: str, **attributes: str) -> None:
     # No blanks around the text: mod_auth_cas takes it as it is.
-    etree.SubElement(parent, _tag(name), attributes).text = _FORBIDDEN.sub("\ufffd", text)
+    etree.SubElement(parent, _tag(name), attributes).text = readable(text)
+
+
+def readable(text: str) -> str:
+    """Return `text` with characters that XML cannot carry replaced."""
+    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def _tag(name: str) -> str:

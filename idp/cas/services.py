@@ -64,12 +64,16 @@ class UrlRule(Table):
             return None
         if self.path is not None and url.path != self.path:
             return None
-        if self.path_prefix is not None and not _is_below(url.path, self.path_prefix):
+        if not self.holds_path(url.path):
             return None
         # Exactly once: of two values nobody knows which one the application reads.
         if any([value for name, value in url.query if name == wanted] != [text] for wanted, text in self.query.items()):
             return None
         return self.port != "*", self.path is not None, len(self.path or self.path_prefix or ""), len(self.query)
+
+    def holds_path(self, path: str) -> bool:
+        """Tell whether a path is the prefix or below it; a rule without one leaves that to `path`."""
+        return self.path_prefix is None or _is_below(path, self.path_prefix)
 
 
 def _is_below(path: str, prefix: str) -> bool:

@@ -178,6 +178,11 @@ class TicketDesk:
         success = Success(answer.user, about | dict(answer.attributes), proxies=taken.proxies)
         return _Good(taken, taken.account_id, service, success)
 
+    def would_tell(self, service: Service, account_id: str) -> Success | None:
+        """Return what a service would learn about a person, the sign-in itself aside; None when they have no name."""
+        with self.raw_store.lend() as raw:
+            return self._answer(raw, service, account_id, service.attributes)
+
     def _answer(self, raw: Raw, service: Service, account_id: str, names: tuple[str, ...]) -> Success | None:
         facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(names))
         if facts is None:

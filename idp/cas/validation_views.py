@@ -1,4 +1,4 @@
-"""The endpoints that applications call: /validate, /serviceValidate, /proxyValidate, /p3/…, /proxy.
+"""The endpoints that applications call: /validate, /serviceValidate, /proxyValidate, /p3/…, /proxy, /samlValidate.
 
 Every answer has status 200: clients read the body and give up on anything else. No cookie is read or set.
 Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9
@@ -6,10 +6,13 @@ Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, request
 
+from idp.audit.events import new_id
+from idp.cas import saml
 from idp.cas.answers import TEXT_TYPE, Answer, Code, Failure, Format, ProxyFailure, as_text, render
 from idp.cas.login import RepeatedParameter, is_set, single
 from idp.cas.tickets import Question, TicketDesk
@@ -46,6 +49,7 @@ def add_validation_views(cas: Blueprint, desk: TicketDesk) -> None:
         cas.add_url_rule(endpoint.path, name, _validator(desk, endpoint), methods=["GET", "POST"])
     cas.add_url_rule(CAS_1.path, "validate", lambda: _validate_1(desk), methods=["GET", "POST"])
     cas.add_url_rule("/proxy", "proxy", lambda: _proxy(desk), methods=["GET", "POST"])
+    cas.add_url_rule("/samlValidate", "saml_validate", lambda: _validate_saml(desk), methods=["POST"])
 
 
 def _validator(desk: TicketDesk, endpoint: Endpoint) -> Callable[[], Response]:
@@ -69,7 +73,34 @@ def _validate_1(desk: TicketDesk) -> Response:
         answer: Answer = desk.validate(_question(CAS_1))
     except BadQuestion as error:
         answer = Failure(Code.INVALID_REQUEST, str(error))
+    except Exception:
+        log.exception("validation failed")
+        answer = Failure(Code.INTERNAL_ERROR, "The ticket could not be validated.")
     return _respond(as_text(answer), TEXT_TYPE)
+
+
+def _validate_saml(desk: TicketDesk) -> Response:
+    """SAML 1.1: the ticket in a SOAP body, the service in TARGET."""
+    request_id, service_url = "", ""
+    try:
+        service_url = single("TARGET", [request.args.to_dict(flat=False)]) or ""
+        if not service_url:
+            raise BadQuestion("TARGET is required.")
+        asked = saml.read_question(request.get_data(cache=False))
+        request_id = asked.request_id
+        answer: Answer = desk.validate(Question(asked.ticket, service_url, wants_attributes=True))
+    except BadQuestion as error:
+        answer = Failure(Code.INVALID_REQUEST, str(error))
+    except RepeatedParameter:
+        answer = Failure(Code.INVALID_REQUEST, "TARGET was sent more than once.")
+    except saml.InvalidSaml as error:
+        answer = Failure(Code.INVALID_REQUEST, f"The request was not understood: {error}.")
+    except Exception:
+        log.exception("validation failed")
+        answer = Failure(Code.INTERNAL_ERROR, "The ticket could not be validated.")
+    issuer = urlsplit(request.host_url).hostname or "idp"
+    head = saml.Letterhead(issuer, service_url, request_id, new_id(), new_id(), desk.clock.now())
+    return _respond(saml.render(answer, head), saml.XML_TYPE)
 
 
 def _proxy(desk: TicketDesk) -> Response:

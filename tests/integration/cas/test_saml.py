@@ -1,0 +1,103 @@
+"""/samlValidate: SAML 1.1 over SOAP."""
+
+from collections.abc import Iterator
+
+import cas
+import pytest
+from lxml import etree
+from werkzeug.test import TestResponse
+
+from tests.integration.cas.conftest import PASSWORD, People
+from tests.support.sign_on import Browser, SignOn, serving, ticket_in
+
+APP = "http://127.0.0.1:9000/app?next=%2Fa"
+QUESTION = """<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Header/><SOAP-ENV:Body>
+<samlp:Request xmlns:samlp="urn:oasis:names:tc:SAML:1.0:protocol" MajorVersion="1" MinorVersion="1" RequestID="_r1"
+ IssueInstant="2026-10-01T10:00:00Z"><samlp:AssertionArtifact>
+ {ticket} </samlp:AssertionArtifact></samlp:Request></SOAP-ENV:Body></SOAP-ENV:Envelope>"""
+NAMES = {
+    "samlp": "urn:oasis:names:tc:SAML:1.0:protocol",
+    "saml": "urn:oasis:names:tc:SAML:1.0:assertion",
+}
+
+
+def ask(browser: Browser, ticket: str, target: str = APP, question: str = QUESTION) -> TestResponse:
+    return browser.client.post(
+        "/cas/samlValidate",
+        query_string={"TARGET": target} if target else {},
+        data=question.replace("{ticket}", ticket),
+        content_type="text/xml; charset=utf-8",
+    )
+
+
+def found(answer: TestResponse, path: str) -> list[str]:
+    assert answer.status_code == 200
+    assert answer.content_type == "text/xml; charset=UTF-8"
+    nodes = etree.fromstring(answer.data).xpath(path, namespaces=NAMES)
+    assert isinstance(nodes, list)
+    return [str(one) for one in nodes]
+
+
+@pytest.fixture
+def address(sign_on: SignOn) -> Iterator[str]:
+    with serving(sign_on.app) as address:
+        yield address
+
+
+def test_python_cas_signs_in_by_saml(address: str, visitor: Browser, people: People) -> None:
+    client = cas.CASClient(version="CAS_2_SAML_1_0", service_url=APP, server_url=f"{address}/cas/")
+    ticket = ticket_in(visitor.sign_in("12345", PASSWORD, service=APP))
+
+    user, attributes, _ = client.verify_ticket(ticket)
+
+    assert user == people.anna.uid
+    assert attributes["givenName"] == "Żaneta"
+    assert client.verify_ticket(ticket)[0] is None
+
+
+def test_the_assertion_is_for_this_service_and_this_request(signed_in: Browser, people: People) -> None:
+    answer = ask(signed_in, signed_in.ticket(APP))
+
+    assert found(answer, "//samlp:StatusCode/@Value") == ["samlp:Success"]
+    assert found(answer, "//samlp:Response/@InResponseTo") == ["_r1"]
+    assert found(answer, "//saml:Audience/text()") == [APP]
+    assert set(found(answer, "//saml:NameIdentifier/text()")) == {people.anna.uid}
+    assert found(answer, "//saml:Conditions/@NotOnOrAfter") == ["2026-10-01T10:00:30Z"]
+    assert found(answer, "//saml:Attribute/@AttributeName")[0] == "authenticationDate"
+
+
+def test_a_ticket_for_another_service_is_denied_and_burnt(signed_in: Browser) -> None:
+    ticket = signed_in.ticket(APP)
+
+    for target in ("http://127.0.0.1:9000/other", APP):
+        denied = ask(signed_in, ticket, target)
+        assert found(denied, "//samlp:StatusCode/@Value") == ["samlp:RequestDenied"]
+        assert found(denied, "//saml:Assertion") == []
+        assert ticket not in denied.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "<a/>",
+        "not xml {ticket}",
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>' + QUESTION,
+        '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]>' + QUESTION,
+        QUESTION.replace("</samlp:Request>", "<samlp:AssertionArtifact>ST-2</samlp:AssertionArtifact></samlp:Request>"),
+        "x" * 70_000,
+    ],
+    ids=["empty", "another", "no XML", "outer entity", "inner entities", "two tickets", "too long"],
+)
+def test_what_is_no_question_is_refused_and_leaves_the_ticket(signed_in: Browser, question: str) -> None:
+    ticket = signed_in.ticket(APP)
+
+    refused = ask(signed_in, ticket, question=question)
+
+    assert "INVALID_REQUEST" in found(refused, "//samlp:StatusMessage/text()")[0]
+    assert "root:" not in refused.text
+    assert found(ask(signed_in, ticket), "//samlp:StatusCode/@Value") == ["samlp:Success"]
+
+
+def test_the_target_is_required(signed_in: Browser) -> None:
+    assert "INVALID_REQUEST" in found(ask(signed_in, "ST-1", target=""), "//samlp:StatusMessage/text()")[0]
