@@ -14,7 +14,7 @@ from tests.support.campaign import Progress
 from tests.support.clock import ManualClock
 from tests.support.counts import CAMPAIGN, TEST, Counts
 from tests.support.databases import PostgresDatabase, SqliteTemplate, make_postgres_database
-from tests.support.demo import RunningDemo, copy_project, two_free_ports
+from tests.support.demo import RunningDemo, copy_folder, copy_project, two_free_ports
 from tests.support.postgresql import running_postgres
 from tests.support.run import CONTROLLER, FOLDER, RunPlugin
 from tests.support.suites import SuiteTimes
@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Send every test that uses the running demo to one worker: a demo for each would be dear."""
     for item in items:
-        if "demo" in getattr(item, "fixturenames", ()):
+        if "played_demo" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("demo"))
 
 
@@ -116,12 +116,23 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlapd]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+def played_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project whose demo was started for the first time and stopped: to be copied, not to be started."""
+    first = RunningDemo(copy_project(tmp_path_factory.mktemp("played")), two_free_ports())
+    try:
+        first.start().wait_until_ready()
+    finally:
+        first.end()
+    return first.project
+
+
+@pytest.fixture(scope="session")
+def demo(played_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     """A running demo, shared by all tests that ask for it: `.access` is its access.json.
 
     Its people may be changed by earlier tests; `.access["student"]` and the staff are as the demo left them.
     """
-    running = RunningDemo(copy_project(tmp_path_factory.mktemp("demo")), two_free_ports())
+    running = RunningDemo(copy_folder(played_demo, tmp_path_factory.mktemp("demo") / "project"), two_free_ports())
     try:
         yield running.start().wait_until_ready()
     finally:

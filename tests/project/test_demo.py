@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.demo import START, RunningDemo, copy_project, two_free_ports
+from tests.support.demo import START, RunningDemo, copy_folder, copy_project, two_free_ports
 from tests.support.processes import descendants, ended_within, is_listened_on
 
 PROJECT = Path(__file__).parents[2]
@@ -23,28 +22,27 @@ Again = Callable[..., RunningDemo]
 
 
 @pytest.fixture
-def again(demo: RunningDemo, tmp_path: Path) -> Iterator[Again]:
-    """Return a function that prepares another start over a copy of the shared demo's people."""
-    started: list[RunningDemo] = []
+def again(played_demo: Path, tmp_path: Path) -> Iterator[Again]:
+    """Return a function that prepares another start of a demo that has been started before, in a folder of its own."""
+    prepared: list[RunningDemo] = []
 
     def again(**how: Any) -> RunningDemo:
-        folder = tmp_path / f"copy-{len(started)}"
-        shutil.copytree(demo.project, folder, ignore=_vanishing)
-        started.append(RunningDemo(folder, two_free_ports(), **how))
-        return started[-1]
+        folder = copy_folder(played_demo, tmp_path / f"copy-{len(prepared)}")
+        prepared.append(RunningDemo(folder, two_free_ports(), **how))
+        return prepared[-1]
 
     yield again
-    for one in started:
+    for one in prepared:
         one.end()
 
 
-def _vanishing(_folder: str, names: list[str]) -> list[str]:
-    # SQLite removes these while we copy; access.json would be of another folder.
-    return [name for name in names if name.endswith((".db-wal", ".db-shm", ".new")) or name == "access.json"]
+def assert_stops(running: RunningDemo, stop: Callable[[], None]) -> None:
+    processes = descendants(running.process.pid)
+    assert processes
+    stop()
 
-
-def assert_all_gone(running: RunningDemo, processes: set[int], seconds: float = 0) -> None:
-    assert [pid for pid in processes if not ended_within(pid, seconds)] == []
+    assert ended_within(running.process.pid, STOPS_WITHIN_S), running.output
+    assert [pid for pid in processes if not ended_within(pid, 0)] == []
     assert not is_listened_on(running.port)
     assert not is_listened_on(running.port + 1)
     assert not running.access_file.exists()
@@ -97,28 +95,32 @@ def test_the_commands_to_try_are_printed_in_full(demo: RunningDemo) -> None:
     assert "var/demo/letters/" in demo.output
 
 
-@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_the_process_group_stops_everything(again: Again, word: signal.Signals) -> None:
-    running = again(ignores_sigint=True).start().wait_until_ready(60)
-    processes = descendants(running.process.pid)
-    os.killpg(running.process.pid, word)
+def test_a_copied_folder_is_a_second_demo_that_keeps_the_people(demo: RunningDemo, again: Again) -> None:
+    running = again(ignores_sigint=True)
+    running.access_file.write_text(json.dumps({"base_url": "of an earlier start"}))
+    running.start()
+    while "earlier" in (running.access_file.read_text() if running.access_file.exists() else ""):
+        assert not ended_within(running.process.pid, 0.02), running.output
+    running.wait_until_ready()
 
-    assert ended_within(running.process.pid, STOPS_WITHIN_S)
-    assert_all_gone(running, processes)
+    for who in ("student", "clerk", "operators", "administrator"):
+        assert running.access[who] == demo.access[who]
+    assert running.access["unclaimed"]["album"] != running.access["student"]["album"]
+    assert running.access["ldap_url"] != demo.access["ldap_url"]
+    assert running.access["config"].startswith(str(running.project))
+    for one in (demo, running):
+        assert get(f"{one.access['base_url']}/readyz")[0] == 200
+    # It was started like a script's background job, which inherits SIGINT as ignored.
+    assert_stops(running, lambda: os.killpg(running.process.pid, signal.SIGINT))
 
 
 def test_sigterm_to_make_alone_stops_everything(again: Again) -> None:
-    running = again(command=("make", "--file", "-", "demo"))
     # The Makefile's own recipe, without the installing before it: a copied folder would get a new .venv.
-    makefile = f"demo:\n\t@exec {' '.join(START)}\n"
-    (running.project / "demo.mk").write_text(makefile)
-    running.command = ("make", "--no-print-directory", "--file", "demo.mk", "demo")
-    running.start().wait_until_ready(60)
-    processes = descendants(running.process.pid)
-    os.kill(running.process.pid, signal.SIGTERM)
+    running = again(command=("make", "--no-print-directory", "--file", "demo.mk", "demo"))
+    (running.project / "demo.mk").write_text(f"demo:\n\t@exec {' '.join(START)}\n")
+    running.start().wait_until_ready()
 
-    assert ended_within(running.process.pid, STOPS_WITHIN_S)
-    assert_all_gone(running, processes)
+    assert_stops(running, lambda: os.kill(running.process.pid, signal.SIGTERM))
 
 
 def test_the_makefile_gives_way_to_the_demo() -> None:
@@ -127,56 +129,23 @@ def test_the_makefile_gives_way_to_the_demo() -> None:
     assert recipe.strip() == "@exec $(PYTHON) -m deploy.demo"
 
 
-def test_a_signal_during_the_start_stops_everything(again: Again) -> None:
+def test_sigterm_during_the_start_stops_everything(again: Again) -> None:
     running = again().start()
-    while len(processes := descendants(running.process.pid)) < 3:
+    while len(descendants(running.process.pid)) < 3:
         assert not ended_within(running.process.pid, 0.05), running.output
-    os.kill(running.process.pid, signal.SIGTERM)
 
-    assert ended_within(running.process.pid, STOPS_WITHIN_S)
-    assert_all_gone(running, processes)
+    assert_stops(running, lambda: os.killpg(running.process.pid, signal.SIGTERM))
 
 
 def test_a_killed_demo_takes_everything_with_it(again: Again) -> None:
-    running = again().start().wait_until_ready(60)
+    running = again().start().wait_until_ready()
     processes = descendants(running.process.pid)
     running.process.kill()
     running.process.wait()
 
     assert [pid for pid in processes if not ended_within(pid, STOPS_WITHIN_S)] == []
     assert not is_listened_on(running.port)
-    assert running.access_file.exists()
-
-
-def test_a_left_over_access_json_goes_at_the_next_start(again: Again) -> None:
-    running = again()
-    running.access_file.write_text(json.dumps({"base_url": "of an earlier start"}))
-    running.start()
-    while "base_url" in (text := running.access_file.read_text() if running.access_file.exists() else ""):
-        assert "earlier" in text
-        assert not ended_within(running.process.pid, 0.02), running.output
-    running.wait_until_ready(60)
-
-    assert running.access["base_url"] == f"http://127.0.0.1:{running.port}"
-
-
-def test_a_second_start_keeps_the_people_and_names_somebody_new_who_is_unclaimed(
-    demo: RunningDemo, again: Again
-) -> None:
-    running = again().start().wait_until_ready(60)
-
-    for who in ("student", "clerk", "operators", "administrator"):
-        assert running.access[who] == demo.access[who]
-    assert running.access["unclaimed"]["album"] != running.access["student"]["album"]
-
-
-def test_a_copied_folder_runs_beside_the_first(demo: RunningDemo, again: Again) -> None:
-    running = again().start().wait_until_ready(60)
-
-    assert running.access["ldap_url"] != demo.access["ldap_url"]
-    assert running.access["config"].startswith(str(running.project))
-    for one in (demo, running):
-        assert get(f"{one.access['base_url']}/readyz")[0] == 200
+    assert not is_listened_on(running.port + 1)
 
 
 def test_a_folder_runs_one_demo_at_a_time(demo: RunningDemo) -> None:
