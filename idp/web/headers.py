@@ -78,21 +78,31 @@ def content_security_policy(form_targets: Iterable[str] = ()) -> str:
     )
 
 
+def plain_headers(is_https: bool) -> list[tuple[str, str]]:
+    """Return the headers of every answer of ours that sets none of them itself and has no form target."""
+    always = [
+        ("Content-Security-Policy", content_security_policy()),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", REFERRER),
+        ("Permissions-Policy", PERMISSIONS),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        # Pages are about one person, and the back button of a shared computer must not show them.
+        ("Cache-Control", "no-store"),
+    ]
+    return [*always, ("Strict-Transport-Security", HSTS)] if is_https else always
+
+
 def send_headers(app: Flask, is_https: bool) -> None:
     """Add the headers to every answer of `app`. A view that set one itself keeps its own."""
 
+    plain = plain_headers(is_https)
+
     @app.after_request
     def add(response: Response) -> Response:
-        headers = response.headers
-        headers.setdefault("Content-Security-Policy", content_security_policy(g.get("form_targets", ())))
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Referrer-Policy", REFERRER)
-        headers.setdefault("Permissions-Policy", PERMISSIONS)
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        # Pages are about one person, and the back button of a shared computer must not show them.
-        headers.setdefault("Cache-Control", "no-store")
-        if is_https:
-            headers.setdefault("Strict-Transport-Security", HSTS)
+        if targets := g.get("form_targets"):
+            response.headers.setdefault("Content-Security-Policy", content_security_policy(targets))
+        for name, value in plain:
+            response.headers.setdefault(name, value)
         return response
