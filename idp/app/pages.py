@@ -8,6 +8,7 @@ from flask import Blueprint, Flask
 
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
+from idp.cas.shortcut import Shortcut
 from idp.cas.views import blueprint as cas_blueprint
 from idp.clock import Clock
 from idp.errors import TargetUnavailable
@@ -48,6 +49,9 @@ def new_application(installation: Idp) -> Flask:
     )
     app.register_blueprint(portal_blueprint(_portal_parts(installation)))
     app.register_blueprint(_health(installation))
+    app.wsgi_app = Shortcut(  # type: ignore[method-assign] # the way that Flask documents
+        app.wsgi_app, installation.door, installation.ticket_desk, is_https=settings.web.is_https
+    )
     return app
 
 

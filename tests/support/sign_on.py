@@ -24,6 +24,7 @@ from idp.cas.login_tickets import LoginTickets
 from idp.cas.logout import CasLogoutSender
 from idp.cas.registered import RegisteredServices
 from idp.cas.settings import CasSettings
+from idp.cas.shortcut import Shortcut
 from idp.cas.tickets import TicketDesk
 from idp.cas.views import blueprint
 from idp.clock import Clock
@@ -147,10 +148,13 @@ def build_sign_on(
     sso: SsoSettings | None = None,
     web: WebSettings | None = None,
     compiled: Path | None = None,
+    *,
+    shortcut: bool = True,
 ) -> Iterator[SignOn]:
     """Yield the service; the demo's loopback registration is there.
 
     Shape:   compiled: a folder that keeps compiled templates from one service to the next
+             shortcut: with the hot path in front of Flask, as shipped
     """
     folder.mkdir(exist_ok=True)
     (folder / "loopback.toml").write_text(LOOPBACK, encoding="utf-8")
@@ -172,6 +176,8 @@ def build_sign_on(
     app.register_blueprint(
         blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), captcha, web.base_url, "/account/new")
     )
+    if shortcut:
+        app.wsgi_app = Shortcut(app.wsgi_app, door, desk, is_https=web.is_https)  # type: ignore[method-assign] # the way that Flask documents
     try:
         yield SignOn(app, databases, raw, desk, door, registered, sign_out, folder, clock)
     finally:

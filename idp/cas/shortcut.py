@@ -1,0 +1,131 @@
+"""The hot path, in front of Flask: a signed-in browser fetches a ticket, an application validates it.
+
+The same functions decide as in views.py and validation_views.py; what is spared is the framework's request, context
+and response objects, which cost more than all of the rest. Whatever is not plain (no session, a warning, a POST, a
+parameter sent twice, a language chosen) goes on to Flask with nothing done, and the answers are alike to the byte.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+
+from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, next_step, read_request
+from idp.cas.services import Service
+from idp.cas.tickets import TicketDesk
+from idp.cas.urls import with_ticket
+from idp.cas.validation import ENDPOINTS, Endpoint, proxy, validate
+from idp.errors import InvalidServiceUrl
+from idp.sso import sessions
+from idp.sso.door import Door
+from idp.web.headers import plain_headers
+from idp.web.plumbing import new_correlation_id
+
+StartResponse = Any  # of PEP 3333
+WsgiApp = Any
+
+LOGIN, PROXY = "/cas/login", "/cas/proxy"
+
+log = structlog.get_logger(__name__)
+
+
+class Shortcut:
+    """A WSGI application that answers what is hot by itself and hands on the rest."""
+
+    def __init__(self, rest: WsgiApp, door: Door, desk: TicketDesk, *, is_https: bool) -> None:
+        self._rest = rest
+        self._door = door
+        self._desk = desk
+        self._headers = plain_headers(is_https)
+        self._validators: Mapping[str, Endpoint] = {f"/cas{endpoint.path}": endpoint for endpoint in ENDPOINTS}
+        self._cookie = door.cookie.name
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] == "GET" and not environ.get("SCRIPT_NAME"):
+            if path == LOGIN:
+                return self._login(environ, start_response) or self._hand_on(environ, start_response)
+            if path in self._validators or path == PROXY:
+                return self._validate(path, environ, start_response) or self._hand_on(environ, start_response)
+        return self._hand_on(environ, start_response)
+
+    def _hand_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._rest(environ, start_response)
+        return answer
+
+    def _validate(self, path: str, environ: dict[str, Any], start_response: StartResponse) -> Sequence[bytes] | None:
+        values = _query(environ)
+        if values is None or "lang" in values:
+            return None
+        number = _begin()
+        started = time.perf_counter()
+        endpoint = self._validators.get(path)
+        body, content_type = validate(self._desk, endpoint, [values]) if endpoint else proxy(self._desk, [values])
+        headers = [("Content-Type", content_type), ("Content-Length", str(len(body))), *self._headers]
+        start_response("200 OK", [*headers, ("X-Request-Id", number)])
+        _log(path, 200, started)
+        return [body]
+
+    def _login(self, environ: dict[str, Any], start_response: StartResponse) -> Sequence[bytes] | None:
+        values, token = _query(environ), _cookie(environ.get("HTTP_COOKIE", ""), self._cookie)
+        if not token or values is None or "lang" in values:
+            return None
+        found = self._service(values)
+        if found is None:
+            return None
+        request, service = found
+        started = time.perf_counter()
+        door = self._door
+        session = sessions.find(door.raw_store, door.settings, door.clock, token)
+        if session is None or next_step(request, has_session=True, session_warns=session.warns) is not Step.TICKET:
+            return None
+        if not self._desk.can_name(service, session.account_id):
+            return None
+        number = _begin()
+        ticket = self._desk.issue(session, service, request.service_url, from_new_login=False)
+        location = with_ticket(request.service_url, ticket)
+        headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0"), ("Location", location)]
+        start_response("303 SEE OTHER", [*headers, *self._headers, ("X-Request-Id", number)])
+        _log(LOGIN, 303, started)
+        return [b""]
+
+    def _service(self, values: Mapping[str, Sequence[str]]) -> tuple[LoginRequest, Service] | None:
+        try:
+            request = read_request(values)
+            if not request.service_url or request.method is not Method.GET:
+                return None
+            return request, self._desk.service_for(request.service_url)[0]
+        except (RepeatedParameter, InvalidServiceUrl):
+            return None
+
+
+def _query(environ: Mapping[str, Any]) -> dict[str, list[str]] | None:
+    """Return the parameters as Flask reads them; None for bytes that are no text."""
+    try:
+        return parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="strict")
+    except ValueError:
+        return None
+
+
+def _cookie(header: str, name: str) -> str:
+    """Return the first cookie of a name, as Flask does."""
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return ""
+
+
+def _begin() -> str:
+    """Number the request, as idp.web.plumbing does; the journal's events carry the number."""
+    number = new_correlation_id()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(correlation_id=number)
+    return number
+
+
+def _log(rule: str, status: int, started: float) -> None:
+    took_ms = round(1000 * (time.perf_counter() - started), 1)
+    log.info("request", method="GET", rule=rule, status=status, took_ms=took_ms)
