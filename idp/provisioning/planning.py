@@ -208,6 +208,7 @@ def _plan_some(
     ids = [person_id for person_id, _ in portion]
     with provisioner.databases.identity.read() as connection:
         seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+    refresh_some(provisioner, seen)  # a request may have changed them since `_refresh` read them
     marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in seen}
     there = [person_id for person_id, is_there in portion if is_there]
     results = list(

@@ -1,6 +1,7 @@
 """Plans and runs over a real directory."""
 
 import itertools
+import json
 import random
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
+from idp.audit import words
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import StaleVersion, TargetUnavailable, UnsafePlan
 from idp.provisioning.applying import Result, apply_run
@@ -19,6 +22,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
 from idp.store import runs
 from idp.store.base import Databases
+from idp.store.events import event_pending
 from idp.store.keys import Keys
 from idp.store.runs import Run
 from tests.support.clock import ManualClock
@@ -421,3 +425,23 @@ def kill_in_mid_run(databases: Databases, directory: PrivateSlapd, plan: Run, af
             if not child.stdout.readline():
                 break
         child.kill()
+
+
+def test_each_change_is_in_the_journal_without_its_values(
+    provisioner: Provisioner, databases: Databases, keys: Keys
+) -> None:
+    add_students(databases, keys, [ANNA])
+    result = run_once(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run_once(provisioner)
+
+    with databases.identity.read() as connection:
+        rows = connection.execute(select(event_pending).order_by(event_pending.c.at, event_pending.c.event_id)).all()
+    events = [(row.kind, row.subject, row.actor, json.loads(row.data)) for row in rows]
+
+    assert [kind for kind, *_ in events] == [words.RUN_PLANNED, words.TARGET_CHANGED, words.RUN_APPLIED] * 2
+    assert {actor for _, _, actor, _ in events} == {ACTOR}
+    assert events[0][1] == events[1][3]["run"] == result.run.run_id
+    assert (events[4][1], events[4][3]["kind"]) == (ANNA.person_id, "update")
+    assert events[4][3]["attributes"] == ["cn", "displayName", "sn"]
+    assert "Nowak" not in str(events)

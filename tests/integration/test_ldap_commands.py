@@ -1,0 +1,164 @@
+"""`idp plan`, `idp apply`, `idp status` as somebody types them, over a real directory."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.openldap.private import PrivateSlapd
+from idp.cli import idp
+from idp.errors import IdpError, StaleVersion, TargetUnavailable
+from idp.store.base import Databases, open_databases
+from idp.store.keys import Keys
+from idp.store.settings import StoreSettings
+from tests.support.provisioning import add_students, change_person, change_status
+from tests.support.students import Student
+
+ANNA = Student("a" * 20, album="123", given_name="Anna", surname="Kowalska")
+JAN = Student("b" * 20, album="200", given_name="Jan", surname="[red]Beek[/]")
+
+
+class Terminal:
+    """Runs commands of one installation, set up by `idp setup`."""
+
+    def __init__(self, folder: Path, slapd: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> None:
+        directory = slapd.settings.model_dump(mode="json", exclude_none=True)
+        lines = ["[store]", 'folder = "data"', "[keys]", 'folder = "keys"', "[directory]"]
+        lines += [f"{name} = {json.dumps(value)}" for name, value in directory.items()]
+        (folder / "idp.toml").write_text("\n".join(lines))
+        monkeypatch.setenv("IDP_CONFIG", str(folder / "idp.toml"))
+        monkeypatch.setenv("COLUMNS", "160")
+        self.run("setup")
+
+    def run(self, *words: str) -> str:
+        result = self.result(*words)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.run(*words, "--json"))
+
+    def error(self, *words: str) -> BaseException | None:
+        return self.result(*words).exception
+
+    def result(self, *words: str) -> Result:
+        return CliRunner().invoke(idp, list(words))
+
+
+@pytest.fixture
+def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
+    slapd.reset()
+    yield slapd
+    slapd.start()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, directory: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path, directory, monkeypatch)
+
+
+@pytest.fixture
+def databases(tmp_path: Path, terminal: Terminal) -> Iterator[Databases]:
+    """The databases of that installation."""
+    databases = open_databases(StoreSettings(folder=tmp_path / "data"))
+    yield databases
+    databases.close()
+
+
+def test_a_plan_is_shown_and_then_applied_as_it_was_shown(terminal: Terminal, databases: Databases, keys: Keys) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+
+    shown = terminal.run("plan")
+    plan = terminal.json("plan")
+    applied = terminal.json("apply", plan["run"])
+
+    assert "ldap: 2 create (0 entries of ours there)" in shown
+    assert (plan["total"], plan["unsafe"], plan["targets"]["ldap"]["counts"]) == (2, "", {"create": 2})
+    (anna,) = (change for change in plan["changes"] if change["name"] == ANNA.uid)
+    assert anna["attributes"]["sn"] == {"before": [], "after": ["Kowalska"]}
+    assert (applied["run"], applied["digest"], applied["done"], applied["complete"]) == (
+        plan["run"],
+        plan["digest"],
+        2,
+        True,
+    )
+    assert terminal.json("plan")["total"] == 0
+    assert "nothing to change" in terminal.run("plan")
+
+
+def test_an_update_is_shown_attribute_by_attribute(terminal: Terminal, databases: Databases, keys: Keys) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    assert "2 written and checked." in terminal.run("apply")
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    change_person(databases, JAN.person_id, surname="[bold]Bek[/]")
+
+    shown = terminal.run("plan")
+    changes = [line.split() for line in shown.splitlines()]
+
+    assert ["sn", "Kowalska", "Nowak"] in changes
+    assert ["sn", "[red]Beek[/]", "[bold]Bek[/]"] in changes
+    assert "Shown: 1 of 2" in terminal.run("plan", "--limit", "1")
+
+
+def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
+    terminal: Terminal, databases: Databases, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_FLOOR", "1")
+    add_students(databases, keys, [ANNA, JAN])
+    terminal.run("apply")
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "suspended")
+
+    refused = terminal.result("apply")
+
+    assert refused.exit_code == 1
+    assert "ldap disable: 2 of 2, limit 1" in refused.stderr
+    assert "IDP_PROVISIONING__LIMITS__DISABLE_SHARE=1 idp apply" in refused.stderr
+    assert terminal.json("plan")["unsafe"] == "ldap disable: 2 of 2, limit 1"
+    monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_SHARE", "1")
+    assert terminal.json("apply")["done"] == 2
+
+
+def test_a_plan_whose_world_moved_is_refused(terminal: Terminal, databases: Databases, keys: Keys) -> None:
+    add_students(databases, keys, [ANNA])
+    plan = terminal.json("plan")
+    change_person(databases, ANNA.person_id, surname="Nowak")
+
+    assert isinstance(terminal.error("apply", plan["run"]), StaleVersion)
+    assert terminal.result("apply", "no-such-plan").exit_code == 2
+
+
+def test_status_says_where_everything_stands(
+    terminal: Terminal, databases: Databases, keys: Keys, directory: PrivateSlapd
+) -> None:
+    before = terminal.json("status")
+    add_students(databases, keys, [ANNA, JAN])
+    between = terminal.json("status")
+    terminal.run("apply")
+    after = terminal.json("status")
+
+    assert (before["people"], before["last_run"], before["worker_seen_at"]) == ({}, None, None)
+    assert (between["people"], between["to_look_at"]) == ({"active": 2}, 2)
+    assert (after["to_look_at"], after["last_run"]["changes"], after["students_accounts"]) == (0, {"done": 2}, 2)
+    assert after["targets"] == {"ldap": {"is_reachable": True, "error": "", "entries": 2, "waiting": 0}}
+    assert "answers; 2 entries, 0 to be written" in terminal.run("status")
+    directory.stop()
+    assert terminal.json("status")["targets"]["ldap"]["is_reachable"] is False
+    assert "does not answer" in terminal.run("status")
+
+
+def test_a_directory_that_is_down_is_said_so(
+    terminal: Terminal, databases: Databases, keys: Keys, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA])
+    directory.stop()
+
+    error = terminal.error("plan")
+
+    assert isinstance(error, IdpError)
+    assert isinstance(error, TargetUnavailable)
+    directory.restart()
+    assert terminal.json("apply")["done"] == 1
