@@ -4,11 +4,15 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from idp.app.settings import SECTIONS
+from idp.audit import words
 from idp.cli import COMMANDS, idp
+from idp.fees.settings import SECTIONS as FEES_SECTIONS
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -57,6 +61,33 @@ def is_command(words: list[str]) -> bool:
     if isinstance(command, click.Group) and len(words) > 1 and not words[1].startswith("-"):
         return words[1] in command.list_commands(click.Context(command))
     return True
+
+
+def test_every_setting_that_is_mentioned_exists() -> None:
+    unknown = [
+        (page, name)
+        for page, name in mentioned(r"^`([a-z]+\.[a-z_]+(?:\.[a-z_]+)*)`$")
+        if name.split(".")[0] in {**SECTIONS, **FEES_SECTIONS}
+        and not (is_setting(name) or is_event(name) or name.endswith((".db", ".key", ".py", ".toml")))
+    ]
+
+    assert unknown == []
+
+
+def is_setting(name: str) -> bool:
+    section, *path = name.split(".")
+    for sections in (SECTIONS, FEES_SECTIONS):
+        model: Any = sections.get(section)
+        for key in path:
+            fields = getattr(model, "model_fields", {})
+            model = fields[key].annotation if key in fields else None
+        if model is not None:
+            return True
+    return False
+
+
+def is_event(name: str) -> bool:
+    return name in {value for key, value in vars(words).items() if key.isupper()}
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
