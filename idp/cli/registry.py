@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -87,7 +88,7 @@ def quarantine(installation: Idp, as_json: bool) -> None:
         click.echo("Nothing is kept aside.")
         return
     zone = ZoneInfo(installation.settings.university.time_zone)
-    console().print(_quarantine_table(rows, zone))
+    _print_quarantine(rows, zone)
     click.echo("Mend them in the registry: a good row for the same person settles them at the next import.")
 
 
@@ -203,21 +204,24 @@ def _show(result: ImportResult) -> None:
         click.echo("`idp registry quarantine` lists what is kept aside.")
 
 
-def _details(counts: dict[str, int]) -> str:
-    return " (" + ", ".join(f"{count} {word}" for word, count in counts.items()) + ")" if counts else ""
+def _details(counts: dict[str, int], most: int = 6) -> str:
+    if not counts:
+        return ""
+    shown = [f"{count} {word}" for word, count in list(counts.items())[:most]]
+    rest = sum(list(counts.values())[most:])
+    return " (" + ", ".join([*shown, f"{rest} others"] if rest else shown) + ")"
 
 
-def _quarantine_table(rows: list[Kept], zone: ZoneInfo) -> Table:
-    table = Table("line", "file", "os_id", "programme", "reason", "what is wrong", "first seen", box=None)
-    table.header_style = "bold"
-    for row in rows:
-        table.add_row(
-            str(row.line),
-            row.file_name,
-            row.os_id,
-            row.programme,
-            row.reason,
-            SENTENCES[Reason(row.reason)],
-            f"{row.first_seen_at.astimezone(zone):%Y-%m-%d %H:%M}",
-        )
-    return table
+def _print_quarantine(rows: list[Kept], zone: ZoneInfo) -> None:
+    """Print a block per file, and below what the words mean."""
+    for file, group in groupby(rows, key=lambda row: row.file_name):
+        table = Table("line", "os_id", "programme", "reason", "first seen", title=file, title_justify="left", box=None)
+        table.header_style = "bold"
+        for row in group:
+            seen = f"{row.first_seen_at.astimezone(zone):%Y-%m-%d %H:%M}"
+            table.add_row(str(row.line), row.os_id, row.programme, row.reason, seen)
+        console().print(table)
+    meanings = Table(box=None, show_header=False)
+    for word in sorted({row.reason for row in rows}):
+        meanings.add_row(f"[bold]{word}[/]", SENTENCES[Reason(word)])
+    console().print("\nWhat the words mean:", meanings)

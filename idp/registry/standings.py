@@ -1,5 +1,6 @@
 """What time alone changes: a grace period that ends, 31 October, a status that begins. A sweep; no file is needed."""
 
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -21,8 +22,8 @@ AT_ONCE = 500
 def sweep_standings(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
     """Carry out what has become due by today, and return for how many people.
 
-    Effect:  the account is opened or closed (every session ends), provisioning is marked, an event says why; a repeat
-             does nothing
+    Effect:  the account is opened or closed (every session ends), provisioning is marked, an event says what changed
+             and why; a repeat does nothing
     """
     now = clock.now()
     today = local_date(now, zone)
@@ -32,20 +33,20 @@ def sweep_standings(databases: Databases, policy: AccessPolicy, clock: Clock, zo
     with databases.identity.write() as connection:
         due = people.due_for_review(connection, today, limit=AT_ONCE)
         for person in due:
-            new = standing((one.enrolment for one in person.enrolments), today, policy)
-            people.set_standing(connection, person.person_id, new.access, new.changes_on)
-            _follow(connection, person, new.access)
-            data = {"fields": ["standing"], "access": new.access.value, "affiliations": list(new.affiliations)}
-            record(
-                connection,
-                now.timestamp(),
-                Event(words.PERSON_CHANGED, person.person_id, reason=new.reason.value, data=data),
-            )
+            _review(connection, person, now, today, policy)
         mark_many_dirty(connection, [person.person_id for person in due])
     return len(due)
 
 
-def _follow(connection: Connection, person: PersonRecord, access: Access) -> None:
+def _review(connection: Connection, person: PersonRecord, now: datetime, today: date, policy: AccessPolicy) -> None:
+    enrolments = [one.enrolment for one in person.enrolments]
+    new = standing(enrolments, today, policy)
+    people.set_standing(connection, person.person_id, new.access, new.changes_on)
     # Only a change of the records opens or closes: what a human decided about the account in between stays.
-    if access is not person.access:
-        set_enabled(connection, person.person_id, access is Access.ACTIVE)
+    if new.access is not person.access:
+        set_enabled(connection, person.person_id, new.access is Access.ACTIVE)
+    before = standing(enrolments, (person.review_on or today) - timedelta(days=1), policy)
+    if (before.affiliations, person.access) != (new.affiliations, new.access):
+        data = {"fields": ["standing"], "access": new.access.value, "affiliations": list(new.affiliations)}
+        event = Event(words.PERSON_CHANGED, person.person_id, reason=new.reason.value, data=data)
+        record(connection, now.timestamp(), event)

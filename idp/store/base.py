@@ -114,7 +114,8 @@ def sessions_file(settings: StoreSettings) -> Path:
 
 
 def _sqlite(file: Path, busy_timeout_s: float, synchronous: str) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
+    # hide_parameters: an error text must not show what was being written about people.
+    engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -133,4 +134,6 @@ def _sqlite(file: Path, busy_timeout_s: float, synchronous: str) -> Engine:
 
 def _postgresql(url: str, search_path: str, *, durable: bool) -> Engine:
     options = f"-c search_path={search_path} -c synchronous_commit={'on' if durable else 'off'}"
-    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"options": options})
+    return create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"options": options}
+    )

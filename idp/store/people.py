@@ -177,6 +177,7 @@ class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
     digest: int
     access: Access
+    review_on: date | None
     enrolments: tuple[StampedEnrolment, ...]
 
 
@@ -599,6 +600,7 @@ def _record(row: Row[*tuple[Any, ...]], enrolments: tuple[StampedEnrolment, ...]
         changed_at=row.changed_at,
         digest=row.digest,
         access=Access(row.access),
+        review_on=row.review_on,
         enrolments=enrolments,
     )
 

@@ -230,7 +230,7 @@ def kept_rows(connection: Connection, limit: int | None = None) -> list[Kept]:
             quarantine.c.last_seen_at,
         )
         .outerjoin(import_run, import_run.c.import_id == quarantine.c.import_id)
-        .order_by(quarantine.c.last_seen_at.desc(), quarantine.c.line, quarantine.c.quarantine_id)
+        .order_by(quarantine.c.import_id.desc(), quarantine.c.line, quarantine.c.quarantine_id)
         .limit(limit)
     )
     return [Kept(*row) for row in connection.execute(query)]

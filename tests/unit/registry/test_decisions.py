@@ -55,6 +55,7 @@ def stored(*rows: dict[str, str]) -> PersonRecord:
         changed_at=new.changed_at,
         digest=new.digest,
         access=new.access,
+        review_on=new.review_on,
         enrolments=new.enrolments,
     )
 
