@@ -5,11 +5,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 from deploy.demo import access, terminal
 from deploy.demo.configuration import write_services, write_settings
@@ -82,31 +83,26 @@ class Demo:
     def _records(self, memory: Memory) -> None:
         """Once: a sample registry export, imported, planned, applied; the same people in the fees application."""
         sample = str(self.places.sample)
-        once: dict[str, Callable[[], None]] = {
-            f"a registry export of {PEOPLE} invented people": lambda: self._sample(sample, "--dirty"),
-            "importing it; what is not right is kept aside for a human": lambda: self._idp(
-                "registry", "import", sample
-            ),
-            "planning what the directory needs, and applying it": lambda: self._idp("apply", quiet=False),
-            "fees: the same students, with charges and payments": self._fees,
-        }
-        for name, step in once.items():
+        once: list[tuple[str, str, Callable[[], None]]] = [
+            ("sample", f"a registry export of {PEOPLE} invented people", self._sample),
+            ("import", "importing it; bad rows are kept aside", lambda: self._idp("registry", "import", sample)),
+            ("apply", "planning what the directory needs, and applying it", lambda: self._idp("apply", quiet=False)),
+            ("fees", "fees: the same students, with charges and payments", self._fees),
+        ]
+        for name, sentence, step in once:
             if name not in memory:
-                terminal.step(name)
+                terminal.step(sentence)
                 step()
                 memory.keep(name, True)
 
-    def _sample(self, sample: str, kind: str) -> None:
+    def _sample(self) -> None:
         # As of yesterday: first-years have just been admitted, fees fall due, and no change lies in the future.
         yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-        made = ("--people", str(PEOPLE), "--seed", str(SEED), "--as-of", yesterday, kind)
-        self._idp("registry", "sample", *made, sample)
+        made = ("--people", str(PEOPLE), "--seed", str(SEED), "--as-of", yesterday)
+        self._idp("registry", "sample", *made, str(self.places.sample))
 
     def _fees(self) -> None:
-        # The same people without the dirty rows: of a file with broken quotation marks fees takes nothing.
-        clean = str(self.places.folder / "fees" / "registry.csv")
-        self._sample(clean, "--clean")
-        self._idp("fees", "students", clean)
+        self._idp("fees", "students", str(self.places.sample))
         self._idp("fees", "demo-data", "--seed", str(SEED))
 
     def _servers(self, settings: Settings) -> tuple[Child, Child]:
@@ -162,7 +158,8 @@ class Demo:
                 },
                 "Who you can be": {
                     "student": f"{memory['student']['mail']}  {memory['student']['password']}",
-                    "clerk": f"{memory['clerk']['username']}  {memory['clerk']['password']}",
+                    "clerk": f"{memory['clerk']['mail']}  {memory['clerk']['password']}",
+                    "administrator": f"{memory['administrator']['mail']}  {memory['administrator']['password']}",
                     "nobody yet": f"album {unclaimed.album}, {unclaimed.given_name} {unclaimed.surname}, "
                     f"born {unclaimed.date_of_birth}, … {unclaimed.id_end}  (Create new account)",
                 },
@@ -170,10 +167,9 @@ class Demo:
                     "where everything stands": f"{idp} status",
                     "what happened": f"{idp} audit",
                     "rows that were refused": f"{idp} registry quarantine",
-                    "suspend somebody": f"change `status` and `zmieniono` of a row in {sample}, then",
+                    "suspend somebody": f"set `status` to suspended and `zmieniono` to now in a row of {sample}, then",
                     "": f"{idp} registry import {sample}",
-                    " ": f"{idp} plan",
-                    "  ": f"{idp} apply",
+                    " ": f"{idp} plan  (nothing is left to do: the worker was faster)",
                 },
                 "For scripts": {"access.json": f"{_relative(self.places.access)}  (addresses, names and passwords)"},
             }
@@ -213,6 +209,12 @@ class Demo:
 
     def _log(self, child: Child) -> str:
         return _tail(child.command.log) if child.command.log else ""
+
+
+@contextmanager
+def _said_to(stream: TextIO) -> Iterator[None]:
+    with redirect_stdout(stream), redirect_stderr(stream):
+        yield
 
 
 def _answers(url: str) -> bool:
