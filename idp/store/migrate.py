@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData, text
 
 import idp.store.tables  # noqa: F401 - registers every table, so that a migration can be compared with them
 from idp.store.base import Database, Databases, UtcDateTime, identity_metadata, sessions_metadata
-from idp.store.revisions import MIGRATIONS
+from idp.store.revisions import MIGRATIONS, version_table
 
 
 def migrate(databases: Databases) -> dict[str, str]:
@@ -44,4 +44,5 @@ def _upgrade(name: str, database: Database, metadata: MetaData) -> str:
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS sessions"))
         command.upgrade(configuration(name, connection, metadata), "head")
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        options = {"version_table": version_table(name)}
+        return MigrationContext.configure(connection, opts=options).get_current_revision() or ""

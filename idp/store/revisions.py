@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import column, inspect, select, table
 
 from idp.errors import ConfigError
 from idp.store.base import Database, Databases
@@ -15,18 +15,27 @@ def newest_revision(name: str) -> str:
     return max(file.stem.partition("_")[0] for file in (MIGRATIONS / name / "versions").glob("[0-9]*.py"))
 
 
-def present_revision(database: Database) -> str | None:
+def version_table(name: str) -> str:
+    """Return the table in which Alembic notes a database's revision.
+
+    Each has its own name: on PostgreSQL both schemas are on the search path, and one would be taken for the other.
+    """
+    return f"{name}_revision"
+
+
+def present_revision(name: str, database: Database) -> str | None:
     """Return the revision that a database is at; None for an empty one."""
     with database.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+        if not inspect(connection).has_table(version_table(name)):
             return None
-        revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        version = table(version_table(name), column("version_num"))
+        revision: str | None = connection.execute(select(version.c.version_num)).scalar()
         return revision
 
 
 def require_migrated(databases: Databases) -> None:
     """Raises:  ConfigError when a database is not at the newest revision; it names the command that mends it."""
     for name, database in (("identity", databases.identity), ("sessions", databases.sessions)):
-        found, newest = present_revision(database), newest_revision(name)
+        found, newest = present_revision(name, database), newest_revision(name)
         if found != newest:
             raise ConfigError(f"database {name} is at revision {found or 'none'}, {newest} is needed. Run `idp setup`.")

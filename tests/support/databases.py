@@ -1,7 +1,5 @@
 """Fresh databases for each test, cheaply: a copied SQLite template, or one PostgreSQL database emptied."""
 
-import importlib
-import pkgutil
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +8,7 @@ from pathlib import Path
 
 import psycopg
 from pydantic import SecretStr
-from sqlalchemy import MetaData, create_engine
-from sqlalchemy.pool import NullPool
 
-import idp.store
 from idp.store.base import (
     Databases,
     identity_file,
@@ -22,15 +17,10 @@ from idp.store.base import (
     sessions_file,
     sessions_metadata,
 )
+from idp.store.migrate import migrate
 from idp.store.settings import StoreSettings
 
 SCHEMAS = {"identity": identity_metadata, "sessions": sessions_metadata}
-
-
-def know_all_tables() -> None:
-    """Import every module of idp.store, so that the metadata hold every table."""
-    for module in pkgutil.iter_modules(idp.store.__path__, "idp.store."):
-        importlib.import_module(module.name)
 
 
 @dataclass(frozen=True)
@@ -41,10 +31,10 @@ class SqliteTemplate:
 
     @classmethod
     def make(cls, folder: Path) -> "SqliteTemplate":
-        know_all_tables()
         settings = StoreSettings(folder=folder)
-        for metadata, file in ((identity_metadata, identity_file), (sessions_metadata, sessions_file)):
-            _create_all(metadata, f"sqlite:///{file(settings)}")
+        databases = open_databases(settings)
+        migrate(databases)
+        databases.close()
         return cls(settings)
 
     @contextmanager
@@ -69,12 +59,10 @@ class PostgresDatabase:
 
     @classmethod
     def make(cls, server_url: str, name: str) -> "PostgresDatabase":
-        know_all_tables()
         database = cls(make_postgres_database(server_url, name))
-        for schema, metadata in SCHEMAS.items():
-            with psycopg.connect(database.url, autocommit=True) as connection:
-                connection.execute(f"CREATE SCHEMA {schema}".encode())
-            _create_all(metadata, f"{_for_sqlalchemy(database.url)}?options=-csearch_path%3D{schema}")
+        databases = open_databases(StoreSettings(postgresql_url=SecretStr(database.url)))
+        migrate(databases)
+        databases.close()
         return database
 
     @contextmanager
@@ -108,13 +96,3 @@ def make_postgres_database(server_url: str, name: str) -> str:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
         connection.execute(f"CREATE DATABASE {name}".encode())
     return server_url.rsplit("/", 1)[0] + "/" + name
-
-
-def _create_all(metadata: MetaData, url: str) -> None:
-    engine = create_engine(url, poolclass=NullPool)
-    metadata.create_all(engine)
-    engine.dispose()
-
-
-def _for_sqlalchemy(url: str) -> str:
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -3,11 +3,13 @@
 from alembic import context
 
 from idp.store.migrate import plain_type
+from idp.store.revisions import version_table
 
 config = context.config
 context.configure(
     connection=config.attributes["connection"],
     target_metadata=config.attributes["metadata"],
+    version_table=version_table("identity"),
     render_as_batch=True,  # SQLite alters a table by copying it
     render_item=plain_type,
     compare_type=True,

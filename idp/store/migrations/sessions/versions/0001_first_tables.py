@@ -38,6 +38,40 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_event_pending_at"), ["at"], unique=False)
 
     op.create_table(
+        "failed_sign_in",
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "key_hash", name=op.f("pk_failed_sign_in")),
+    )
+    with op.batch_alter_table("failed_sign_in", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_failed_sign_in_last_at"), ["last_at"], unique=False)
+
+    op.create_table(
+        "guessed_account",
+        sa.Column("network_hash", sa.String(length=64), nullable=False),
+        sa.Column("account_hash", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("network_hash", "account_hash", name=op.f("pk_guessed_account")),
+    )
+    with op.batch_alter_table("guessed_account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_guessed_account_at"), ["at"], unique=False)
+
+    op.create_table(
+        "known_device",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_known_device")),
+    )
+    with op.batch_alter_table("known_device", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_known_device_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_known_device_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "logout_owed",
         sa.Column("owed_id", sa.String(length=32), nullable=False),
         sa.Column("session_id", sa.String(length=32), nullable=False),
@@ -175,6 +209,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_logout_owed_due_at"))
 
     op.drop_table("logout_owed")
+    with op.batch_alter_table("known_device", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_known_device_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_known_device_account_id"))
+
+    op.drop_table("known_device")
+    with op.batch_alter_table("guessed_account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_guessed_account_at"))
+
+    op.drop_table("guessed_account")
+    with op.batch_alter_table("failed_sign_in", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_failed_sign_in_last_at"))
+
+    op.drop_table("failed_sign_in")
     with op.batch_alter_table("event_pending", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_event_pending_at"))
 
