@@ -18,6 +18,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from idp.errors import ConfigError
 
@@ -39,8 +41,26 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+class Joined(BaseSettings):
+    """Base of an application's sections joined: a field per section. `load` reads the layers, the class itself none."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: Source,
+        env_settings: Source,
+        dotenv_settings: Source,
+        file_secret_settings: Source,
+    ) -> tuple[Source, ...]:
+        """Leave out the environment: settings that a test builds must not depend on who runs it."""
+        return (init_settings,)
+
+
 Sections = Mapping[str, type[Section]]
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Joined)
 
 
 def load(model: type[M], environment: Mapping[str, str] | None = None, prefix: str = PREFIX) -> M:
@@ -73,33 +93,22 @@ def _read(file: Path, variable: str) -> dict[str, Any]:
         raise ConfigError(f"{variable}={file}: not TOML in UTF-8: {exc}") from exc
 
 
-def _from_environment(model: type[BaseModel], environment: Mapping[str, str], prefix: str) -> dict[str, Any]:
-    """`IDP_CAS__SERVICE_TICKET_S=20` -> `{"cas": {"service_ticket_s": "20"}}`; tables nest by `__`."""
-    layer: dict[str, Any] = {}
-    for variable, text in environment.items():
-        if "__" not in variable or _owner(variable) != prefix:
-            continue
-        path = variable.removeprefix(prefix).lower().split("__")
-        table = layer
-        for key in path[:-1]:
-            table = table.setdefault(key, {})
-        table[path[-1]] = _value(_annotation(model, path), text)
-    return layer
+def _from_environment(model: type[Joined], environment: Mapping[str, str], prefix: str) -> dict[str, Any]:
+    """`IDP_CAS__SERVICE_TICKET_S=20` -> `{"cas": {"service_ticket_s": "20"}}`; tables nest by `__`, lists are JSON."""
+    ours = {name.lower(): text for name, text in environment.items() if "__" in name and _owner(name) == prefix}
+    source = EnvSettingsSource(model, env_prefix=prefix, env_nested_delimiter="__", case_sensitive=False)
+    source.env_vars = ours
+    sections = {name.removeprefix(prefix.lower()).partition("__")[0] for name in ours}
+    try:
+        # The source looks only for what it knows; a section that does not exist is to be a mistake, too.
+        return {**dict.fromkeys(sections - model.model_fields.keys()), **source()}
+    except SettingsError as exc:
+        raise ConfigError(f"{exc}: a list or table in the environment is written as JSON.") from exc
 
 
 def _owner(variable: str) -> str | None:
     """Return the longest prefix that fits: `IDP_FEES_WEB__PORT` is not ours, though it begins with `IDP_`."""
     return next((prefix for prefix in (FEES_PREFIX, PREFIX) if variable.startswith(prefix)), None)
-
-
-def _value(annotation: Any, text: str) -> Any:
-    """Lists and tables are written as JSON in the environment; everything else is plain text."""
-    if _is_list(annotation) or _model(annotation) is not None:
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return text  # the validator names the field and the problem
-    return text
 
 
 def _merge(model: type[BaseModel] | None, below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -162,23 +171,8 @@ def _arguments(annotation: Any) -> Sequence[Any]:
     return ()
 
 
-def _is_list(annotation: Any) -> bool:
-    return bool(_arguments(annotation))
-
-
 def _adds(field: FieldInfo) -> bool:
     return any(isinstance(mark, Adds) for mark in field.metadata)
-
-
-def _annotation(model: type[BaseModel], path: Sequence[str]) -> Any:
-    here: type[BaseModel] | None = model
-    annotation: Any = None
-    for key in path:
-        if here is None or key not in here.model_fields:
-            return None
-        annotation = here.model_fields[key].annotation
-        here = _model(annotation)
-    return annotation
 
 
 def _sentences(mistakes: ValidationError) -> str:

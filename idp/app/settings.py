@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import create_model
 
 from idp.accounts.settings import AccountsSettings
 from idp.aliases.settings import AliasSettings
@@ -19,7 +19,7 @@ from idp.people.settings import PeopleSettings
 from idp.portal.settings import PortalSettings
 from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
-from idp.settings import Section, load
+from idp.settings import Joined, Section, load
 from idp.sso.settings import HttpSettings, SsoSettings
 from idp.store.settings import KeysSettings, StoreSettings
 from idp.web.settings import UniversitySettings, WebSettings
@@ -43,10 +43,8 @@ def _target_settings() -> type[Section]:
 TargetsSettings = _target_settings()
 
 
-class Settings(BaseModel):
+class Settings(Joined):
     """All sections of one settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     web: WebSettings = WebSettings()
     university: UniversitySettings = UniversitySettings()

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from idp.errors import InvalidInput
 from idp.fees.account_numbers import check_bank_code
-from idp.settings import FEES_PREFIX, Adds, Section, load
+from idp.settings import FEES_PREFIX, Adds, Joined, Section, load
 from idp.web.settings import UniversitySettings, WebSettings
 
 
@@ -73,10 +73,8 @@ class CasSettings(Section):
     extra_ca_files: Annotated[list[Path], Adds(), "Certificates trusted for CAS beside the system's."] = []
 
 
-class Settings(BaseModel):
+class Settings(Joined):
     """All sections of the fees application's settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     web: FeesWebSettings = FeesWebSettings()
     university: UniversitySettings = UniversitySettings()

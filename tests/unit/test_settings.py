@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, ConfigDict
 
 from idp.errors import ConfigError
-from idp.settings import Adds, Section, example, load
+from idp.settings import Adds, Joined, Section, example, load
 
 
 class Throttle(Section):
@@ -32,10 +31,9 @@ class Cas(Section):
     key_file: Annotated[Path | None, "A file."] = None
 
 
-class Everything(BaseModel):
+class Everything(Joined):
     """Both sections."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     sso: Sso = Sso()
     cas: Cas = Cas()
 
