@@ -26,8 +26,12 @@ class ThrottleSettings(Section):
     ] = 20
     guessing_s: Annotated[int, "Seconds over which those accounts are counted.", Field(ge=60)] = 24 * 3600
     guessing_free_failures: Annotated[int, "Failures of such a network before the next try waits.", Field(ge=0)] = 3
-    network_bits_v4: Annotated[int, "Leading bits of an IPv4 address that count as one network.", Field(ge=8, le=32)] = 32
-    network_bits_v6: Annotated[int, "Leading bits of an IPv6 address that count as one network.", Field(ge=16, le=128)] = 64
+    network_bits_v4: Annotated[
+        int, "Leading bits of an IPv4 address that count as one network.", Field(ge=8, le=32)
+    ] = 32
+    network_bits_v6: Annotated[
+        int, "Leading bits of an IPv6 address that count as one network.", Field(ge=16, le=128)
+    ] = 64
     shared_networks: Annotated[
         list[IPv4Network | IPv6Network],
         "Addresses that many people share, such as a campus behind one: failures there count by account only.",
