@@ -3,12 +3,23 @@
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 # "best-practice" beside WCAG: landmarks, heading order, one h1.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+SMALL_PHONE: ViewportSize = {"width": 320, "height": 640}
 # The dark scheme changes colours and nothing else.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+
+
+def check(page: Page) -> None:
+    """Look at the page as it stands: with axe, in both schemes, and at 320 pixels."""
+    assert violations(page) == [], page.url
+    size = page.viewport_size
+    page.set_viewport_size(SMALL_PHONE)
+    assert sideways_scroll_px(page) <= 0, page.url
+    if size is not None:
+        page.set_viewport_size(size)
 
 
 def violations(page: Page) -> list[str]:

@@ -3,18 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checks import sideways_scroll_px, violations
+from tests.browser.checks import check
 from tests.browser.conftest import Meet, Open
 from tests.browser.student import PASSWORD, WORDS, Student
 from tests.support.demo import RunningDemo
-
-
-def check(page: Page) -> None:
-    """Look at the page as it stands: with axe, in both schemes, and at 320 pixels."""
-    assert violations(page) == [], page.url
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert sideways_scroll_px(page) <= 0, page.url
-    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 @pytest.mark.parametrize("language", WORDS)
