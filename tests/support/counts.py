@@ -12,9 +12,12 @@ class Counts:
     store_examples: int  # of a property that writes to a database at each try
     racers: int  # threads or processes that fight for one thing
     races: int  # how often they do
+    tickets: int  # that several processes validate at the same moment
     kills: int  # kill -9 at a random moment
     people: int  # in the larger sample exports
 
 
-TEST = Counts(seed=2026, examples=60, store_examples=15, racers=4, races=20, kills=2, people=300)
-CAMPAIGN = Counts(seed=0, examples=5_000, store_examples=500, racers=8, races=1_000, kills=40, people=20_000)
+TEST = Counts(seed=2026, examples=60, store_examples=15, racers=4, races=20, tickets=100, kills=2, people=300)
+CAMPAIGN = Counts(
+    seed=0, examples=5_000, store_examples=500, racers=8, races=1_000, tickets=10_000, kills=40, people=20_000
+)

@@ -11,5 +11,6 @@ for (const place of document.querySelectorAll("[data-altcha]")) {
   widget.setAttribute("language", place.dataset.language);
   widget.setAttribute("name", "altcha");
   widget.setAttribute("auto", "onload");
+  widget.setAttribute("configuration", JSON.stringify({ hideLogo: true, hideFooter: true }));
   place.append(widget);
 }
