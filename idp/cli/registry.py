@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 from rich.table import Table
+from rich.text import Text
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
@@ -39,7 +40,7 @@ def registry() -> None:
 @click.option(
     "--accept",
     multiple=True,
-    type=click.Choice(sorted(ACCEPTABLE)),
+    type=click.Choice(sorted(refusal.value for refusal in ACCEPTABLE)),
     help="A limit that you have looked into and agree to exceed, this once.",
 )
 @json_option
@@ -137,8 +138,8 @@ def sample(
         raise click.UsageError("--changes needs --day 2.")
     order = Order(people, seed, as_of.date(), dirty, day, changes)
     if str(file) == "-":
-        with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
-            labels = write_sample(order, out)
+        with click.open_file("-", "w", encoding="utf-8") as terminal:
+            labels = write_sample(order, terminal)
     else:
         with file.open("w", encoding="utf-8", newline="") as out:
             labels = write_sample(order, out)
@@ -215,13 +216,15 @@ def _details(counts: dict[str, int], most: int = 6) -> str:
 def _print_quarantine(rows: list[Kept], zone: ZoneInfo) -> None:
     """Print a block per file, and below what the words mean."""
     for file, group in groupby(rows, key=lambda row: row.file_name):
-        table = Table("line", "os_id", "programme", "reason", "first seen", title=file, title_justify="left", box=None)
+        # Text, so that brackets in what a file says are not taken for markup.
+        table = Table("line", "os_id", "programme", "reason", "first seen", title=Text(file), title_justify="left")
+        table.box = None
         table.header_style = "bold"
         for row in group:
             seen = f"{row.first_seen_at.astimezone(zone):%Y-%m-%d %H:%M}"
-            table.add_row(str(row.line), row.os_id, row.programme, row.reason, seen)
+            table.add_row(str(row.line), Text(row.os_id), Text(row.programme), row.reason, seen)
         console().print(table)
     meanings = Table(box=None, show_header=False)
     for word in sorted({row.reason for row in rows}):
-        meanings.add_row(f"[bold]{word}[/]", SENTENCES[Reason(word)])
+        meanings.add_row(Text(word, style="bold"), SENTENCES[Reason(word)])
     console().print("\nWhat the words mean:", meanings)

@@ -89,6 +89,11 @@ class _Order:
     accept: frozenset[Refusal]
     progress: Progress
 
+    @property
+    def file_name(self) -> str:
+        """The file's name without its folder, and without bytes that are no text."""
+        return self.file.name.encode(errors="replace").decode()
+
     def context(self, now: datetime) -> Context:
         """Return what decisions need; one moment holds for the whole import."""
         believed_until = now + timedelta(seconds=self.settings.clock_skew_s)
@@ -110,14 +115,14 @@ class _Order:
 def _begin(order: _Order) -> None:
     run = order.run
     with order.databases.identity.write() as connection:
-        registry.begin_run(connection, run.import_id, order.file.name, run.is_delta, run.actor, order.clock.now())
+        registry.begin_run(connection, run.import_id, order.file_name, run.is_delta, run.actor, order.clock.now())
 
 
 def _take(order: _Order) -> ImportResult:
     started_at = order.clock.now()
     context, settings = order.context(started_at), order.settings
     with order.file.open("rb") as stream, tempfile.TemporaryFile() as spool:
-        source = prove(stream, order.file.name, order.run.digest, order.progress)
+        source = prove(stream, order.file_name, order.run.digest, order.progress)
         found = _survey(order, source)
         most_bad = order.most_bad_rows(found.rows)
         identity = order.databases.identity
@@ -180,7 +185,7 @@ def _finish(order: _Order, found: Survey, counts: Counts, started_at: datetime) 
 def _result(run: ImportRun, found: Survey, counts: Counts, same: str | None, seconds: float) -> ImportResult:
     return ImportResult(
         import_id=run.import_id,
-        file=Path(found.source.name).name,
+        file=found.source.name,
         digest=run.digest,
         is_delta=run.is_delta,
         same_file_as=same,
@@ -203,7 +208,7 @@ def _result(run: ImportRun, found: Survey, counts: Counts, same: str | None, sec
 
 def _note_refusal(order: _Order, refusal: RefusedSource) -> None:
     run, at = order.run, order.clock.now()
-    data = {"file": order.file.name, "digest": run.digest, "delta": run.is_delta, "why": str(refusal)}
+    data = {"file": order.file_name, "digest": run.digest, "delta": run.is_delta, "why": str(refusal)}
     event = Event(words.REGISTRY_REFUSED, run.import_id, run.actor, reason=refusal.reason, data=data)
     with order.databases.identity.write() as connection:
         registry.end_run(

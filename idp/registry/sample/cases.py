@@ -58,15 +58,19 @@ FIRST_TOLERATED: Final = 20
 ZERO_TWIN_OF: Final = "album_with_leading_zeros"
 
 
+def is_tolerated(place: int, people: int) -> bool:
+    """Say whether a tolerated case belongs at `place`."""
+    return FIRST_TOLERATED <= place < min(people, FIRST_TOLERATED + len(TOLERATED))
+
+
 def tolerated(place: int, people: int, person: Invented, earlier: Invented | None) -> tuple[str, Invented] | None:
     """Return the label of the tolerated case at `place`, and the person with it; None for most people.
 
     Shape:   earlier: the person of the case before, whose PESEL the last case shares
     """
-    number = place - FIRST_TOLERATED
-    if not 0 <= number < len(TOLERATED) or place >= people:
+    if not is_tolerated(place, people):
         return None
-    name, spoil = TOLERATED[number]
+    name, spoil = TOLERATED[place - FIRST_TOLERATED]
     if name == "pesel_shared_second" and earlier is not None:
         return name, replace(person, pesel=earlier.pesel, born_on=earlier.born_on, sex=earlier.sex)
     return name, spoil(person)

@@ -54,7 +54,7 @@ def kind_at(place: int, people: int) -> str | None:
 def change(world: World, kind: str, person: Invented, source: random.Random) -> tuple[Invented, str, str]:
     """Return the person on the second day, and the outcome and reason that the label says."""
     tomorrow = world.as_of + timedelta(days=1)
-    at = datetime.combine(tomorrow, time(6, 0), ZONE) + timedelta(seconds=source.randrange(3600))
+    at = datetime.combine(tomorrow, time(0, 5), ZONE) + timedelta(seconds=source.randrange(3600))
     match kind:
         case "surname_changed":
             new = source.choice([pair for pair in POLISH_SURNAMES if person.surname not in pair])

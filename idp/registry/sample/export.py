@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, NamedTuple, TextIO
+from typing import IO, Final, NamedTuple
 
 from idp.registry.rows import COLUMNS
 from idp.registry.sample import cases, changes
@@ -45,7 +45,7 @@ class Order:
     only_changes: bool = False
 
 
-def write_sample(order: Order, out: TextIO) -> list[Label]:
+def write_sample(order: Order, out: IO[str]) -> list[Label]:
     """Write an export of `order.people` people who will be taken, and of dirty rows that will not.
 
     Shape:   day 2 is the next day's export of the same people, some of them changed; only_changes: a delta of those
@@ -124,7 +124,8 @@ def _people(order: Order, world: World) -> Iterator[tuple[Invented, tuple[str, s
             story = _FORCED[place]
         elif kind is not None:
             story = changes.STORY_FOR.get(kind, "student")
-        person = invent(world, place, source, story)
+        is_case = kind is not None or cases.is_tolerated(place, order.people)
+        person = invent(world, place, source, story, polish=is_case)
         if story == "admitted_without_album":
             person = replace(person, album="")
         if kind == "pesel_appeared":

@@ -110,10 +110,10 @@ class World:
         return date(self.year - years_ago, 10, 1)
 
 
-def invent(world: World, place: int, source: random.Random, story: str) -> Invented:
-    """Return the person at `place` of a sample."""
+def invent(world: World, place: int, source: random.Random, story: str, *, polish: bool = False) -> Invented:
+    """Return the person at `place` of a sample; `polish`: a name whose parts a case may replace one by one."""
     is_woman = source.random() < 0.48
-    is_polish = source.random() > 0.11
+    is_polish = source.random() > 0.11 or polish
     if is_polish:
         given, middle, prefix, surname, country = *_polish_name(source, is_woman), "PL"
     else:
