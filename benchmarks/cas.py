@@ -288,7 +288,7 @@ def _is_worker(pid: int) -> bool:
 
 
 @contextmanager
-def running(people: int, postgresql: bool, extra: str) -> Iterator[Service]:
+def running(people: int, postgresql: bool, threads: int | None) -> Iterator[Service]:
     """Yield the service with claimed accounts."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idp-cas-", dir="/var/tmp")))
@@ -298,7 +298,7 @@ def running(people: int, postgresql: bool, extra: str) -> Iterator[Service]:
         if postgresql:
             url = stack.enter_context(PrivatePostgres(folder / "pg")).url("postgres")
         port = _free_port()
-        environment = _installation(folder, slapd, port, url, extra)
+        environment = _installation(folder, slapd, port, url, threads)
         for words in (
             ("registry", "sample", str(folder / "export.csv"), "--people", str(people), "--seed", "1"),
             ("setup",),
@@ -324,16 +324,17 @@ def running(people: int, postgresql: bool, extra: str) -> Iterator[Service]:
             process.wait()
 
 
-def _installation(folder: Path, slapd: PrivateSlapd, port: int, url: str, extra: str) -> dict[str, str]:
+def _installation(folder: Path, slapd: PrivateSlapd, port: int, url: str, threads: int | None) -> dict[str, str]:
     (folder / "services").mkdir()
     (folder / "services" / "fees.toml").write_text(SERVICES)
     store = f'postgresql_url = "{url}"' if url else 'folder = "data"'
-    lines = ["[web]", f"port = {port}", f'base_url = "http://127.0.0.1:{port}"', "[store]", store]
+    web = [f"blocking_threads = {threads}"] if threads else []
+    lines = ["[web]", f"port = {port}", f'base_url = "http://127.0.0.1:{port}"', *web, "[store]", store]
     lines += ["[keys]", 'folder = "keys"', "[cas]", 'services_dirs = ["services"]', "[letters]", 'transport = "folder"']
     lines += ['folder = "letters"', "[directory]"]
     directory = slapd.settings.model_dump(mode="json", exclude_none=True)
     lines += [f"{name} = {json.dumps(value)}" for name, value in directory.items()]
-    (folder / "idp.toml").write_text("\n".join([*lines, extra, ""]))
+    (folder / "idp.toml").write_text("\n".join([*lines, ""]))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("IDP_")}
     return {**clean, "IDP_CONFIG": str(folder / "idp.toml")}
 
@@ -420,11 +421,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--people", type=int, default=64)
     parser.add_argument("--only", nargs="+", choices=["flow", "refused", "cold", "logout"], default=[])
-    parser.add_argument("--extra", default="", help="TOML that is laid under the settings")
+    parser.add_argument("--threads", type=int, help="of each web process; left out: as shipped")
     asked = parser.parse_args()
     print("\n".join(describe()))
     print(f"granian {version('granian')}, {'PostgreSQL' if asked.postgresql else 'SQLite (WAL)'}")
-    with running(asked.people, asked.postgresql, asked.extra) as service:
+    with running(asked.people, asked.postgresql, asked.threads) as service:
         cookies = sessions_of(service, max(asked.clients))
         print(f"web processes and their parent: {service.memory_mib():.0f} MiB (PSS)\n{HEAD}")
         for name, flows in _scenarios(service, cookies, asked.only):

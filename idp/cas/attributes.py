@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from idp.people.identifiers import esi, unique_id
@@ -24,7 +25,7 @@ class Principal(StrEnum):
     PAIRWISE = "pairwise"  # opaque, another one for each application
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what follows from enrolments is worked out once, when it is asked for
 class Subject:
     """A person as attributes are made from them."""
 
@@ -36,7 +37,7 @@ class Subject:
     def mail(self) -> str:
         return self.facts.staff_mail if self.facts.kind == "staff" else self.facts.mail
 
-    @property
+    @cached_property
     def standing(self) -> Standing:
         return standing(self.facts.enrolments, self.today, self.people.access_policy)
 

@@ -1,0 +1,111 @@
+"""How long the five refusals of a sign-in take: unknown, wrong password, closed, not claimed, no password.
+
+    .venv/bin/python -m benchmarks.refusals [--rounds 60]
+
+In one process over a private slapd and SQLite, argon2id as shipped, the five taken in turn so that the machine's moods
+fall on all alike. Prints medians and the largest difference between them; the goal is 2 ms.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.cas import ARGON2, PASSWORD
+from benchmarks.machine import describe
+from deploy.openldap.private import PrivateSlapd
+from idp.clock import Clock
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_values import LdapServer
+from idp.errors import BadCredentials
+from idp.people.settings import PeopleSettings
+from idp.sso.sessions import Browser
+from idp.sso.settings import SsoSettings, ThrottleSettings
+from idp.sso.sign_in import PasswordCheck
+from idp.sso.waiting_line import WaitingLine
+from idp.sso.watch import Watch
+from idp.store.base import open_databases
+from idp.store.keys import Keys
+from idp.store.migrate import migrate
+from idp.store.raw import open_raw
+from idp.store.settings import StoreSettings
+from tests.support.students import Student, add_student
+
+CLAIMED = datetime(2026, 9, 20, tzinfo=UTC)
+KEYS = Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=", web=b"w" * 64)
+KINDS = {
+    "unknown": ("99999", PASSWORD),
+    "wrong password": ("1", "wrong"),
+    "closed": ("2", PASSWORD),
+    "not claimed": ("3", PASSWORD),
+    "no password": ("1", ""),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=60)
+    asked = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="idp-refusals-") as folder,
+        PrivateSlapd(Path(folder) / "ldap", durable=False, dies_with_us=True) as slapd,
+    ):
+        times = measure(Path(folder), slapd, asked.rounds)
+    print("\n".join(describe()))
+    medians = {kind: statistics.median(one) for kind, one in times.items()}
+    for kind, median in medians.items():
+        quarters = statistics.quantiles(times[kind], n=4)
+        print(f"{kind:<16} median {median:7.2f} ms   quartiles {quarters[0]:7.2f} to {quarters[2]:7.2f} ms")
+    print(f"largest difference between medians {max(medians.values()) - min(medians.values()):.2f} ms")
+    return 0
+
+
+def measure(folder: Path, slapd: PrivateSlapd, rounds: int) -> dict[str, list[float]]:
+    """Return each kind's milliseconds."""
+    databases = open_databases(StoreSettings(folder=folder / "data"))
+    migrate(databases)
+    anna = add_student(databases, KEYS, Student("anna", album="1", claimed_at=CLAIMED))
+    closed = add_student(databases, KEYS, Student("closed", album="2", claimed_at=CLAIMED, enabled=False))
+    add_student(databases, KEYS, Student("new", album="3"))
+    manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
+    for person in (anna, closed):
+        dn = slapd.settings.person_dn(person.uid)
+        manager.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [person.uid], "cn": ["Test"], "sn": ["Test"]})
+        manager.set_password(dn, ARGON2.hash(PASSWORD))
+    manager.close()
+    raw_store, clock = open_raw(databases), Clock()
+    # Limits so high that nobody waits, and everything is counted as ever.
+    many = 1_000_000
+    limits = ThrottleSettings(account_free_failures=many, network_free_failures=many, captcha_after=many)
+    sso = SsoSettings(throttle=limits)
+    directory = Directory(LdapServer(slapd.url), slapd.service_dn("signin"), slapd.password("signin"))
+    check = PasswordCheck(
+        databases,
+        raw_store,
+        directory,
+        slapd.settings,
+        PeopleSettings(),
+        clock,
+        Watch(raw_store, sso, clock),
+        WaitingLine(1, 0, 1.0),
+    )
+    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for number in range(rounds + 3):
+        for kind, (name, password) in KINDS.items():
+            began = time.perf_counter()
+            try:
+                check(name, password, Browser("203.0.113.7"))
+            except BadCredentials:
+                if number >= 3:  # the first rounds open connections
+                    times[kind].append(1000 * (time.perf_counter() - began))
+    directory.close()
+    raw_store.close()
+    databases.close()
+    return times
+
+
+if __name__ == "__main__":
+    sys.exit(main())
