@@ -56,9 +56,11 @@ class SsoSettings(Section):
         Field(ge=1),
     ] = 2
     waiting_checks: Annotated[
-        int, "Sign-ins that wait for that; keep both together below web.blocking_threads.", Field(ge=0)
+        int,
+        "Sign-ins that wait for that; web.blocking_threads above both leave some for sessions.",
+        Field(ge=0),
     ] = 8
-    check_wait_s: Annotated[float, "Seconds that a sign-in waits for its check until it is put off.", Field(gt=0)] = 5.0
+    check_wait_s: Annotated[float, "Seconds that a sign-in waits for its check at most.", Field(gt=0)] = 5.0
     logout_wait_s: Annotated[
         float, "Seconds that the sign-out page waits for applications to confirm; slower ones are told on.", Field(ge=0)
     ] = 2.0
