@@ -22,6 +22,7 @@ from idp.registry.settings import RegistrySettings
 from idp.settings import Joined, Section, load
 from idp.sso.settings import HttpSettings, SsoSettings
 from idp.store.settings import KeysSettings, StoreSettings
+from idp.web.logs import configure_logs
 from idp.web.settings import UniversitySettings, WebSettings
 
 
@@ -79,6 +80,11 @@ def load_settings() -> Settings:
     Raises:  ConfigError with every mistake at once
     """
     return load(Settings)
+
+
+def start_logs(settings: Settings, level: str = "INFO") -> None:
+    """Send this process's log lines to standard error, in the form that the settings name."""
+    configure_logs(settings.web.log_format, level)
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
@@ -151,21 +151,26 @@ def sample(
             writer.writerows(labels)
 
 
+_STAGES = {"reading": "Reading (KiB)", "checking": "Checking people", "writing": "Writing people"}
+
+
 @contextmanager
 def _stages() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what an import tells its progress to; each stage moves one bar over its third."""
-    shares = {"reading": 0.2, "checking": 0.4, "writing": 0.4}
-    before = {"reading": 0.0, "checking": 0.2, "writing": 0.6}
-    shown = 0
-
-    with progress("Importing", 1000) as advance:
+    """Yield what an import tells its progress to; each stage has a bar of its own."""
+    current, shown = "", 0
+    advance: Callable[[int], None]
+    with ExitStack() as bar:
 
         def stage(name: str, done: int, total: int) -> None:
-            nonlocal shown
-            now = int(1000 * (before[name] + shares[name] * done / max(total, 1)))
-            if now > shown:
-                advance(now - shown)
-                shown = now
+            nonlocal current, shown, advance
+            if name == "reading":
+                done, total = done // 1024, total // 1024
+            if name != current:
+                bar.close()
+                advance = bar.enter_context(progress(_STAGES[name], total))
+                current, shown = name, 0
+            advance(done - shown)
+            shown = done
 
         yield stage
 

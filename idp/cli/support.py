@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from idp.app.installation import Idp, open_idp
+from idp.app.settings import start_logs
 from idp.audit.events import new_id
 
 P = ParamSpec("P")
@@ -32,6 +33,7 @@ def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:
     def opened(*args: P.args, **kwargs: P.kwargs) -> R:
         structlog.contextvars.bind_contextvars(correlation_id=new_id())
         with open_idp() as installation:
+            start_logs(installation.settings, level="WARNING")
             return command(installation, *args, **kwargs)
 
     return opened

@@ -3,6 +3,7 @@
 import click
 
 from idp.app.installation import Idp
+from idp.app.settings import start_logs
 from idp.app.sweeps import sweeps
 from idp.cli.support import pass_idp
 from idp.jobs.worker import run
@@ -12,4 +13,5 @@ from idp.jobs.worker import run
 @pass_idp
 def worker(installation: Idp) -> None:
     """Run the sweeps until stopped."""
+    start_logs(installation.settings)
     run(sweeps(installation), installation.settings.jobs, installation.clock)
