@@ -68,6 +68,9 @@ class SqliteStore:
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._idle: deque[SqliteRaw] = deque()
+        # SQLite sleeps, longer each time, until a file's one writer is done; threads of one process wait for each
+        # other here instead and go on at once.
+        self._writing = threading.Lock()
 
     @contextmanager
     def lend(self) -> Iterator[Raw]:
@@ -97,12 +100,13 @@ class SqliteStore:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("ATTACH DATABASE ? AS identity", (f"file:{identity_file(self._settings)}?mode=ro",))
-        return SqliteRaw(connection)
+        return SqliteRaw(connection, self._writing)
 
 
 class SqliteRaw:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, writing: threading.Lock) -> None:
         self._connection = connection
+        self._writing = writing
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return self._connection.execute(sql, parameters).fetchall()
@@ -115,13 +119,14 @@ class SqliteRaw:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with self._writing:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()
