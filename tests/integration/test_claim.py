@@ -259,7 +259,8 @@ def test_of_parallel_claims_one_wins_and_its_password_is_the_one_that_works(
     with ThreadPoolExecutor(max_workers=4) as pool:
         outcomes = list(
             pool.map(
-                lambda pair: outcome(lambda: claims.set_password(*pair, "pl")), zip(tokens, passwords, strict=True)
+                lambda pair: outcome(lambda: claims.set_password(pair[0], pair[1], "pl")),
+                zip(tokens, passwords, strict=True),
             )
         )
 

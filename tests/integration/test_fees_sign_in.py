@@ -48,7 +48,7 @@ class Socket:
     app: Flask
 
     def __call__(self, environ: object, start: object) -> Iterable[bytes]:
-        return cast("Iterable[bytes]", self.app(environ, start))  # type: ignore[arg-type] # WSGI passes both on
+        return self.app(environ, start)  # type: ignore[arg-type] # WSGI passes both on
 
 
 @dataclass

@@ -45,7 +45,8 @@ class Mailboxes:
     async def handle_DATA(  # noqa: N802 - as above
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        self.taken.append(message_from_bytes(envelope.content or b""))
+        assert isinstance(envelope.content, bytes)
+        self.taken.append(message_from_bytes(envelope.content))
         return "250 taken"
 
 

@@ -27,7 +27,7 @@ def differences(name: str, database: Database, metadata: MetaData) -> list[objec
     options = {"compare_type": True, "version_table": version_table(name), "include_name": is_of_this_database}
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts=options)
-        return compare_metadata(context, metadata)
+        return list(compare_metadata(context, metadata))
 
 
 def test_the_migrated_tables_are_the_declared_ones(databases: Databases) -> None:

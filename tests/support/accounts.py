@@ -1,5 +1,6 @@
 """Parts for tests of accounts: a real directory as each service sees it, and claims and staff over it."""
 
+from collections.abc import Sequence
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -54,7 +55,7 @@ def bring_true(databases: Databases, services: Services, person_id: str) -> None
     with databases.identity.read() as connection:
         person = load_person(connection, person_id)
     assert person is not None
-    entry = {
+    entry: dict[str, Sequence[str]] = {
         "objectClass": ["inetOrgPerson", "idpStudent"],
         "uid": [person.uid],
         "cn": [person.display_name],

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_a_reference_that_says_something_else_now_is_a_conflict(cashier: Cashier
         ({"reference": ""}, InvalidInput),
     ],
 )
-def test_a_charge_that_cannot_be_is_refused(cashier: Cashier, changes: dict[str, str], error: type[IdpError]) -> None:
+def test_a_charge_that_cannot_be_is_refused(cashier: Cashier, changes: dict[str, Any], error: type[IdpError]) -> None:
     with pytest.raises(error):
         cashier.charge(replace(CHARGE, **changes))
 

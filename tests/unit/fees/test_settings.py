@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from idp.errors import ConfigError
 from idp.fees.settings import SECTIONS, Settings
-from idp.settings import FEES_PREFIX, example, load
+from idp.settings import FEES_PREFIX, Joined, example, load
 from idp.web.settings import WebSettings
 
 
-class Idp(BaseModel):
+class Idp(Joined):
     """Some of the identity service's sections."""
 
     web: WebSettings = WebSettings()

@@ -14,9 +14,9 @@ from tests.support.fees import student_row
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 
 
-def row(line: int = 2, hours_ago: int = 10, **cells: str) -> Row:
+def row(hours_ago: int = 10, **cells: str) -> Row:
     changed = (NOW - timedelta(hours=hours_ago)).isoformat()
-    return parse_row(RawRow(line, {"prefiks_nazwiska": ""} | student_row(zmieniono=changed, **cells)), NOW)
+    return parse_row(RawRow(2, {"prefiks_nazwiska": ""} | student_row(zmieniono=changed, **cells)), NOW)
 
 
 def only(*rows: Row) -> StudentRecord:
@@ -105,7 +105,7 @@ cells = st.fixed_dictionaries(
     }
 )
 some_rows = st.lists(st.tuples(st.integers(0, 3), cells), min_size=1, max_size=8).map(
-    lambda drawn: [row(hours_ago=hours, nr_albumu=one["os_id"], **one) for hours, one in drawn]
+    lambda drawn: [row(hours, nr_albumu=one["os_id"], **one) for hours, one in drawn]
 )
 
 

@@ -1,5 +1,7 @@
 """The text of letters."""
 
+from email.message import EmailMessage
+
 import pytest
 
 from idp.letters.texts import Letterhead, compose
@@ -17,8 +19,15 @@ ALBUM = {"given_name": "Żaneta <3", "album": "12345", "account_url": "https://e
 
 def album_letter(language: str = "pl") -> tuple[str, str, dict[str, str]]:
     message = compose(LETTERHEAD, "a1b2", "album", language, "zaneta@example.org", 1_790_848_800.0, ALBUM)
-    text, html = message.get_payload()
-    return text.get_content(), html.get_content(), dict(message.items())
+    text, html = parts_of(message)
+    return text, html, dict(message.items())
+
+
+def parts_of(message: EmailMessage) -> tuple[str, str]:
+    text, html = message.iter_parts()
+    assert isinstance(text, EmailMessage)
+    assert isinstance(html, EmailMessage)
+    return text.get_content(), html.get_content()
 
 
 @pytest.mark.parametrize("language", ["pl", "en"])
@@ -64,7 +73,7 @@ def test_an_invitation_says_how_long_its_link_works() -> None:
     data = {"given_name": "", "link": "https://estudent.example/staff/join/abc", "days": 7}
     message = compose(LETTERHEAD, "a1b2", "staff_invite", "en", "clerk@po.edu.pl", 0.0, data)
 
-    text = message.get_payload()[0].get_content()
+    text, _html = parts_of(message)
     assert "https://estudent.example/staff/join/abc" in text
     assert "within 7 days" in text
     assert text.startswith("Hello,")
