@@ -157,7 +157,7 @@ def _write(order: _Order, found: Survey, spool: BinaryIO, counts: Counts) -> Non
         with order.databases.identity.write() as connection:
             write(connection, order.clock.now(), order.run, decisions, counts)
         done += len(decisions)
-        order.progress("writing", done, found.people)
+        order.progress("writing", min(done, found.people), found.people)
 
 
 def _finish(order: _Order, found: Survey, counts: Counts, started_at: datetime) -> ImportResult:

@@ -144,7 +144,7 @@ def _lines_of_utf8(file: BinaryIO, size: int, progress: Progress) -> int:
         if not found and len(block) == BLOCK:
             raise RefusedSource("A line is longer than a megabyte: this is no registry export.", Refusal.NO_LINES)
         done += len(block)
-        progress("reading", done, size)
+        progress("reading", done, 2 * size)  # it is read once more, row by row
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
