@@ -2,7 +2,7 @@
 
 IdpError
 ├── InvalidInput      InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount, InvalidAccountNumber
-├── Refused           BadCredentials, AccountLocked, TooManyAttempts, NotAllowed
+├── Refused           BadCredentials, TooManyAttempts, NotAllowed
 ├── NotFound
 ├── Conflict          AliasTaken, StaleVersion
 ├── UnsafePlan        removes or changes too much; a human must agree
@@ -76,12 +76,6 @@ class BadCredentials(Refused):
     """Unknown person or wrong password: outside, nobody can tell which."""
 
     code = "bad_credentials"
-
-
-class AccountLocked(Refused):
-    """The account is disabled; outside it looks like BadCredentials."""
-
-    code = "account_locked"
 
 
 class TooManyAttempts(Refused):

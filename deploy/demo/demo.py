@@ -5,12 +5,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
 
 from deploy.demo import access, terminal
 from deploy.demo.configuration import write_services, write_settings
@@ -209,12 +208,6 @@ class Demo:
 
     def _log(self, child: Child) -> str:
         return _tail(child.command.log) if child.command.log else ""
-
-
-@contextmanager
-def _said_to(stream: TextIO) -> Iterator[None]:
-    with redirect_stdout(stream), redirect_stderr(stream):
-        yield
 
 
 def _answers(url: str) -> bool:

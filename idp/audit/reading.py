@@ -1,6 +1,7 @@
 """Read events, sealed or not yet."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from idp.store.base import Databases
@@ -8,10 +9,11 @@ from idp.store.events import journal
 from idp.store.journal import PENDING_TABLES, newest
 
 
-def latest(databases: Databases, count: int, kind: str = "", subject: str = "") -> list[dict[str, Any]]:
+def latest(databases: Databases, count: int, kind: str = "", subjects: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the newest events of both databases, newest first.
 
-    Shape:   kind "sign_in" finds "sign_in.succeeded" and "sign_in.refused"; subject finds what an account did, too
+    Shape:   kind "sign_in" finds "sign_in.succeeded" and "sign_in.refused"; subjects find what an account did, too,
+             and the refused claims of an album number
     """
     found = {
         event["event_id"]: event
@@ -20,7 +22,7 @@ def latest(databases: Databases, count: int, kind: str = "", subject: str = "") 
             (databases.identity, PENDING_TABLES["identity"]),
             (databases.sessions, PENDING_TABLES["sessions"]),
         )
-        for event in newest(database, table, count, kind, subject)
+        for event in newest(database, table, count, kind, subjects)
     }
     ordered = sorted(found.values(), key=lambda event: (event["at"], event["event_id"]), reverse=True)[:count]
     return [{**event, "data": json.loads(event["data"])} for event in ordered]

@@ -11,13 +11,17 @@ from rich.table import Table
 from idp.app.installation import Idp
 from idp.audit.reading import latest
 from idp.audit.sealing import verify
-from idp.cli.support import console, json_option, pass_idp, print_json
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.sso.identifiers import tell_apart
+from idp.store.accounts import find_account
 
 
 @click.group(invoke_without_command=True)
 @click.option("--last", "count", default=50, show_default=True, help="How many of the newest events.")
 @click.option("--kind", default="", help="Only this word or family: `sign_in`, `account.claimed`.")
-@click.option("--subject", default="", help="Only events about, or done by, this account, run or address.")
+@click.option(
+    "--subject", default="", help="Only events about, or done by: an album number, mail, uid, account id, run, file."
+)
 @json_option
 @click.pass_context
 def audit(context: click.Context, count: int, kind: str, subject: str, as_json: bool) -> None:
@@ -29,7 +33,7 @@ def audit(context: click.Context, count: int, kind: str, subject: str, as_json: 
 @pass_idp
 def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) -> None:
     """Print the newest events of both databases."""
-    events = latest(installation.databases, count, kind, subject)
+    events = latest(installation.databases, count, kind, _subjects(installation, subject))
     if as_json:
         print_json(events)
         return
@@ -37,10 +41,20 @@ def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) 
     table = Table("when", "what", "who", "about", "why", "more", box=None, header_style="bold")
     for event in events:
         at = datetime.fromtimestamp(event["at"], zone)
-        table.add_row(
-            f"{at:%Y-%m-%d %H:%M:%S}", event["kind"], event["actor"], event["subject"], event["reason"], _more(event)
-        )
+        who_why = (event["actor"], event["subject"], event["reason"])
+        add_row(table, f"{at:%Y-%m-%d %H:%M:%S}", event["kind"], *who_why, _more(event))
     console().print(table)
+
+
+def _subjects(installation: Idp, text: str) -> tuple[str, ...]:
+    """Return what events may call the person that `text` names, and `text` itself."""
+    people = installation.settings.people
+    named = tell_apart(text, people.mail_domain, people.alias_prefix) if text else None
+    if named is None:
+        return (text,) if text else ()
+    with installation.databases.identity.read() as connection:
+        account = find_account(connection, named.key, named.value)
+    return (text, account.account_id) if account else (text,)
 
 
 def _more(event: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import console, json_option, pass_idp, print_json
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
 from idp.letters.albums import owe_album_letters
 from idp.letters.owing import try_again
 from idp.letters.sending import send_due
@@ -90,7 +90,8 @@ def list_all(installation: Idp, state: str | None, count: int, as_json: bool) ->
     table = Table("owed", "kind", "to", "state", "tries", "why not", whole, box=None, header_style="bold")
     for letter in found:
         owed_at = datetime.fromtimestamp(letter.owed_at, installation.zone)
-        table.add_row(
+        add_row(
+            table,
             f"{owed_at:%Y-%m-%d %H:%M}",
             letter.kind,
             letter.to_address,

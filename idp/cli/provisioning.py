@@ -206,7 +206,7 @@ def _print_totals(run: Run, shown: int) -> None:
 
 
 def _print_unsafe(run: Run, unsafe: str) -> None:
-    click.secho(f"Too much changes at once: {unsafe}.", fg="red", err=True)
+    click.secho(f"Too many changes at once: {unsafe}.", fg="red", err=True)
     kind = unsafe.split(":", 1)[0].split()[-1].upper()
     click.echo(RIGHT_ANYWAY.format(kind=kind, run_id=run.run_id), err=True)
 

@@ -9,7 +9,7 @@ from idp.app.installation import Idp
 from idp.cas.registered import service_files
 from idp.cas.review import Explanation, Finding, explain, review
 from idp.cas.services import Service, Services, estudent, read_services
-from idp.cli.support import console, json_option, pass_idp, print_json
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
 from idp.people.lifecycle import local_date
 from idp.sso.identifiers import tell_apart
@@ -43,7 +43,7 @@ def _print_findings(listed: list[Service], found: list[Finding]) -> None:
         return
     table = Table("service", "risk", "what", box=None, header_style="bold")
     for one in found:
-        table.add_row(one.service, one.risk, one.what)
+        add_row(table, one.service, one.risk, one.what)
     console().print(table)
 
 

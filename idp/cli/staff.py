@@ -6,7 +6,7 @@ from rich.table import Table
 from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import console, json_option, pass_idp, print_json
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
 from idp.store.staff import StaffAccount, list_staff
 
 
@@ -49,7 +49,7 @@ def list_all(installation: Idp, as_json: bool) -> None:
         return
     table = Table("name", "mail", "role", "uid", "state", box=None, header_style="bold")
     for member in members:
-        table.add_row(member.display_name, member.mail, member.role, member.uid, _state(member))
+        add_row(table, member.display_name, member.mail, member.role, member.uid, _state(member))
     console().print(
         table if members else "There is no staff yet. Begin with: idp staff invite MAIL --role administrator"
     )

@@ -14,7 +14,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 import structlog
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
@@ -42,6 +44,11 @@ def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:
 def print_json(value: Any) -> None:
     """Print `value` as one JSON document; dataclasses, dates, paths and enums are understood."""
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Add a row of plain text: what people or servers wrote may hold what rich takes for a colour."""
+    table.add_row(*map(escape, cells))
 
 
 def console() -> Console:

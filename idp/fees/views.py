@@ -15,7 +15,7 @@ from idp.fees.account_numbers import grouped, iban
 from idp.fees.cas_client import Cas, Principal, ended_ticket
 from idp.fees.database import Database
 from idp.fees.days import next_transfer, today
-from idp.fees.journal import SIGN_IN_REFUSED, SIGNED_IN, SIGNED_OUT, Event, record
+from idp.fees.journal import APPLICATION, SIGN_IN_REFUSED, SIGNED_IN, SIGNED_OUT, Event, record
 from idp.fees.ledger import Ledger, load_ledger
 from idp.fees.money import Money
 from idp.fees.overview import overview_of
@@ -180,7 +180,7 @@ def _finish(pages: Pages, ticket: str) -> BaseResponse | tuple[str, int]:
         principal = pages.cas.verify(ticket)
     except BadCredentials:
         with pages.database.write() as connection:
-            record(connection, pages.clock.now(), Event(SIGN_IN_REFUSED, "fees", "", {"reason": "ticket"}))
+            record(connection, pages.clock.now(), Event(SIGN_IN_REFUSED, APPLICATION, "", {"reason": "ticket"}))
         return render_template("fees/not_confirmed.html"), 403
     except TargetError as error:
         log.warning("cas failed", code=error.code, error=str(error))

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Table, delete, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.store.base import Database
@@ -52,21 +52,17 @@ def sealed(connection: Connection, after: int = 0) -> Generator[Row[Any], None, 
         yield from rows
 
 
-def newest(database: Database, table: Table, count: int, kind: str, subject: str) -> list[dict[str, Any]]:
-    """Return the newest `count` events of `table`, newest first; empty texts filter nothing."""
+def newest(database: Database, table: Table, count: int, kind: str, subjects: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the newest `count` events of `table`, newest first; an empty kind and no subjects filter nothing."""
     query = select(*(table.c[name] for name in EVENT_COLUMNS)).order_by(table.c.at.desc(), table.c.event_id.desc())
     if kind:
         query = query.where(table.c.kind.startswith(kind, autoescape=True))
-    if subject:
-        query = query.where((table.c.subject == subject) | (table.c.actor == subject))
+    if subjects:
+        # A refused claim knows only the album number that was typed; it stands in the data.
+        albums = [table.c.data.contains(f'"album": "{each}"', autoescape=True) for each in subjects if each.isdigit()]
+        query = query.where(or_(table.c.subject.in_(subjects), table.c.actor.in_(subjects), *albums))
     with database.read() as connection:
         return [dict(row._mapping) for row in connection.execute(query.limit(count))]
-
-
-def pending_count(database: Database) -> int:
-    """Return how many events of this database wait for the sealer."""
-    with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(event_pending)).scalar_one()
 
 
 def take_lease(connection: Connection, name: str, holder: str, now: float, until: float) -> bool:

@@ -249,11 +249,6 @@ def find_by_album(connection: Connection, album: Album) -> Person | None:
     return _find(connection, person.c.album_number == album_number(album))
 
 
-def find_by_uid(connection: Connection, uid: str) -> Person | None:
-    """Return who has a uid."""
-    return _find(connection, person.c.uid == uid)
-
-
 def find_by_os_id(connection: Connection, os_id: str) -> Person | None:
     """Return whom the registry knows by this number."""
     return _find(connection, person.c.os_id == os_id)

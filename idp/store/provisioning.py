@@ -182,11 +182,6 @@ class State:
     applied: str | None
     only_if_present: bool
 
-    @property
-    def is_true(self) -> bool:
-        """Nothing is known that would have to be written."""
-        return self.desired == self.applied or (self.only_if_present and self.applied is None)
-
 
 def states_among(connection: Connection, target: str, person_ids: Sequence[str]) -> dict[str, State]:
     """Return the states of those of some people who have one."""

@@ -14,8 +14,6 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from idp.clock import Clock
 from idp.errors import (
-    AccountLocked,
-    BadCredentials,
     Conflict,
     IdpError,
     InvalidInput,
@@ -59,11 +57,6 @@ def status_of(kind: type[IdpError]) -> int:
     return next(STATUSES[one] for one in kind.__mro__ if one in STATUSES)
 
 
-def public_code(error: IdpError) -> str:
-    """Return the code that may leave the house: a locked account looks like a wrong password."""
-    return BadCredentials.code if isinstance(error, AccountLocked) else error.code
-
-
 def answer_failures(app: Flask, clock: Clock) -> None:
     """Give `app` its failure pages, in HTML or as problem+json, whichever the client asks for."""
 
@@ -76,7 +69,7 @@ def answer_failures(app: Flask, clock: Clock) -> None:
     def ours(error: IdpError) -> Response:
         status = status_of(type(error))
         log.log(40 if status >= 500 else 20, "request failed", code=error.code, status=status)
-        return _answer(status, public_code(error), words(status), clock)
+        return _answer(status, error.code, words(status), clock)
 
     @app.errorhandler(InternalServerError)
     def unexpected(_error: InternalServerError) -> Response:

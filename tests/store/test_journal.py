@@ -61,6 +61,19 @@ def test_reading_shows_sealed_and_waiting_events_newest_first(databases: Databas
     assert latest(databases, 10)[0]["data"] == {"name": "Łukasz"}
 
 
+def test_events_about_and_by_somebody_are_found_and_refused_claims_by_the_album_number(
+    databases: Databases, clock: ManualClock
+) -> None:
+    with databases.sessions.write() as connection:
+        record(connection, clock.timestamp(), Event("claim.refused", data={"album": "12345"}))
+        record(connection, clock.timestamp() + 1, Event("staff.invited", subject="p2", actor="p1"))
+        record(connection, clock.timestamp() + 2, Event("sign_in.succeeded", subject="p3"))
+
+    assert kinds_of(latest(databases, 10, subjects=("12345",))) == ["claim.refused"]
+    assert kinds_of(latest(databases, 10, subjects=("p1", "p3"))) == ["sign_in.succeeded", "staff.invited"]
+    assert latest(databases, 10, subjects=("p9",)) == []
+
+
 def test_only_the_holder_of_the_lease_seals_until_it_runs_out(databases: Databases, clock: ManualClock) -> None:
     assert seal_pending(databases, SETTINGS, clock, "w1") == 0
     happened(databases.identity, clock, "person.added")

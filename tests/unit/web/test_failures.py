@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from idp import errors
-from idp.web.failures import public_code, status_of
+from idp.web.failures import status_of
 from idp.web.languages import LANGUAGES
 from tests.support.pages import Build
 
@@ -43,14 +43,6 @@ def test_every_error_of_the_tree_finds_a_status() -> None:
     for kind in found:
         found += kind.__subclasses__()
         assert 400 <= status_of(kind) <= 599
-
-
-def test_a_locked_account_looks_like_a_wrong_password_outside(client: FlaskClient) -> None:
-    wrong, locked = (client.get(f"/fails/{name}", headers=JSON) for name in ("BadCredentials", "AccountLocked"))
-
-    assert wrong.status_code == locked.status_code
-    assert _without_number(wrong.json) == _without_number(locked.json)
-    assert public_code(errors.AccountLocked()) == "bad_credentials"
 
 
 @pytest.mark.parametrize("status", STATUSES)
