@@ -1,4 +1,4 @@
-"""What the pages are built of; app.py fills it in."""
+"""What the pages are built of; idp.app fills it in."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo

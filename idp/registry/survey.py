@@ -210,6 +210,9 @@ class _Fill:
         return {name: self.filled[AT[name]] / self.sampled if self.sampled else 0.0 for name in COLUMNS}
 
 
+PESEL_DIGITS: Final = 11
+
+
 def os_id_of(text: str) -> str:
     """Return the os_id with which a row's text begins, or ""."""
     number = _number(text.split(";", 1)[0].encode(), 18)
@@ -232,4 +235,6 @@ def _number(field: bytes, longest: int) -> int:
 
 def _misshapen(line: int, raw: bytes, reason: Reason) -> Misshapen:
     text = raw.decode()
-    return Misshapen(line, text, reason, os_id_of(text))
+    os_id = os_id_of(text)
+    # A cell with a line break in it makes a "row" that may begin with the next cell: a PESEL is kept nowhere in clear.
+    return Misshapen(line, text, reason, "" if len(os_id) == PESEL_DIGITS else os_id)

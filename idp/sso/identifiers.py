@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from idp.people.values import Album, album_number
 from idp.store.accounts import Key
 
 MAX_LENGTH = 254  # of a mail address (RFC 5321, with the path's brackets taken off)
@@ -23,7 +24,7 @@ class Identifier:
 def tell_apart(text: str, mail_domain: str, alias_prefix: str = "s") -> Identifier | None:
     """Return what `text` is, or None when it can name nobody.
 
-    Shape:   " S012345@Student.po.edu.pl " -> ALBUM 012345 (the alias belongs to its album even before it delivers)
+    Shape:   " S012345@Student.po.edu.pl " -> ALBUM 12345 (the alias belongs to its album even before it delivers)
              "s12345", "12345" -> ALBUM; "u7k2m9qxa" -> UID; "Anna.Nowak@student.po.edu.pl" -> MAIL, in lower case
     """
     # NFKC: full-width digits and letters of some keyboards mean the plain ones.
@@ -34,7 +35,8 @@ def tell_apart(text: str, mail_domain: str, alias_prefix: str = "s") -> Identifi
     if at and domain != mail_domain.lower():
         return Identifier(Key.MAIL, name)
     if _DIGITS.fullmatch(local.removeprefix(alias_prefix)) and (local.startswith(alias_prefix) or not at):
-        return Identifier(Key.ALBUM, local.removeprefix(alias_prefix))
+        # Without leading zeros: another spelling of a number must not count as another name.
+        return Identifier(Key.ALBUM, album_number(Album(local.removeprefix(alias_prefix))))
     if at:
         return Identifier(Key.MAIL, name)
     return Identifier(Key.UID, name) if _UID.fullmatch(name) else None

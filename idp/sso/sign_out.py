@@ -1,7 +1,7 @@
 """Tell applications that a session ended: in the wake of the request, then by the sweep, until confirmed or given up.
 
 The rows owed were written in the transaction that ended the session (idp.sso.sessions), so nothing is lost whoever
-dies in between. A sender is plugged in per kind of application (CAS, later OIDC) by app.py.
+dies in between. A sender is plugged in per kind of application (CAS, later OIDC) by idp.app.
 """
 
 from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ def new_flask(
     Shape:   name: what people call it, shown in the top bar ("eStudent"); a lazy translation is welcome
              cookie_name: of Flask's signed cookie, which holds form state and messages only; `__Host-` over https
     """
-    app = Flask("idp.web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
+    app = _Application("idp.web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
     app.config.update(
         SECRET_KEY=secret_key,
         SESSION_COOKIE_NAME=f"__Host-{cookie_name}" if web.is_https else cookie_name,
@@ -71,6 +71,14 @@ def new_flask(
         hops = web.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign] # the way that Flask documents
     return app
+
+
+class _Application(Flask):
+    """Flask, but for its log line of an unhandled error, which holds the path: that of an invitation is a secret."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Log the rule that was asked for, and the trace."""
+        log.error("unhandled error", rule=request.url_rule.rule if request.url_rule else "-", exc_info=exc_info)
 
 
 def exempt_from_csrf(app: Flask, what: Blueprint | Callable[..., Any]) -> None:

@@ -106,6 +106,15 @@ def test_the_accounts_service_makes_staff_and_sets_their_passwords(services: Ser
         services["provisioning"].modify(dn, [Replace("sn", ["X"])])
 
 
+def test_provisioning_brings_no_password_with_a_new_entry(services: Services, directory: PrivateSlapd) -> None:
+    dn = directory.settings.person_dn("unew22222")
+    entry = {"objectClass": ["inetOrgPerson", "idpStudent"], "cn": ["N"], "sn": ["N"], "idpOwner": ["idp:new"]}
+
+    with pytest.raises(TargetRejected):
+        services["provisioning"].add(dn, {**entry, "userPassword": [AS_STUDENTS.hash(PASSWORD)]})
+    services["provisioning"].add(dn, entry)
+
+
 def test_provisioning_locks_and_unlocks(services: Services, directory: PrivateSlapd) -> None:
     dn = directory.settings.person_dn(UID)
     services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])

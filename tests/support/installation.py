@@ -1,4 +1,4 @@
-"""One installation as app.py builds it, over a test's own databases, clock and slapd."""
+"""One installation as idp.app builds it, over a test's own databases, clock and slapd."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""The sign-on service as app.py builds it, over a test's own databases, clock and slapd, with services in a folder."""
+"""The sign-on service as idp.app builds it, over a test's own databases, clock and slapd, with services in a folder."""
 
 import re
 import socket

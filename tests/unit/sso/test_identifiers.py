@@ -12,7 +12,7 @@ DOMAIN = "student.po.edu.pl"
     ("typed", "key", "value"),
     [
         ("12345", Key.ALBUM, "12345"),
-        (" 00123 ", Key.ALBUM, "00123"),
+        (" 00123 ", Key.ALBUM, "123"),
         ("s12345@student.po.edu.pl", Key.ALBUM, "12345"),
         ("S12345@Student.PO.edu.pl", Key.ALBUM, "12345"),
         ("s12345", Key.ALBUM, "12345"),
