@@ -5,11 +5,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 from deploy.demo import access, terminal
 from deploy.demo.configuration import write_services, write_settings
@@ -181,12 +182,13 @@ class Demo:
         """
         self.places.logs.mkdir(exist_ok=True)
         log = self.places.logs / "commands.log"
-        with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream) if quiet else nullcontext():
+        with log.open("a", encoding="utf-8") as stream, _said_to(stream) if quiet else nullcontext():
             try:
                 idp_command.main(list(words), prog_name="idp", standalone_mode=False)
             except SystemExit as end:
                 if end.code:
-                    raise ConfigError(f"`idp {' '.join(words)}` failed (exit code {end.code})") from None
+                    stream.flush()
+                    raise ConfigError(f"`idp {' '.join(words)}` failed:\n{_tail(log)}") from None
         self.children.wait(0)
 
     def _start(self, name: str, *words: str) -> Child:
@@ -208,6 +210,12 @@ class Demo:
 
     def _log(self, child: Child) -> str:
         return _tail(child.command.log) if child.command.log else ""
+
+
+@contextmanager
+def _said_to(stream: TextIO) -> Iterator[None]:
+    with redirect_stdout(stream), redirect_stderr(stream):
+        yield
 
 
 def _answers(url: str) -> bool:
