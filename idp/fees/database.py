@@ -87,9 +87,12 @@ class Database:
 
 def open_database(settings: FeesSettings) -> Database:
     """Return the database; connections are made on first use."""
+    # hide_parameters, here and in _sqlite: an error text must not show what was being written about people.
     if settings.postgresql_url is not None:
         url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
-        engine = create_engine(url, pool_pre_ping=True, connect_args={"options": "-c search_path=fees"})
+        engine = create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, connect_args={"options": "-c search_path=fees"}
+        )
     else:
         settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = _sqlite(settings.folder / "fees.db", settings.busy_timeout_s)
@@ -153,7 +156,7 @@ def load_key(settings: FeesSettings) -> bytes:
 
 
 def _sqlite(file: Path, busy_timeout_s: float) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
+    engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -7,6 +7,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from idp.errors import ConfigError
 from idp.fees.database import Database, create_missing_key, load_key, migrate, open_database, require_migrated
@@ -41,6 +43,13 @@ def test_migrating_again_changes_nothing(empty: Database) -> None:
 def test_a_database_of_another_version_is_refused_with_the_command_that_mends_it(empty: Database) -> None:
     with pytest.raises(ConfigError, match="idp fees setup"):
         require_migrated(empty)
+
+
+def test_an_error_of_the_database_does_not_show_what_was_being_written(empty: Database) -> None:
+    with pytest.raises(DBAPIError) as raised, empty.write() as connection:
+        connection.execute(text("INSERT INTO missing VALUES (:name)"), {"name": "Żaneta"})
+
+    assert "Żaneta" not in str(raised.value)
 
 
 def test_the_key_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:
