@@ -8,7 +8,7 @@ from idp.fees import health
 from idp.fees.cas_client import Cas
 from idp.fees.database import Database, load_key, open_database
 from idp.fees.settings import Settings, load_settings
-from idp.fees.views import Pages, add_pages, service_url
+from idp.fees.views import Pages, add_pages
 from idp.web.logs import configure_logs
 from idp.web.plumbing import new_flask
 
@@ -16,7 +16,7 @@ from idp.web.plumbing import new_flask
 def new_application(settings: Settings, database: Database, key: bytes, clock: Clock) -> Flask:
     """Return the application over an opened database."""
     app = new_flask(_("Fees"), settings.web, settings.university, key, clock, cookie_name="fees_form")
-    cas = Cas(settings.cas, service_url(settings.web))
+    cas = Cas(settings.cas)
     add_pages(app, Pages(database, cas, settings.fees, settings.web, settings.university, clock))
     app.register_blueprint(health.blueprint(database))
     return app

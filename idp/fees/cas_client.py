@@ -26,36 +26,38 @@ class Principal:
 
 
 class Cas:
-    """The sign-in service. `service_url` is where it sends people back, the same for everybody."""
+    """The sign-in service. Each `service_url` is one sign-in: where it sends that browser back with a ticket."""
 
-    def __init__(self, settings: CasSettings, service_url: str) -> None:
+    def __init__(self, settings: CasSettings) -> None:
         self._settings = settings
-        self._client = _BoundedClient(settings, service_url)
+        self._session = _session(settings)
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.INFO)
 
-    def login_url(self, language: str) -> str:
+    def login_url(self, service_url: str, language: str) -> str:
         """Return where to send somebody who wants to sign in, in their language."""
-        url: str = self._client.get_login_url()
+        url: str = self._client(service_url).get_login_url()
         parameter = self._settings.language_parameter
         return f"{url}&{parameter}={language}" if parameter else url
 
     @property
     def logout_url(self) -> str:
         """Where to send somebody who signs out: CAS signs them out everywhere and says so."""
-        return str(self._client.get_logout_url())
+        return str(self._client().get_logout_url())
 
-    def verify(self, ticket: str) -> Principal:
+    def verify(self, ticket: str, service_url: str) -> Principal:
         """Return whom CAS vouches for.
 
-        Raises:  BadCredentials when it does not know the ticket; TargetUnavailable when it gives no usable answer
+        Raises:  BadCredentials when it gave no such ticket for `service_url`; TargetUnavailable when it gives no usable
+                 answer
         """
-        answer = self._client.get_verification_response(ticket)
+        client = self._client(service_url)
+        answer = client.get_verification_response(ticket)
         # DTDs have no business here, and are the way to entity bombs.
         if b"<!DOCTYPE" in answer:
             raise TargetUnavailable("CAS sent a document type.")
         try:
-            user, attributes, _ = self._client.verify_response(answer)
+            user, attributes, _ = client.verify_response(answer)
         # What python-cas lets through when the answer is no CAS answer: a parser's error, a missing element or tag.
         except (SyntaxError, ValueError, IndexError, AttributeError) as exc:
             raise TargetUnavailable("CAS sent something that is no CAS answer.") from exc
@@ -65,7 +67,10 @@ class Cas:
 
     def close(self) -> None:
         """Give kept connections back."""
-        self._client.session.close()
+        self._session.close()
+
+    def _client(self, service_url: str | None = None) -> "_BoundedClient":
+        return _BoundedClient(self._settings, self._session, service_url)
 
 
 def ended_ticket(logout_request: str) -> str:
@@ -88,14 +93,11 @@ def _album(value: object) -> str | None:
 
 
 class _BoundedClient(CASClientV3):  # type: ignore[misc] # python-cas ships no type information
-    """python-cas, whose own request waits for ever, reads without end, follows redirects and obeys the environment."""
+    """python-cas, whose own request waits for ever, reads without end and follows redirects."""
 
-    def __init__(self, settings: CasSettings, service_url: str) -> None:
-        super().__init__(service_url=service_url, server_url=settings.server_url)
+    def __init__(self, settings: CasSettings, session: Any, service_url: str | None) -> None:
+        super().__init__(service_url=service_url, server_url=settings.server_url, session=session)
         self._timeout_s = settings.timeout_s
-        self.session.trust_env = False  # proxies and .netrc: only settings.py reads the environment
-        if settings.extra_ca_files:
-            self.session.get_adapter("https://").init_poolmanager(4, 4, ssl_context=_trust(settings))
 
     def get_verification_response(self, ticket: str) -> bytes:
         """Return the answer of CAS. Raises: TargetUnavailable."""
@@ -122,6 +124,15 @@ class _BoundedClient(CASClientV3):  # type: ignore[misc] # python-cas ships no t
             if len(answer) > MAX_ANSWER_BYTES:
                 raise TargetUnavailable("CAS sent too long an answer.")
         return bytes(answer)
+
+
+def _session(settings: CasSettings) -> Any:
+    """Return python-cas's kept connections; one set for every sign-in."""
+    session = CASClientV3().session
+    session.trust_env = False  # proxies and .netrc: only settings.py reads the environment
+    if settings.extra_ca_files:
+        session.get_adapter("https://").init_poolmanager(4, 4, ssl_context=_trust(settings))
+    return session
 
 
 def _trust(settings: CasSettings) -> ssl.SSLContext:

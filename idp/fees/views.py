@@ -1,10 +1,13 @@
 """The pages: the front page, signing in and out through CAS, and a student's own fees."""
 
+import hmac
 import re
+import secrets
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, Flask, abort, g, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, g, make_response, redirect, render_template, request, url_for
 from flask_babel import format_currency
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -29,6 +32,7 @@ from idp.web.settings import UniversitySettings, WebSettings
 
 ONE_HOUR_S = 3600
 LOGIN_PATH = "/login"
+STATE_BYTES = 16
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +63,10 @@ class Pages:
 
     @property
     def login_cookie(self) -> str:
-        """Shows that this browser asked to sign in: without it, somebody else's ticket would sign it in as them."""
+        """Holds the state of the sign-in that this browser began last: only a ticket for that one is redeemed.
+
+        Otherwise a foreign page could send the browser here with a ticket of its own and sign it in as somebody else.
+        """
         return "__Host-fees_login" if self.web.is_https else "fees_login"
 
     def set_cookie(self, response: BaseResponse, name: str, value: str, max_age_s: int | None = None) -> None:
@@ -72,9 +79,9 @@ class Pages:
         response.delete_cookie(name, secure=self.web.is_https, httponly=True, samesite="Lax", path="/")
 
 
-def service_url(web: WebSettings) -> str:
-    """Return the address under which CAS knows us, the same for everybody."""
-    return web.base_url + LOGIN_PATH
+def service_url(web: WebSettings, state: str) -> str:
+    """Return the address to which CAS sends the browser back, and for which its ticket counts: one for each sign-in."""
+    return f"{web.base_url}{LOGIN_PATH}?{urlencode({'state': state})}"
 
 
 def add_pages(app: Flask, pages: Pages) -> None:
@@ -117,8 +124,9 @@ def _add_signing_in(blueprint: Blueprint, pages: Pages) -> None:
             return _finish(pages, ticket)
         if g.session is not None:
             return redirect(url_for("fees.mine"), 303)
-        response = redirect(pages.cas.login_url(current_language()), 303)
-        pages.set_cookie(response, pages.login_cookie, "asked", ONE_HOUR_S)
+        state = secrets.token_urlsafe(STATE_BYTES)
+        response = redirect(pages.cas.login_url(service_url(pages.web, state), current_language()), 303)
+        pages.set_cookie(response, pages.login_cookie, state, ONE_HOUR_S)
         return response
 
     @blueprint.post(LOGIN_PATH)
@@ -172,20 +180,34 @@ def _visitor(pages: Pages) -> tuple[Session | None, Student | None]:
 
 def _finish(pages: Pages, ticket: str) -> BaseResponse | tuple[str, int]:
     """Sign in with the ticket that CAS gave to the browser."""
-    if pages.login_cookie not in request.cookies:
+    state = request.cookies.get(pages.login_cookie, "")
+    if not _is_same(state, request.args.get("state", "")):
+        # The cookie stays: it belongs to a sign-in that may still come back, in another tab.
         if g.session is not None:
             return redirect(url_for("fees.mine"), 303)
         return render_template("fees/not_confirmed.html"), 403
     try:
-        principal = pages.cas.verify(ticket)
+        principal = pages.cas.verify(ticket, service_url(pages.web, state))
     except BadCredentials:
-        with pages.database.write() as connection:
-            record(connection, pages.clock.now(), Event(SIGN_IN_REFUSED, APPLICATION, "", {"reason": "ticket"}))
-        return render_template("fees/not_confirmed.html"), 403
+        return _refuse(pages)
     except TargetError as error:
         log.warning("cas failed", code=error.code, error=str(error))
         return render_template("fees/no_cas.html"), 503
     return _begin(pages, ticket, principal)
+
+
+def _is_same(kept: str, given: str) -> bool:
+    """Tell whether there is a state, and the browser came back with it."""
+    # Bytes: compare_digest refuses texts beyond ASCII.
+    return bool(kept) and hmac.compare_digest(kept.encode(), given.encode())
+
+
+def _refuse(pages: Pages) -> BaseResponse:
+    with pages.database.write() as connection:
+        record(connection, pages.clock.now(), Event(SIGN_IN_REFUSED, APPLICATION, "", {"reason": "ticket"}))
+    response = make_response(render_template("fees/not_confirmed.html"), 403)
+    pages.drop_cookie(response, pages.login_cookie)
+    return response
 
 
 def _begin(pages: Pages, ticket: str, principal: Principal) -> BaseResponse:

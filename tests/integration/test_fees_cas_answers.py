@@ -21,7 +21,7 @@ from idp.fees.cas_client import Cas, Principal
 from idp.fees.settings import CasSettings
 from tests.support.sign_on import silent_port
 
-SERVICE = "http://localhost:8081/login"
+SERVICE = "http://localhost:8081/login?state=s"
 NAMESPACE = 'xmlns:cas="http://www.yale.edu/tp/cas"'
 
 
@@ -69,9 +69,9 @@ def answering(body: bytes, status: int = 200, location: str = "", tls: ssl.SSLCo
 
 
 def ask(url: str, **settings: Any) -> Principal:
-    client = Cas(CasSettings(server_url=url, **settings), SERVICE)
+    client = Cas(CasSettings(server_url=url, **settings))
     try:
-        return client.verify("ST-1")
+        return client.verify("ST-1", SERVICE)
     finally:
         client.close()
 

@@ -84,6 +84,13 @@ def site(tmp_path: Path, clock: ManualClock) -> Iterator[Site]:
         yield site
 
 
+def state_of(browser: FlaskClient) -> str:
+    """Return the state of the sign-in that the browser began last."""
+    cookie = browser.get_cookie("fees_login", domain="localhost")
+    assert cookie is not None
+    return cookie.value
+
+
 def words(page: TestResponse) -> str:
     """Return what is read on the page, blanks reduced."""
     text = re.sub(r"<(script|style|head).*?</\1>", " ", page.text, flags=re.DOTALL)
@@ -103,11 +110,26 @@ def test_fees_are_shown_only_after_signing_in(site: Site) -> None:
     assert (page.status_code, page.location) == (303, "/login")
 
 
-def test_log_in_leads_to_cas_with_our_fixed_address_and_the_language(site: Site) -> None:
-    page = site.browser().get("/login?lang=en")
+def test_log_in_leads_to_cas_with_our_address_the_state_of_the_cookie_and_the_language(site: Site) -> None:
+    browser = site.browser()
 
+    page = browser.get("/login?lang=en")
+
+    state = state_of(browser)
+    service = f"http%3A%2F%2Flocalhost%3A8081%2Flogin%3Fstate%3D{state}"
     assert page.status_code == 303
-    assert page.location == "http://127.0.0.1:8080/cas/login?service=http%3A%2F%2Flocalhost%3A8081%2Flogin&locale=en"
+    assert len(state) == 22
+    assert page.location == f"http://127.0.0.1:8080/cas/login?service={service}&locale=en"
+
+
+def test_every_log_in_has_a_state_of_its_own(site: Site) -> None:
+    browser = site.browser()
+    states = set()
+    for _ in range(3):
+        browser.get("/login")
+        states.add(state_of(browser))
+
+    assert len(states) == 3
 
 
 def test_a_student_reads_what_is_due_until_when_and_how_it_stands(site: Site) -> None:
@@ -217,7 +239,7 @@ def test_sign_out_without_our_form_is_refused(site: Site) -> None:
 def test_single_logout_ends_the_session_of_its_ticket_and_no_other(site: Site) -> None:
     one, other = site.browser("12345", "ST-1"), site.browser("7", "ST-2")
 
-    answer = site.browser().post("/login", data={"logoutRequest": LOGOUT.format("ST-1")})
+    answer = site.browser().post("/login?state=s", data={"logoutRequest": LOGOUT.format("ST-1")})
 
     assert answer.status_code == 200
     assert one.get("/fees").status_code == 303

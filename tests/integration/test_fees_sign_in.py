@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
@@ -60,25 +61,39 @@ class Both:
     database: Database
     fees_url: str
 
-    @property
-    def service(self) -> str:
-        return f"{self.fees_url}/login"
-
     def visitors(self) -> tuple[FlaskClient, Browser]:
         """Return one person's browser, as each of the two sees it."""
         return self.fees.test_client(), self.sign_on.browser()
 
     def sign_in(self, here: FlaskClient, there: Browser, username: str) -> TestResponse:
         """Walk from "Log in" through CAS and back, and return the page at the end."""
-        assert here.get("/login").status_code == 303
-        ticket = ticket_in(there.sign_in(username, PASSWORD, service=self.service))
-        arrived = here.get("/login", query_string={"ticket": ticket})
+        arrived = self.come_back(here, self.way_back(here, there, username))
         assert (arrived.status_code, arrived.location) == (303, "/fees"), arrived.text
         return here.get("/fees?lang=en")
+
+    def way_back(self, here: FlaskClient, there: Browser, username: str) -> dict[str, str]:
+        """Press "Log in", sign in at CAS, and return the query with which it sends the browser back."""
+        return query_of(there.sign_in(username, PASSWORD, service=self.press_log_in(here)).location)
+
+    def press_log_in(self, here: FlaskClient) -> str:
+        """Return the address that the browser takes along to CAS as that of the service."""
+        asked = here.get("/login")
+        assert asked.status_code == 303
+        service = query_of(asked.location)["service"]
+        assert service.startswith(f"{self.fees_url}/login?state=")
+        return service
+
+    def come_back(self, here: FlaskClient, query: dict[str, str]) -> TestResponse:
+        return here.get("/login", query_string=query)
 
     def events(self) -> list[tuple[str, str]]:
         with self.database.read() as connection:
             return [(event["word"], event["actor"]) for event in latest(connection, 10)]
+
+
+def query_of(address: str | None) -> dict[str, str]:
+    """Return the query of a redirect."""
+    return dict(parse_qsl(urlsplit(address or "").query))
 
 
 @pytest.fixture
@@ -116,8 +131,7 @@ def test_who_has_a_session_there_is_not_asked_for_the_password_again(both: Both)
     here, there = both.visitors()
     there.sign_in("12345", PASSWORD)
 
-    here.get("/login")
-    arrived = here.get("/login", query_string={"ticket": there.ticket(both.service)})
+    arrived = both.come_back(here, query_of(there.open("/cas/login", service=both.press_log_in(here)).location))
 
     assert arrived.location == "/fees"
 
@@ -130,25 +144,68 @@ def test_somebody_known_there_and_not_yet_here_reads_when_data_come(both: Both) 
 
 def test_a_ticket_works_once(both: Both) -> None:
     here, there = both.visitors()
-    here.get("/login")
-    ticket = ticket_in(there.sign_in("12345", PASSWORD, service=both.service))
-    here.get("/login", query_string={"ticket": ticket})
+    used = both.way_back(here, there, "12345")
+    assert both.come_back(here, used).location == "/fees"
 
     thief = both.fees.test_client()
-    thief.get("/login")
-    answer = thief.get("/login", query_string={"ticket": ticket})
+    thief.set_cookie("fees_login", used["state"], domain="localhost")
+    answer = both.come_back(thief, used)
 
     assert answer.status_code == 403
     assert thief.get("/fees").location == "/login"
     assert both.events()[0][0] == "sign_in.refused"
+    assert thief.get_cookie("fees_login", domain="localhost") is None
+
+
+def test_a_ticket_of_somebody_elses_sign_in_signs_nobody_in_and_is_not_redeemed(both: Both) -> None:
+    """A foreign page sends the browser of somebody who is just signing in here with the ticket of another person."""
+    stranger, stranger_there = both.visitors()
+    foreign = both.way_back(stranger, stranger_there, "999")
+    victim, victim_there = both.visitors()
+    own = both.way_back(victim, victim_there, "12345")
+
+    answers = [
+        both.come_back(victim, foreign),
+        both.come_back(victim, {"ticket": foreign["ticket"]}),
+        both.come_back(victim, {"ticket": foreign["ticket"], "state": "ż"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert "fees_session" not in str([answer.headers for answer in answers])
+    assert victim.get("/fees").location == "/login"
+    assert both.come_back(stranger, foreign).location == "/fees"  # the ticket was left unused
+    assert both.come_back(victim, own).location == "/fees"  # and the victim's own sign-in goes on
+    assert "album number 12345" in victim.get("/fees?lang=en").text
+
+
+def test_a_foreign_ticket_under_ones_own_state_is_refused(both: Both) -> None:
+    stranger, stranger_there = both.visitors()
+    foreign = both.way_back(stranger, stranger_there, "999")
+    victim = both.fees.test_client()
+    state = query_of(both.press_log_in(victim))["state"]
+
+    answer = both.come_back(victim, {"ticket": foreign["ticket"], "state": state})
+
+    assert answer.status_code == 403
+    assert victim.get("/fees").location == "/login"
+
+
+def test_of_two_tabs_the_later_sign_in_counts(both: Both) -> None:
+    here, there = both.visitors()
+    older = both.way_back(here, there, "12345")
+    later = query_of(there.open("/cas/login", service=both.press_log_in(here)).location)
+
+    assert both.come_back(here, older).status_code == 403
+    assert both.come_back(here, later).location == "/fees"
+    assert both.come_back(here, older).location == "/fees"  # signed in already
 
 
 def test_a_ticket_for_another_application_is_refused(both: Both) -> None:
     here, there = both.visitors()
-    here.get("/login")
+    state = query_of(both.press_log_in(here))["state"]
     ticket = ticket_in(there.sign_in("12345", PASSWORD, service="http://127.0.0.1:9000/app"))
 
-    assert here.get("/login", query_string={"ticket": ticket}).status_code == 403
+    assert both.come_back(here, {"ticket": ticket, "state": state}).status_code == 403
 
 
 def test_signing_out_there_closes_the_session_here(both: Both) -> None:
@@ -183,15 +240,15 @@ def test_signing_out_here_is_signing_out_there(both: Both) -> None:
 
     assert said.status_code == 200
     assert here.get("/fees").location == "/login"
-    assert there.form(service=both.service)  # asked for the password again
+    assert there.form(service=both.press_log_in(here))  # asked for the password again
 
 
 def test_while_cas_does_not_answer_the_page_says_so_and_nobody_is_signed_in(both: Both) -> None:
     settings = Settings(cas=CasSettings(server_url="http://127.0.0.1:9/cas/"))
     here = new_application(settings, both.database, b"k" * 64, both.sign_on.clock).test_client()
-    here.get("/login")
+    state = query_of(query_of(here.get("/login").location)["service"])["state"]
 
-    page = here.get("/login", query_string={"ticket": "ST-1", "lang": "en"})
+    page = here.get("/login", query_string={"ticket": "ST-1", "state": state, "lang": "en"})
 
     assert page.status_code == 503
     assert "The sign-in service does not answer" in page.text
