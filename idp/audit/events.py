@@ -61,8 +61,8 @@ def record_all(connection: Connection, at: float, events: Iterable[Event]) -> No
 
 
 def new_id() -> str:
-    """Return 32 hex digits that sort by time of making (48 bits of milliseconds, then random)."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    """Return 32 hex digits that sort in the order of making: nanoseconds since 1970, then 64 random bits."""
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 def shell_actor() -> str:
