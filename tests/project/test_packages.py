@@ -47,6 +47,7 @@ class Machine:
                 "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
                 "CALLS": str(self.folder / "calls"),
                 "HANG": "",
+                "TMPDIR": str(self.folder),
                 "IDP_POLICY_FILE": str(self.guard),
                 "IDP_LOCK_FILE": str(self.folder / "lock"),
             }
