@@ -49,13 +49,6 @@ class Terminal:
 
 
 @pytest.fixture
-def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
-    slapd.reset()
-    yield slapd
-    slapd.start()
-
-
-@pytest.fixture
 def terminal(tmp_path: Path, directory: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal(tmp_path, directory, monkeypatch)
 

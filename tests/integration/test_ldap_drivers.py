@@ -33,13 +33,6 @@ HOSTILE = ['a,b+c="d"\\e<f>;#', "*)(uid=*", "#x", " x ", "\\2a", "𝔛😀", "a\
 
 
 @pytest.fixture
-def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
-    slapd.reset()
-    yield slapd
-    slapd.start()
-
-
-@pytest.fixture
 def single(directory: PrivateSlapd) -> Iterator[Directory]:
     opened = Directory(LdapServer(directory.url), directory.manager_dn, directory.password("manager"))
     yield opened

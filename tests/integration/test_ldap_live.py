@@ -1,7 +1,5 @@
 """One person at once, and what the worker repairs, over a real directory."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
@@ -29,27 +27,6 @@ from tests.support.students import Student
 ANNA = Student("a" * 32, album="123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek")
 MAIL, ALIAS = "anna.kowalska@student.po.edu.pl", "s123@student.po.edu.pl"
-
-
-@pytest.fixture
-def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
-    slapd.reset()
-    yield slapd
-    slapd.start()
-
-
-@pytest.fixture
-def eyes(directory: PrivateSlapd) -> Iterator[Eyes]:
-    eyes = Eyes(directory)
-    yield eyes
-    eyes.directory.close()
-
-
-@pytest.fixture
-def provisioner(databases: Databases, directory: PrivateSlapd, clock: ManualClock) -> Iterator[Provisioner]:
-    made = make_provisioner(databases, directory, clock)
-    yield made
-    made.close()
 
 
 def test_a_person_is_made_and_a_repeat_is_harmless(

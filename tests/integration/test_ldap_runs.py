@@ -5,7 +5,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -43,28 +43,6 @@ JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek", surname_p
 SUHARTO = Student("c" * 32, album="300", given_name="", surname="Suharto")
 ACTOR = "shell:test"
 PROJECT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
-    """A directory without anybody, running again afterwards."""
-    slapd.reset()
-    yield slapd
-    slapd.start()
-
-
-@pytest.fixture
-def eyes(directory: PrivateSlapd) -> Iterator[Eyes]:
-    eyes = Eyes(directory)
-    yield eyes
-    eyes.directory.close()
-
-
-@pytest.fixture
-def provisioner(databases: Databases, directory: PrivateSlapd, clock: ManualClock) -> Iterator[Provisioner]:
-    made = make_provisioner(databases, directory, clock)
-    yield made
-    made.close()
 
 
 class Killed(BaseException):
