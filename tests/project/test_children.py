@@ -14,8 +14,9 @@ from tests.support.processes import ended_within
 
 PROJECT = Path(__file__).parents[2]
 
-# Each child says its number on its standard output, which is the parent's.
-SAY = "import os; print(os.getpid(), flush=True);"
+# Each child says its number on its standard output, which is the parent's: number and line end in one write,
+# as print() makes two where Python is unbuffered, and the lines of two children would mix.
+SAY = "import os; os.write(1, b'%d\\n' % os.getpid());"
 WAITING = f"{SAY} import signal; signal.pause()"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY} [signal.pause() for _ in iter(int, 1)]"
 WITH_CHILD = (
