@@ -54,6 +54,15 @@ dirty = Table(
     Column("error", String(200), nullable=False),
 )
 
+# What the last whole comparison of a target was made by: other rules, and everybody has to be looked at again.
+rules_seen = Table(
+    "rules_seen",
+    identity_metadata,
+    Column("target", String(32), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
 BATCH = 1000  # rows per statement: below every driver's limit of bound values
 
 

@@ -251,6 +251,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_run_state"), ["state"], unique=False)
 
     op.create_table(
+        "rules_seen",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_rules_seen")),
+    )
+    op.create_table(
         "target_state",
         sa.Column("target", sa.String(length=32), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=False),
@@ -314,6 +321,7 @@ def downgrade() -> None:
 
     op.drop_table("address")
     op.drop_table("target_state")
+    op.drop_table("rules_seen")
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_run_state"))
 
