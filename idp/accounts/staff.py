@@ -24,7 +24,7 @@ from idp.store import onetime
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.people import uids_given_among
-from idp.store.staff import StaffAccount, add_invited, mark_joined, set_role, staff_by_id, staff_by_mail
+from idp.store.staff import StaffAccount, add_invited, invite_again, mark_joined, staff_by_id, staff_by_mail
 
 PURPOSE = "staff"
 LETTER = "staff_invite"
@@ -66,8 +66,8 @@ class StaffDesk:
         """Return the single-use link for a new member of staff; it is owed as a letter, too.
 
         Raises:  InvalidAddress; Conflict when somebody with this address has joined
-        Effect:  a closed account, staff.invited and a letter in one transaction. Inviting again gives a new link; the
-                 role of the latest invitation counts, whichever link is used.
+        Effect:  a closed account, staff.invited and a letter in one transaction. Inviting again gives a new link and
+                 takes the older ones away.
         """
         mail = mail.strip().lower()
         require_address(mail)
@@ -96,13 +96,13 @@ class StaffDesk:
     def invitation(self, token: str) -> Invitation:
         """Return what a link says.
 
-        Raises:  NotFound when it was never given, is too old, or was used
+        Raises:  NotFound when it was never given, is too old, was used, or a newer one was given
         """
         with self.databases.sessions.read() as connection:
             data = onetime.peek(connection, PURPOSE, token, self.clock.timestamp())
         with self.databases.identity.read() as connection:
             account = staff_by_id(connection, str(data["account_id"])) if data else None
-        if data is None or account is None or account.joined_at is not None:
+        if data is None or account is None or account.joined_at is not None or data["epoch"] != account.epoch:
             raise NotFound("no such invitation")
         return Invitation(account, str(data["given_name"]), str(data["surname"]))
 
@@ -132,8 +132,10 @@ class StaffDesk:
         if known is not None and known.joined_at is not None:
             raise Conflict(f"{mail} has joined already")
         if known is not None:
-            set_role(connection, known.account_id, role)
-            return known
+            again = invite_again(connection, known.account_id, role)
+            if again is None:
+                raise Conflict(f"{mail} has joined already")
+            return again
         new = StaffAccount(
             account_id=uuid4().hex,
             uid=_fresh_uid(connection),
@@ -148,7 +150,8 @@ class StaffDesk:
         return new
 
     def _give_token(self, invited: StaffAccount, given_name: str, surname: str) -> str:
-        data = {"account_id": invited.account_id, "given_name": given_name, "surname": surname}
+        names = {"given_name": given_name, "surname": surname}
+        data = {"account_id": invited.account_id, "epoch": invited.epoch, **names}
         with self.databases.sessions.write() as connection:
             return onetime.give(connection, PURPOSE, data, self.clock.timestamp() + self.settings.invitation_s)
 
@@ -180,7 +183,7 @@ class StaffDesk:
     def _open(self, account: StaffAccount, name: str, language: str) -> None:
         now = self.clock.now()
         with self.databases.identity.write() as connection:
-            if not mark_joined(connection, account.account_id, name, language, now):
+            if not mark_joined(connection, account, name, language, now):
                 raise Conflict("this invitation was used in another window")
             for word in (words.PASSWORD_SET, words.STAFF_JOINED):
                 event = Event(word, account.account_id, account.account_id, data={"role": account.role})

@@ -22,6 +22,7 @@ class StaffAccount:
     enabled: bool
     joined_at: datetime | None
     invited_at: datetime
+    epoch: int = 1
 
 
 _COLUMNS = (
@@ -33,6 +34,7 @@ _COLUMNS = (
     account.c.enabled,
     account.c.claimed_at.label("joined_at"),
     account.c.created_at.label("invited_at"),
+    account.c.epoch,
 )
 
 
@@ -69,7 +71,7 @@ def add_invited(connection: Connection, new: StaffAccount, language: str) -> Non
             display_name=new.display_name,
             mail=new.mail,
             enabled=False,
-            epoch=1,
+            epoch=new.epoch,
             claimed_at=None,
             language=language,
             created_at=new.invited_at,
@@ -80,16 +82,26 @@ def add_invited(connection: Connection, new: StaffAccount, language: str) -> Non
     )
 
 
-def set_role(connection: Connection, account_id: str, role: str) -> None:
-    """Write another role for somebody who has not joined yet."""
-    connection.execute(update(account).where(account.c.account_id == account_id).values(role=role))
+def invite_again(connection: Connection, account_id: str, role: str) -> StaffAccount | None:
+    """Write the role of a new invitation and return the account; None when they joined in the meantime.
 
-
-def mark_joined(connection: Connection, account_id: str, display_name: str, language: str, at: datetime) -> bool:
-    """Open the account of somebody who was invited; False when they joined before."""
-    marked = connection.execute(
+    Effect:  the epoch is raised, so that no earlier link counts any more
+    """
+    row = connection.execute(
         update(account)
         .where(account.c.account_id == account_id, account.c.kind == STAFF, account.c.claimed_at.is_(None))
+        .values(role=role, epoch=account.c.epoch + 1)
+        .returning(*_COLUMNS)
+    ).one_or_none()
+    return None if row is None else StaffAccount(**row._mapping)
+
+
+def mark_joined(connection: Connection, invited: StaffAccount, display_name: str, language: str, at: datetime) -> bool:
+    """Open the account of somebody who was invited; False when they joined before, or were invited anew."""
+    marked = connection.execute(
+        update(account)
+        .where(account.c.account_id == invited.account_id, account.c.kind == STAFF)
+        .where(account.c.claimed_at.is_(None), account.c.epoch == invited.epoch)
         .values(display_name=display_name, language=language, enabled=True, claimed_at=at)
     )
     return marked.rowcount == 1

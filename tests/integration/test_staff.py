@@ -102,11 +102,13 @@ def test_a_link_works_for_seven_days(desk: StaffDesk, clock: ManualClock) -> Non
         desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
 
 
-def test_the_role_of_the_latest_invitation_counts_whichever_link_is_used(desk: StaffDesk, databases: Databases) -> None:
+def test_a_newer_invitation_takes_the_older_link_away(desk: StaffDesk, databases: Databases) -> None:
     first = invite(desk, role=Role.ADMINISTRATOR)
-    invite(desk, role=Role.CLERK)
+    second = invite(desk, role=Role.CLERK)
 
-    desk.join(first, "Anna", "Nowak", PASSWORD, "pl")
+    with pytest.raises(NotFound):
+        desk.join(first, "Anna", "Nowak", PASSWORD, "pl")
+    desk.join(second, "Anna", "Nowak", PASSWORD, "pl")
 
     with databases.identity.read() as connection:
         assert [staff.role for staff in list_staff(connection)] == ["clerk"]

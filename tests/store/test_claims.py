@@ -1,6 +1,7 @@
 """Claims and staff accounts in the store, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,9 +13,9 @@ from idp.store.keys import Keys
 from idp.store.staff import (
     StaffAccount,
     add_invited,
+    invite_again,
     list_staff,
     mark_joined,
-    set_role,
     staff_by_id,
     staff_by_mail,
 )
@@ -63,10 +64,13 @@ def test_a_closed_account_is_not_marked(databases: Databases, keys: Keys) -> Non
 def test_an_invited_member_of_staff_is_found_and_joins_once(databases: Databases) -> None:
     with databases.identity.write() as connection:
         add_invited(connection, CLERK, "pl")
-        set_role(connection, "a1", "operator")
+        again = invite_again(connection, "a1", "operator")
+    assert again is not None
     with databases.identity.write() as connection:
-        assert mark_joined(connection, "a1", "Anna Nowak", "en", AT)
-        assert not mark_joined(connection, "a1", "Anna Nowak", "en", AT)
+        assert not mark_joined(connection, CLERK, "Anna Nowak", "en", AT)  # by the link of the first invitation
+        assert mark_joined(connection, again, "Anna Nowak", "en", AT)
+        assert not mark_joined(connection, again, "Anna Nowak", "en", AT)
+        assert invite_again(connection, "a1", "administrator") is None
 
     with databases.identity.read() as connection:
         (found,) = list_staff(connection)
@@ -79,7 +83,8 @@ def test_a_students_account_is_no_staff_account(databases: Databases, keys: Keys
 
     with databases.identity.write() as connection:
         assert staff_by_id(connection, "p1") is None
-        assert not mark_joined(connection, "p1", "Anna", "pl", AT)
+        assert invite_again(connection, "p1", "clerk") is None
+        assert not mark_joined(connection, replace(CLERK, account_id="p1"), "Anna", "pl", AT)
 
 
 def test_two_members_of_staff_cannot_have_one_mail_address(databases: Databases) -> None:
