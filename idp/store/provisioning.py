@@ -39,6 +39,9 @@ target_state = Table(
     Column("only_if_present", Boolean, nullable=False),  # kept true where it is, made nowhere
     Column("run_id", String(32), nullable=False),  # that applied it; "": at once, by itself
     Column("applied_at", UtcDateTime),
+    Column("tries", Integer, nullable=False, server_default="0"),  # that the target refused, one after the other
+    Column("error", String(200), nullable=False, server_default=""),  # of the last one
+    Column("quarantined", String(32)),  # what was desired when we gave up: other records end it
     PrimaryKeyConstraint("target", "person_id"),
 )
 

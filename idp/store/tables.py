@@ -1,8 +1,14 @@
 """Imports every module that declares tables, for whoever needs them all: migrations and tests."""
 
 from idp.store import (
+    approvals,
     attempts,
+    drift,
+    duplicates,
     events,
+    health,
+    held,
+    holds,
     leases,
     letters,
     onetime,
@@ -10,14 +16,21 @@ from idp.store import (
     provisioning,
     registry,
     runs,
+    schedules,
     sessions,
     throttle,
     workers,
 )
 
 __all__ = [
+    "approvals",
     "attempts",
+    "drift",
+    "duplicates",
     "events",
+    "health",
+    "held",
+    "holds",
     "leases",
     "letters",
     "onetime",
@@ -25,6 +38,7 @@ __all__ = [
     "provisioning",
     "registry",
     "runs",
+    "schedules",
     "sessions",
     "throttle",
     "workers",

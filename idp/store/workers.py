@@ -1,6 +1,8 @@
 """Signs of life of the workers."""
 
-from sqlalchemy import Column, Connection, Float, String, Table, delete, func, insert, select
+from dataclasses import dataclass
+
+from sqlalchemy import Boolean, Column, Connection, Float, String, Table, delete, func, select, text
 
 from idp.store.base import sessions_metadata
 
@@ -9,13 +11,42 @@ worker = Table(
     sessions_metadata,
     Column("worker_id", String(64), primary_key=True),
     Column("seen_at", Float, nullable=False),  # seconds since 1970
+    Column("carries_runs", Boolean, nullable=False),  # its engine is up
+    Column("version", String(64), nullable=False),  # of the code
 )
 
 
-def sign(connection: Connection, worker_id: str, now: float) -> None:
+_SIGN = text(
+    "INSERT INTO worker (worker_id, seen_at, carries_runs, version) VALUES (:worker, :now, :carries, :version)"
+    " ON CONFLICT (worker_id) DO UPDATE SET seen_at = excluded.seen_at, carries_runs = excluded.carries_runs,"
+    " version = excluded.version"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker and its last sign of life."""
+
+    worker_id: str
+    seen_at: float
+    carries_runs: bool
+    version: str
+
+
+def sign(connection: Connection, worker_id: str, now: float, *, carries_runs: bool = False, version: str = "") -> None:
     """Say that a worker lives."""
+    connection.execute(_SIGN, {"worker": worker_id, "now": now, "carries": carries_runs, "version": version})
+
+
+def leave(connection: Connection, worker_id: str) -> None:
+    """Say that a worker has ended."""
     connection.execute(delete(worker).where(worker.c.worker_id == worker_id))
-    connection.execute(insert(worker).values(worker_id=worker_id, seen_at=now))
+
+
+def seen_since(connection: Connection, then: float) -> list[Worker]:
+    """Return the workers that gave a sign of life since `then`."""
+    rows = connection.execute(select(worker).where(worker.c.seen_at >= then).order_by(worker.c.worker_id))
+    return [Worker(row.worker_id, row.seen_at, row.carries_runs, row.version) for row in rows]
 
 
 def forget_before(connection: Connection, then: float) -> None:

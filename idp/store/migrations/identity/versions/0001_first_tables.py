@@ -41,6 +41,14 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "account_hold",
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("held_by", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account_hold")),
+    )
+    op.create_table(
         "change",
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -86,9 +94,8 @@ def upgrade() -> None:
         sa.Column("correlation_id", sa.String(length=64), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_event_pending")),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("event_pending", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_event_pending_at"), ["at"], unique=False)
 
     op.create_table(
         "finding",
@@ -135,8 +142,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_journal_event_id")),
     )
     with op.batch_alter_table("journal", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_journal_at"), ["at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_journal_kind"), ["kind"], unique=False)
         batch_op.create_index(batch_op.f("ix_journal_subject"), ["subject"], unique=False)
 
     op.create_table(
@@ -237,18 +242,34 @@ def upgrade() -> None:
     op.create_table(
         "run",
         sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("over", sa.Text(), nullable=False),
+        sa.Column("undoes", sa.String(length=32), nullable=True),
+        sa.Column("chunk", sa.Integer(), nullable=False),
+        sa.Column("asked_by", sa.String(length=64), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("carried_by", sa.String(length=8), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("progress_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run")),
     )
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_run_state"), ["state"], unique=False)
+        batch_op.create_index(
+            "ix_run_at_work",
+            ["state"],
+            unique=True,
+            sqlite_where=sa.text("state = 'applying'"),
+            postgresql_where=sa.text("state = 'applying'"),
+        )
 
     op.create_table(
         "rules_seen",
@@ -256,6 +277,31 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("target", name=op.f("pk_rules_seen")),
+    )
+    op.create_table(
+        "run_approval",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("factors", sa.String(length=40), nullable=False),
+        sa.Column("shell", sa.String(length=64), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "account_id", name=op.f("pk_run_approval")),
+    )
+    op.create_table(
+        "schedule_firing",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("name", "due_at", name=op.f("pk_schedule_firing")),
     )
     op.create_table(
         "target_state",
@@ -266,6 +312,9 @@ def upgrade() -> None:
         sa.Column("only_if_present", sa.Boolean(), nullable=False),
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("quarantined", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("target", "person_id", name=op.f("pk_target_state")),
     )
     op.create_table(
@@ -302,6 +351,8 @@ def upgrade() -> None:
         sa.Column("status_before", sa.String(length=32), nullable=True),
         sa.Column("before_from", sa.Date(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_import", sa.String(length=32), nullable=False),
+        sa.Column("source_line", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_enrolment_person_id")),
         sa.PrimaryKeyConstraint("person_id", "programme", name=op.f("pk_enrolment")),
     )
@@ -320,9 +371,39 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_address_person_id"))
 
     op.drop_table("address")
+    with op.batch_alter_table("person_merge", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_person_merge_merged",
+            sqlite_where=sa.text("undone_at IS NULL"),
+            postgresql_where=sa.text("undone_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_person_merge_kept"))
+
+    op.drop_table("person_merge")
+    with op.batch_alter_table("duplicate", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_duplicate_state"))
+        batch_op.drop_index("ix_duplicate_person_b")
+
+    op.drop_table("duplicate")
+    with op.batch_alter_table("held_value", schema=None) as batch_op:
+        batch_op.drop_index("ix_held_value_run_id")
+        batch_op.drop_index("ix_held_value_person_id")
+
+    op.drop_table("held_value")
+    op.drop_table("target_cookie")
+    with op.batch_alter_table("target_state", schema=None) as batch_op:
+        batch_op.drop_index("ix_target_state_remote_id")
+
     op.drop_table("target_state")
+    op.drop_table("schedule_firing")
+    op.drop_table("run_approval")
     op.drop_table("rules_seen")
     with op.batch_alter_table("run", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_run_at_work",
+            sqlite_where=sa.text("state = 'applying'"),
+            postgresql_where=sa.text("state = 'applying'"),
+        )
         batch_op.drop_index(batch_op.f("ix_run_state"))
 
     op.drop_table("run")
@@ -344,8 +425,6 @@ def downgrade() -> None:
     op.drop_table("lease")
     with op.batch_alter_table("journal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journal_subject"))
-        batch_op.drop_index(batch_op.f("ix_journal_kind"))
-        batch_op.drop_index(batch_op.f("ix_journal_at"))
 
     op.drop_table("journal")
     with op.batch_alter_table("import_run", schema=None) as batch_op:
@@ -353,9 +432,6 @@ def downgrade() -> None:
 
     op.drop_table("import_run")
     op.drop_table("finding")
-    with op.batch_alter_table("event_pending", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_event_pending_at"))
-
     op.drop_table("event_pending")
     with op.batch_alter_table("dirty", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_dirty_due_at"))
@@ -366,6 +442,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_change_person_id"))
 
     op.drop_table("change")
+    op.drop_table("account_hold")
     with op.batch_alter_table("account", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_account_mail", sqlite_where=sa.text("mail <> ''"), postgresql_where=sa.text("mail <> ''")
