@@ -1,6 +1,7 @@
 """Imports every module that declares tables, for whoever needs them all: migrations and tests."""
 
 from idp.store import (
+    account_holds,
     approvals,
     attempts,
     drift,
@@ -8,7 +9,6 @@ from idp.store import (
     events,
     health,
     held,
-    holds,
     leases,
     letters,
     onetime,
@@ -23,6 +23,7 @@ from idp.store import (
 )
 
 __all__ = [
+    "account_holds",
     "approvals",
     "attempts",
     "drift",
@@ -30,7 +31,6 @@ __all__ = [
     "events",
     "health",
     "held",
-    "holds",
     "leases",
     "letters",
     "onetime",

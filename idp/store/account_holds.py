@@ -1,0 +1,60 @@
+"""Accounts that a human keeps closed: apart from what the records say, so that no import opens them again."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Column, Connection, String, Table, delete, select
+
+from idp.store.base import UtcDateTime, identity_metadata
+from idp.store.bulk import insert_once
+
+BATCH = 1000
+
+account_hold = Table(
+    "account_hold",
+    identity_metadata,
+    Column("account_id", String(32), primary_key=True),
+    Column("held_by", String(64), nullable=False),  # an account_id, or "shell:<login name>"
+    Column("reason", String(200), nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One account that is kept closed."""
+
+    account_id: str
+    held_by: str
+    reason: str
+    held_at: datetime
+
+
+def add_hold(connection: Connection, new: Hold) -> bool:
+    """Keep an account closed; False when it is held already."""
+    return insert_once(connection, account_hold, {column.name: getattr(new, column.name) for column in account_hold.c})
+
+
+def drop_hold(connection: Connection, account_id: str) -> bool:
+    """Let go of an account; False when it was not held."""
+    return connection.execute(delete(account_hold).where(account_hold.c.account_id == account_id)).rowcount == 1
+
+
+def held_among(connection: Connection, account_ids: Sequence[str]) -> set[str]:
+    """Return those of some accounts that are held."""
+    held: set[str] = set()
+    for start in range(0, len(account_ids), BATCH):
+        some = account_ids[start : start + BATCH]
+        held.update(
+            connection.execute(select(account_hold.c.account_id).where(account_hold.c.account_id.in_(some))).scalars()
+        )
+    return held
+
+
+def stream_holds(connection: Connection) -> Generator[tuple[str, bool], None, None]:
+    """Yield (account_id, True) of every held account, sorted."""
+    query = select(account_hold.c.account_id).order_by(account_hold.c.account_id)
+    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
+        for row in rows:
+            yield row.account_id, True

@@ -1,0 +1,106 @@
+"""Firings of schedules: one row for each moment at which one fell due, so that several workers do it once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    select,
+    update,
+)
+
+from idp.store.base import UtcDateTime, identity_metadata
+from idp.store.bulk import insert_once
+
+# Skipped: fell due before this installation knew the schedule; nothing is made up for it.
+RUNNING, DONE, FAILED, SKIPPED = "running", "done", "failed", "skipped"
+
+schedule_firing = Table(
+    "schedule_firing",
+    identity_metadata,
+    Column("name", String(32), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("state", String(8), nullable=False),  # running | done | failed | skipped
+    Column("holder", String(64), nullable=False),  # the worker that does it
+    Column("until", Float, nullable=False),  # seconds since 1970; a firing still running after that is taken over
+    Column("tries", Integer, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("run_id", String(32), nullable=False),  # that it made, or ""
+    Column("note", String(500), nullable=False),  # what it did, or why it failed
+    PrimaryKeyConstraint("name", "due_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One moment at which a schedule fell due, and what became of it."""
+
+    name: str
+    due_at: datetime
+    state: str
+    holder: str
+    until: float
+    tries: int
+    started_at: datetime
+    finished_at: datetime | None
+    run_id: str
+    note: str
+
+
+def last_firing(connection: Connection, name: str) -> Firing | None:
+    """Return the latest firing of a schedule."""
+    row = connection.execute(
+        select(schedule_firing).where(schedule_firing.c.name == name).order_by(schedule_firing.c.due_at.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else Firing(**row._mapping)
+
+
+def begin_firing(connection: Connection, new: Firing) -> bool:
+    """Write that a firing has begun; False when another worker was first."""
+    return insert_once(
+        connection, schedule_firing, {column.name: getattr(new, column.name) for column in schedule_firing.c}
+    )
+
+
+def take_over(connection: Connection, firing: Firing, holder: str, until: float, now: float) -> bool:
+    """Go on with a firing whose worker fell silent; False when somebody else does."""
+    taken = connection.execute(
+        update(schedule_firing)
+        .where(
+            schedule_firing.c.name == firing.name,
+            schedule_firing.c.due_at == firing.due_at,
+            schedule_firing.c.state == RUNNING,
+            schedule_firing.c.until <= now,
+        )
+        .values(holder=holder, until=until, tries=schedule_firing.c.tries + 1)
+    )
+    return taken.rowcount == 1
+
+
+def stay(connection: Connection, firing: Firing, until: float) -> None:
+    """Say that the worker of a firing lives."""
+    connection.execute(update(schedule_firing).where(*_is(firing)).values(until=until))
+
+
+def end_firing(connection: Connection, firing: Firing, state: str, run_id: str, note: str, at: datetime) -> None:
+    """Write what became of a firing; nothing when another worker has taken it over."""
+    connection.execute(
+        update(schedule_firing).where(*_is(firing)).values(state=state, run_id=run_id, note=note[:500], finished_at=at)
+    )
+
+
+def _is(firing: Firing) -> tuple[ColumnElement[bool], ...]:
+    return (
+        schedule_firing.c.name == firing.name,
+        schedule_firing.c.due_at == firing.due_at,
+        schedule_firing.c.holder == firing.holder,
+        schedule_firing.c.state == RUNNING,
+    )
