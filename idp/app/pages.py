@@ -50,7 +50,7 @@ def new_application(installation: Idp) -> Flask:
     app.register_blueprint(portal_blueprint(_portal_parts(installation)))
     app.register_blueprint(_health(installation))
     app.wsgi_app = Shortcut(  # type: ignore[method-assign] # the way that Flask documents
-        app.wsgi_app, installation.door, installation.ticket_desk, is_https=settings.web.is_https
+        app.wsgi_app, installation.door, installation.ticket_desk, settings.web
     )
     return app
 

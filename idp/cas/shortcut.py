@@ -23,6 +23,7 @@ from idp.sso import sessions
 from idp.sso.door import Door
 from idp.web.headers import plain_headers
 from idp.web.plumbing import new_correlation_id
+from idp.web.settings import WebSettings
 
 StartResponse = Any  # of PEP 3333
 WsgiApp = Any
@@ -36,11 +37,11 @@ log = structlog.get_logger(__name__)
 class Shortcut:
     """A WSGI application that answers what is hot by itself and hands on the rest."""
 
-    def __init__(self, rest: WsgiApp, door: Door, desk: TicketDesk, *, is_https: bool) -> None:
+    def __init__(self, rest: WsgiApp, door: Door, desk: TicketDesk, web: WebSettings) -> None:
         self._rest = rest
         self._door = door
         self._desk = desk
-        self._headers = plain_headers(is_https)
+        self._headers = plain_headers(web)
         self._validators: Mapping[str, Endpoint] = {f"/cas{endpoint.path}": endpoint for endpoint in ENDPOINTS}
         self._cookie = door.cookie.name
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g
 
-HSTS = "max-age=31536000"
+from idp.web.settings import WebSettings
+
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -78,7 +79,7 @@ def content_security_policy(form_targets: Iterable[str] = ()) -> str:
     )
 
 
-def plain_headers(is_https: bool) -> list[tuple[str, str]]:
+def plain_headers(web: WebSettings) -> list[tuple[str, str]]:
     """Return the headers of every answer of ours that sets none of them itself and has no form target."""
     always = [
         ("Content-Security-Policy", content_security_policy()),
@@ -91,13 +92,13 @@ def plain_headers(is_https: bool) -> list[tuple[str, str]]:
         # Pages are about one person, and the back button of a shared computer must not show them.
         ("Cache-Control", "no-store"),
     ]
-    return [*always, ("Strict-Transport-Security", HSTS)] if is_https else always
+    return [*always, ("Strict-Transport-Security", web.hsts)] if web.is_https and web.hsts else always
 
 
-def send_headers(app: Flask, is_https: bool) -> None:
+def send_headers(app: Flask, web: WebSettings) -> None:
     """Add the headers to every answer of `app`. A view that set one itself keeps its own."""
 
-    plain = plain_headers(is_https)
+    plain = plain_headers(web)
 
     @app.after_request
     def add(response: Response) -> Response:

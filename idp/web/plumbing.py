@@ -64,7 +64,7 @@ def new_flask(
     _number_requests(app)  # first: what follows may fail and then needs the number
     CSRFProtect(app)
     speak(app, university, web.is_https)
-    send_headers(app, web.is_https)
+    send_headers(app, web)
     answer_failures(app, clock)
     _dress(app, name, university)
     if web.trusted_proxies:

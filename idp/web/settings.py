@@ -26,6 +26,13 @@ class WebSettings(Section):
         int, "Reverse proxies in front whose X-Forwarded-* headers are believed.", Field(ge=0)
     ] = 0
 
+    hsts: Annotated[
+        str,
+        "Strict-Transport-Security of answers over https; add `; includeSubDomains` only when every name below the"
+        " service's own is https, too. Empty sends none.",
+        Field(pattern=r"^(max-age=\d+(; includeSubDomains)?(; preload)?)?$"),
+    ] = "max-age=31536000"
+
     @property
     def is_https(self) -> bool:
         """Cookies get `Secure` and the `__Host-` prefix when browsers come by https."""

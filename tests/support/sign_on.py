@@ -177,7 +177,7 @@ def build_sign_on(
         blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), captcha, web.base_url, "/account/new")
     )
     if shortcut:
-        app.wsgi_app = Shortcut(app.wsgi_app, door, desk, is_https=web.is_https)  # type: ignore[method-assign] # the way that Flask documents
+        app.wsgi_app = Shortcut(app.wsgi_app, door, desk, web)  # type: ignore[method-assign] # the way that Flask documents
     try:
         yield SignOn(app, databases, raw, desk, door, registered, sign_out, folder, clock)
     finally:

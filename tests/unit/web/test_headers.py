@@ -72,13 +72,20 @@ def test_over_https_browsers_are_told_to_stay_there_and_cookies_are_bound_to_the
     app = build(WebSettings(base_url="https://id.example"))
     answer = app.test_client().get("/?lang=en", base_url="https://id.example")
 
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
     cookies = answer.headers.getlist("Set-Cookie")
     assert any(cookie.startswith("__Host-idp_form=") for cookie in cookies)
     for cookie in cookies:
         assert "; Secure" in cookie
         assert "; HttpOnly" in cookie
         assert "; SameSite=Lax" in cookie
+
+
+@pytest.mark.parametrize("hsts", ["max-age=31536000; includeSubDomains", ""])
+def test_how_far_the_promise_of_https_goes_is_a_setting(build: Build, hsts: str) -> None:
+    answer = build(WebSettings(base_url="https://id.example", hsts=hsts)).test_client().get("/")
+
+    assert answer.headers.get("Strict-Transport-Security", "") == hsts
 
 
 def test_over_http_on_loopback_nothing_is_promised_about_https(client: FlaskClient) -> None:
