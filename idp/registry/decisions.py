@@ -281,7 +281,7 @@ def _known_person(
     today = standing((one.enrolment for one in merged.values()), context.rules.today, context.policy)
     fields = _changed_fields(stored.identity, identity, known, came)
     access = today.access if today.access is not stored.access else None
-    moved = tuple(one for one in came if known.get(one.enrolment.programme, one) != one)
+    moved = tuple(one for one in came if not known.get(one.enrolment.programme, one).says_the_same_as(one))
     update = PersonUpdate(
         person_id=stored.person_id,
         identity=identity,
@@ -307,15 +307,15 @@ def _stamped(row: Row, known: StampedEnrolment | None, beaten: Iterable[_Read], 
     """Return a programme with the status that holds until a future one begins."""
     one = row.enrolment
     if one.status_from <= today:
-        return StampedEnrolment(one, row.changed_at)
+        return StampedEnrolment(one, row.changed_at, row.line)
     if known and (known.enrolment.status, known.enrolment.status_from) == (one.status, one.status_from):
-        return StampedEnrolment(replace(one, before=known.enrolment.before), row.changed_at)
+        return StampedEnrolment(replace(one, before=known.enrolment.before), row.changed_at, row.line)
     earlier = [_row(read).enrolment for read in beaten if _row(read).enrolment.programme == one.programme]
     if known:
         earlier.append(known.enrolment)
     statuses = [(each.status, each.status_from) for each in earlier]
     statuses += [each.before for each in earlier if each.before]
-    return StampedEnrolment(replace(one, before=status_in_force(statuses, today)), row.changed_at)
+    return StampedEnrolment(replace(one, before=status_in_force(statuses, today)), row.changed_at, row.line)
 
 
 def _by_programme(rows: Iterable[Row]) -> list[Row]:

@@ -81,6 +81,8 @@ enrolment = Table(
     Column("status_before", String(32)),  # in force, since the date beside it, while status_from lies ahead
     Column("before_from", Date),
     Column("changed_at", UtcDateTime, nullable=False),
+    Column("source_import", String(32), nullable=False),  # import run of the last change, and the line in its file
+    Column("source_line", Integer, nullable=False),
     PrimaryKeyConstraint("person_id", "programme"),
 )
 
@@ -161,10 +163,15 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StampedEnrolment(msgspec.Struct, frozen=True):
-    """A programme, and when the registry last changed its row."""
+    """A programme, when the registry last changed its row, and where that row stands in the file (0: not of a file)."""
 
     enrolment: Enrolment
     changed_at: datetime
+    line: int = 0
+
+    def says_the_same_as(self, other: "StampedEnrolment") -> bool:
+        """Say whether only the place in the file differs."""
+        return (self.enrolment, self.changed_at) == (other.enrolment, other.changed_at)
 
 
 class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,7 +232,9 @@ _PERSON_COLUMNS = (
     person.c.born_on,
     person.c.private_mail,
 )
-_ENROLMENT_COLUMNS = tuple(column for column in enrolment.c if column.name not in ("person_id", "changed_at"))
+_ENROLMENT_COLUMNS = tuple(
+    column for column in enrolment.c if column.name not in ("person_id", "changed_at", "source_import", "source_line")
+)
 BATCH = 1000  # people per statement: below every driver's limit of bound values
 
 
@@ -384,7 +393,7 @@ def add_people(connection: Connection, people: Sequence[NewPerson], import_id: s
             for new in people
         ),
     )
-    _add_enrolments(connection, ((new.person_id, new.enrolments) for new in people))
+    _add_enrolments(connection, ((new.person_id, new.enrolments) for new in people), import_id)
     insert_rows(connection, account, _ACCOUNT_COLUMNS, (_account_values(new, at) for new in people))
     names = [("uid", new.uid, new.person_id) for new in people]
     names += [("album", album_number(Album(new.identity.album)), new.person_id) for new in people if new.identity.album]
@@ -405,11 +414,11 @@ def change_people(connection: Connection, people: Sequence[PersonUpdate], import
             if one.line is not None
         ],
     )
-    _add_enrolments(connection, ((one.person_id, one.new_enrolments) for one in people))
+    _add_enrolments(connection, ((one.person_id, one.new_enrolments) for one in people), import_id)
     changed = [
         {
             f"new_{name}": value
-            for name, value in zip(_ENROLMENT_NAMES, _enrolment_values(one.person_id, stamped), strict=True)
+            for name, value in zip(_ENROLMENT_NAMES, _enrolment_values(one.person_id, stamped, import_id), strict=True)
         }
         for one in people
         for stamped in one.changed_enrolments
@@ -517,28 +526,30 @@ def _account_values(new: NewPerson, at: datetime) -> tuple[Any, ...]:
     return (new.person_id, "student", new.uid, "", name, "", is_enabled, 1, None, new.language, at)
 
 
-def _add_enrolments(connection: Connection, of: Iterable[tuple[str, Iterable[StampedEnrolment]]]) -> None:
+def _add_enrolments(
+    connection: Connection, of: Iterable[tuple[str, Iterable[StampedEnrolment]]], import_id: str
+) -> None:
     insert_rows(
         connection,
         enrolment,
         _ENROLMENT_NAMES,
-        (_enrolment_values(person_id, stamped) for person_id, mine in of for stamped in mine),
+        (_enrolment_values(person_id, stamped, import_id) for person_id, mine in of for stamped in mine),
     )
 
 
 _ENROLMENT_NAMES = (
     *("person_id", "programme", "programme_name", "unit", "level", "form", "status", "status_from"),
-    *("admitted_on", "ends_on", "status_before", "before_from", "changed_at"),
+    *("admitted_on", "ends_on", "status_before", "before_from", "changed_at", "source_import", "source_line"),
 )
 
 
-def _enrolment_values(person_id: str, stamped: StampedEnrolment) -> tuple[Any, ...]:
+def _enrolment_values(person_id: str, stamped: StampedEnrolment, import_id: str) -> tuple[Any, ...]:
     one = stamped.enrolment
     before, before_from = one.before or (None, None)
     return (
         *(person_id, one.programme, one.programme_name, one.unit, one.level, one.form, one.status.value),
         *(one.status_from, one.admitted_on, one.ends_on, before.value if before else None, before_from),
-        stamped.changed_at,
+        *(stamped.changed_at, import_id, stamped.line),
     )
 
 

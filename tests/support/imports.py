@@ -63,9 +63,10 @@ class Registry:
                 for c in person.c
                 if c.name not in ("person_id", "uid", "first_seen_at", "source_import", "source_line")
             ]
+            programmes = [c for c in enrolment.c if c.name not in ("source_import", "source_line")]
             owned = {
                 "person": [tuple(row) for row in connection.execute(select(*plain))],
-                "enrolment": [(os_ids[row.person_id], *row[1:]) for row in connection.execute(select(enrolment))],
+                "enrolment": [(os_ids[row.person_id], *row[1:]) for row in connection.execute(select(*programmes))],
                 "account": [
                     (os_ids[row.account_id], row.kind, row.display_name, row.enabled, row.epoch, row.language)
                     for row in connection.execute(select(account))
