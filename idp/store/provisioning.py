@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
+    Index,
     Integer,
     PrimaryKeyConstraint,
     String,
@@ -42,7 +43,9 @@ target_state = Table(
     Column("tries", Integer, nullable=False, server_default="0"),  # that the target refused, one after the other
     Column("error", String(200), nullable=False, server_default=""),  # of the last one
     Column("quarantined", String(32)),  # what was desired when we gave up: other records end it
+    Column("remote_id", String(36)),  # the target's own key of the entry, by which it tells of deletions
     PrimaryKeyConstraint("target", "person_id"),
+    Index("ix_target_state_remote_id", "target", "remote_id"),
 )
 
 # People whose records changed since targets were last compared with them.

@@ -315,8 +315,71 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.String(length=200), server_default="", nullable=False),
         sa.Column("quarantined", sa.String(length=32), nullable=True),
+        sa.Column("remote_id", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("target", "person_id", name=op.f("pk_target_state")),
     )
+    with op.batch_alter_table("target_state", schema=None) as batch_op:
+        batch_op.create_index("ix_target_state_remote_id", ["target", "remote_id"], unique=False)
+
+    op.create_table(
+        "target_cookie",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("cookie", sa.String(length=500), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_cookie")),
+    )
+    op.create_table(
+        "held_value",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("attribute", sa.String(length=64), nullable=False),
+        sa.Column("ours", sa.Text(), nullable=False),
+        sa.Column("held", sa.Text(), nullable=False),
+        sa.Column("why", sa.String(length=8), nullable=False),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", "person_id", "attribute", name=op.f("pk_held_value")),
+    )
+    with op.batch_alter_table("held_value", schema=None) as batch_op:
+        batch_op.create_index("ix_held_value_person_id", ["person_id"], unique=False)
+        batch_op.create_index("ix_held_value_run_id", ["run_id"], unique=False)
+
+    op.create_table(
+        "duplicate",
+        sa.Column("person_a", sa.String(length=32), nullable=False),
+        sa.Column("person_b", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_by", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("person_a", "person_b", name=op.f("pk_duplicate")),
+    )
+    with op.batch_alter_table("duplicate", schema=None) as batch_op:
+        batch_op.create_index("ix_duplicate_person_b", ["person_b"], unique=False)
+        batch_op.create_index(batch_op.f("ix_duplicate_state"), ["state"], unique=False)
+
+    op.create_table(
+        "person_merge",
+        sa.Column("merge_id", sa.String(length=32), nullable=False),
+        sa.Column("kept", sa.String(length=32), nullable=False),
+        sa.Column("merged", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_by", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("merge_id", name=op.f("pk_person_merge")),
+    )
+    with op.batch_alter_table("person_merge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_person_merge_kept"), ["kept"], unique=False)
+        batch_op.create_index(
+            "uq_person_merge_merged",
+            ["merged"],
+            unique=True,
+            sqlite_where=sa.text("undone_at IS NULL"),
+            postgresql_where=sa.text("undone_at IS NULL"),
+        )
+
     op.create_table(
         "address",
         sa.Column("address", sa.String(length=254), nullable=False),
