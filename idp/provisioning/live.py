@@ -8,12 +8,12 @@ from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record
 from idp.errors import Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
 from idp.provisioning.applying import apply_run
-from idp.provisioning.desired import desired
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.values import Change, Entry, Target
+from idp.provisioning.wanted import wanted_entry
 from idp.store.provisioning import (
     Mark,
     clear_marks,
@@ -59,7 +59,7 @@ def _seen(provisioner: Provisioner, person_id: str) -> Seen:
 
 def _bring_true_in(provisioner: Provisioner, target: Target, seen: Seen, actor: str) -> bool:
     """Return whether what this target now has is still desired."""
-    wanted = desired(seen.subject, target.attributes)
+    wanted = wanted_entry(seen, target)
     found = target.read_one(wanted.person_id, wanted.name)
     change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
     if change is not None:

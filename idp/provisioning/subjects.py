@@ -13,6 +13,7 @@ from idp.people.settings import PeopleSettings
 from idp.people.values import Person
 from idp.provisioning.desired import Subject
 from idp.store.addresses import Addresses, addresses_among, stream_addresses
+from idp.store.held import Held, held_among, stream_held
 from idp.store.people import load_people, stream_people
 from idp.store.provisioning import marks_among, stream_marks
 
@@ -22,10 +23,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A person, and the mark on them ("" for none) as it was before the records were read."""
+    """A person, the mark on them ("" for none) as it was before the records were read, and what is held of them."""
 
     subject: Subject
     mark: str
+    held: tuple[Held, ...] = ()  # values that stay in targets although the records ask for others
 
 
 def load_subjects(connection: Connection, person_ids: Sequence[str], people: PeopleSettings, today: date) -> list[Seen]:
@@ -33,21 +35,32 @@ def load_subjects(connection: Connection, person_ids: Sequence[str], people: Peo
     # The mark first: a cause that comes between the two reads then has a later mark, which stays.
     marks = marks_among(connection, person_ids)
     addresses = addresses_among(connection, person_ids)
+    held = held_among(connection, person_ids)
     found = sorted(load_people(connection, person_ids), key=lambda person: person.person_id)
     return [
-        Seen(_subject(person, addresses.get(person.person_id, NONE), people, today), marks.get(person.person_id, ""))
+        Seen(
+            _subject(person, addresses.get(person.person_id, NONE), people, today),
+            marks.get(person.person_id, ""),
+            held.get(person.person_id, ()),
+        )
         for person in found
     ]
 
 
 def stream_subjects(connection: Connection, people: PeopleSettings, today: date) -> Iterator[Seen]:
     """Yield everybody sorted by person_id, without holding them all."""
-    with closing(stream_marks(connection)) as all_marks, closing(stream_addresses(connection)) as all_addresses:
+    with (
+        closing(stream_marks(connection)) as all_marks,
+        closing(stream_addresses(connection)) as all_addresses,
+        closing(stream_held(connection)) as all_held,
+        closing(stream_people(connection, by="person_id")) as everybody,
+    ):
         marks, addresses = _Follower(all_marks, ""), _Follower(all_addresses, NONE)
-        with closing(stream_people(connection, by="person_id")) as everybody:
-            for person in everybody:
-                mine = addresses.at(person.person_id)
-                yield Seen(_subject(person, mine, people, today), marks.at(person.person_id))
+        held: _Follower[tuple[Held, ...]] = _Follower(all_held, ())
+        for person in everybody:
+            mine = addresses.at(person.person_id)
+            subject = _subject(person, mine, people, today)
+            yield Seen(subject, marks.at(person.person_id), held.at(person.person_id))
 
 
 def _subject(person: Person, addresses: Addresses, people: PeopleSettings, today: date) -> Subject:

@@ -1,0 +1,74 @@
+"""What a target should have of a person: what the records ask for, but for values that are held against them.
+
+Values are held after an undo, and where drift is left alone on purpose (idp.store.held). A held value is in force only
+while the records still ask for what was taken back or overruled: as soon as they say something else, that flows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from idp.provisioning.desired import desired
+from idp.provisioning.subjects import Seen
+from idp.provisioning.values import Entry, Target
+from idp.store.held import Held
+
+# What an entry has besides attributes, in the words of a plan.
+NAME, SWITCH, PLACE = "(name)", "(enabled)", "(place)"
+_OPEN, _SHUT = ("true",), ("false",)
+
+
+def wanted_entry(seen: Seen, target: Target) -> Entry:
+    """Return what `target` should have of a person."""
+    asked = desired(seen.subject, target.attributes)
+    mine = [one for one in seen.held if one.target == target.kind]
+    return with_values(asked, {one.attribute: one.held for one in in_force(asked, mine)}) if mine else asked
+
+
+def in_force(asked: Entry, held: Sequence[Held]) -> list[Held]:
+    """Return those values that count: the records still ask for what they stand against.
+
+    Whether somebody may sign in and the attributes that say so belong together: where an undo holds the switch, one
+    value that the records changed ends all that this undo holds of the person. A door is never held open by half.
+    """
+    parts = parts_of(asked)
+    found: list[Held] = []
+    for run_id, group in groupby(sorted(held, key=lambda one: one.run_id), key=lambda one: one.run_id):
+        of_run = list(group)
+        true = [one for one in of_run if parts.get(one.attribute, ()) == one.ours]
+        is_whole = len(true) == len(of_run)
+        holds_switch = any(one.attribute == SWITCH for one in of_run)
+        if is_whole or not (run_id and holds_switch):
+            found += true
+    return found
+
+
+def parts_of(entry: Entry) -> Mapping[str, tuple[str, ...]]:
+    """Return everything that a target may hold of a person, as attributes; nothing stands for no value."""
+    own = {NAME: (entry.name,), SWITCH: _OPEN if entry.enabled else _SHUT, PLACE: (entry.place,)}
+    return {**own, **entry.attributes}
+
+
+def with_values(entry: Entry, values: Mapping[str, tuple[str, ...]]) -> Entry:
+    """Return `entry` with other values of some attributes.
+
+    Shape:   {"sn": ("Nowak",), "mail": (), "(enabled)": ("false",)}
+    """
+    attributes = {**entry.attributes, **{name: own for name, own in values.items() if not name.startswith("(")}}
+    return replace(
+        entry,
+        name=values.get(NAME, (entry.name,))[0],
+        enabled=values.get(SWITCH, _OPEN if entry.enabled else _SHUT) == _OPEN,
+        place=values.get(PLACE, (entry.place,))[0],
+        attributes=attributes,
+    )
+
+
+def out_of_force(seen: Seen, targets: Iterable[Target]) -> list[Held]:
+    """Return held values that the records have left behind: they may be forgotten."""
+    gone: list[Held] = []
+    for target in targets:
+        if mine := [one for one in seen.held if one.target == target.kind]:
+            true = in_force(desired(seen.subject, target.attributes), mine)
+            gone += [one for one in mine if one not in true]
+    return gone
