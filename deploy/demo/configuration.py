@@ -69,6 +69,8 @@ def write_settings(places: Places, slapd: PrivateSlapd, port: int, fees_port: in
             "letters": {"transport": "folder", "folder": places.letters.name},
             "cas": {"services_dirs": [places.services.name]},
             "portal": {"fees_url": f"http://localhost:{fees_port}"},
+            # Everybody who plays with the demo comes from this machine; whoever mistypes must not slow the others.
+            "sso.throttle": {"shared_networks": ["127.0.0.0/8", "::1/128"]},
         },
     )
     write_toml(

@@ -93,7 +93,9 @@ def warnings(settings: Settings) -> list[str]:
     if not settings.web.is_https and not settings.web.base_url.startswith(("http://127.0.0.1", "http://localhost")):
         found.append("web.base_url is plain http: cookies and passwords travel unprotected.")
     if settings.web.is_https and settings.web.trusted_proxies == 0:
-        found.append("web.trusted_proxies is 0: behind a reverse proxy every visitor seems to come from it.")
+        found.append(
+            "web.trusted_proxies is 0: behind a reverse proxy all visitors are one network, and one guesser slows all."
+        )
     if not settings.sso.throttle.enabled:
         found.append("sso.throttle.enabled is false: passwords may be guessed without limit.")
     return found

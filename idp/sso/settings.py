@@ -35,7 +35,7 @@ class ThrottleSettings(Section):
     shared_networks: Annotated[
         list[IPv4Network | IPv6Network],
         "Addresses that many people share, such as a campus behind one: failures there count by account only.",
-    ] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
+    ] = []
 
 
 class SsoSettings(Section):

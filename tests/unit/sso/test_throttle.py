@@ -86,11 +86,18 @@ def test_without_the_throttle_nobody_waits() -> None:
     [
         ("203.0.113.7", "203.0.113.7/32"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("127.0.0.1", ""),  # a proxy that is not configured, or this machine: nobody in particular
-        ("::1", ""),
+        ("127.0.0.1", "127.0.0.1/32"),
+        ("::1", "::/64"),
         ("", ""),
         ("unknown", ""),
     ],
 )
 def test_failures_are_counted_by_network(address: str, network: str) -> None:
     assert network_of(address, LIMITS) == network
+
+
+@pytest.mark.parametrize(("address", "network"), [("10.1.2.3", ""), ("fd00::7", ""), ("10.2.0.1", "10.2.0.1/32")])
+def test_a_network_that_many_people_share_counts_by_account_only(address: str, network: str) -> None:
+    limits = ThrottleSettings.model_validate({"shared_networks": ["10.1.0.0/16", "fd00::/8"]})
+
+    assert network_of(address, limits) == network
