@@ -5,7 +5,7 @@ IdpError
 ├── Refused           BadCredentials, TooManyAttempts, NotAllowed
 ├── NotFound
 ├── Conflict          AliasTaken, StaleVersion
-├── UnsafePlan        removes or changes too much; a human must agree
+├── UnsafePlan        NeedsApproval: removes or changes too much, and nobody has agreed to it
 ├── RefusedSource     a registry file that is refused as a whole
 ├── TargetError       TargetUnavailable (retry), TargetRejected (do not)
 └── ConfigError       settings, keys or databases that a person must mend
@@ -120,6 +120,12 @@ class UnsafePlan(IdpError):
     """The plan changes more than the limits allow."""
 
     code = "unsafe_plan"
+
+
+class NeedsApproval(UnsafePlan):
+    """So many people have not signed in for this very plan as it needs; the text says what is over and what to do."""
+
+    code = "needs_approval"
 
 
 class RefusedSource(IdpError):

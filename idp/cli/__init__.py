@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "letters": ("idp.cli.letters", "letters", "Letters owed and sent."),
     "plan": ("idp.cli.provisioning", "plan", "Show what would change in the targets; nothing is written to them."),
     "registry": ("idp.cli.registry", "registry", "Student records in: import, quarantine, sample."),
+    "runs": ("idp.cli.runs", "runs", "Plans and runs: list, show, export, approve."),
     "serve": ("idp.cli.serve", "serve", "Start the web server and its worker."),
     "services": ("idp.cli.services", "services", "The registered applications."),
     "setup": ("idp.cli.setup", "setup", "Make missing keys and bring the databases to this version."),

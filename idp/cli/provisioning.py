@@ -12,20 +12,23 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
+from idp.cli.plans import (
+    change_facts,
+    print_changes,
+    print_findings,
+    print_totals,
+    print_waiting,
+    run_facts,
+)
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
 from idp.provisioning.applying import Result, apply_run
-from idp.provisioning.planning import make_plan, unsafe_because
+from idp.provisioning.approval import refusal
+from idp.provisioning.planning import make_plan
 from idp.provisioning.status import Status
 from idp.provisioning.status import status as status_of
-from idp.provisioning.values import Change, Entry, Kind
 from idp.store import runs
 from idp.store.people import count_people, load_people
-from idp.store.runs import ChangeRow, FindingRow, Run
-
-RIGHT_ANYWAY = (
-    "Nothing was written. If the records are right, raise these limits for this once, for example"
-    " IDP_PROVISIONING__LIMITS__{kind}_SHARE=1 idp apply {run_id}"
-)
+from idp.store.runs import ChangeRow, Run
 
 
 @click.command()
@@ -39,15 +42,15 @@ def plan(installation: Idp, limit: int, as_json: bool) -> None:
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
-    unsafe = unsafe_because(run, installation.provisioner)
+        waits_because = refusal(connection, run, installation.settings.provisioning)
     if as_json:
-        print_json({**_run_facts(run), "unsafe": unsafe, "changes": _facts(changes), "findings": findings})
+        print_json({**run_facts(run), "changes": change_facts(changes), "findings": findings})
         return
-    _print_changes(changes, {person.person_id: person.display_name for person in people})
-    _print_findings(findings)
-    _print_totals(run, shown=len(changes))
-    if unsafe:
-        _print_unsafe(run, unsafe)
+    print_changes(changes, {person.person_id: person.display_name for person in people})
+    print_findings(findings)
+    print_totals(run, shown=len(changes))
+    if waits_because:
+        print_waiting(waits_because)
     elif run.changes:
         click.echo(f"Apply exactly this with: idp apply {run.run_id}")
 
@@ -62,20 +65,22 @@ def apply(installation: Idp, run_id: str | None, as_json: bool) -> None:
     Exit code 1 when something is left to do, was refused by a target, or was found otherwise afterwards.
     """
     run = _make_plan(installation) if run_id is None else _load(installation, run_id)
-    if (unsafe := unsafe_because(run, installation.provisioner)) and run.state != runs.APPLIED:
+    with installation.databases.identity.read() as connection:
+        waits_because = refusal(connection, run, installation.settings.provisioning)
+    if waits_because and run.state not in runs.ENDS:
         if as_json:
-            print_json({**_run_facts(run), "unsafe": unsafe})
+            print_json({**run_facts(run), "waits_because": waits_because})
         else:
-            _print_totals(run, shown=0)
-            _print_unsafe(run, unsafe)
+            print_totals(run, shown=0)
+            print_waiting(waits_because)
         sys.exit(1)
     if not as_json:
-        _print_totals(run, shown=0)
+        print_totals(run, shown=0)
     with progress("Writing", total=run.changes) as advance:
         result = apply_run(installation.provisioner, run.run_id, shell_actor(), progress=advance)
     failed = _failed(installation, result)
     if as_json:
-        print_json({**_run_facts(result.run), **_result_facts(result), "failed": _facts(failed)})
+        print_json({**run_facts(result.run), **_result_facts(result), "failed": change_facts(failed)})
     else:
         _print_result(result, failed)
     if not result.is_complete:
@@ -122,18 +127,6 @@ def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
 # --- as JSON --------------------------------------------------------------------------------------------------------
 
 
-def _run_facts(run: Run) -> dict[str, Any]:
-    return {
-        "run": run.run_id,
-        "state": run.state,
-        "created_at": run.created_at,
-        "created_by": run.created_by,
-        "digest": run.digest,
-        "targets": run.summary,
-        "total": run.changes,
-    }
-
-
 def _result_facts(result: Result) -> dict[str, Any]:
     return {
         "done": result.done,
@@ -144,71 +137,7 @@ def _result_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def _facts(rows: Sequence[ChangeRow]) -> list[dict[str, Any]]:
-    return [
-        {
-            "target": row.target,
-            "kind": row.kind,
-            "person_id": row.person_id,
-            "name": row.name,
-            "reason": row.reason,
-            "attributes": {name: {"before": before, "after": after} for name, before, after in _differences(row)},
-            "state": row.state,
-            "error": row.error,
-        }
-        for row in rows
-    ]
-
-
-def _differences(row: ChangeRow) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    before, after = (Entry.from_json(row.person_id, text) if text else None for text in (row.before, row.after))
-    return list(Change(Kind(row.kind), row.person_id, before, after, row.reason).differences())
-
-
 # --- for people -----------------------------------------------------------------------------------------------------
-
-
-def _print_changes(rows: Sequence[ChangeRow], names: Mapping[str, str]) -> None:
-    if not rows:
-        return
-    table = Table("uid", "person", "what", "attribute", "before", "after", "why", box=None, header_style="bold")
-    for row in rows:
-        who = [row.name, escape(names.get(row.person_id, "")), f"{row.target} {row.kind}"]
-        differences = _differences(row)
-        if row.kind == Kind.CREATE:
-            table.add_row(*who, f"{len(differences) - 2} attributes", "", "", row.reason)  # without name and switch
-            continue
-        reason = row.reason
-        for name, before, after in differences:
-            table.add_row(*who, name, _cell(before), _cell(after), reason)
-            who, reason = [""] * len(who), ""
-    console().print(table)
-
-
-def _cell(values: Sequence[str]) -> str:
-    text = ", ".join(values)
-    # escape: a name may hold what rich takes for a colour.
-    return escape(text if len(text) <= 60 else text[:59] + "…")
-
-
-def _print_findings(rows: Sequence[FindingRow]) -> None:
-    for row in rows:
-        console().print(f"[yellow]Look at[/] {escape(row.name or row.person_id)} in {row.target}: {row.what}.")
-
-
-def _print_totals(run: Run, shown: int) -> None:
-    for target, part in run.summary.items():
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(part.counts.items())) or "nothing to change"
-        findings = f"; {part.findings} to look at" if part.findings else ""
-        click.echo(f"{target}: {counts}{findings} ({part.population} entries of ours there)")
-    if 0 < shown < run.changes:
-        click.echo(f"Shown: {shown} of {run.changes}. More with --limit, all with --json --limit {run.changes}.")
-
-
-def _print_unsafe(run: Run, unsafe: str) -> None:
-    click.secho(f"Too many changes at once: {unsafe}.", fg="red", err=True)
-    kind = unsafe.split(":", 1)[0].split()[-1].upper()
-    click.echo(RIGHT_ANYWAY.format(kind=kind, run_id=run.run_id), err=True)
 
 
 def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:

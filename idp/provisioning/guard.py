@@ -1,40 +1,58 @@
-"""Stop a plan that changes too much before its first write: a bad feed must not hurt anybody."""
+"""Say what a plan changes too much, before its first write: a bad feed must not hurt anybody. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from idp.errors import UnsafePlan
 from idp.provisioning.values import Kind
+from idp.store.runs import Over
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many people one kind of change may touch at once: a share of all, and at least `floor`."""
+    """How many people one kind of change may touch at once in one target.
+
+    A share of the entries there; a share says nothing about a handful, so `floor` people may always be touched; and
+    however large the university is, never more than `count`.
+    """
 
     share: float
     floor: int
+    count: int | None = None  # None: the share alone counts
 
     def most(self, population: int) -> int:
         """Return the largest number that passes.
 
         Shape:   Limits(share=0.02, floor=50).most(6200) -> 124; .most(300) -> 50
+                 Limits(share=0.02, floor=50, count=500).most(100_000) -> 500
         """
-        return max(self.floor, math.floor(self.share * population))
+        # A share is written in decimals: 0.29 of 100 are 29, whatever the machine makes of 0.29 * 100.
+        by_share = max(self.floor, math.floor(self.share * population + 1e-9))
+        return by_share if self.count is None else min(self.count, by_share)
 
 
-def refuse_if_unsafe(counts: Mapping[Kind, int], population: int, limits: Limits | Mapping[Kind, Limits]) -> None:
-    """Return if a plan of so many changes may be applied to a target that holds `population` entries of ours.
+def excesses(
+    target: str, counts: Mapping[str, int], population: int, limits: Limits | Mapping[Kind, Limits]
+) -> Iterator[Over]:
+    """Yield each limit that a plan of so many changes exceeds in a target that holds `population` entries of ours.
 
-    Raises:  UnsafePlan naming every kind over its limit; a kind without a limit may not be used at all
+    A kind without a limit may not be used at all.
+
+    Shape:   {"disable": 6200}, 6200 -> Over("ldap", "disable", 6200, 6200, 124)
     """
-    over = [
-        f"{kind}: {count} of {population}, limit {most}"
-        for kind, count in counts.items()
-        if count > (most := _most(kind, population, limits)) and not _is_first_load(kind, population)
-    ]
-    if over:
-        raise UnsafePlan("; ".join(over))
+    for word, count in sorted(counts.items()):
+        kind = Kind(word)
+        most = _most(kind, population, limits)
+        if count > most and not _is_first_load(kind, population):
+            yield Over(target, kind.value, count, population, most)
+
+
+def sentence(over: Iterable[Over]) -> str:
+    """Return what is over and by how much, or "".
+
+    Shape:   "ldap disable: 6200 of 6200, limit 124"
+    """
+    return "; ".join(f"{one.target} {one.kind}: {one.count} of {one.population}, limit {one.limit}" for one in over)
 
 
 def _most(kind: Kind, population: int, limits: Limits | Mapping[Kind, Limits]) -> int:

@@ -10,39 +10,86 @@ from idp.provisioning.values import Kind
 from idp.settings import Section
 
 _SHARE = Field(ge=0, le=1)
-_FLOOR = Field(ge=0)
+_COUNT = Field(ge=0)
 
 
 class LimitSettings(Section):
-    """`[provisioning.limits]`: the most that one run may change in one target; over any of these it writes nothing."""
+    """`[provisioning.limits]`: the most that one run may change in one target; over any of these it waits for approval.
+
+    The share counts from the floor on: so many people may always be touched. The count holds whatever the share says.
+    """
 
     create_share: Annotated[float, "Part of our entries that may be added at once; a first load is free.", _SHARE] = 0.5
-    create_floor: Annotated[int, "So many may always be added.", _FLOOR] = 500
+    create_floor: Annotated[int, "So many may always be added.", _COUNT] = 500
+    create_count: Annotated[int, "Never more may be added at once.", _COUNT] = 5000
     update_share: Annotated[float, "Part of our entries whose attributes may change at once.", _SHARE] = 0.1
-    update_floor: Annotated[int, "So many may always change.", _FLOOR] = 100
+    update_floor: Annotated[int, "So many may always change.", _COUNT] = 100
+    update_count: Annotated[int, "Never more may change at once.", _COUNT] = 5000
     rename_share: Annotated[float, "Part of our entries that may be renamed at once.", _SHARE] = 0.01
-    rename_floor: Annotated[int, "So many may always be renamed.", _FLOOR] = 10
+    rename_floor: Annotated[int, "So many may always be renamed.", _COUNT] = 10
+    rename_count: Annotated[int, "Never more may be renamed at once.", _COUNT] = 500
     disable_share: Annotated[float, "Part of our entries that may be shut at once.", _SHARE] = 0.02
-    disable_floor: Annotated[int, "So many may always be shut.", _FLOOR] = 50
+    disable_floor: Annotated[int, "So many may always be shut.", _COUNT] = 50
+    disable_count: Annotated[int, "Never more may be shut at once.", _COUNT] = 1000
     enable_share: Annotated[float, "Part of our entries that may be opened again at once.", _SHARE] = 0.02
-    enable_floor: Annotated[int, "So many may always be opened again.", _FLOOR] = 50
+    enable_floor: Annotated[int, "So many may always be opened again.", _COUNT] = 50
+    enable_count: Annotated[int, "Never more may be opened again at once.", _COUNT] = 1000
     move_share: Annotated[float, "Part of our entries that may be moved within the target at once.", _SHARE] = 0.01
-    move_floor: Annotated[int, "So many may always be moved.", _FLOOR] = 10
+    move_floor: Annotated[int, "So many may always be moved.", _COUNT] = 10
+    move_count: Annotated[int, "Never more may be moved at once.", _COUNT] = 500
     remove_share: Annotated[float, "Part of our entries that may be removed at once.", _SHARE] = 0.0
-    remove_floor: Annotated[int, "So many may always be removed.", _FLOOR] = 0
+    remove_floor: Annotated[int, "So many may always be removed.", _COUNT] = 0
+    remove_count: Annotated[int, "Never more may be removed at once.", _COUNT] = 0
 
     def by_kind(self) -> Mapping[Kind, Limits]:
         """Return the limits as the guard takes them."""
-        return {kind: Limits(getattr(self, f"{kind}_share"), getattr(self, f"{kind}_floor")) for kind in Kind}
+        return {
+            kind: Limits(getattr(self, f"{kind}_share"), getattr(self, f"{kind}_floor"), getattr(self, f"{kind}_count"))
+            for kind in Kind
+        }
+
+
+class TargetSettings(Section):
+    """What every `[targets.…]` has."""
+
+    per_second: Annotated[float, "Most writes a second over all workers; 0: as fast as it goes.", Field(ge=0)] = 0.0
 
 
 class ProvisioningSettings(Section):
     """`[provisioning]`: in what portions targets are written, and what the worker does by itself."""
 
     limits: Annotated[LimitSettings, "Most changes of each kind in one run."] = LimitSettings()
+    target_limits: Annotated[
+        dict[str, LimitSettings], "Other limits for a target of this kind; what is not named here stays as in `limits`."
+    ] = {}
+    approvals: Annotated[int, "People who must approve a plan that is over a limit.", Field(ge=1, le=9)] = 1
+    removal_approvals: Annotated[
+        int, "People who must approve a plan that removes more than the limits allow.", Field(ge=1, le=9)
+    ] = 2
+    own_run_may_approve: Annotated[
+        bool, "Whoever started a run may be one of those who approve it; with removals, whoever has the same terminal."
+    ] = False
     batch: Annotated[int, "Changes written to a target between two commits of the journal.", Field(ge=1, le=5000)] = 500
     sweep_people: Annotated[
         int, "People changed by an import that the worker brings true by itself; more of them wait for `idp apply`."
     ] = 200
+    canary: Annotated[
+        int, "People of a run who are written and checked before all others; 0: nobody. A run of no more has none."
+    ] = 20
+    tries: Annotated[int, "So often a target may refuse a person in a row before we give up on them.", Field(ge=1)] = 8
+    target_retry_s: Annotated[float, "Seconds that a target is left alone after a failure; doubled each time."] = 0.5
+    target_retry_most_s: Annotated[float, "Longest that a failing target is left alone.", Field(gt=0)] = 20.0
+    target_patience_s: Annotated[
+        float, "Seconds that a run waits in its place for a failing target before it goes on with the others."
+    ] = 5.0
+    keep_runs_days: Annotated[
+        int, "Days that runs and their changes are kept; one that is gone can no longer be undone.", Field(ge=1)
+    ] = 400
     retry_s: Annotated[float, "Seconds until a failed person is tried again; doubled each time.", Field(gt=0)] = 5.0
     retry_most_s: Annotated[float, "Longest wait between two tries of one person.", Field(gt=0)] = 900.0
+
+    def limits_of(self, target: str) -> Mapping[Kind, Limits]:
+        """Return the limits of one target, as the guard takes them."""
+        own = self.target_limits.get(target)
+        changed = own.model_dump(exclude_unset=True) if own else {}
+        return self.limits.model_copy(update=changed).by_kind()

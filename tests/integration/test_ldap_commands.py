@@ -106,13 +106,16 @@ def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
         change_status(databases, student.person_id, "suspended")
 
     refused = terminal.result("apply")
+    plan = terminal.json("plan")
+    monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_SHARE", "1")
+    again = terminal.result("apply", plan["run"])
 
     assert refused.exit_code == 1
     assert "ldap disable: 2 of 2, limit 1" in refused.stderr
-    assert "IDP_PROVISIONING__LIMITS__DISABLE_SHARE=1 idp apply" in refused.stderr
-    assert terminal.json("plan")["unsafe"] == "ldap disable: 2 of 2, limit 1"
-    monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_SHARE", "1")
-    assert terminal.json("apply")["done"] == 2
+    assert (plan["state"], plan["unsafe"]) == ("waiting", "ldap disable: 2 of 2, limit 1")
+    assert again.exit_code == 1  # it was over the limits that held when it was made
+    assert f"idp runs approve {plan['run']} --as" in again.stderr
+    assert terminal.json("status")["targets"]["ldap"]["entries"] == 2
 
 
 def test_a_plan_whose_world_moved_is_refused(terminal: Terminal, databases: Databases, keys: Keys) -> None:

@@ -10,6 +10,7 @@ class Counts:
     seed: int
     examples: int  # of each hypothesis property
     store_examples: int  # of a property that writes to a database at each try
+    plans: int  # random plans around the limits
     racers: int  # threads or processes that fight for one thing
     races: int  # how often they do
     tickets: int  # that several processes validate at the same moment
@@ -17,7 +18,17 @@ class Counts:
     people: int  # in the larger sample exports
 
 
-TEST = Counts(seed=2026, examples=60, store_examples=15, racers=4, races=20, tickets=100, kills=2, people=300)
+TEST = Counts(
+    seed=2026, examples=60, store_examples=15, plans=300, racers=4, races=20, tickets=100, kills=2, people=300
+)
 CAMPAIGN = Counts(
-    seed=0, examples=5_000, store_examples=500, racers=8, races=1_000, tickets=10_000, kills=40, people=20_000
+    seed=0,
+    examples=5_000,
+    store_examples=500,
+    plans=10_000,
+    racers=8,
+    races=1_000,
+    tickets=10_000,
+    kills=40,
+    people=20_000,
 )

@@ -26,7 +26,7 @@ from tests.support.students import SEEN, Student, add_student
 
 ZONE = ZoneInfo("Europe/Warsaw")
 # For tests of anything but the limits: whatever is planned may be done.
-NO_LIMITS = LimitSettings(**{name: 1_000_000 for name in LimitSettings.model_fields if name.endswith("_floor")})
+NO_LIMITS = LimitSettings(**{name: 1_000_000 for name in LimitSettings.model_fields if not name.endswith("_share")})
 WRITTEN = ("cn", "sn", "givenName", "displayName", "mail", "mailLocalAddress", "idpAlbum", "idpStatus", "idpOwner")
 
 

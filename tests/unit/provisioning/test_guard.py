@@ -1,66 +1,109 @@
 """The limits of a plan."""
 
+from collections.abc import Mapping
+from fractions import Fraction
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idp.errors import UnsafePlan
-from idp.provisioning.guard import Limits, refuse_if_unsafe
-from idp.provisioning.settings import LimitSettings
+from idp.provisioning.guard import Limits, excesses, sentence
+from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.values import Kind
+from idp.store.runs import Over
+from tests.support.counts import Counts
 
-COUNTS = st.dictionaries(st.sampled_from(Kind), st.integers(0, 10_000))
+SHARES = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+NUMBERS = st.integers(0, 300)
+LIMITS = st.builds(Limits, SHARES, NUMBERS, st.none() | NUMBERS)
 
 
-def test_a_feed_that_suspends_everyone_is_refused() -> None:
-    with pytest.raises(UnsafePlan, match="disable: 6200 of 6200, limit 124"):
-        refuse_if_unsafe({Kind.DISABLE: 6200}, population=6200, limits=Limits(share=0.02, floor=50))
+def over(counts: Mapping[Kind, int], population: int, limits: Limits | Mapping[Kind, Limits]) -> str:
+    """Return the sentence about what is over."""
+    return sentence(excesses("ldap", {kind.value: count for kind, count in counts.items()}, population, limits))
+
+
+def test_a_feed_that_suspends_everyone_is_over_the_limit() -> None:
+    (found,) = excesses("ldap", {"disable": 6200}, 6200, Limits(share=0.02, floor=50))
+
+    assert found == Over("ldap", "disable", count=6200, population=6200, limit=124)
+    assert sentence([found]) == "ldap disable: 6200 of 6200, limit 124"
 
 
 def test_the_share_counts_only_above_the_floor() -> None:
     limits = Limits(share=0.02, floor=50)
 
-    refuse_if_unsafe({Kind.DISABLE: 50}, population=60, limits=limits)
-    with pytest.raises(UnsafePlan):
-        refuse_if_unsafe({Kind.DISABLE: 51}, population=60, limits=limits)
+    assert over({Kind.DISABLE: 50}, 60, limits) == ""
+    assert over({Kind.DISABLE: 51}, 60, limits) == "ldap disable: 51 of 60, limit 50"
+
+
+def test_the_count_holds_however_large_the_university_is() -> None:
+    limits = Limits(share=0.02, floor=50, count=1000)
+
+    assert over({Kind.DISABLE: 1000}, 1_000_000, limits) == ""
+    assert over({Kind.DISABLE: 1001}, 1_000_000, limits) == "ldap disable: 1001 of 1000000, limit 1000"
+    assert Limits(share=0, floor=50, count=7).most(1_000_000) == 7
+
+
+@pytest.mark.parametrize(("share", "population", "most"), [(0.29, 100, 29), (0.07, 100, 7), (0.02, 6200, 124)])
+def test_a_share_means_what_it_says_in_decimals(share: float, population: int, most: int) -> None:
+    assert Limits(share, floor=0).most(population) == most
 
 
 def test_each_kind_has_its_own_limit_and_all_that_are_over_are_named() -> None:
     limits = {Kind.UPDATE: Limits(0, 10), Kind.DISABLE: Limits(0, 5), Kind.ENABLE: Limits(0, 5)}
 
-    with pytest.raises(UnsafePlan) as refused:
-        refuse_if_unsafe({Kind.UPDATE: 11, Kind.DISABLE: 6, Kind.ENABLE: 5}, population=100, limits=limits)
-    assert str(refused.value) == "update: 11 of 100, limit 10; disable: 6 of 100, limit 5"
+    assert over({Kind.UPDATE: 11, Kind.DISABLE: 6, Kind.ENABLE: 5}, 100, limits) == (
+        "ldap disable: 6 of 100, limit 5; ldap update: 11 of 100, limit 10"
+    )
 
 
 def test_a_first_load_is_free() -> None:
-    refuse_if_unsafe({Kind.CREATE: 1_000_000}, population=0, limits=Limits(0, 0))
-    with pytest.raises(UnsafePlan):
-        refuse_if_unsafe({Kind.CREATE: 1}, population=1, limits=Limits(0, 0))
+    assert over({Kind.CREATE: 1_000_000}, 0, Limits(0, 0, count=0)) == ""
+    assert over({Kind.CREATE: 1}, 1, Limits(0, 0)) == "ldap create: 1 of 1, limit 0"
+
+
+def test_only_entries_that_are_made_are_free_in_an_empty_target() -> None:
+    assert over({Kind.CREATE: 1000, Kind.DISABLE: 1}, 0, Limits(0, 0)) == "ldap disable: 1 of 0, limit 0"
 
 
 def test_a_kind_without_a_limit_is_not_to_be_used() -> None:
-    with pytest.raises(UnsafePlan, match="move: 1 of 10, limit 0"):
-        refuse_if_unsafe({Kind.MOVE: 1}, population=10, limits={Kind.UPDATE: Limits(1, 100)})
+    assert over({Kind.MOVE: 1}, 10, {Kind.UPDATE: Limits(1, 100)}) == "ldap move: 1 of 10, limit 0"
 
 
 def test_by_default_nothing_is_removed() -> None:
-    with pytest.raises(UnsafePlan):
-        refuse_if_unsafe({Kind.REMOVE: 1}, population=1_000_000, limits=LimitSettings().by_kind())
+    assert over({Kind.REMOVE: 1}, 1_000_000, LimitSettings().by_kind()) == "ldap remove: 1 of 1000000, limit 0"
 
 
-@given(counts=COUNTS, population=st.integers(0, 10_000), share=st.floats(0, 1), floor=st.integers(0, 200))
-def test_none_over_a_limit_passes_and_none_under_it_is_stopped(
-    counts: dict[Kind, int], population: int, share: float, floor: int
-) -> None:
-    limits = Limits(share, floor)
-    over = [
-        kind
-        for kind, count in counts.items()
-        if count > max(floor, int(share * population)) and not (kind is Kind.CREATE and population == 0)
-    ]
-    if over:
-        with pytest.raises(UnsafePlan):
-            refuse_if_unsafe(counts, population, limits)
-    else:
-        refuse_if_unsafe(counts, population, limits)
+def test_a_target_may_have_other_limits_and_keeps_the_rest() -> None:
+    provisioning = ProvisioningSettings(
+        limits=LimitSettings(update_floor=7), target_limits={"keycloak": LimitSettings(disable_floor=3)}
+    )
+    of_keycloak, of_ldap = provisioning.limits_of("keycloak"), provisioning.limits_of("ldap")
+
+    assert (of_keycloak[Kind.DISABLE].floor, of_ldap[Kind.DISABLE].floor) == (3, 50)
+    assert (of_keycloak[Kind.UPDATE].floor, of_ldap[Kind.UPDATE].floor) == (7, 7)
+
+
+def test_none_over_a_limit_passes_and_none_under_it_is_stopped(counts: Counts) -> None:
+    limits_of_kinds = st.fixed_dictionaries(dict.fromkeys(Kind, LIMITS))
+    changes_of_kinds = st.dictionaries(st.sampled_from([kind.value for kind in Kind]), NUMBERS)
+
+    @settings(max_examples=counts.plans)
+    @given(changes_of_kinds, NUMBERS, limits_of_kinds)
+    def check(changes: dict[str, int], population: int, limits: dict[Kind, Limits]) -> None:
+        expected = {
+            kind
+            for kind, count in changes.items()
+            if not (kind == Kind.CREATE and population == 0) and not is_allowed(count, population, limits[Kind(kind)])
+        }
+        assert {one.kind for one in excesses("ldap", changes, population, limits)} == expected
+
+    check()
+
+
+def is_allowed(count: int, population: int, limits: Limits) -> bool:
+    """The rule in other words: within the count, and few, or a small part."""
+    if limits.count is not None and count > limits.count:
+        return False
+    return count <= limits.floor or count <= Fraction(str(limits.share)) * population

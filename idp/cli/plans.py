@@ -1,0 +1,98 @@
+"""How commands show a plan: as JSON, and as a table for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from idp.cli.support import console
+from idp.provisioning.guard import sentence
+from idp.provisioning.values import Change, Entry, Kind
+from idp.store.runs import ChangeRow, FindingRow, Run
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """Return what JSON output says about a plan as a whole."""
+    return {
+        "run": run.run_id,
+        "state": run.state,
+        "created_at": run.created_at,
+        "created_by": run.created_by,
+        "digest": run.digest,
+        "targets": run.summary,
+        "total": run.changes,
+        "unsafe": sentence(run.over),
+    }
+
+
+def change_facts(rows: Sequence[ChangeRow]) -> list[dict[str, Any]]:
+    """Return what JSON output says about changes."""
+    return [
+        {
+            "target": row.target,
+            "kind": row.kind,
+            "person_id": row.person_id,
+            "name": row.name,
+            "reason": row.reason,
+            "attributes": {name: {"before": before, "after": after} for name, before, after in differences_of(row)},
+            "state": row.state,
+            "error": row.error,
+        }
+        for row in rows
+    ]
+
+
+def differences_of(row: ChangeRow) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Return (attribute, before, after) of everything that a change changes."""
+    before, after = (Entry.from_json(row.person_id, text) if text else None for text in (row.before, row.after))
+    return list(Change(Kind(row.kind), row.person_id, before, after, row.reason).differences())
+
+
+# --- for people -----------------------------------------------------------------------------------------------------
+
+
+def print_changes(rows: Sequence[ChangeRow], names: Mapping[str, str]) -> None:
+    """Print changes attribute by attribute; `names` says what people are called."""
+    if not rows:
+        return
+    table = Table("uid", "person", "what", "attribute", "before", "after", "why", box=None, header_style="bold")
+    for row in rows:
+        who = [row.name, escape(names.get(row.person_id, "")), f"{row.target} {row.kind}"]
+        differences = differences_of(row)
+        if row.kind == Kind.CREATE:
+            table.add_row(*who, f"{len(differences) - 2} attributes", "", "", row.reason)  # without name and switch
+            continue
+        reason = row.reason
+        for name, before, after in differences:
+            table.add_row(*who, name, _cell(before), _cell(after), reason)
+            who, reason = [""] * len(who), ""
+    console().print(table)
+
+
+def _cell(values: Sequence[str]) -> str:
+    text = ", ".join(values)
+    # escape: a name may hold what rich takes for a colour.
+    return escape(text if len(text) <= 60 else text[:59] + "…")
+
+
+def print_findings(rows: Sequence[FindingRow]) -> None:
+    """Print what somebody has to look at."""
+    for row in rows:
+        console().print(f"[yellow]Look at[/] {escape(row.name or row.person_id)} in {row.target}: {row.what}.")
+
+
+def print_totals(run: Run, shown: int) -> None:
+    """Print how many changes of which kind a plan has; `shown`: how many stand above."""
+    for target, part in run.summary.items():
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(part.counts.items())) or "nothing to change"
+        findings = f"; {part.findings} to look at" if part.findings else ""
+        click.echo(f"{target}: {counts}{findings} ({part.population} entries of ours there)")
+    if 0 < shown < run.changes:
+        click.echo(f"Shown: {shown} of {run.changes}. More with --limit, all with --json --limit {run.changes}.")
+
+
+def print_waiting(waits_because: str) -> None:
+    """Print why a plan waits, and what to type, on standard error."""
+    click.secho(f"Too many changes at once: {waits_because}", fg="red", err=True)

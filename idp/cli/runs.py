@@ -1,0 +1,215 @@
+"""`idp runs`: what was planned and applied, plan by plan, and the approval of those that are over the limits."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import IO
+from zoneinfo import ZoneInfo
+
+import click
+from rich.table import Table
+
+from idp.app.installation import Idp
+from idp.audit.events import shell_actor
+from idp.cli.plans import (
+    change_facts,
+    differences_of,
+    print_changes,
+    print_findings,
+    print_totals,
+    print_waiting,
+    run_facts,
+)
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
+from idp.provisioning.guard import sentence
+from idp.sso.sessions import Browser
+from idp.store import runs as store
+from idp.store.people import load_people
+from idp.store.runs import ChangeRow, Run
+
+
+@click.group()
+def runs() -> None:
+    """Plans and what became of them; approval of those that are over the limits."""
+
+
+@runs.command(name="list")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many, the newest first.")
+@json_option
+@pass_idp
+def list_all(installation: Idp, limit: int, as_json: bool) -> None:
+    """Show the last plans and runs, the newest first."""
+    with installation.databases.identity.read() as connection:
+        found = store.last_runs(connection, limit)
+    if as_json:
+        print_json([run_facts(run) for run in found])
+        return
+    table = Table("run", "kind", "state", "made", "by", "changes", "over the limits", box=None, header_style="bold")
+    for run in found:
+        made = _when(run.created_at, installation)
+        add_row(table, run.run_id, run.kind, run.state, made, run.created_by, f"{run.changes:,}", sentence(run.over))
+    console().print(table if found else "There is no plan yet. Make one with: idp plan")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many people to show.")
+@json_option
+@pass_idp
+def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
+    """Show one plan: what it changes, what is over the limits, who approved it, what became of it."""
+    run = _load(installation, run_id)
+    with installation.databases.identity.read() as connection:
+        changes = store.changes_of(connection, run_id, limit=limit)
+        findings = store.findings_of(connection, run_id, limit=limit)
+        people = load_people(connection, [row.person_id for row in changes])
+        became = store.count_changes(connection, run_id)
+        progress = progress_of(connection, run, installation.settings.provisioning)
+        waits_because = "" if run.state in store.ENDS else refusal(connection, run, installation.settings.provisioning)
+    if as_json:
+        facts = {"over": run.over, "approvals": progress.given, "approvals_needed": progress.needed, "became": became}
+        print_json({**run_facts(run), **facts, "changes": change_facts(changes), "findings": findings})
+        return
+    print_changes(changes, {person.person_id: person.display_name for person in people})
+    print_findings(findings)
+    print_totals(run, shown=len(changes))
+    _print_facts(installation, run, became, progress)
+    if waits_because:
+        print_waiting(waits_because)
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@click.argument("file", type=click.Path(allow_dash=True), default="-")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@pass_idp
+def export(installation: Idp, run_id: str, file: str, form: str) -> None:
+    """Write a whole plan to FILE (- for the terminal).
+
+    jsonl: a line about the plan with its digest, then a line for each change. csv: a row for each attribute that
+    changes, for people. Plans hold personal data: keep the file as you keep the directory.
+    """
+    run = _load(installation, run_id)
+    with click.open_file(file, "w", encoding="utf-8", lazy=False) as out:
+        if form == "jsonl":
+            _export_lines(installation, run, out)
+        else:
+            _export_table(installation, run, out)
+
+
+@runs.command(name="approve")
+@click.argument("run_id", metavar="RUN")
+@click.option("--as", "name", required=True, help="Your own sign-in name: what you type at eStudent.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
+@json_option
+@pass_idp
+def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool, as_json: bool) -> None:
+    """Say that a plan over the limits is right, and sign in for it.
+
+    You approve exactly the plan that is shown. Operators and administrators may; a plan that removes entries needs two
+    people, neither of them the one who started it.
+    """
+    run = _load(installation, run_id)
+    if not as_json:
+        print_totals(run, shown=0)
+        click.echo(f"Over the limits: {sentence(run.over) or 'nothing'}")
+        click.echo(f"Digest: {run.digest}")
+    approver = _signed_in(installation, name, password_stdin)
+    settings = installation.settings.provisioning
+    progress = approve(installation.databases, settings, run_id, run.digest, approver, installation.clock)
+    if as_json:
+        print_json({"run": run_id, "digest": run.digest, "approvals": progress.given, "missing": progress.missing})
+        return
+    if progress.missing:
+        click.echo(f"Approved. {progress.missing} more must approve it: idp runs approve {run_id} --as NAME")
+    else:
+        click.secho(f"Approved. A worker carries it out; without one: idp apply {run_id}", fg="green")
+
+
+def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
+    """Return who has just proved who they are, by the same check as every sign-in, throttle included."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt(f"Password of {name}", hide_input=True, err=True)
+    # Nobody solves a CAPTCHA at a terminal; whoever guesses there still waits longer with each failure.
+    account = installation.door.check_password(name, password, Browser(name="idp runs approve"), is_person=True)
+    return Approver(account.account_id, account.display_name, account.role, ("password",), shell_actor())
+
+
+def _load(installation: Idp, run_id: str) -> Run:
+    with installation.databases.identity.read() as connection:
+        run = store.load_run(connection, run_id)
+    if run is None:
+        raise click.UsageError(f"There is no plan {run_id}.")
+    return run
+
+
+def _changes(installation: Idp, run: Run) -> Iterator[ChangeRow]:
+    last = -1
+    while True:
+        with installation.databases.identity.read() as connection:
+            rows = store.changes_of(connection, run.run_id, after=last)
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1].number
+
+
+# --- export ---------------------------------------------------------------------------------------------------------
+
+
+def _export_lines(installation: Idp, run: Run, out: IO[str]) -> None:
+    targets = {kind: asdict(part) for kind, part in run.summary.items()}
+    facts = {**run_facts(run), "targets": targets, "over": [asdict(one) for one in run.over]}
+    out.write(json.dumps(facts, default=str, ensure_ascii=False) + "\n")
+    for row in _changes(installation, run):
+        (change,) = change_facts([row])
+        out.write(json.dumps({"number": row.number, **change}, ensure_ascii=False) + "\n")
+
+
+def _export_table(installation: Idp, run: Run, out: IO[str]) -> None:
+    writer = csv.writer(out, delimiter=";", lineterminator="\n")
+    writer.writerow(
+        ["number", "target", "kind", "name", "person_id", "attribute", "before", "after", "reason", "state"]
+    )
+    for row in _changes(installation, run):
+        for attribute, before, after in differences_of(row):
+            values = ("|".join(before), "|".join(after))
+            cells = [row.target, row.kind, row.name, row.person_id, attribute, *values, row.reason, row.state]
+            writer.writerow([row.number, *map(_cell, cells)])
+
+
+def _cell(text: str) -> str:
+    """A spreadsheet takes what begins so for a formula, and values come from other systems."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+
+
+# --- for people -----------------------------------------------------------------------------------------------------
+
+
+def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: Progress) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    add_row(table, "state", f"{run.state}{f': {run.error}' if run.error else ''}")
+    add_row(table, "made", f"{_when(run.created_at, installation)} by {run.created_by}")
+    add_row(table, "digest", run.digest)
+    if run.over:
+        add_row(table, "over", sentence(run.over))
+        given = ", ".join(f"{one.name} ({_when(one.approved_at, installation)})" for one in progress.given) or "nobody"
+        needed = needed_approvals(run, installation.settings.provisioning)
+        add_row(table, "approved by", f"{given}; {needed} needed")
+    if run.started_at is not None:
+        add_row(table, "started", _when(run.started_at, installation))
+        add_row(table, "changes", ", ".join(f"{count} {state}" for state, count in sorted(became.items())))
+    console().print(table)
+
+
+def _when(at: datetime, installation: Idp) -> str:
+    zone = ZoneInfo(installation.settings.university.time_zone)
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,138 @@
+"""What a plan over the limits needs: people who sign in for it and say that exactly this is right."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from idp.audit import words
+from idp.audit.events import Event, record
+from idp.clock import Clock
+from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound
+from idp.provisioning.guard import sentence
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.values import Kind
+from idp.store import runs
+from idp.store.approvals import Approval, add_approval, approvals_of
+from idp.store.base import Databases
+from idp.store.runs import Run
+
+ROLES = ("operator", "administrator")  # who may approve
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Somebody who has just proved who they are, for this one approval."""
+
+    account_id: str
+    name: str
+    role: str
+    factors: tuple[str, ...]  # with what: ("password",)
+    shell: str = ""  # whose terminal it was: "shell:<login name>"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the approval of a plan is."""
+
+    needed: int
+    given: tuple[Approval, ...]
+
+    @property
+    def missing(self) -> int:
+        """How many more people are needed."""
+        return max(0, self.needed - len(self.given))
+
+
+def needed_approvals(run: Run, settings: ProvisioningSettings) -> int:
+    """Return how many people must approve a plan: none within the limits, more where entries are removed."""
+    if not run.over:
+        return 0
+    return settings.removal_approvals if _removes(run) else settings.approvals
+
+
+def progress_of(connection: Connection, run: Run, settings: ProvisioningSettings) -> Progress:
+    """Return who approved exactly this plan, and how many are needed."""
+    return Progress(needed_approvals(run, settings), tuple(approvals_of(connection, run.run_id, run.digest)))
+
+
+def approve(
+    databases: Databases, settings: ProvisioningSettings, run_id: str, digest: str, approver: Approver, clock: Clock
+) -> Progress:
+    """Keep a person's word for a plan, and return how far its approval is then.
+
+    Shape:   digest: of the plan that the person was shown
+    Raises:  NotFound; Conflict when the plan is not waiting, is another one by now, or this person has approved it;
+             NotAllowed when this person may not
+    Effect:  run.approved; with the last word that was needed the run is to be carried out by whoever comes first
+    """
+    now = clock.now()
+    with databases.identity.write() as connection:
+        run = runs.load_run(connection, run_id)
+        if run is None:
+            raise NotFound(f"there is no plan {run_id}")
+        if run.state != runs.WAITING:
+            raise Conflict(f"run {run_id} is {run.state} and waits for nobody's approval")
+        if run.digest != digest:
+            raise Conflict("this is not the plan that you were shown: look at it again")
+        if reason := why_not(run, approver, settings):
+            raise NotAllowed(reason)
+        factors = "+".join(approver.factors)
+        new = Approval(run_id, approver.account_id, digest, approver.name, factors, approver.shell, now)
+        if not add_approval(connection, new):
+            raise Conflict(f"{approver.name} has approved this run already")
+        progress = progress_of(connection, run, settings)
+        data = {"digest": digest, "factors": factors, "shell": approver.shell, "missing": progress.missing}
+        event = Event(words.RUN_APPROVED, subject=run_id, actor=approver.account_id, data=data)
+        record(connection, now.timestamp(), event)
+        if progress.missing == 0:
+            runs.move(connection, run_id, (runs.WAITING,), runs.APPROVED, asked_by=approver.account_id, due_at=None)
+    return progress
+
+
+def why_not(run: Run, approver: Approver, settings: ProvisioningSettings) -> str:
+    """Return why this person may not approve this plan, or ""."""
+    if approver.role not in ROLES:
+        return (
+            f"{approver.name} is {approver.role or 'no member of staff'}; plans are approved by {' or '.join(ROLES)}s"
+        )
+    if settings.own_run_may_approve:
+        return ""
+    if run.created_by == approver.account_id:
+        return f"{approver.name} started this run; somebody else must approve it"
+    # A terminal belongs to whoever logged in on the machine, and says who started the run as well as we can know.
+    if _removes(run) and approver.shell and run.created_by == approver.shell:
+        return (
+            f"this run removes entries and was started by {run.created_by}, whose terminal this is:"
+            " whoever starts a run with removals does not approve it"
+        )
+    return ""
+
+
+def refuse_unless_approved(connection: Connection, run: Run, settings: ProvisioningSettings) -> None:
+    """Return if a plan is within the limits that held when it was made, or was approved as it is.
+
+    Raises:  NeedsApproval, which says what is over, by how much, and what to type
+    """
+    if progress_of(connection, run, settings).missing:
+        raise NeedsApproval(refusal(connection, run, settings))
+
+
+def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) -> str:
+    """Return why a plan waits, how many people's approval it needs, and the command for it; "" when it need not wait.
+
+    Shape:   "ldap disable: 6200 of 6200, limit 124. Nothing was written. …: idp runs approve RUN --as YOUR-NAME"
+    """
+    progress = progress_of(connection, run, settings)
+    if not progress.missing:
+        return ""
+    people = "one person" if progress.needed == 1 else f"{progress.needed} people"
+    given = ", ".join(approval.name for approval in progress.given)
+    so_far = f" ({given} did)" if given else ""
+    return (
+        f"{sentence(run.over)}. Nothing was written. Look at it with `idp runs show {run.run_id}`; if it is right,"
+        f" {people} must approve exactly this plan{so_far}: idp runs approve {run.run_id} --as YOUR-NAME"
+    )
+
+
+def _removes(run: Run) -> bool:
+    return any(one.kind == Kind.REMOVE for one in run.over)
