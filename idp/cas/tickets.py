@@ -27,7 +27,7 @@ from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
 from idp.sso.tokens import long_token, short_token
 from idp.store import sessions as store
-from idp.store.accounts import facts_of
+from idp.store.accounts import Facts, add_enrolments, facts_of
 from idp.store.keys import Keys
 from idp.store.raw import Raw, RawStore
 from idp.store.sessions import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
@@ -98,7 +98,8 @@ class TicketDesk:
         if service.principal in (Principal.UID, Principal.PAIRWISE):
             return True
         with self.raw_store.lend() as raw:
-            return self._answer(raw, service, account_id, ()) is not None
+            facts = facts_of(raw, account_id, with_enrolments=False)
+        return facts is not None and self._answer(service, facts, ()) is not None
 
     def issue(self, session: LiveSession, service: Service, service_url: str, *, from_new_login: bool) -> str:
         """Return a new service ticket for this session at this service. Effect: ticket.issued"""
@@ -160,14 +161,15 @@ class TicketDesk:
         if refusal is not None:
             return refusal
         assert taken is not None
-        assert taken.account_id is not None
+        assert taken.facts is not None
         service = self.registered.current().by_id.get(taken.service_id)
         if service is None:
             return Failure(Code.INVALID_SERVICE, "The service is no longer registered.")
         if question.pgt_url and (refusal := _refuse_callback(service, question.pgt_url)):
             return refusal
         names = service.attributes if question.wants_attributes else ()
-        answer = self._answer(raw, service, taken.account_id, names)
+        facts = add_enrolments(raw, taken.facts) if needs_enrolments(names) else taken.facts
+        answer = self._answer(service, facts, names)
         if answer is None:
             return Failure(Code.INTERNAL_ERROR, "This person has no name of the kind that the service asked for.")
         about = {}
@@ -176,19 +178,17 @@ class TicketDesk:
                 taken.signed_in_at, remembered=taken.remembered, from_new_login=taken.from_new_login
             )
         success = Success(answer.user, about | dict(answer.attributes), proxies=taken.proxies)
-        return _Good(taken, taken.account_id, service, success)
+        return _Good(taken, taken.facts.account_id, service, success)
 
     def would_tell(self, service: Service, account_id: str) -> Success | None:
         """Return what a service would learn about a person, the sign-in itself aside; None when they have no name."""
         with self.raw_store.lend() as raw:
-            return self._answer(raw, service, account_id, service.attributes)
+            facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(service.attributes))
+        return None if facts is None else self._answer(service, facts, service.attributes)
 
-    def _answer(self, raw: Raw, service: Service, account_id: str, names: tuple[str, ...]) -> Success | None:
-        facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(names))
-        if facts is None:
-            return None
+    def _answer(self, service: Service, facts: Facts, names: tuple[str, ...]) -> Success | None:
         subject = Subject(facts, self.people, local_date(self.clock.now(), self.zone))
-        user = principal_of(service.principal, subject, lambda: self._pairwise(service, account_id))
+        user = principal_of(service.principal, subject, lambda: self._pairwise(service, facts.account_id))
         return None if user is None else Success(user, released(names, subject))
 
     def _pairwise(self, service: Service, account_id: str) -> str:

@@ -1,16 +1,17 @@
 """Accounts, the right to sign in: found by what a person types, closed and opened, read for what applications learn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy import Row as SqlRow
 
 from idp.people.values import Album, Enrolment, Status, album_number
 from idp.store.people import account, address, person
-from idp.store.raw import Raw, one
+from idp.store.raw import Raw, Row, one
 
 
 class Key(StrEnum):
@@ -103,7 +104,7 @@ def raise_epoch(connection: Connection, account_id: str) -> None:
     connection.execute(update(account).where(account.c.account_id == account_id).values(epoch=account.c.epoch + 1))
 
 
-def _account(row: Row[*tuple[Any, ...]]) -> Account:
+def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:
     return Account(
         account_id=row.account_id,
         kind=row.kind,
@@ -137,23 +138,28 @@ class Facts:
     surname: str  # with its prefix
     mail: str  # the student's primary address, once chosen
     alias: str
-    enrolments: tuple[Enrolment, ...]
+    enrolments: tuple[Enrolment, ...] = ()
+
+
+FACTS = """a.kind, a.uid, a.role, a.display_name, a.mail, a.language, p.album,
+ p.given_name, p.surname_prefix, p.surname,
+ (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'primary'),
+ (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'alias')"""
+PERSON_OF_ACCOUNT = "LEFT JOIN identity.person p ON p.person_id = a.account_id"
 
 
 def facts_of(raw: Raw, account_id: str, *, with_enrolments: bool) -> Facts | None:
     """Return the facts of an account; enrolments only where asked for, since few applications need them."""
-    row = one(
-        raw.all(
-            "SELECT a.kind, a.uid, a.role, a.display_name, a.mail, a.language, p.album, p.given_name, p.surname_prefix,"
-            " p.surname,"
-            " (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'primary'),"
-            " (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'alias')"
-            " FROM identity.account a LEFT JOIN identity.person p ON p.person_id = a.account_id WHERE a.account_id = ?",
-            (account_id,),
-        )
-    )
+    sql = f"SELECT {FACTS} FROM identity.account a {PERSON_OF_ACCOUNT} WHERE a.account_id = ?"  # noqa: S608 - constants
+    row = one(raw.all(sql, (account_id,)))
     if row is None:
         return None
+    facts = facts_in(account_id, row)
+    return add_enrolments(raw, facts) if with_enrolments else facts
+
+
+def facts_in(account_id: str, row: Row) -> Facts:
+    """Return the facts that a row of the columns FACTS holds."""
     kind, uid, role, display_name, staff_mail, language, album, given_name, prefix, surname, mail, alias = row
     return Facts(
         account_id=account_id,
@@ -168,8 +174,12 @@ def facts_of(raw: Raw, account_id: str, *, with_enrolments: bool) -> Facts | Non
         surname=f"{prefix or ''} {surname or ''}".strip(),
         mail=mail or "",
         alias=alias or "",
-        enrolments=_enrolments(raw, account_id) if with_enrolments else (),
     )
+
+
+def add_enrolments(raw: Raw, facts: Facts) -> Facts:
+    """Return the same facts with the person's enrolments."""
+    return replace(facts, enrolments=_enrolments(raw, facts.account_id))
 
 
 def _enrolments(raw: Raw, person_id: str) -> tuple[Enrolment, ...]:

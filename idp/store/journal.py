@@ -3,35 +3,38 @@
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, Table, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.store.base import Database
 from idp.store.events import event_pending, journal, lease, session_event_pending
 
 EVENT_COLUMNS = ("event_id", "at", "kind", "actor", "subject", "reason", "correlation_id", "data")
+EventRow = Sequence[Any]  # in the order of EVENT_COLUMNS
+
+_OLDEST = select(*(event_pending.c[name] for name in EVENT_COLUMNS)).order_by(event_pending.c.event_id)
 
 
-def oldest_pending(connection: Connection, count: int) -> Sequence[Row[Any]]:
+def any_pending(connection: Connection) -> bool:
+    """Tell whether this database has events that are not in the journal yet: a read, so that rest writes nothing."""
+    return connection.execute(select(event_pending.c.event_id).limit(1)).first() is not None
+
+
+def oldest_pending(connection: Connection, count: int) -> Sequence[EventRow]:
     """Return up to `count` events of this database that are not in the journal yet, oldest first."""
-    return connection.execute(
-        select(event_pending).order_by(event_pending.c.at, event_pending.c.event_id).limit(count)
-    ).all()
+    return connection.execute(_OLDEST.limit(count)).all()
 
 
 def drop_pending(connection: Connection, event_ids: Sequence[str]) -> None:
-    """Delete events that the journal holds."""
-    for start in range(0, len(event_ids), 500):
-        connection.execute(delete(event_pending).where(event_pending.c.event_id.in_(event_ids[start : start + 500])))
+    """Delete events that the journal holds: these and no others, since older ones may have been committed later."""
+    _many(connection, "DELETE FROM event_pending WHERE event_id = ?", [(event_id,) for event_id in event_ids])
 
 
-def already_sealed(connection: Connection, event_ids: Sequence[str]) -> set[str]:
-    """Return which of these the journal holds: a sealer killed between two databases leaves some in both."""
-    found: set[str] = set()
-    for start in range(0, len(event_ids), 500):
-        chosen = select(journal.c.event_id).where(journal.c.event_id.in_(event_ids[start : start + 500]))
-        found.update(connection.execute(chosen).scalars())
-    return found
+def already_sealed(connection: Connection, first: str, last: str) -> set[str]:
+    """Return what the journal holds from one event_id to another: a sealer killed between two databases leaves some
+    in both."""
+    chosen = select(journal.c.event_id).where(journal.c.event_id.between(first, last))
+    return set(connection.execute(chosen).scalars())
 
 
 def last_sealed(connection: Connection) -> tuple[int, str]:
@@ -40,21 +43,29 @@ def last_sealed(connection: Connection) -> tuple[int, str]:
     return (row.seq, row.digest) if row else (0, "")
 
 
-def append(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write numbered and chained rows."""
-    connection.execute(insert(journal), rows)
+def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write numbered and chained rows. Shape: (seq, digest, *event in the order of EVENT_COLUMNS)"""
+    names = ("seq", "digest", *EVENT_COLUMNS)
+    _many(connection, f"INSERT INTO journal ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", rows)  # noqa: S608 - constants
+
+
+def _many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement once per row, past SQLAlchemy's parameters: they cost more than the statement."""
+    marked = sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+    connection.exec_driver_sql(marked, list(rows))
 
 
 def sealed(connection: Connection, after: int = 0) -> Generator[Row[Any], None, None]:
-    """Yield the journal in order, from the row after number `after`."""
-    query = select(journal).where(journal.c.seq > after).order_by(journal.c.seq)
+    """Yield the journal in order, from the row after number `after`. Shape: as in `append`"""
+    columns = (journal.c.seq, journal.c.digest, *(journal.c[name] for name in EVENT_COLUMNS))
+    query = select(*columns).where(journal.c.seq > after).order_by(journal.c.seq)
     with connection.execution_options(yield_per=1000).execute(query) as rows:
         yield from rows
 
 
 def newest(database: Database, table: Table, count: int, kind: str, subjects: Sequence[str]) -> list[dict[str, Any]]:
     """Return the newest `count` events of `table`, newest first; an empty kind and no subjects filter nothing."""
-    query = select(*(table.c[name] for name in EVENT_COLUMNS)).order_by(table.c.at.desc(), table.c.event_id.desc())
+    query = select(*(table.c[name] for name in EVENT_COLUMNS)).order_by(table.c.event_id.desc())
     if kind:
         query = query.where(table.c.kind.startswith(kind, autoescape=True))
     if subjects:
@@ -71,10 +82,16 @@ def take_lease(connection: Connection, name: str, holder: str, now: float, until
     connection.execute(dialect.insert(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
     renewed = connection.execute(
         update(lease)
-        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < literal(now)))
+        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < now))
         .values(holder=holder, until=until)
     )
     return renewed.rowcount == 1
+
+
+def lease_left(connection: Connection, name: str, holder: str, now: float) -> float:
+    """Return for how many seconds `holder` has the lease still; 0 when another has it."""
+    row = connection.execute(select(lease.c.until).where(lease.c.name == name, lease.c.holder == holder)).first()
+    return 0.0 if row is None else max(0.0, row.until - now)
 
 
 PENDING_TABLES = {"identity": event_pending, "sessions": session_event_pending}

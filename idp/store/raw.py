@@ -8,12 +8,15 @@ wait for an import. On PostgreSQL a pool of its own commits without waiting for 
 A statement outside `transaction()` commits by itself.
 """
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, LiteralString, Protocol
 
 import psycopg
@@ -23,6 +26,8 @@ from idp.store.base import Databases, identity_file, sessions_file
 from idp.store.settings import StoreSettings
 
 Row = tuple[Any, ...]
+
+CHECKPOINT_BY_REQUEST_PAGES = 16_000  # 64 MB of log
 
 
 class Raw(Protocol):
@@ -62,30 +67,41 @@ def one(rows: list[Row]) -> Row | None:
     return rows[0] if rows else None
 
 
+def sweep(raw: Raw, rows: LiteralString, parameters: Sequence[Any]) -> int:
+    """Delete rows and return how many; a look before that takes no write lock when there are none.
+
+    Shape:   rows: what stands between `DELETE FROM` and the end
+    """
+    if not raw.all(f"SELECT 1 FROM {rows} LIMIT 1", parameters):  # noqa: S608 - constants of idp.store
+        return 0
+    return raw.run(f"DELETE FROM {rows}", parameters)  # noqa: S608 - constants of idp.store
+
+
 class SqliteStore:
     """Connections to the two files, kept in a stack so that a warm one is used first."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._idle: deque[SqliteRaw] = deque()
-        # SQLite sleeps, longer each time, until a file's one writer is done; threads of one process wait for each
-        # other here instead and go on at once.
-        self._writing = threading.Lock()
+        self._queue = WriterQueue(sessions_file(settings).with_suffix(".queue"))
 
-    @contextmanager
-    def lend(self) -> Iterator[Raw]:
+    def lend(self) -> AbstractContextManager[Raw]:
+        return _Lent(self)
+
+    def take(self) -> "SqliteRaw":
+        """Return an idle connection, or a new one."""
         try:
-            raw = self._idle.pop()  # atomic in CPython, as is append
+            return self._idle.pop()  # atomic in CPython, as is append
         except IndexError:
-            raw = self._open()
-        try:
-            yield raw
-        finally:
-            self._idle.append(raw)
+            return self._open()
+
+    def give_back(self, raw: "SqliteRaw") -> None:
+        self._idle.append(raw)
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+        self._queue.close()
 
     def _open(self) -> "SqliteRaw":
         connection = sqlite3.connect(
@@ -99,14 +115,32 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # The worker moves pages from the log to the file, every second or so; a request does it only if no worker did.
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_BY_REQUEST_PAGES}")
         connection.execute("ATTACH DATABASE ? AS identity", (f"file:{identity_file(self._settings)}?mode=ro",))
-        return SqliteRaw(connection, self._writing)
+        return SqliteRaw(connection, self._queue)
+
+
+class _Lent:
+    """`SqliteStore.lend`; a class, since a generator costs as much as a statement."""
+
+    __slots__ = ("_raw", "_store")
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> "SqliteRaw":
+        self._raw = self._store.take()
+        return self._raw
+
+    def __exit__(self, *_error: object) -> None:
+        self._store.give_back(self._raw)
 
 
 class SqliteRaw:
-    def __init__(self, connection: sqlite3.Connection, writing: threading.Lock) -> None:
+    def __init__(self, connection: sqlite3.Connection, queue: "WriterQueue") -> None:
         self._connection = connection
-        self._writing = writing
+        self._queue = queue
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return self._connection.execute(sql, parameters).fetchall()
@@ -117,19 +151,75 @@ class SqliteRaw:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(sql, rows)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._writing:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[None]:
+        return _Transaction(self._connection, self._queue)
 
     def close(self) -> None:
         self._connection.close()
+
+
+class _Transaction:
+    """`SqliteRaw.transaction`."""
+
+    __slots__ = ("_connection", "_queue")
+
+    def __init__(self, connection: sqlite3.Connection, queue: "WriterQueue") -> None:
+        self._connection = connection
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        self._queue.enter()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._queue.leave()
+            raise
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            # Also after a commit that failed: the connection is lent again and must not stand in a transaction.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._queue.leave()
+
+
+class WriterQueue:
+    """Where writers of one SQLite file wait for each other.
+
+    SQLite has one writer per file; others sleep 1, 2, 5, 10 … ms and try again, however short the wait would be. Here
+    threads of one process wait at a lock, and processes at a file lock, which the kernel hands on at once and takes
+    from whoever dies. Who writes past the queue (imports, the sealer) is waited for in SQLite's own way.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._descriptor = -1
+        self._threads = threading.Lock()
+
+    def enter(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def leave(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def close(self) -> None:
+        with self._threads:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
 
 
 class PostgresStore:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Boolean, Column, Float, Integer, PrimaryKeyConstraint, String, Table, Text
 
+from idp.store.accounts import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
 from idp.store.base import sessions_metadata
 from idp.store.onetime import hash_of
-from idp.store.raw import Raw, Row, one
+from idp.store.raw import Raw, Row, one, sweep
 
 session = Table(
     "session",
@@ -48,7 +49,8 @@ ticket = Table(
     Column("from_new_login", Boolean, nullable=False),  # the password was given for this very ticket
     Column("parent_hash", String(64)),  # of the PGT that asked for a PT
     Column("proxies", Text, nullable=False),  # JSON, most recent first
-    Column("expires_at", Float, nullable=False, index=True),
+    Column("expires_at", Float, nullable=False),  # no index: the sweep reads the few that nobody has taken yet
+    sqlite_with_rowid=False,  # one tree to write instead of two, here and below
 )
 
 proxy_granting = Table(
@@ -74,6 +76,7 @@ session_application = Table(
     Column("address", Text, nullable=False),
     Column("at", Float, nullable=False),
     PrimaryKeyConstraint("session_id", "ticket"),
+    sqlite_with_rowid=False,
 )
 
 logout_owed = Table(
@@ -285,10 +288,14 @@ class TakenTicket:
     parent_hash: str | None
     proxies: tuple[str, ...]
     expires_at: float
-    account_id: str | None  # None: the session behind it no longer counts
+    facts: Facts | None  # about the person, without enrolments; None: the session behind it no longer counts
     signed_in_at: float
     session_expires_at: float
     remembered: bool
+
+    @property
+    def account_id(self) -> str | None:
+        return None if self.facts is None else self.facts.account_id
 
 
 def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
@@ -310,6 +317,13 @@ def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
     )
 
 
+# All that an answer needs in one read: the session, if it and its account count now, and the person.
+_BEHIND_TICKET = (
+    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, {FACTS} FROM session s"  # noqa: S608 - constants
+    f" JOIN identity.account a ON a.account_id = s.account_id {PERSON_OF_ACCOUNT} WHERE s.session_id = ? AND {_ALIVE}"
+)
+
+
 def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
     """Delete a ticket and return what it stood for, expired or not; None when it was never there or already taken.
 
@@ -325,14 +339,8 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
     if taken is None:
         return None
     kind, session_id, service_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
-    behind = one(
-        raw.all(
-            "SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered FROM session s"  # noqa: S608 - constants
-            f" JOIN identity.account a ON a.account_id = s.account_id WHERE s.session_id = ? AND {_ALIVE}",
-            (session_id, now, now),
-        )
-    )
-    account_id, signed_in_at, session_expires_at, remembered = behind or (None, 0.0, 0.0, False)
+    behind = one(raw.all(_BEHIND_TICKET, (session_id, now, now)))
+    account_id, signed_in_at, session_expires_at, remembered, *about = behind or (None, 0.0, 0.0, False)
     return TakenTicket(
         kind,
         session_id,
@@ -342,7 +350,7 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
         parent_hash,
         () if proxies == "[]" else tuple(json.loads(proxies)),
         expires_at,
-        account_id,
+        None if account_id is None else facts_in(account_id, tuple(about)),
         signed_in_at,
         session_expires_at,
         bool(remembered),
@@ -398,9 +406,8 @@ def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | 
 
 def drop_expired_tickets(raw: Raw, now: float) -> int:
     """Delete tickets that nobody took and proxy-granting tickets past their time; return how many."""
-    return raw.run("DELETE FROM ticket WHERE expires_at <= ?", (now,)) + raw.run(
-        "DELETE FROM proxy_granting WHERE expires_at <= ?", (now,)
-    )
+    tickets = sweep(raw, "ticket WHERE expires_at <= ?", (now,))
+    return tickets + sweep(raw, "proxy_granting WHERE expires_at <= ?", (now,))
 
 
 # --- one-time tokens on this path -----------------------------------------------------------------------------------
@@ -525,7 +532,7 @@ def settle_owed(raw: Raw, owed_id: str, state: str, tries: int, due_at: float, e
 
 def forget_settled(raw: Raw, before: float) -> int:
     """Delete logouts that were confirmed or given up before a moment; the journal keeps that they happened."""
-    return raw.run("DELETE FROM logout_owed WHERE state <> 'owed' AND since < ?", (before,))
+    return sweep(raw, "logout_owed WHERE state <> 'owed' AND since < ?", (before,))
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Float, Integer, PrimaryKeyConstraint, String, Tab
 
 from idp.store.base import sessions_metadata
 from idp.store.onetime import hash_of
-from idp.store.raw import Raw, one
+from idp.store.raw import Raw, one, sweep
 
 failed_sign_in = Table(
     "failed_sign_in",
@@ -150,7 +150,7 @@ def drop_device(raw: Raw, token_hash: str) -> None:
 def drop_forgotten(raw: Raw, now: float, before: float) -> int:
     """Delete failures and guesses whose last one was before a moment, and devices past their time; return how many."""
     return (
-        raw.run("DELETE FROM failed_sign_in WHERE last_at <= ?", (before,))
-        + raw.run("DELETE FROM guessed_account WHERE at <= ?", (before,))
-        + raw.run("DELETE FROM known_device WHERE expires_at <= ?", (now,))
+        sweep(raw, "failed_sign_in WHERE last_at <= ?", (before,))
+        + sweep(raw, "guessed_account WHERE at <= ?", (before,))
+        + sweep(raw, "known_device WHERE expires_at <= ?", (now,))
     )

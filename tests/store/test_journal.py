@@ -75,7 +75,8 @@ def test_events_about_and_by_somebody_are_found_and_refused_claims_by_the_album_
 
 
 def test_only_the_holder_of_the_lease_seals_until_it_runs_out(databases: Databases, clock: ManualClock) -> None:
-    assert seal_pending(databases, SETTINGS, clock, "w1") == 0
+    happened(databases.identity, clock, "person.added")
+    assert seal_pending(databases, SETTINGS, clock, "w1") == 1
     happened(databases.identity, clock, "person.added")
 
     assert seal_pending(databases, SETTINGS, clock, "w2") == 0
