@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,6 +60,17 @@ class BulkLdap:
     ) -> Generator[LdapEntry, None, None]:
         """Yield every entry that matches, as it arrives; build `filter_` with idp.drivers.ldap_values.
 
+        Raises:  as `stream_raw`
+        """
+        with closing(self.stream_raw(base_dn, filter_, attributes, scope)) as found:
+            for dn, values in found:
+                yield _entry(dn, values)
+
+    def stream_raw(
+        self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one"
+    ) -> Generator[tuple[str, dict[str, list[bytes]]], None, None]:
+        """Yield DN and values as they come off the wire, attributes named as the server names them.
+
         Raises:  TargetUnavailable, TargetRejected; also when the server cut the answer short: a part of the people
                  must never be taken for all of them
         """
@@ -73,8 +84,7 @@ class BulkLdap:
                 kind, found, _, _ = self._connection.result3(number, all=0, timeout=self._timeout_s)
                 is_over = kind == ldap.RES_SEARCH_RESULT
                 if kind == ldap.RES_SEARCH_ENTRY:
-                    for dn, values in found:
-                        yield _entry(dn, values)
+                    yield from found
         except ldap.LDAPError as exc:
             is_over = True
             raise _translated(exc, base_dn) from exc

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, LiteralString
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import Column, Connection, Dialect, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 Convert = Callable[[Any], Any]
@@ -27,6 +27,37 @@ def insert_once(connection: Connection, table: Table, values: Mapping[str, Any])
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     once = dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
     return connection.execute(once.returning(*table.primary_key)).first() is not None
+
+
+def run_many(connection: Connection, sql: LiteralString, rows: Iterable[Sequence[Any]]) -> None:
+    """Run a statement that writes, once per row; `sql` has a `?` per value, on PostgreSQL too.
+
+    Shape:   values as drivers take them: text, numbers, None; a datetime goes through `as_bound`
+    """
+    ready = [tuple(row) for row in rows]
+    if ready:
+        connection.exec_driver_sql(_in_dialect(connection, sql), ready)
+
+
+def fetch(connection: Connection, sql: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Return the rows of a query as plain tuples; `sql` has a `?` per value, on PostgreSQL too.
+
+    Several times faster than rows with names, where there are many.
+    """
+    cursor = connection.exec_driver_sql(_in_dialect(connection, sql), tuple(values)).cursor
+    assert cursor is not None  # a query has one
+    return [tuple(row) for row in cursor.fetchall()]
+
+
+def as_bound(connection: Connection, column: "Column[Any]", value: Any) -> Any:
+    """Return a value as the driver takes it for a column: a datetime as text on SQLite."""
+    convert = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return value if convert is None else convert(value)
+
+
+def _in_dialect(connection: Connection, sql: LiteralString) -> LiteralString:
+    """Our texts are constants of idp.store; none of them has a question mark or a percent sign of its own."""
+    return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
 
 
 def _converted(row: Sequence[Any], converters: Sequence[tuple[int, Convert]]) -> Sequence[Any]:

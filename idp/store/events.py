@@ -4,12 +4,13 @@
 Every sign-in pays for every index here, so there are few: an `event_id` begins with the time, and orders by itself.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, Text, insert
+from sqlalchemy import Column, Connection, Float, Integer, MetaData, String, Table, Text
 
 from idp.store.base import identity_metadata, sessions_metadata
+from idp.store.bulk import run_many
 
 
 def _pending(metadata: MetaData) -> Table:
@@ -55,6 +56,12 @@ lease = Table(
 )
 
 
-def write_pending(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+_PENDING: Final = (
+    "INSERT INTO event_pending (event_id, at, kind, actor, subject, reason, correlation_id, data)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def write_pending(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Write events of an act in its transaction; both databases have the table under the same name."""
-    connection.execute(insert(event_pending), rows)
+    run_many(connection, _PENDING, rows)

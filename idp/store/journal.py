@@ -70,7 +70,7 @@ def newest(database: Database, table: Table, count: int, kind: str, subjects: Se
         query = query.where(table.c.kind.startswith(kind, autoescape=True))
     if subjects:
         # A refused claim knows only the album number that was typed; it stands in the data.
-        albums = [table.c.data.contains(f'"album": "{each}"', autoescape=True) for each in subjects if each.isdigit()]
+        albums = [table.c.data.contains(f'"album":"{each}"', autoescape=True) for each in subjects if each.isdigit()]
         query = query.where(or_(table.c.subject.in_(subjects), table.c.actor.in_(subjects), *albums))
     with database.read() as connection:
         return [dict(row._mapping) for row in connection.execute(query.limit(count))]

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
@@ -17,9 +17,9 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    and_,
     bindparam,
     case,
-    delete,
     func,
     or_,
     select,
@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from idp.store.base import UtcDateTime, identity_metadata
+from idp.store.bulk import as_bound, run_many
 
 # Unequal digests are the work list.
 target_state = Table(
@@ -36,7 +37,7 @@ target_state = Table(
     Column("target", String(32), nullable=False),
     Column("person_id", String(32), nullable=False),
     Column("desired", String(32), nullable=False),
-    Column("applied", String(32)),  # what a write or a read last confirmed; NULL: nothing
+    Column("applied", String(32)),  # what a write or a read last confirmed; NULL: nothing there; "": nobody knows
     Column("only_if_present", Boolean, nullable=False),  # kept true where it is, made nowhere
     Column("run_id", String(32), nullable=False),  # that applied it; "": at once, by itself
     Column("applied_at", UtcDateTime),
@@ -70,13 +71,14 @@ rules_seen = Table(
 )
 
 BATCH = 1000  # rows per statement: below every driver's limit of bound values
+IN_DOUBT: Final = ""  # an `applied` that equals no digest: whatever is desired, somebody has to look
 
 
 # --- who must be looked at ------------------------------------------------------------------------------------------
 
-_MARK = text(
+_MARK: Final = (
     "INSERT INTO dirty (person_id, mark, is_live, tries, due_at, error)"
-    " VALUES (:person_id, :mark, :is_live, 0, 0, '') ON CONFLICT (person_id) DO UPDATE SET"
+    " VALUES (?, ?, ?, 0, 0, '') ON CONFLICT (person_id) DO UPDATE SET"
     " mark = excluded.mark, is_live = (dirty.is_live OR excluded.is_live), tries = 0, due_at = 0, error = ''"
 )
 
@@ -104,9 +106,7 @@ def mark_many_dirty(connection: Connection, person_ids: Iterable[str]) -> None:
 
 
 def _mark(connection: Connection, person_ids: Iterable[str], *, is_live: bool) -> None:
-    rows = [{"person_id": person_id, "mark": _new_mark(), "is_live": is_live} for person_id in person_ids]
-    if rows:
-        connection.execute(_MARK, rows)
+    run_many(connection, _MARK, ((person_id, _new_mark(), is_live) for person_id in person_ids))
 
 
 def mark_of(connection: Connection, person_id: str) -> str:
@@ -132,11 +132,9 @@ def count_dirty(connection: Connection) -> int:
 
 def clear_marks(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
     """Take (person_id, mark) off the list; a mark that was renewed meanwhile stays."""
-    rows = [{"of": person_id, "seen": mark} for person_id, mark in marks if mark]
-    if rows:
-        connection.execute(
-            delete(dirty).where(dirty.c.person_id == bindparam("of"), dirty.c.mark == bindparam("seen")), rows
-        )
+    run_many(
+        connection, "DELETE FROM dirty WHERE person_id = ? AND mark = ?", ((one, mark) for one, mark in marks if mark)
+    )
 
 
 def put_off(connection: Connection, marks: Iterable[Mark], due_at: float, error: str) -> None:
@@ -173,10 +171,15 @@ def marks_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, 
 
 # --- desired and applied --------------------------------------------------------------------------------------------
 
-_DESIRE = text(
+_DESIRE: Final = (
     "INSERT INTO target_state (target, person_id, desired, only_if_present, run_id)"
-    " VALUES (:target, :person_id, :desired, :only_if_present, '') ON CONFLICT (target, person_id) DO UPDATE SET"
+    " VALUES (?, ?, ?, ?, '') ON CONFLICT (target, person_id) DO UPDATE SET"
+    " tries = CASE WHEN target_state.desired = excluded.desired THEN target_state.tries ELSE 0 END,"
     " desired = excluded.desired, only_if_present = excluded.only_if_present"
+)
+_CONFIRM: Final = (
+    "UPDATE target_state SET applied = desired, run_id = ?, applied_at = ?, tries = 0, error = '', quarantined = NULL"
+    " WHERE target = ? AND person_id = ? AND desired = ?"
 )
 
 
@@ -196,35 +199,31 @@ class State:
     desired: str
     applied: str | None
     only_if_present: bool
+    quarantined: str | None = None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the target refused this person so often that only other records, or a human, begin anew."""
+        return self.quarantined == self.desired
 
 
 def states_among(connection: Connection, target: str, person_ids: Sequence[str]) -> dict[str, State]:
     """Return the states of those of some people who have one."""
     found: dict[str, State] = {}
-    columns = (target_state.c.desired, target_state.c.applied, target_state.c.only_if_present)
+    columns = [target_state.c[name] for name in ("desired", "applied", "only_if_present", "quarantined")]
     for batch in _batches(person_ids):
         rows = connection.execute(
             select(target_state.c.person_id, *columns).where(
                 target_state.c.target == target, target_state.c.person_id.in_(batch)
             )
         )
-        found.update((row.person_id, State(row.desired, row.applied, row.only_if_present)) for row in rows)
+        found.update((row[0], State(*row[1:])) for row in rows)
     return found
 
 
 def desire(connection: Connection, target: str, desires: Iterable[Desire]) -> None:
     """Keep what is desired; what was applied stays."""
-    rows = [
-        {
-            "target": target,
-            "person_id": one.person_id,
-            "desired": one.desired,
-            "only_if_present": one.only_if_present,
-        }
-        for one in desires
-    ]
-    if rows:
-        connection.execute(_DESIRE, rows)
+    run_many(connection, _DESIRE, ((target, one.person_id, one.desired, one.only_if_present) for one in desires))
 
 
 def confirm(connection: Connection, target: str, pairs: Iterable[tuple[str, str]], run_id: str, at: datetime) -> None:
@@ -232,35 +231,85 @@ def confirm(connection: Connection, target: str, pairs: Iterable[tuple[str, str]
 
     Effect:  only where that is still desired: a writer who comes late must not hide newer work
     """
-    rows = [{"of": person_id, "seen": digest, "run": run_id, "at": at} for person_id, digest in pairs]
-    if rows:
-        connection.execute(
-            update(target_state)
-            .where(
-                target_state.c.target == target,
-                target_state.c.person_id == bindparam("of"),
-                target_state.c.desired == bindparam("seen"),
-            )
-            .values(applied=bindparam("seen"), run_id=bindparam("run"), applied_at=bindparam("at")),
-            rows,
-        )
+    bound = as_bound(connection, target_state.c.applied_at, at)
+    run_many(
+        connection, _CONFIRM, ((run_id, bound, target, person_id, digest) for person_id, digest in pairs if digest)
+    )
 
 
 def doubt(connection: Connection, target: str, person_ids: Iterable[str]) -> None:
-    """Keep that nothing is known of what the target has of these people, so that they are work again."""
-    rows = [{"of": person_id} for person_id in person_ids]
-    if rows:
-        connection.execute(
-            update(target_state)
-            .where(target_state.c.target == target, target_state.c.person_id == bindparam("of"))
-            .values(applied=None),
-            rows,
-        )
+    """Keep that nobody knows what the target has of these people, so that they are work again."""
+    _know(connection, target, person_ids, IN_DOUBT)
 
 
-_IS_OPEN = or_(
-    target_state.c.applied != target_state.c.desired,
-    target_state.c.applied.is_(None) & target_state.c.only_if_present.is_(False),
+def absent(connection: Connection, target: str, person_ids: Iterable[str]) -> None:
+    """Keep that the target has nothing of these people."""
+    _know(connection, target, person_ids, None)
+
+
+def _know(connection: Connection, target: str, person_ids: Iterable[str], applied: str | None) -> None:
+    sql = "UPDATE target_state SET applied = ? WHERE target = ? AND person_id = ?"
+    run_many(connection, sql, ((applied, target, person_id) for person_id in person_ids))
+
+
+# --- whom a target refuses ------------------------------------------------------------------------------------------
+
+_REFUSED: Final = (
+    "UPDATE target_state SET tries = tries + 1, error = ?,"
+    " quarantined = CASE WHEN tries + 1 >= ? THEN desired ELSE quarantined END"
+    " WHERE target = ? AND person_id = ? AND (quarantined IS NULL OR quarantined <> desired)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A person whom a target refused too often, and what it said last."""
+
+    target: str
+    person_id: str
+    tries: int
+    error: str
+
+
+def refused(connection: Connection, target: str, errors: Iterable[tuple[str, str]], most: int) -> list[str]:
+    """Count a try for each (person_id, error), and return whom we give up with it: after `most` in a row."""
+    errors = list(errors)
+    run_many(connection, _REFUSED, ((error[:200], most, target, person_id) for person_id, error in errors))
+    states = states_among(connection, target, [person_id for person_id, _ in errors])
+    return [person_id for person_id, state in states.items() if state.is_given_up]
+
+
+_IS_GIVEN_UP = target_state.c.quarantined == target_state.c.desired
+
+
+def given_up(connection: Connection, limit: int = BATCH) -> list[GivenUp]:
+    """Return whom targets refuse for good, the longest known first."""
+    columns = [target_state.c[name] for name in GivenUp.__dataclass_fields__]
+    query = select(*columns).where(_IS_GIVEN_UP).order_by(target_state.c.target, target_state.c.person_id)
+    return [GivenUp(*row) for row in connection.execute(query.limit(limit)).tuples()]
+
+
+def count_given_up(connection: Connection) -> dict[str, int]:
+    """Return by target how many people it refuses for good."""
+    query = select(target_state.c.target, func.count()).where(_IS_GIVEN_UP).group_by(target_state.c.target)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def let_go(connection: Connection, person_ids: Sequence[str] | None = None) -> list[str]:
+    """Begin anew with people who were given up, these or all, and return who they are."""
+    query = update(target_state).where(_IS_GIVEN_UP)
+    if person_ids is not None:
+        query = query.where(target_state.c.person_id.in_(person_ids))
+    released = query.values(quarantined=None, tries=0).returning(target_state.c.person_id)
+    return sorted(set(connection.execute(released).scalars()))
+
+
+_IS_OPEN = and_(
+    or_(
+        target_state.c.applied != target_state.c.desired,
+        target_state.c.applied.is_(None) & target_state.c.only_if_present.is_(False),
+    ),
+    or_(target_state.c.quarantined.is_(None), target_state.c.quarantined != target_state.c.desired),
 )
 
 
@@ -293,12 +342,10 @@ class Observed:
 
     def add(self, pairs: Iterable[tuple[str, str]]) -> int:
         """Keep (person_id, digest) of many, and return how many they were."""
-        insertion = text("INSERT INTO observed VALUES (:person_id, :digest)")
         count = 0
         for batch in _batches_of(pairs):
-            rows = [{"person_id": person_id, "digest": digest} for person_id, digest in batch]
-            self._connection.execute(insertion, rows)
-            count += len(rows)
+            run_many(self._connection, "INSERT INTO observed VALUES (?, ?)", batch)
+            count += len(batch)
         self._connection.execute(text("CREATE INDEX ix_observed ON observed (person_id)"))
         return count
 
@@ -316,6 +363,7 @@ class Observed:
             "SELECT s.person_id, o.person_id IS NOT NULL AS is_there FROM target_state s"
             " LEFT JOIN observed o ON o.person_id = s.person_id WHERE s.target = :target"
             " AND ((o.person_id IS NULL AND NOT s.only_if_present) OR o.digest <> s.desired)"
+            " AND (s.quarantined IS NULL OR s.quarantined <> s.desired)"
             " UNION SELECT o.person_id, o.person_id IS NOT NULL FROM observed o"
             " LEFT JOIN target_state s ON s.target = :target AND s.person_id = o.person_id"
             " WHERE s.person_id IS NULL ORDER BY 1"

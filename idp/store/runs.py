@@ -15,7 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    bindparam,
+    delete,
     func,
     insert,
     select,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from idp.store.base import UtcDateTime, identity_metadata
+from idp.store.bulk import as_bound, insert_rows, run_many
 
 # Kind of run.
 SYNC, LOAD, UNDO, MERGE = "sync", "load", "undo", "merge"
@@ -217,10 +218,8 @@ def add_to_plan(
     connection: Connection, run_id: str, changes: Sequence[ChangeRow], findings: Sequence[FindingRow]
 ) -> None:
     """Write a portion of a plan."""
-    if changes:
-        connection.execute(insert(change), [{"run_id": run_id, **_columns(row)} for row in changes])
-    if findings:
-        connection.execute(insert(finding), [{"run_id": run_id, **_columns(row)} for row in findings])
+    insert_rows(connection, change, ("run_id", *_CHANGE_COLUMNS), ((run_id, *_values(row)) for row in changes))
+    insert_rows(connection, finding, ("run_id", *_FINDING_COLUMNS), ((run_id, *_values(row)) for row in findings))
 
 
 def end_plan(
@@ -288,11 +287,6 @@ def move(connection: Connection, run_id: str, from_: Collection[str], to: str, *
     return moved.rowcount == 1
 
 
-def ask(connection: Connection, run_id: str, actor: str) -> bool:
-    """Have a run carried out by whoever comes first; False where it is not to be: an end, or waiting for people."""
-    return move(connection, run_id, (PLANNED, INCOMPLETE, PAUSED), APPROVED, asked_by=actor, due_at=None)
-
-
 def take_up(
     connection: Connection, run_id: str, from_: Collection[str], attempt: int, carried_by: str, at: datetime
 ) -> bool:
@@ -320,6 +314,14 @@ def take_up(
     except IntegrityError:  # `ix_run_at_work`: another run was quicker
         return False
     return row.rowcount == 1
+
+
+def end_attempt(connection: Connection, run_id: str, attempt: int, state: str, **values: Any) -> bool:
+    """Write how an attempt ended; False when somebody paused, cancelled or took over the run meanwhile."""
+    mine = update(run).where(run.c.run_id == run_id, run.c.attempt == attempt, run.c.state == APPLYING)
+    if "error" in values:
+        values["error"] = values["error"][:500]
+    return connection.execute(mine.values(state=state, carried_by="", **values)).rowcount == 1
 
 
 def at_work(connection: Connection) -> str | None:
@@ -350,16 +352,30 @@ def changes_of(
     *,
     after: int = -1,
     limit: int = BATCH,
+    upto: int | None = None,
     state: str | None = None,
     target: str | None = None,
+    kinds: Collection[str] | None = None,
+    person_ids: Collection[str] | None = None,
+    of_entries: bool = False,
 ) -> list[ChangeRow]:
-    """Return the next changes of a run, in order, numbered above `after`."""
-    query = select(change).where(change.c.run_id == run_id, change.c.number > after)
+    """Return the next changes of a run, in order, numbered above `after`; `of_entries`: that were there before."""
+    query = select(*(change.c[name] for name in _CHANGE_COLUMNS)).where(
+        change.c.run_id == run_id, change.c.number > after
+    )
     if state is not None:
         query = query.where(change.c.state == state)
     if target is not None:
         query = query.where(change.c.target == target)
-    return [_change_row(row) for row in connection.execute(query.order_by(change.c.number).limit(limit))]
+    if upto is not None:
+        query = query.where(change.c.number <= upto)
+    if kinds is not None:
+        query = query.where(change.c.kind.in_(kinds))
+    if person_ids is not None:
+        query = query.where(change.c.person_id.in_(person_ids))
+    if of_entries:
+        query = query.where(change.c.before.is_not(None))
+    return [ChangeRow(*row) for row in connection.execute(query.order_by(change.c.number).limit(limit))]
 
 
 def findings_of(connection: Connection, run_id: str, limit: int = BATCH) -> list[FindingRow]:
@@ -376,16 +392,71 @@ def count_changes(connection: Connection, run_id: str) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def count_by_target(connection: Connection, run_id: str) -> dict[str, dict[str, int]]:
+    """Return by target how many changes of a run are in each state."""
+    query = select(change.c.target, change.c.state, func.count()).where(change.c.run_id == run_id)
+    found: dict[str, dict[str, int]] = {}
+    for target, state, count in connection.execute(query.group_by(change.c.target, change.c.state)):
+        found.setdefault(target, {})[state] = count
+    return found
+
+
+def open_portions(
+    connection: Connection, run_id: str, target: str, kinds: Collection[str] | None, size: int
+) -> list[int]:
+    """Return which portions have open changes in a target: portion n has the numbers n*size+1 to (n+1)*size."""
+    portion = ((change.c.number - 1) // size).label("portion")
+    query = select(portion).where(change.c.run_id == run_id, change.c.state == OPEN, change.c.target == target)
+    if kinds is not None:
+        query = query.where(change.c.kind.in_(kinds))
+    return list(connection.execute(query.distinct().order_by(portion)).scalars())
+
+
+# Who is desired otherwise lies in other tables, whose modules know nothing of runs.
+_MOVED = (
+    "SELECT DISTINCT c.person_id, c.name FROM change c"
+    " LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id"
+    " LEFT JOIN dirty d ON d.person_id = c.person_id WHERE c.run_id = :run AND c.state = 'open' AND"
+)
+_DESIRED_OTHERWISE = text(
+    _MOVED + " c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired) ORDER BY c.person_id"
+)
+_MARKED_SINCE = text(_MOVED + " d.mark IS NOT NULL AND d.mark <> c.mark ORDER BY c.person_id")
+
+
+def desired_otherwise(connection: Connection, run_id: str) -> list[tuple[str, str]]:
+    """Return (person_id, name) of open changes whose person should be otherwise by now."""
+    return [(row[0], row[1]) for row in connection.execute(_DESIRED_OTHERWISE, {"run": run_id})]
+
+
+def marked_since(connection: Connection, run_id: str) -> list[str]:
+    """Return people with open changes whose records changed since, so that somebody must look what is desired now."""
+    return [row[0] for row in connection.execute(_MARKED_SINCE, {"run": run_id})]
+
+
+def people_in(connection: Connection, run_id: str) -> list[str]:
+    """Return whom a run has open changes of, sorted."""
+    query = select(change.c.person_id).where(change.c.run_id == run_id, change.c.state == OPEN)
+    return list(connection.execute(query.distinct().order_by(change.c.person_id)).scalars())
+
+
+def forget_runs(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete the oldest runs that were made before a moment and are not at work, and return how many."""
+    old = select(run.c.run_id).where(run.c.created_at < before, run.c.state != APPLYING)
+    ids = list(connection.execute(old.order_by(run.c.run_id).limit(limit)).scalars())
+    for table in (change, finding, run):
+        connection.execute(delete(table).where(table.c.run_id.in_(ids)))
+    return len(ids)
+
+
 def settle(connection: Connection, run_id: str, at: datetime, settled: Iterable[tuple[int, str, str]]) -> None:
     """Say what became of changes, for each (number, state, error)."""
-    rows = [{"n": number, "to": state, "why": error[:500]} for number, state, error in settled]
-    if rows:
-        connection.execute(
-            update(change)
-            .where(change.c.run_id == run_id, change.c.number == bindparam("n"))
-            .values(state=bindparam("to"), error=bindparam("why"), done_at=at),
-            rows,
-        )
+    bound = as_bound(connection, change.c.done_at, at)
+    run_many(
+        connection,
+        "UPDATE change SET state = ?, error = ?, done_at = ? WHERE run_id = ? AND number = ?",
+        ((state, error[:500], bound, run_id, number) for number, state, error in settled),
+    )
 
 
 def _run(row: Any) -> Run:
@@ -395,21 +466,12 @@ def _run(row: Any) -> Run:
     return Run(**{**values, "summary": summary, "over": over})
 
 
-def _change_row(row: Any) -> ChangeRow:
-    return ChangeRow(
-        row.number,
-        row.target,
-        row.person_id,
-        row.kind,
-        row.name,
-        row.before,
-        row.after,
-        row.reason,
-        row.desired,
-        row.mark,
-        row.state,
-        row.error,
-    )
+_CHANGE_COLUMNS = tuple(ChangeRow.__dataclass_fields__)
+_FINDING_COLUMNS = tuple(FindingRow.__dataclass_fields__)
+
+
+def _values(row: ChangeRow | FindingRow) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in row.__dataclass_fields__)
 
 
 def _columns(value: Any) -> dict[str, Any]:

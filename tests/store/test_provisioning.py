@@ -16,6 +16,7 @@ from idp.store.provisioning import (
     Desire,
     Observed,
     State,
+    absent,
     clear_marks,
     confirm,
     count_dirty,
@@ -86,6 +87,8 @@ def test_applied_is_kept_only_while_it_is_still_desired(databases: Databases) ->
         confirm(connection, "ldap", [("p1", "new")], "run", NOW)
         assert count_states(connection) == {"ldap": (1, 0)}
         doubt(connection, "ldap", ["p1"])
+        assert count_states(connection) == {"ldap": (1, 1)}
+        absent(connection, "ldap", ["p1"])
         assert count_states(connection) == {"ldap": (0, 1)}
 
 
