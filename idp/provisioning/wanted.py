@@ -14,8 +14,8 @@ from idp.provisioning.values import Entry, Target
 from idp.store.held import Held
 
 # What an entry has besides attributes, in the words of a plan.
-NAME, SWITCH, PLACE = "(name)", "(enabled)", "(place)"
-_OPEN, _SHUT = ("true",), ("false",)
+NAME, SWITCH, PLACE, THERE = "(name)", "(enabled)", "(place)", "(there)"
+YES, NO = ("true",), ("false",)
 
 
 def wanted_entry(seen: Seen, target: Target) -> Entry:
@@ -45,7 +45,12 @@ def in_force(asked: Entry, held: Sequence[Held]) -> list[Held]:
 
 def parts_of(entry: Entry) -> Mapping[str, tuple[str, ...]]:
     """Return everything that a target may hold of a person, as attributes; nothing stands for no value."""
-    own = {NAME: (entry.name,), SWITCH: _OPEN if entry.enabled else _SHUT, PLACE: (entry.place,)}
+    own = {
+        NAME: (entry.name,),
+        SWITCH: YES if entry.enabled else NO,
+        PLACE: (entry.place,),
+        THERE: NO if entry.only_if_present else YES,
+    }
     return {**own, **entry.attributes}
 
 
@@ -58,8 +63,9 @@ def with_values(entry: Entry, values: Mapping[str, tuple[str, ...]]) -> Entry:
     return replace(
         entry,
         name=values.get(NAME, (entry.name,))[0],
-        enabled=values.get(SWITCH, _OPEN if entry.enabled else _SHUT) == _OPEN,
+        enabled=values.get(SWITCH, YES if entry.enabled else NO) == YES,
         place=values.get(PLACE, (entry.place,))[0],
+        only_if_present=values.get(THERE, NO if entry.only_if_present else YES) == NO,
         attributes=attributes,
     )
 

@@ -1,0 +1,285 @@
+"""Take a run back: a plan of its own that puts back what the run changed, attribute by attribute.
+
+Only what is still as the run left it is put back, and only what we manage: what somebody changed since stays and is
+listed. While the records go on asking for what was taken back, they are not obeyed in that (idp.provisioning.wanted);
+as soon as they say something else, that flows.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from idp.audit import words
+from idp.audit.events import Event, new_id, record
+from idp.errors import Conflict, NotFound
+from idp.people.lifecycle import Access
+from idp.provisioning.desired import desired
+from idp.provisioning.planning import LOCK, Draft, add_to, seal
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.values import Change, Entry, Finding, Target
+from idp.provisioning.wanted import NO, SWITCH, THERE, YES, parts_of, wanted_entry, with_values
+from idp.store import runs
+from idp.store.held import UNDO, Held, held_by_run, hold, let_go
+from idp.store.locks import exclusive
+from idp.store.provisioning import Desire, count_states, desire, doubt, mark_many_dirty
+from idp.store.runs import ChangeRow, FindingRow, Run, TargetSummary
+
+WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target
+Progress = Callable[[int], None]
+
+
+# --- plan -----------------------------------------------------------------------------------------------------------
+
+
+def make_undo(
+    provisioner: Provisioner,
+    run_id: str,
+    actor: str,
+    *,
+    remove_created: bool = False,
+    progress: Progress = lambda _: None,
+) -> Run:
+    """Return a plan that puts back what a run changed; its findings are what cannot be put back.
+
+    Shape:   remove_created: entries that the run made are removed; else they are locked and stay
+    Raises:  NotFound; Conflict when the run never wrote anything, is still at work, or is a merge; TargetUnavailable
+    Effect:  a stored plan, to be applied like any other; nothing is written to a target
+    """
+    with exclusive(provisioner.databases, LOCK):
+        undone = _undoable(provisioner, run_id)
+        draft = Draft(new_id())
+        with provisioner.databases.identity.write() as connection:
+            at = provisioner.clock.now()
+            runs.begin_plan(connection, draft.run_id, at, actor, kind=runs.UNDO, undoes=run_id)
+        for kind in undone.summary:
+            if kind in provisioner.targets:
+                _plan_one(provisioner, provisioner.targets[kind], undone, draft, remove_created, progress)
+            else:
+                _note_missing(provisioner, kind, draft)
+        return seal(provisioner, draft, actor)
+
+
+def _undoable(provisioner: Provisioner, run_id: str) -> Run:
+    with provisioner.databases.identity.read() as connection:
+        run = runs.load_run(connection, run_id)
+        counts = runs.count_changes(connection, run_id)
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    if run.kind == runs.MERGE:
+        raise Conflict("a merge is taken back with `idp people unmerge`")
+    if run.state == runs.APPLYING:
+        raise Conflict(f"run {run_id} is at work; pause or cancel it first")
+    if not any(counts.get(state) for state in WRITTEN):
+        raise Conflict(f"run {run_id} has written nothing")
+    return run
+
+
+def _note_missing(provisioner: Provisioner, kind: str, draft: Draft) -> None:
+    draft.number += 1
+    finding = FindingRow(draft.number, kind, "", "", "not undone: the settings do not have this target any more")
+    with provisioner.databases.identity.write() as connection:
+        runs.add_to_plan(connection, draft.run_id, [], [finding])
+    draft.summary[kind] = TargetSummary(0, {}, 1)
+
+
+def _plan_one(
+    provisioner: Provisioner, target: Target, undone: Run, draft: Draft, remove_created: bool, progress: Progress
+) -> None:
+    counts: Counter[str] = Counter()
+    findings = 0
+    for rows in _written_rows(provisioner, undone.run_id, target.kind):
+        ids = [row.person_id for row in rows]
+        there = {entry.person_id: entry for entry in target.read(ids)}
+        with provisioner.databases.identity.read() as connection:
+            seen = {
+                str(each.subject.person.person_id): each
+                for each in load_subjects(connection, ids, provisioner.people, provisioner.today())
+            }
+        backs = [
+            take_back(row, there.get(row.person_id), seen.get(row.person_id), target, remove_created) for row in rows
+        ]
+        changes = [(_because(back.change, undone.run_id), "") for back in backs if back.change is not None]
+        found = [finding for back in backs for finding in back.left]
+        add_to(provisioner, target, draft, changes, found)
+        counts.update(change.kind.value for change, _ in changes)
+        findings += len(found)
+        progress(len(rows))
+    with provisioner.databases.identity.read() as connection:
+        population = count_states(connection).get(target.kind, (0, 0))[0]
+    draft.summary[target.kind] = TargetSummary(population, dict(counts), findings)
+
+
+def _written_rows(provisioner: Provisioner, run_id: str, target: str) -> Iterator[list[ChangeRow]]:
+    for state in WRITTEN:
+        last = -1
+        while rows := _rows(provisioner, run_id, target, state, last):
+            last = rows[-1].number
+            yield rows
+
+
+def _rows(provisioner: Provisioner, run_id: str, target: str, state: str, after: int) -> list[ChangeRow]:
+    with provisioner.databases.identity.read() as connection:
+        return runs.changes_of(connection, run_id, after=after, state=state, target=target)
+
+
+def _because(change: Change, run_id: str) -> Change:
+    return replace(change, reason=f"undo of {run_id}")
+
+
+# --- one person -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """How one change is taken back, and what of it is left."""
+
+    change: Change | None
+    left: tuple[Finding, ...] = ()
+
+
+def take_back(row: ChangeRow, found: Entry | None, seen: Seen | None, target: Target, remove_created: bool) -> Back:
+    """Return what takes one change back from what the target has now. Pure.
+
+    Shape:   sn Kowalska -> Nowak, and the target has Nowak: a change to Kowalska; it has Zając: left as it is
+    """
+    before, after = sides(row)
+    match before, after:
+        case None, Entry():
+            return _take_back_entry(row, found, seen, target, remove_created)
+        case Entry(), None:
+            return _bring_back_entry(row, before, found)
+        case Entry(), Entry():
+            return _take_back_values(row, before, after, found, target)
+    return Back(None)
+
+
+def _take_back_values(row: ChangeRow, before: Entry, after: Entry, found: Entry | None, target: Target) -> Back:
+    if found is None:
+        return Back(None, (_left(row, "has no entry any more"),))
+    was, written, now = parts_of(before), parts_of(after), parts_of(found)
+    differing = [name for name in dict.fromkeys([*was, *written]) if was.get(name, ()) != written.get(name, ())]
+    back: dict[str, tuple[str, ...]] = {}
+    left: list[str] = []
+    for name in differing:
+        if now.get(name, ()) == was.get(name, ()):
+            continue
+        # What is the same for everybody says nothing about a person, and servers do not take object classes away.
+        if now.get(name, ()) == written.get(name, ()) and isinstance(target.attributes.get(name, ""), str):
+            back[name] = was.get(name, ())
+        else:
+            left.append(name)
+    if left and SWITCH in differing:
+        back = {}  # half a way back might open an account whose status says that it is shut
+    findings = (_left(row, f"{', '.join(left)} changed since"),) if left else ()
+    if not back:
+        return Back(None, findings)
+    return Back(Change.update(found, with_values(found, back)), findings)
+
+
+def _take_back_entry(
+    row: ChangeRow, found: Entry | None, seen: Seen | None, target: Target, remove_created: bool
+) -> Back:
+    """Return what takes an entry's making back: a lock, since a removal would take the password with it."""
+    if found is None:
+        return Back(None)
+    if remove_created:
+        return Back(Change.remove(found, row.reason))
+    stays = _left(row, "was made by the run: locked, it stays (--remove takes it away)")
+    if not found.enabled:
+        return Back(None, (stays,))
+    if seen is None:
+        return Back(None, (_left(row, "was made by the run, and our records do not know this person any more"),))
+    shut = replace(seen.subject.standing, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
+    asked = parts_of(desired(seen.subject, target.attributes))
+    locked = parts_of(desired(replace(seen.subject, standing=shut), target.attributes))
+    values = {name: locked.get(name, ()) for name in asked if asked[name] != locked.get(name, ()) and name != THERE}
+    return Back(Change.update(found, with_values(found, {**values, SWITCH: NO})), (stays,))
+
+
+def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None) -> Back:
+    if found is not None:
+        return Back(None, (_left(row, "has an entry again"),))
+    return Back(Change.create(before), (_left(row, "comes back without a password, which went with the entry"),))
+
+
+def _left(row: ChangeRow, why: str) -> Finding:
+    return Finding(row.person_id, row.name, f"not undone: {why}"[:200])
+
+
+def sides(row: ChangeRow) -> tuple[Entry | None, Entry | None]:
+    """Return what a change found and what it left."""
+    before, after = (Entry.from_json(row.person_id, text) if text else None for text in (row.before, row.after))
+    return before, after
+
+
+# --- while it is applied ---------------------------------------------------------------------------------------------
+
+
+def hold_back(
+    connection: Connection, provisioner: Provisioner, run: Run, target: Target, done: Sequence[ChangeRow], at: datetime
+) -> None:
+    """Have what these changes of an undo took back stay taken back while the records go on asking for it.
+
+    Effect:  held values, and what is desired with them, in the caller's transaction; a repeat is harmless
+    """
+    by_person = {row.person_id: row for row in done}
+    desires: list[Desire] = []
+    for each in load_subjects(connection, sorted(by_person), provisioner.people, provisioner.today()):
+        row = by_person[each.subject.person.person_id]
+        asked = parts_of(desired(each.subject, target.attributes))
+        taken = list(_taken(row))
+        names = {name for name, _, _ in taken}
+        touched = [one for one in each.held if one.target == target.kind and one.attribute in names]
+        fresh = tuple(
+            Held(target.kind, row.person_id, name, ours, held, UNDO, run.undoes or "", at)
+            for name, ours, held in taken
+            if asked.get(name, ()) == ours
+        )
+        let_go(connection, touched)
+        hold(connection, fresh)
+        kept = tuple(one for one in each.held if one not in touched)
+        entry = wanted_entry(replace(each, held=kept + fresh), target)
+        desires.append(Desire(entry.person_id, entry.digest, entry.only_if_present))
+    desire(connection, target.kind, desires)
+    doubt(connection, target.kind, [row.person_id for row in done if row.after is None])
+
+
+def _taken(row: ChangeRow) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Yield (attribute, what was taken back, what was put back) of a change of an undo."""
+    before, after = sides(row)
+    if before is None:
+        return
+    if after is None:
+        yield THERE, YES, NO
+        return
+    was, put = parts_of(before), parts_of(after)
+    for name in dict.fromkeys([*was, *put]):
+        if was.get(name, ()) != put.get(name, ()):
+            yield name, was.get(name, ()), put.get(name, ())
+
+
+# --- let go ---------------------------------------------------------------------------------------------------------
+
+
+def release(provisioner: Provisioner, run_id: str, actor: str) -> int:
+    """Return for how many people the records are obeyed again in what was taken back of a run.
+
+    Raises:  NotFound
+    Effect:  these people are to be looked at; run.released
+    """
+    at = provisioner.clock.now()
+    with provisioner.databases.identity.write() as connection:
+        if runs.load_run(connection, run_id) is None:
+            raise NotFound(f"there is no run {run_id}")
+        values = held_by_run(connection, run_id)
+        people = sorted({one.person_id for one in values})
+        let_go(connection, values)
+        mark_many_dirty(connection, people)
+        if people:
+            event = Event(words.RUN_RELEASED, subject=run_id, actor=actor, data={"people": len(people)})
+            record(connection, at.timestamp(), event)
+    return len(people)

@@ -1,0 +1,306 @@
+"""Taking runs back over a real directory."""
+
+from datetime import date
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.drivers.ldap_values import Replace
+from idp.errors import Conflict, NeedsApproval, NotFound
+from idp.provisioning.applying import apply_run
+from idp.provisioning.live import bring_true
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import LimitSettings
+from idp.provisioning.undo import make_undo, release
+from idp.provisioning.values import Entry
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.runs import Run
+from tests.support.clock import ManualClock
+from tests.support.provisioning import (
+    Eyes,
+    add_students,
+    change_person,
+    change_status,
+    choose_mail_name,
+    make_provisioner,
+)
+from tests.support.students import Student
+
+ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
+JAN = Student("b" * 32, album="123456", given_name="Jan", surname="Beek", surname_prefix="van")
+ACTOR = "shell:tester"
+
+
+def run_now(provisioner: Provisioner) -> Run:
+    run = make_plan(provisioner, ACTOR)
+    assert apply_run(provisioner, run.run_id, ACTOR).is_complete
+    return run
+
+
+def undo_now(provisioner: Provisioner, run: Run, *, remove_created: bool = False) -> Run:
+    undo = make_undo(provisioner, run.run_id, ACTOR, remove_created=remove_created)
+    assert apply_run(provisioner, undo.run_id, ACTOR).is_complete
+    return undo
+
+
+def everything(provisioner: Provisioner) -> list[Entry]:
+    return sorted(provisioner.targets["ldap"].read(), key=lambda entry: entry.person_id)
+
+
+def findings(provisioner: Provisioner, run: Run) -> list[str]:
+    with provisioner.databases.identity.read() as connection:
+        return [row.what for row in runs.findings_of(connection, run.run_id)]
+
+
+def kinds(provisioner: Provisioner, run: Run) -> list[str]:
+    with provisioner.databases.identity.read() as connection:
+        return [row.kind for row in runs.changes_of(connection, run.run_id)]
+
+
+def test_an_undo_puts_back_exactly_what_the_run_changed(
+    provisioner: Provisioner, databases: Databases, keys: Keys
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(provisioner)
+    before = everything(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    change_status(databases, JAN.person_id, "suspended")
+    run = run_now(provisioner)
+
+    undo = undo_now(provisioner, run)
+
+    assert everything(provisioner) == before
+    assert (undo.kind, undo.undoes) == (runs.UNDO, run.run_id)
+    assert sorted(kinds(provisioner, undo)) == ["enable", "update"]
+    assert findings(provisioner, undo) == []
+
+
+def test_what_was_undone_stays_undone_until_the_records_say_something_else(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    undo_now(provisioner, run_now(provisioner))
+
+    assert make_plan(provisioner, ACTOR).changes == 0
+    change_person(databases, ANNA.person_id, given_name="Hanna")
+    run_now(provisioner)
+    assert [eyes.value(ANNA.uid, name) for name in ("givenName", "sn")] == ["Hanna", "Kowalska"]
+
+    change_person(databases, ANNA.person_id, surname="Zając")
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "sn") == "Zając"
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "sn") == "Nowak"
+
+
+def test_a_release_lets_the_records_be_obeyed_again(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run = run_now(provisioner)
+    undo_now(provisioner, run)
+
+    assert release(provisioner, run.run_id, ACTOR) == 1
+    assert release(provisioner, run.run_id, ACTOR) == 0
+
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "sn") == "Nowak"
+
+
+def test_an_undo_can_be_undone(provisioner: Provisioner, databases: Databases, keys: Keys) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    change_status(databases, JAN.person_id, "suspended")
+    run = run_now(provisioner)
+    changed = everything(provisioner)
+
+    undo_now(provisioner, undo_now(provisioner, run))
+
+    assert everything(provisioner) == changed
+    assert make_plan(provisioner, ACTOR).changes == 0
+    assert release(provisioner, run.run_id, ACTOR) == 0
+
+
+def test_entries_that_the_run_made_are_locked_and_listed(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run = run_now(provisioner)
+
+    undo = undo_now(provisioner, run)
+
+    assert kinds(provisioner, undo) == ["disable"]
+    assert findings(provisioner, undo) == ["not undone: was made by the run: locked, it stays (--remove takes it away)"]
+    assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
+    assert eyes.value(ANNA.uid, "pwdAccountLockedTime") == "000001010000Z"
+    assert make_plan(provisioner, ACTOR).changes == 0
+    release(provisioner, run.run_id, ACTOR)
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "idpStatus") == "active"
+    assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
+
+
+def test_entries_that_the_run_made_are_removed_on_request_and_not_made_again(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run = run_now(provisioner)
+
+    undo = undo_now(provisioner, run, remove_created=True)
+
+    assert kinds(provisioner, undo) == ["remove"]
+    assert eyes.entry(ANNA.uid) is None
+    assert make_plan(provisioner, ACTOR).changes == 0
+    release(provisioner, run.run_id, ACTOR)
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "sn") == "Kowalska"
+
+
+def test_a_removal_taken_back_brings_the_entry_without_its_password(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run = run_now(provisioner)
+    before = everything(provisioner)
+
+    back = undo_now(provisioner, undo_now(provisioner, run, remove_created=True))
+
+    assert everything(provisioner) == before
+    assert findings(provisioner, back) == ["not undone: comes back without a password, which went with the entry"]
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+
+def test_what_somebody_changed_since_stays_and_is_listed(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run = run_now(provisioner)
+    eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Zając"])])
+
+    undo = undo_now(provisioner, run)
+
+    assert findings(provisioner, undo) == ["not undone: sn changed since"]
+    assert [eyes.value(ANNA.uid, name) for name in ("cn", "sn")] == ["Anna Kowalska", "Zając"]
+
+
+def test_a_suspension_is_not_half_undone(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [JAN])
+    run_now(provisioner)
+    change_status(databases, JAN.person_id, "suspended")
+    run = run_now(provisioner)
+    change_status(databases, JAN.person_id, "graduated_diploma", date(2001, 6, 1))
+    run_now(provisioner)
+
+    undo = undo_now(provisioner, run)
+
+    assert undo.changes == 0
+    assert findings(provisioner, undo)[0].startswith("not undone: ")
+    assert eyes.value(JAN.uid, "idpStatus") == "closed"
+    assert eyes.value(JAN.uid, "pwdAccountLockedTime") == "000001010000Z"
+
+
+def test_a_suspension_that_was_undone_comes_back_when_the_records_close_the_person(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [JAN])
+    run_now(provisioner)
+    change_status(databases, JAN.person_id, "suspended")
+    undo_now(provisioner, run_now(provisioner))
+    assert eyes.value(JAN.uid, "idpStatus") == "active"
+
+    change_status(databases, JAN.person_id, "graduated_diploma", date(2001, 6, 1))
+    run_now(provisioner)
+
+    assert eyes.value(JAN.uid, "idpStatus") == "closed"
+    assert eyes.value(JAN.uid, "pwdAccountLockedTime") == "000001010000Z"
+
+
+def test_what_a_person_does_after_an_undo_brings_nothing_of_it_back(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    undo_now(provisioner, run_now(provisioner))
+
+    choose_mail_name(databases, ANNA.person_id, "anna.kowalska@student.po.edu.pl", "s00123@student.po.edu.pl")
+    bring_true(provisioner, ANNA.person_id)
+
+    assert eyes.value(ANNA.uid, "mail") == "anna.kowalska@student.po.edu.pl"
+    assert eyes.value(ANNA.uid, "sn") == "Kowalska"
+
+
+def test_records_that_changed_before_the_undo_is_applied_are_written_by_the_next_run(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
+    change_person(databases, ANNA.person_id, surname="Zając")
+
+    assert apply_run(provisioner, undo.run_id, ACTOR).is_complete
+    assert eyes.value(ANNA.uid, "sn") == "Kowalska"
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "sn") == "Zając"
+
+
+def test_attributes_of_others_are_left_alone_by_an_undo(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run = run_now(provisioner)
+    eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("telephoneNumber", ["+48 77 000 00 00"])])
+
+    undo_now(provisioner, run)
+
+    assert eyes.value(ANNA.uid, "telephoneNumber") == "+48 77 000 00 00"
+    assert eyes.value(ANNA.uid, "sn") == "Kowalska"
+
+
+def test_the_guard_counts_an_undo_like_any_other_plan(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    everybody = [Student(f"{number:032x}", album=str(1000 + number)) for number in range(8)]
+    free = make_provisioner(databases, directory, clock)
+    strict = make_provisioner(databases, directory, clock, LimitSettings(update_share=0.5, update_floor=0))
+    add_students(databases, keys, everybody)
+    run_now(free)
+    for student in everybody:
+        change_person(databases, student.person_id, surname="Nowak")
+    run = run_now(free)
+
+    undo = make_undo(strict, run.run_id, ACTOR)
+
+    with pytest.raises(NeedsApproval):
+        apply_run(strict, undo.run_id, ACTOR)
+    assert eyes.value(everybody[0].uid, "sn") == "Nowak"
+    free.close()
+    strict.close()
+
+
+def test_a_run_that_is_not_there_or_wrote_nothing_is_refused(
+    provisioner: Provisioner, databases: Databases, keys: Keys
+) -> None:
+    add_students(databases, keys, [ANNA])
+    planned = make_plan(provisioner, ACTOR)
+
+    with pytest.raises(NotFound):
+        make_undo(provisioner, "f" * 32, ACTOR)
+    with pytest.raises(Conflict, match="has written nothing"):
+        make_undo(provisioner, planned.run_id, ACTOR)
