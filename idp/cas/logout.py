@@ -9,6 +9,7 @@ from lxml import etree
 
 from idp.audit.events import new_id
 from idp.cas.registered import RegisteredServices
+from idp.cas.services import LogoutRule
 from idp.clock import Clock
 from idp.drivers.http import Outgoing
 from idp.errors import TargetRejected
@@ -16,6 +17,7 @@ from idp.store.sessions import Owed
 
 PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def logout_request(ticket: str, at: datetime, request_id: str) -> str:
@@ -48,10 +50,12 @@ class CasLogoutSender:
         """
         document = logout_request(owed.ticket, self._clock.now(), new_id())
         service = self._registered.current().by_id.get(owed.application)
-        if service is not None and service.logout.body == "raw":
+        rule = LogoutRule() if service is None else service.logout
+        if rule.body == "raw":
             answer = self._outgoing.post(owed.address, document.encode(), "text/xml")
         else:
             # `logoutRequest` is the first and only parameter: mod_auth_cas looks at the first bytes of the body.
             answer = self._outgoing.post_form(owed.address, {"logoutRequest": document})
-        if not answer.is_success:
+        # A redirect as a rule says "sign in first" and that nothing was ended; only a registration knows better.
+        if not answer.is_success and not (rule.redirect_confirms and answer.status in REDIRECTS):
             raise TargetRejected(f"HTTP {answer.status}")

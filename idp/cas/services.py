@@ -94,6 +94,7 @@ class LogoutRule(Table):
 
     to: str = "service"  # the address that took the ticket; "none"; or one fixed https address
     body: Literal["form", "raw"] = "form"
+    redirect_confirms: bool = False  # mod_auth_cas and django-cas-ng end the session and answer by a redirect
 
     @property
     def is_told(self) -> bool:
@@ -106,11 +107,14 @@ class Service(Table):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     name: Mapping[Literal["pl", "en"], str]
     owner: Annotated[str, Field(min_length=1)]
+    contact: str = ""  # whom people turn to when they are refused; shown on refusals
     url: Annotated[tuple[UrlRule, ...], Field(min_length=1)]
     principal: Principal = Principal.UID
     attributes: tuple[str, ...] = ()
     proxy: ProxyRule = ProxyRule()
+    attributes_in_cas2: bool = False  # also told by /serviceValidate and /proxyValidate, as the reference server does
     logout: LogoutRule = LogoutRule()
+    second_factor: Literal["not_demanded", "demanded"] = "not_demanded"
     expires: date | None = None
 
     @model_validator(mode="after")
@@ -120,6 +124,15 @@ class Service(Table):
         if unknown := sorted(set(self.attributes) - RELEASABLE):
             raise ValueError(f"attributes: {', '.join(unknown)} cannot be released")
         return self
+
+    @property
+    def demands_second_factor(self) -> bool:
+        """Nobody has one yet, so for now nobody gets a ticket for such a service."""
+        return self.second_factor == "demanded"
+
+    def has_expired(self, today: date) -> bool:
+        """Tell whether the service is not served any more."""
+        return self.expires is not None and self.expires <= today
 
     def rank(self, url: ServiceUrl) -> Rank | None:
         """Return how exactly the best of its rules describes `url`."""
@@ -165,11 +178,16 @@ class Services:
             by_id[service.id] = service
         return cls(by_id)
 
+    def served(self, service_id: str, today: date) -> Service | None:
+        """Return a service that is registered and has not expired."""
+        service = self.by_id.get(service_id)
+        return None if service is None or service.has_expired(today) else service
+
     def match(self, url: ServiceUrl, today: date) -> Service | None:
         """Return the service that describes `url` most exactly; one that has expired is not there any more."""
         best: tuple[Rank, Service] | None = None
         for service in self.by_id.values():
-            if service.expires is not None and service.expires <= today:
+            if service.has_expired(today):
                 continue
             rank = service.rank(url)
             if rank is not None and (best is None or rank > best[0]):

@@ -1,6 +1,6 @@
 """Signing out once is out everywhere."""
 
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from lxml import etree
@@ -13,6 +13,17 @@ from tests.integration.cas.conftest import PASSWORD
 from tests.support.clock import ManualClock
 from tests.support.sign_on import Application, Browser, SignOn, ticket_in
 
+ANSWERS_BY_REDIRECT = """
+id = "answers"
+name = {{ pl = "Odpowiada przekierowaniem", en = "Answers by a redirect" }}
+owner = "tests"
+logout = {{ redirect_confirms = true }}
+[[url]]
+schemes = ["http"]
+host = "127.0.0.1"
+port = {port}
+path_prefix = "/"
+"""
 SAMLP = {"samlp": "urn:oasis:names:tc:SAML:2.0:protocol"}
 
 
@@ -91,6 +102,27 @@ def test_a_logout_is_given_up_in_the_end(
     assert sign_on.sign_out.sweep() == 0
     assert sign_on.events("logout.given_up") == [("anna", "target_rejected: HTTP 302")]
     assert sign_on.sign_out.forget_settled() == 1
+
+
+def test_a_redirect_confirms_where_the_registration_says_so(
+    sign_on: SignOn, signed_in: Browser, application: Application
+) -> None:
+    """mod_auth_cas and django-cas-ng end the session and answer so; see docs/domain.md."""
+    sign_on.register("answers", ANSWERS_BY_REDIRECT.format(port=urlsplit(application.url).port))
+    visit(signed_in, application.url)
+    application.status = 302
+
+    assert "Answers by a redirect: <span" in signed_in.open("/cas/logout", lang="en").text
+    assert sign_on.events("logout.confirmed") == [("anna", "")]
+
+
+def test_a_logout_fits_into_what_mod_auth_cas_reads(signed_in: Browser, application: Application) -> None:
+    """It takes 1,023 bytes of the body, in a buffer of its own, and parses what they hold."""
+    visit(signed_in, application.url)
+    signed_in.open("/cas/logout")
+
+    ((_, _, body),) = application.requests
+    assert len(body) < 1024
 
 
 def test_the_sweep_finishes_what_a_killed_process_owed(
