@@ -1,8 +1,10 @@
 """Walk through the pages as a browser without JavaScript would: open them, fill in forms, keep cookies."""
 
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -14,16 +16,21 @@ class LostWay(Exception):
 
 
 class Visitor:
-    """One browser with its own cookies, at one site."""
+    """One browser with its own cookies, at one site; `url`, `status`, `headers`, `text`, `page` say where it is."""
 
-    def __init__(self, site: str, timeout_s: float = 20.0) -> None:
+    def __init__(self, site: str, timeout_s: float = 20.0, tls: ssl.SSLContext | None = None) -> None:
         # No proxy of the machine: we only visit loopback.
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPCookieProcessor(CookieJar()),
+            urllib.request.HTTPSHandler(context=tls),
         )
         self._site = site
         self._timeout_s = timeout_s
         self.url = site
+        self.status = 0
+        self.headers = Message()
+        self.text = ""
         self.page = lxml.html.Element("html")
 
     def visit(self, address: str) -> None:
@@ -72,8 +79,10 @@ class Visitor:
     def _open(self, request: urllib.request.Request) -> None:
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
-                self.url, content = answer.url, answer.read()
+                self.url, self.status, self.headers, content = answer.url, answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as refusal:
-            self.url, content = refusal.url or request.full_url, refusal.read()
+            self.url, self.status, self.headers = refusal.url or request.full_url, refusal.code, refusal.headers
+            content = refusal.read()
+        self.text = content.decode(errors="replace")
         self.page = lxml.html.document_fromstring(content or b"<html></html>", base_url=self.url)
         self.page.make_links_absolute()
