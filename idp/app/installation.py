@@ -97,11 +97,15 @@ class Idp:
     def provisioner(self) -> Provisioner:
         """The systems that are provisioned, in the order in which a person is written to them."""
         from idp.provisioning.provisioner import Provisioner
+        from idp.provisioning.targets.accounts import KIND, AccountsTarget
 
         settings = self.settings
-        targets: dict[str, Target] = {
+        # Accounts stand first: the outermost door, shut before all others and opened after them.
+        targets: dict[str, Target] = {KIND: AccountsTarget(self.databases.identity)}
+        targets |= {
             kind: module.open_target(getattr(settings.targets, kind), settings.directory, secret)
             for kind, module in target_modules().items()
+            if getattr(getattr(settings.targets, kind), "enabled", True)
         }
         return Provisioner(self.databases, targets, settings.people, settings.provisioning, self.zone, self.clock)
 

@@ -27,12 +27,13 @@ from idp.web.settings import UniversitySettings, WebSettings
 
 
 def target_modules() -> dict[str, ModuleType]:
-    """Return the modules in `idp/provisioning/targets` by the kind of system that they write to."""
+    """Return the modules in `idp/provisioning/targets` by the kind of outside system that they write to."""
     package = importlib.import_module("idp.provisioning.targets")
     modules = (
         importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
     )
-    return {module.KIND: module for module in modules}
+    # Accounts are over our own store: nothing to open, nothing to set.
+    return {module.KIND: module for module in modules if hasattr(module, "open_target")}
 
 
 def _target_settings() -> type[Section]:

@@ -7,12 +7,14 @@ Rules are pure: values in, values out.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from idp.people.identifiers import esi, unique_id
+from idp.people.identifiers import esi, public_subject, unique_id
 from idp.people.lifecycle import Access, Standing
 from idp.people.settings import PeopleSettings
 from idp.people.values import Person
 from idp.provisioning.values import Entry
 from idp.store.addresses import Addresses
+
+ON_HOLD = "on_hold"  # the reason, beside those of the life cycle, why somebody may not sign in
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class Subject:
     standing: Standing  # on the day of asking
     addresses: Addresses
     people: PeopleSettings
+    is_on_hold: bool = False  # a human keeps the account closed, whatever the records say
+
+    @property
+    def may_sign_in(self) -> bool:
+        """The records say so, and nobody holds the account."""
+        return self.standing.access is Access.ACTIVE and not self.is_on_hold
 
 
 def desired(subject: Subject, attributes: Mapping[str, str | tuple[str, ...]]) -> Entry:
@@ -35,12 +43,12 @@ def desired(subject: Subject, attributes: Mapping[str, str | tuple[str, ...]]) -
     return Entry(
         person_id=subject.person.person_id,
         name=subject.person.uid,
-        enabled=access is Access.ACTIVE,
+        enabled=subject.may_sign_in,
         attributes={
             name: FACTS[made_of](subject) if isinstance(made_of, str) else made_of
             for name, made_of in attributes.items()
         },
-        reason=subject.standing.reason,
+        reason=ON_HOLD if subject.is_on_hold else subject.standing.reason,
         # Whoever left before we ever wrote them needs no entry now: files of former students are the registry's.
         only_if_present=access is Access.CLOSED,
     )
@@ -99,6 +107,11 @@ def unique_identifier(subject: Subject) -> tuple[str, ...]:
     return (unique_id(subject.person.person_id, subject.people.scope),)
 
 
+def subject_identifier(subject: Subject) -> tuple[str, ...]:
+    """The `sub` of our OpenID sign-in, by which other systems recognise who comes from there."""
+    return (public_subject(subject.person.person_id),)
+
+
 def home_organization(subject: Subject) -> tuple[str, ...]:
     """schacHomeOrganization, agreed with the federation."""
     return (subject.people.home_organization,)
@@ -118,7 +131,8 @@ def album(subject: Subject) -> tuple[str, ...]:
 
 def status(subject: Subject) -> tuple[str, ...]:
     """active, suspended or closed: what mail and other services obey."""
-    return (subject.standing.access.value,)
+    access = subject.standing.access
+    return (Access.SUSPENDED.value if access is Access.ACTIVE and subject.is_on_hold else access.value,)
 
 
 FACTS: Mapping[str, Callable[[Subject], tuple[str, ...]]] = {
@@ -134,6 +148,7 @@ FACTS: Mapping[str, Callable[[Subject], tuple[str, ...]]] = {
         scoped_affiliations,
         principal_name,
         unique_identifier,
+        subject_identifier,
         home_organization,
         european_student_identifier,
         album,

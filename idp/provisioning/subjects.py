@@ -12,6 +12,7 @@ from idp.people.lifecycle import standing
 from idp.people.settings import PeopleSettings
 from idp.people.values import Person
 from idp.provisioning.desired import Subject
+from idp.store.account_holds import on_hold_among, stream_on_hold
 from idp.store.addresses import Addresses, addresses_among, stream_addresses
 from idp.store.held import Held, held_among, stream_held
 from idp.store.people import load_people, stream_people
@@ -36,10 +37,11 @@ def load_subjects(connection: Connection, person_ids: Sequence[str], people: Peo
     marks = marks_among(connection, person_ids)
     addresses = addresses_among(connection, person_ids)
     held = held_among(connection, person_ids)
+    on_hold = on_hold_among(connection, person_ids)
     found = sorted(load_people(connection, person_ids), key=lambda person: person.person_id)
     return [
         Seen(
-            _subject(person, addresses.get(person.person_id, NONE), people, today),
+            _subject(person, addresses.get(person.person_id, NONE), people, today, person.person_id in on_hold),
             marks.get(person.person_id, ""),
             held.get(person.person_id, ()),
         )
@@ -53,18 +55,20 @@ def stream_subjects(connection: Connection, people: PeopleSettings, today: date)
         closing(stream_marks(connection)) as all_marks,
         closing(stream_addresses(connection)) as all_addresses,
         closing(stream_held(connection)) as all_held,
+        closing(stream_on_hold(connection)) as all_on_hold,
         closing(stream_people(connection, by="person_id")) as everybody,
     ):
         marks, addresses = _Follower(all_marks, ""), _Follower(all_addresses, NONE)
         held: _Follower[tuple[Held, ...]] = _Follower(all_held, ())
+        on_hold = _Follower(all_on_hold, False)
         for person in everybody:
             mine = addresses.at(person.person_id)
-            subject = _subject(person, mine, people, today)
+            subject = _subject(person, mine, people, today, on_hold.at(person.person_id))
             yield Seen(subject, marks.at(person.person_id), held.at(person.person_id))
 
 
-def _subject(person: Person, addresses: Addresses, people: PeopleSettings, today: date) -> Subject:
-    return Subject(person, standing(person.enrolments, today, people.access_policy), addresses, people)
+def _subject(person: Person, addresses: Addresses, people: PeopleSettings, today: date, is_on_hold: bool) -> Subject:
+    return Subject(person, standing(person.enrolments, today, people.access_policy), addresses, people, is_on_hold)
 
 
 class _Follower(Generic[Value]):

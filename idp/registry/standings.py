@@ -8,9 +8,8 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
-from idp.people.lifecycle import Access, AccessPolicy, local_date, standing
+from idp.people.lifecycle import AccessPolicy, local_date, standing
 from idp.store import people
-from idp.store.accounts import set_enabled
 from idp.store.base import Databases
 from idp.store.people import PersonRecord
 from idp.store.provisioning import mark_many_dirty
@@ -22,8 +21,8 @@ AT_ONCE = 500
 def sweep_standings(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
     """Carry out what has become due by today, and return for how many people.
 
-    Effect:  the account is opened or closed (every session ends), provisioning is marked, an event says what changed
-             and why; a repeat does nothing
+    Effect:  provisioning is marked, so that a guarded run opens or closes accounts and entries; an event says what
+             changed and why; a repeat does nothing
     """
     now = clock.now()
     today = local_date(now, zone)
@@ -42,9 +41,6 @@ def _review(connection: Connection, person: PersonRecord, now: datetime, today: 
     enrolments = [one.enrolment for one in person.enrolments]
     new = standing(enrolments, today, policy)
     people.set_standing(connection, person.person_id, new.access, new.changes_on)
-    # Only a change of the records opens or closes: what a human decided about the account in between stays.
-    if new.access is not person.access:
-        set_enabled(connection, person.person_id, new.access is Access.ACTIVE)
     before = standing(enrolments, (person.review_on or today) - timedelta(days=1), policy)
     if (before.affiliations, person.access) != (new.affiliations, new.access):
         data = {"fields": ["standing"], "access": new.access.value, "affiliations": list(new.affiliations)}

@@ -11,11 +11,9 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, new_id, record_all
 from idp.people.identifiers import new_uid
-from idp.people.lifecycle import Access
 from idp.registry.decisions import Decision
 from idp.registry.results import Counts
 from idp.store import people, registry
-from idp.store.accounts import set_enabled
 from idp.store.people import NewPerson, PersonUpdate
 from idp.store.provisioning import mark_many_dirty
 
@@ -49,15 +47,15 @@ def write(connection: Connection, at: datetime, run: ImportRun, decisions: Seque
 
 
 def _follow(connection: Connection, at: datetime, changed: Iterable[tuple[Decision, PersonUpdate]]) -> None:
-    """Bring names on the ledger, accounts' names and the right to sign in after what changed."""
+    """Bring names on the ledger and accounts' names after what changed.
+
+    The right to sign in follows in a guarded run: a file that is wrong about everybody closes nobody's account.
+    """
     changed = list(changed)
     albums = {update.person_id: decision.first_album for decision, update in changed if decision.first_album}
     people.give_albums(connection, albums, at)
     names = {update.person_id: update.identity.display_name for decision, update in changed if decision.fields}
     people.rename_accounts(connection, names)
-    for decision, update in changed:
-        if decision.access is not None:
-            set_enabled(connection, update.person_id, decision.access is Access.ACTIVE)
 
 
 def _with_names(connection: Connection, fresh: Sequence[NewPerson]) -> list[NewPerson]:

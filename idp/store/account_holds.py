@@ -41,7 +41,7 @@ def drop_hold(connection: Connection, account_id: str) -> bool:
     return connection.execute(delete(account_hold).where(account_hold.c.account_id == account_id)).rowcount == 1
 
 
-def held_among(connection: Connection, account_ids: Sequence[str]) -> set[str]:
+def on_hold_among(connection: Connection, account_ids: Sequence[str]) -> set[str]:
     """Return those of some accounts that are held."""
     held: set[str] = set()
     for start in range(0, len(account_ids), BATCH):
@@ -52,7 +52,7 @@ def held_among(connection: Connection, account_ids: Sequence[str]) -> set[str]:
     return held
 
 
-def stream_holds(connection: Connection) -> Generator[tuple[str, bool], None, None]:
+def stream_on_hold(connection: Connection) -> Generator[tuple[str, bool], None, None]:
     """Yield (account_id, True) of every held account, sorted."""
     query = select(account_hold.c.account_id).order_by(account_hold.c.account_id)
     with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:

@@ -57,7 +57,7 @@ person = Table(
     Column("changed_at", UtcDateTime, nullable=False),  # the registry's own time of the last change
     # Keyed digest of the rows as they came: equal means that nothing has to be looked at. 0: look again.
     Column("digest", BigInteger, nullable=False),
-    Column("access", String(10), nullable=False),  # idp.people.lifecycle.Access, as it was last carried out
+    Column("access", String(10), nullable=False),  # idp.people.lifecycle.Access, as the records last asked for it
     Column("review_on", Date, index=True),  # the day on which time alone may change affiliations or access
     Column("source_import", String(32), nullable=False),  # import run of the last change, and the line in its file
     Column("source_line", Integer, nullable=False),
@@ -97,7 +97,7 @@ account = Table(
     Column("display_name", String(200), nullable=False),
     Column("mail", String(254), nullable=False),  # staff: where they are written to; students: empty
     Column("enabled", Boolean, nullable=False),  # false closes every door at once
-    Column("epoch", Integer, nullable=False),  # a session counts only while it carries the same number
+    Column("epoch", Integer, nullable=False),  # a session counts only while it carries the same number; 0: never opened
     Column("claimed_at", UtcDateTime),
     Column("language", String(2), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -377,7 +377,8 @@ def sharing_pesel(connection: Connection, macs: Collection[str]) -> dict[str, li
 def add_people(connection: Connection, people: Sequence[NewPerson], import_id: str, at: datetime) -> None:
     """Write new people with account, enrolments, uid and album.
 
-    Effect:  rows in person, enrolment, account and ledger; the account is open as `access` says and not yet claimed
+    Effect:  rows in person, enrolment, account and ledger; the account is closed and was never opened (epoch 0): a
+             guarded run opens it (idp.provisioning.targets.accounts)
     """
     own = ("person_id", "os_id", "uid", "changed_at", "digest", "access", "review_on")
     insert_rows(
@@ -455,13 +456,19 @@ def due_for_review(connection: Connection, today: date, limit: int) -> list[Pers
     return list(records_of(connection, list(os_ids)).values())
 
 
+def due_for_standing(connection: Connection, today: date, after: str, limit: int) -> list[str]:
+    """Return person_ids of those whose standing may have changed by time alone, sorted, behind a person_id."""
+    query = select(person.c.person_id).where(person.c.review_on <= today, person.c.person_id > after)
+    return list(connection.execute(query.order_by(person.c.person_id).limit(limit)).scalars())
+
+
 def review_everybody(connection: Connection, today: date) -> int:
     """Have everybody's standing decided anew, after the rules for it changed; return how many that are."""
     return connection.execute(update(person).values(review_on=today)).rowcount
 
 
 def set_standing(connection: Connection, person_id: str, access: Access, review_on: date | None) -> None:
-    """Keep which access was carried out for a person, and when to look again."""
+    """Keep which access the records ask for, and when to look again."""
     connection.execute(
         update(person).where(person.c.person_id == person_id).values(access=access.value, review_on=review_on)
     )
@@ -521,9 +528,8 @@ def _identity_columns(identity: Identity) -> dict[str, Any]:
 
 
 def _account_values(new: NewPerson, at: datetime) -> tuple[Any, ...]:
-    is_enabled = new.access is Access.ACTIVE
     name = new.identity.display_name
-    return (new.person_id, "student", new.uid, "", name, "", is_enabled, 1, None, new.language, at)
+    return (new.person_id, "student", new.uid, "", name, "", False, 0, None, new.language, at)
 
 
 def _add_enrolments(

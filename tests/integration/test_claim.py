@@ -21,17 +21,15 @@ from idp.errors import (
     NotFound,
     TargetUnavailable,
 )
-from idp.people.settings import PeopleSettings
 from idp.people.values import Album
-from idp.registry.imports import import_file
-from idp.registry.settings import RegistrySettings
 from idp.store.base import Databases
 from idp.store.events import event_pending
 from idp.store.keys import Keys
 from idp.store.people import account
-from tests.support.accounts import PASSWORD, SETTINGS, ZONE, Services, make_claims
+from tests.support.accounts import PASSWORD, SETTINGS, Services, make_claims
 from tests.support.clock import ManualClock
 from tests.support.exports import export_row, write_export
+from tests.support.imports import Registry
 from tests.support.students import Student, add_student
 
 ALBUM = Album("12345")
@@ -180,10 +178,11 @@ def test_after_a_correction_has_come_with_an_import_the_same_claim_works(
 ) -> None:
     typed = Typed("Anna", "Nowak", date(1902, 2, 27), "0003")
 
+    registry = Registry(databases, keys, clock)
+
     def take(name: str, **changes: str) -> None:
-        file = write_export(tmp_path / name, [export_row(**changes)])
-        policy = PeopleSettings().access_policy
-        import_file(databases, keys, RegistrySettings(), policy, clock, ZONE, file, delta=False, actor="shell:root")
+        registry.take(write_export(tmp_path / name, [export_row(**changes)]))
+        registry.carry_out()
 
     take("before.csv", nazwisko="Nowakk")
     assert outcome(lambda: claims.match(ALBUM, typed)) == "bad_credentials"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
+from idp.accounts.holds import hold
 from idp.errors import Conflict, RefusedSource
 from idp.people.lifecycle import Access
 from idp.registry.decisions import Decision
@@ -63,6 +64,13 @@ def person_id_of(databases: Databases, os_id: str) -> str:
     return found.person_id
 
 
+def account_of_one(databases: Databases) -> tuple[bool, int]:
+    """Return whether the only account is open, and its epoch."""
+    with databases.identity.read() as connection:
+        row = connection.execute(select(account.c.enabled, account.c.epoch)).one()
+    return row.enabled, row.epoch
+
+
 # --- people come in -------------------------------------------------------------------------------------------------
 
 
@@ -74,7 +82,8 @@ def test_a_person_gets_an_account_a_uid_and_an_album_on_the_ledger(registry: Reg
         one = connection.execute(select(person)).one()
         entry = connection.execute(select(account)).one()
         names = {(row.kind, row.value): row.owner_id for row in connection.execute(select(ledger))}
-    assert (entry.account_id, entry.kind, entry.enabled, entry.claimed_at) == (one.person_id, "student", True, None)
+    assert (entry.account_id, entry.kind, entry.claimed_at) == (one.person_id, "student", None)
+    assert (entry.enabled, entry.epoch) == (False, 0)  # a guarded run opens it
     assert names == {("uid", one.uid): one.person_id, ("album", "123"): one.person_id}
     assert dirty_people(registry.databases) == {one.person_id}
     added = events(registry.databases, "person.added")
@@ -213,28 +222,31 @@ def test_a_changed_surname_is_carried_through(registry: Registry, file: Path) ->
     assert (event["subject"], event["fields"]) == (me, ["previous_surname", "surname"])
 
 
-def test_a_suspension_closes_the_account_and_a_return_opens_it(registry: Registry, file: Path) -> None:
+def test_a_suspension_closes_the_account_and_a_return_opens_it_with_the_next_run(
+    registry: Registry, file: Path
+) -> None:
     registry.take(write_export(file, [export_row()]))
+    registry.carry_out()
     state = []
     for status, since in (("suspended", "2026-09-20"), ("active", "2026-09-25")):
         registry.take(write_export(file, [export_row(status=status, status_od=since, zmieniono=f"{since}T10:00:00Z")]))
-        with registry.databases.identity.read() as connection:
-            row = connection.execute(select(account.c.enabled, account.c.epoch)).one()
-            state.append((row.enabled, row.epoch))
+        state.append(account_of_one(registry.databases))
+        registry.carry_out()
+        state.append(account_of_one(registry.databases))
 
-    assert state == [(False, 2), (True, 3)]
+    assert state == [(True, 1), (False, 2), (False, 2), (True, 3)]
     assert [event.get("access") for event in events(registry.databases, "person.changed")] == ["suspended", "active"]
 
 
 def test_what_a_human_closed_stays_closed_when_something_else_changes(registry: Registry, file: Path) -> None:
     registry.take(write_export(file, [export_row()]))
-    with registry.databases.identity.write() as connection:
-        connection.execute(update(account).values(enabled=False))
+    registry.carry_out()
+    hold(registry.databases, registry.clock, person_id_of(registry.databases, "101"), "shell:root", "lost telephone")
 
     registry.take(write_export(file, [export_row(nazwisko="Kowalska", **LATER)]))
+    registry.carry_out()
 
-    with registry.databases.identity.read() as connection:
-        assert connection.execute(select(account.c.enabled)).scalar_one() is False
+    assert account_of_one(registry.databases) == (False, 2)
 
 
 def test_a_stale_row_is_skipped(registry: Registry, file: Path) -> None:
@@ -537,7 +549,7 @@ def test_a_file_written_to_while_it_is_read_is_refused(registry: Registry, file:
 def test_a_grace_period_ends_without_a_file(registry: Registry, file: Path, clock: ManualClock) -> None:
     registry.take(write_export(file, [export_row(status="cancelled", status_od="2026-09-25"), *person_rows(2)]))
     me = person_id_of(registry.databases, "101")
-    dirty_people(registry.databases)
+    registry.carry_out()
 
     def sweep() -> int:
         return sweep_standings(registry.databases, registry.policy, clock, ZONE)
@@ -547,12 +559,12 @@ def test_a_grace_period_ends_without_a_file(registry: Registry, file: Path, cloc
     assert sweep() == 1
     assert sweep() == 0
 
+    registry.carry_out()  # of whom it marked
     with registry.databases.identity.read() as connection:
         row = connection.execute(select(account.c.enabled, account.c.epoch).where(account.c.account_id == me)).one()
         stored = connection.execute(select(person.c.access, person.c.review_on).where(person.c.person_id == me)).one()
     assert (row.enabled, row.epoch) == (False, 2)
     assert (stored.access, stored.review_on) == (Access.SUSPENDED, None)
-    assert dirty_people(registry.databases) == {me}
     (event,) = events(registry.databases, "person.changed")
     assert (event["reason"], event["access"]) == ("struck_off", "suspended")
 
@@ -561,12 +573,14 @@ def test_31_october_ends_student_rights_and_closes_nothing_yet(
     registry: Registry, file: Path, clock: ManualClock
 ) -> None:
     registry.take(write_export(file, [export_row(status="graduated_diploma", status_od="2026-07-01")]))
+    registry.carry_out()
 
     clock.set(datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
     sweep_standings(registry.databases, registry.policy, clock, ZONE)
+    registry.carry_out()
 
+    assert account_of_one(registry.databases) == (True, 1)
     with registry.databases.identity.read() as connection:
-        assert connection.execute(select(account.c.enabled)).scalar_one() is True
         assert connection.execute(select(person.c.review_on)).scalar_one() == date(2027, 4, 30)
     (event,) = events(registry.databases, "person.changed")
     assert event["affiliations"] == ["alum"]

@@ -8,6 +8,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from idp.people.lifecycle import AccessPolicy
+from idp.people.settings import PeopleSettings
+from idp.provisioning.applying import apply_run
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.targets.accounts import AccountsTarget
 from idp.registry.imports import import_file
 from idp.registry.reasons import Refusal
 from idp.registry.results import ImportResult
@@ -18,6 +24,7 @@ from idp.store.keys import Keys
 from idp.store.people import account, enrolment, ledger, person
 from idp.store.registry import quarantine
 from tests.support.clock import ManualClock
+from tests.support.provisioning import NO_LIMITS
 
 ZONE = ZoneInfo("Europe/Warsaw")
 
@@ -53,6 +60,13 @@ class Registry:
             accept=accept,
             progress=progress,
         )
+
+    def carry_out(self) -> None:
+        """Open and close accounts as the records ask, in a run of its own without limits."""
+        targets = {"accounts": AccountsTarget(self.databases.identity)}
+        settings = ProvisioningSettings(limits=NO_LIMITS)
+        provisioner = Provisioner(self.databases, targets, PeopleSettings(), settings, ZONE, self.clock)
+        apply_run(provisioner, make_plan(provisioner, "shell:tester").run_id, "shell:tester")
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return what is stored, without keys made by chance, times of ours, and names of imports and lines."""

@@ -49,11 +49,13 @@ class Student:
 
 
 def add_student(databases: Databases, keys: Keys, student: Student) -> Student:
-    """Write a student's rows and return the student."""
+    """Write a student's rows, with an account as a first run leaves it, and return the student."""
     with databases.identity.write() as connection:
         add_people(connection, [_new_person(student, keys)], "test-import", SEEN)
         connection.execute(
-            update(account).where(account.c.account_id == student.person_id).values(claimed_at=student.claimed_at)
+            update(account)
+            .where(account.c.account_id == student.person_id)
+            .values(claimed_at=student.claimed_at, enabled=student.enabled, epoch=1)
         )
     return student
 

@@ -5,4 +5,5 @@ A module here has
     Settings                   its section `[targets.KIND]`
     open_target(settings, directory, secret) -> Target
                                `directory` is the `[directory]` section; `secret` reads a password file
+`accounts` alone has neither settings nor anything to open: it is over our own store.
 """

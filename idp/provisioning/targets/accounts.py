@@ -1,0 +1,91 @@
+"""Our own accounts, the right to sign in, as a target: planned, guarded and approved like every other one.
+
+It is over our own store, so it has no settings; `idp.app` puts it before all others. An entry is an account that was
+opened at least once, so opening a new one is a create. What a human decided about an account is kept apart
+(idp.store.account_holds) and is part of what is desired.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError
+
+from idp.errors import IdpError, TargetRejected, TargetUnavailable
+from idp.provisioning.values import Change, Entry, Outcome, digest_of
+from idp.store.account_switches import switches, turn
+from idp.store.base import Database
+
+KIND = "accounts"
+AT_ONCE = 500  # per transaction: others write in between
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsTarget:
+    """Students' accounts; staff have no records and are nobody's business here."""
+
+    identity: Database
+
+    @property
+    def kind(self) -> str:
+        return KIND
+
+    @property
+    def attributes(self) -> Mapping[str, str | tuple[str, ...]]:
+        """Only the switch is managed; names and addresses are the store's own."""
+        return {}
+
+    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+        """Yield accounts that were ever opened, all or these people's."""
+        with self.identity.read() as connection:
+            for one in switches(connection, person_ids):
+                yield Entry(one.account_id, one.uid, one.is_open, {})
+
+    def digests(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, digest) of all of them."""
+        with self.identity.read() as connection:
+            for one in switches(connection):
+                yield one.account_id, digest_of(one.uid, one.is_open, ())
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """Open and close accounts, some hundreds in a transaction; a repeat is harmless."""
+        iterator = iter(changes)
+        while some := list(itertools.islice(iterator, AT_ONCE)):
+            yield from self._apply_some(some)
+
+    def read_one(self, person_id: str, name: str) -> Entry | None:
+        """Return one person's account, if it was ever opened."""
+        return next(self.read([person_id]), None)
+
+    def apply_one(self, change: Change) -> None:
+        """Open or close one account."""
+        for outcome in self._apply_some([change]):
+            if outcome.error is not None:
+                raise outcome.error
+
+    def ping(self) -> None:
+        """Return: who asks has just asked the same store."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _apply_some(self, changes: Sequence[Change]) -> list[Outcome]:
+        wanted = [(one.person_id, one.after.enabled) for one in changes if one.after is not None]
+        try:
+            with self.identity.write() as connection:
+                turn(connection, wanted)
+                ids = [person_id for person_id, _ in wanted]
+                there = {one.account_id: one.is_open for one in switches(connection, ids)}
+        except DBAPIError as exc:
+            raise TargetUnavailable("the store did not take it") from exc
+        return [Outcome(change, _error(change, there.get(change.person_id))) for change in changes]
+
+
+def _error(change: Change, is_open: bool | None) -> IdpError | None:
+    if change.after is None:
+        return TargetRejected("accounts are closed and never removed")
+    if is_open is None:
+        return TargetRejected("there is no such account")
+    if is_open != change.after.enabled:
+        return TargetRejected("a human holds this account")
+    return None
