@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
+from idp.cas.urls import SAML_TICKET, TICKET
 from idp.errors import InvalidInput
 
 # Parameters with a meaning; of two values nobody knows which one counts. All others are ignored.
-PROTOCOL = ("service", "renew", "gateway", "warn", "method", "rememberMe", "lt")
+PROTOCOL = ("service", "TARGET", "renew", "gateway", "warn", "method", "rememberMe", "lt")
 
 
 class RepeatedParameter(InvalidInput):
@@ -42,6 +43,7 @@ class LoginRequest:
     """The parameters of a request to /login."""
 
     service_url: str = ""
+    is_saml: bool = False  # the address came as TARGET, and its ticket goes back as SAMLart
     renew: bool = False
     gateway: bool = False
     warn: bool = False
@@ -50,9 +52,15 @@ class LoginRequest:
     login_ticket: str = ""
 
     @property
+    def ticket_parameter(self) -> str:
+        """The name under which the application expects its ticket."""
+        return SAML_TICKET if self.is_saml else TICKET
+
+    @property
     def carried(self) -> dict[str, str]:
         """What a form on the way carries on."""
-        wanted = {"service": self.service_url, "renew": "true" if self.renew else ""}
+        address = "TARGET" if self.is_saml else "service"
+        wanted = {address: self.service_url, "renew": "true" if self.renew else ""}
         wanted["method"] = "" if self.method is Method.GET else self.method
         return {name: value for name, value in wanted.items() if value}
 
@@ -61,12 +69,14 @@ def read_request(*sources: Mapping[str, Sequence[str]]) -> LoginRequest:
     """Return the request in query and form together.
 
     Shape:   each source maps a name to all its values; a form on our own page repeats the query's values, which is fine
+             TARGET stands for service where there is none: SAML filters of the Java client and Spring Security ask so
     Raises:  RepeatedParameter
     """
     given = {name: single(name, sources) for name in PROTOCOL}
     method = given["method"]
     return LoginRequest(
-        service_url=given["service"] or "",
+        service_url=given["service"] or given["TARGET"] or "",
+        is_saml=not given["service"] and bool(given["TARGET"]),
         renew=is_set(given["renew"]),
         gateway=is_set(given["gateway"]),
         warn=is_set(given["warn"]),

@@ -88,7 +88,7 @@ class Shortcut:
             return None
         number = _begin()
         ticket = self._desk.issue(session, service, request.service_url, from_new_login=False)
-        location = with_ticket(request.service_url, ticket)
+        location = with_ticket(request.service_url, ticket, request.ticket_parameter)
         headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0"), ("Location", location)]
         start_response("303 SEE OTHER", [*headers, *self._headers, ("X-Request-Id", number)])
         _log(LOGIN, 303, started)

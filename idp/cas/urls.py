@@ -31,6 +31,8 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9a-f]{2})|%(?:[01][0-9a-f]|7f)", re.ASCII | re
 _SLY_PATH = re.compile(r"//|%(?:2e|2f|5c|25)|/\.{1,2}(?:/|;|$)", re.ASCII | re.IGNORECASE)
 _SESSION_ID = re.compile(r";jsessionid=[^/?#;]*", re.ASCII | re.IGNORECASE)
 
+TICKET, SAML_TICKET = "ticket", "SAMLart"
+_TICKETS = (f"{TICKET}=", f"{SAML_TICKET}=")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -96,7 +98,7 @@ def same_service(bound: str, given: str) -> bool:
     """Tell whether a ticket for `bound` may be validated as `given`: the same text.
 
     Two differences do not count, since clients make them unwillingly: `;jsessionid=…` (the Java client signs in with
-    one and validates with another), and a `ticket` parameter left over from before.
+    one and validates with another), and a ticket left over from before.
     """
     return bound == given or _comparable(bound) == _comparable(given)
 
@@ -105,12 +107,12 @@ def _comparable(text: str) -> str:
     return without_ticket(_SESSION_ID.sub("", text))
 
 
-def with_ticket(text: str, ticket: str) -> str:
+def with_ticket(text: str, ticket: str, parameter: str = TICKET) -> str:
     """Return the address to lead the browser to.
 
     Shape:   "https://a/b?c=d#e" -> "https://a/b?c=d&ticket=ST-…#e"; a left-over ticket goes, other bytes stay
     """
-    return with_parameters(without_ticket(text), {"ticket": ticket})
+    return with_parameters(without_ticket(text), {parameter: ticket})
 
 
 def with_parameters(text: str, added: dict[str, str]) -> str:
@@ -122,11 +124,11 @@ def with_parameters(text: str, added: dict[str, str]) -> str:
 
 
 def without_ticket(text: str) -> str:
-    """Return `text` without `ticket` parameters, every other byte as it was."""
-    if "ticket=" not in text:
+    """Return `text` without tickets, every other byte as it was."""
+    if not any(start in text for start in _TICKETS):
         return text
     address, hash_sign, fragment = text.partition("#")
     path, question_mark, query = address.partition("?")
-    kept = [pair for pair in query.split("&") if not pair.startswith("ticket=")]
+    kept = [pair for pair in query.split("&") if not pair.startswith(_TICKETS)]
     query = "&".join(kept)
     return f"{path}{question_mark if query else ''}{query}{hash_sign}{fragment}"

@@ -174,7 +174,7 @@ class _Pages:
 
     def _send_on(self, wish: Wish, session: LiveSession, *, from_new_login: bool) -> Response:
         """Lead the browser to the application with a fresh ticket, in the way that it asked for."""
-        service, url = wish.service, wish.request.service_url
+        service, url, name = wish.service, wish.request.service_url, wish.request.ticket_parameter
         assert service is not None
         if not self._desk.can_name(service, session.account_id):
             return _page("no_name.html", 403, service=service, session=session)
@@ -182,13 +182,13 @@ class _Pages:
         match wish.request.method:
             case Method.POST:
                 allow_form_targets(url)
-                return _page("post_ticket.html", service=service, url=url, ticket=ticket)
+                return _page("post_ticket.html", service=service, url=url, ticket=ticket, parameter=name)
             case Method.HEADER:
                 response = Response(status=200)
                 response.headers["service"], response.headers["ticket"] = url, ticket
                 return response
             case Method.GET:
-                return _see_other(with_ticket(url, ticket))
+                return _see_other(with_ticket(url, ticket, name))
 
     def captcha_sound(self) -> ResponseReturnValue:
         """Speak the code of a picture."""

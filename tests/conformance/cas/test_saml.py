@@ -8,9 +8,9 @@ from lxml import etree
 from werkzeug.test import TestResponse
 
 from tests.integration.cas.conftest import PASSWORD, People
-from tests.support.sign_on import Browser, SignOn, serving, ticket_in
+from tests.support.sign_on import Browser, SignOn, hidden_fields, serving, ticket_in
 
-APP = "http://127.0.0.1:9000/app?next=%2Fa"
+APP = "https://127.0.0.1:9000/app?next=%2Fa"
 QUESTION = """<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Header/><SOAP-ENV:Body>
 <samlp:Request xmlns:samlp="urn:oasis:names:tc:SAML:1.0:protocol" MajorVersion="1" MinorVersion="1" RequestID="_r1"
  IssueInstant="2026-10-01T10:00:00Z"><samlp:AssertionArtifact>
@@ -53,6 +53,43 @@ def test_python_cas_signs_in_by_saml(address: str, visitor: Browser, people: Peo
     assert user == people.anna.uid
     assert attributes["givenName"] == "Żaneta"
     assert client.verify_ticket(ticket)[0] is None
+
+
+def sent_on(answer: TestResponse) -> str:
+    """Return where a browser is sent, which ends in the ticket."""
+    assert answer.status_code == 303
+    before, _, ticket = answer.headers["Location"].partition("SAMLart=")
+    assert before == f"{APP}&"
+    return ticket
+
+
+def test_a_saml_client_asks_by_target_and_gets_an_artifact(visitor: Browser, people: People) -> None:
+    """The SAML filters of the Java client and of Spring Security know no other names."""
+    page = visitor.open("/cas/login", TARGET=APP).text
+    assert hidden_fields(page)["TARGET"] == APP
+    first = sent_on(visitor.sign_in("12345", PASSWORD, TARGET=APP))
+    second = sent_on(visitor.open("/cas/login", TARGET=APP))  # already signed in
+
+    for ticket in (first, second):
+        assert people.anna.uid in found(ask(visitor, ticket), "//saml:NameIdentifier/text()")
+
+
+def test_a_saml_client_may_ask_for_a_form_instead_of_a_redirect(signed_in: Browser) -> None:
+    fields = hidden_fields(signed_in.open("/cas/login", TARGET=APP, method="POST").text)
+
+    assert list(fields) == ["SAMLart"]
+    assert found(ask(signed_in, fields["SAMLart"]), "//samlp:StatusCode/@Value") == ["samlp:Success"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["TARGET=http://evil.example/", "TARGET=javascript:alert(1)", "TARGET=//127.0.0.1:9000/", f"TARGET={APP}&TARGET=/"],
+)
+def test_no_ticket_goes_to_a_target_that_nobody_registered(signed_in: Browser, query: str) -> None:
+    answer = signed_in.client.get(f"/cas/login?{query}")
+
+    assert answer.status_code in (400, 403)
+    assert "Location" not in answer.headers
 
 
 def test_the_assertion_is_for_this_service_and_this_request(signed_in: Browser, people: People) -> None:

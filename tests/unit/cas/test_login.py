@@ -39,9 +39,19 @@ def test_query_and_form_may_say_the_same() -> None:
     assert read == LoginRequest(APP, warn=True, method=Method.POST)
 
 
+def test_target_stands_for_service_where_there_is_none() -> None:
+    read = read_request({"TARGET": [APP]})
+
+    assert read == LoginRequest(APP, is_saml=True)
+    assert (read.carried, read.ticket_parameter) == ({"TARGET": APP}, "SAMLart")
+    both = read_request({"TARGET": ["http://127.0.0.1:9001/"], "service": [APP]})
+    assert (both, both.ticket_parameter) == (LoginRequest(APP), "ticket")
+
+
 @pytest.mark.parametrize(
     "sources",
     [
+        [{"TARGET": [APP, "http://127.0.0.1:9001/"]}],
         [{"service": [APP, "http://127.0.0.1:9001/"]}],
         [{"service": [APP, APP]}],
         [{"service": [APP]}, {"service": ["http://127.0.0.1:9001/"]}],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.cas.urls import parse_service_url, same_service, with_parameters, with_ticket, without_ticket
+from idp.cas.urls import SAML_TICKET, parse_service_url, same_service, with_parameters, with_ticket, without_ticket
 from idp.errors import InvalidServiceUrl
 
 USOSWEB = "https://usosweb.example/kontroler.php?_action=logowaniecas/index&callback=aHR0cHM6Ly8%3D0123"
@@ -150,6 +150,10 @@ def test_what_is_accepted_is_read_alike_by_another_parser(text: str) -> None:
 )
 def test_the_ticket_is_appended_correctly_and_other_bytes_stay(service: str, led_to: str) -> None:
     assert with_ticket(service, "ST-1") == led_to
+
+
+def test_a_ticket_may_have_the_name_that_saml_clients_expect() -> None:
+    assert with_ticket("https://a/b?SAMLart=ST-old&c=d", "ST-1", SAML_TICKET) == "https://a/b?c=d&SAMLart=ST-1"
 
 
 def test_only_parameters_named_ticket_are_taken_out() -> None:
