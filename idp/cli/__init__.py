@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "setup": ("idp.cli.setup", "setup", "Make missing keys and bring the databases to this version."),
     "staff": ("idp.cli.staff", "staff", "Staff accounts."),
     "status": ("idp.cli.provisioning", "status", "Where everything stands."),
+    "undo": ("idp.cli.undo", "undo", "Take a run back, by a plan of its own."),
     "worker": ("idp.cli.worker", "worker", "Run the sweeps until stopped."),
 }
 

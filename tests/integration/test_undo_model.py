@@ -1,0 +1,240 @@
+"""What holds of undoing any run after any history, over a real directory and a real store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deploy.openldap.private import PrivateSlapd
+from idp.drivers.ldap_values import Replace
+from idp.provisioning.applying import apply_run
+from idp.provisioning.desired import desired
+from idp.provisioning.planning import Scope, make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import load_subjects
+from idp.provisioning.undo import make_undo, release
+from idp.provisioning.values import Entry
+from idp.provisioning.wanted import NAME, SWITCH, parts_of
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.clock import ManualClock
+from tests.support.counts import Counts
+from tests.support.databases import SqliteTemplate
+from tests.support.provisioning import (
+    Eyes,
+    add_students,
+    change_person,
+    change_status,
+    choose_mail_name,
+    make_provisioner,
+)
+from tests.support.students import Student
+
+ACTOR = "shell:tester"
+PEOPLE = [Student(f"{number:032x}", album=str(1000 + number)) for number in range(5)]
+WHO = st.integers(0, len(PEOPLE) - 1)
+RECORDS = st.one_of(
+    st.tuples(st.just("surname"), WHO, st.sampled_from(["Nowak", "Zając", "Żak", "van Beek"])),
+    st.tuples(st.just("given_name"), WHO, st.sampled_from(["Anna", "Ewa", ""])),
+    st.tuples(st.just("status"), WHO, st.sampled_from(["active", "suspended", "leave", "graduated_diploma"])),
+    st.tuples(st.just("mail"), WHO, st.just("")),
+    st.tuples(st.just("arrives"), WHO, st.just("")),
+)
+IMPORT = st.tuples(st.just("import"), st.lists(RECORDS, min_size=2, max_size=6))
+UNDO = st.tuples(st.just("undo"), st.integers(0, 3))
+OTHER = st.one_of(
+    st.tuples(st.just("release"), st.integers(0, 3)),
+    st.tuples(st.just("meddle"), WHO),
+)
+# A history: some arrive, and then imports (several changes of records, and a run), and undos of a run so many runs ago.
+HISTORY = st.tuples(
+    st.just(("import", [("arrives", who, "") for who in range(3)])),
+    IMPORT,
+    st.one_of(IMPORT, UNDO, OTHER),
+    UNDO,
+    st.one_of(IMPORT, UNDO, OTHER),
+    st.one_of(IMPORT, UNDO),
+)
+
+State = dict[str, Entry]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Makes fresh installations over one directory, as many as a property asks for."""
+
+    template: SqliteTemplate
+    folder: Path
+    directory: PrivateSlapd
+    keys: Keys
+    counts: Counts
+
+    @contextmanager
+    def fresh(self) -> Iterator["World"]:
+        self.directory.reset()
+        eyes = Eyes(self.directory)
+        with self.template.databases(self.folder / token_hex(8)) as databases:
+            provisioner = make_provisioner(databases, self.directory, ManualClock(), canary=0)
+            yield World(provisioner, databases, self.keys, self.directory, eyes)
+            provisioner.close()
+        eyes.directory.close()
+
+    @property
+    def often(self) -> settings:
+        return settings(max_examples=self.counts.store_examples)
+
+
+@pytest.fixture
+def bench(
+    sqlite_template: SqliteTemplate, tmp_path: Path, directory: PrivateSlapd, keys: Keys, counts: Counts
+) -> Bench:
+    return Bench(sqlite_template, tmp_path, directory, keys, counts)
+
+
+@dataclass
+class World:
+    """One installation and its history."""
+
+    provisioner: Provisioner
+    databases: Databases
+    keys: Keys
+    directory: PrivateSlapd
+    eyes: Eyes
+    known: set[int] = field(default_factory=set)
+    with_mail: set[int] = field(default_factory=set)
+    history: list[str] = field(default_factory=list)  # runs that wrote something
+
+    def state(self) -> State:
+        return {entry.person_id: entry for entry in self.provisioner.targets["ldap"].read()}
+
+    def asked(self) -> State:
+        """What the records ask for, with nothing held back."""
+        target = self.provisioner.targets["ldap"]
+        with self.databases.identity.read() as connection:
+            seen = load_subjects(connection, sorted(self.state()), self.provisioner.people, self.provisioner.today())
+        entries = [desired(each.subject, target.attributes) for each in seen]
+        return {entry.person_id: entry for entry in entries}
+
+    def change(self, what: str, who: int, value: str) -> None:
+        student = PEOPLE[who]
+        if who not in self.known:
+            self.known.add(who)
+            add_students(self.databases, self.keys, [student])
+        if what in ("surname", "given_name"):
+            change_person(self.databases, student.person_id, **{what: value})
+        elif what == "status":
+            change_status(self.databases, student.person_id, value)
+        elif what == "mail" and who not in self.with_mail:
+            self.with_mail.add(who)
+            choose_mail_name(self.databases, student.person_id, f"p{who}x@student.po.edu.pl", f"s{1000 + who}@x.pl")
+
+    def run(self) -> None:
+        run = make_plan(self.provisioner, ACTOR, scope=Scope.ALL)  # somebody may have meddled
+        if run.changes:
+            assert apply_run(self.provisioner, run.run_id, ACTOR).is_complete
+            self.history.append(run.run_id)
+
+    def meddle(self, who: int) -> None:
+        if PEOPLE[who].person_id in self.state():
+            dn = self.directory.settings.person_dn(PEOPLE[who].uid)
+            self.eyes.directory.modify(dn, [Replace("sn", ["Meddled"]), Replace("telephoneNumber", ["1"])])
+
+    def undo(self, ago: int) -> None:
+        """Undo a run, and see that exactly what it changed, and nobody changed since, is as it was before."""
+        run_id = self.history[-1 - ago]
+        before = self.state()
+        undo = make_undo(self.provisioner, run_id, ACTOR)
+        if undo.changes:
+            assert apply_run(self.provisioner, undo.run_id, ACTOR).is_complete
+            self.history.append(undo.run_id)
+        assert self.state() == self.expected_after_undo(run_id, before)
+
+    def expected_after_undo(self, run_id: str, there: State) -> State:
+        """What the specification says, without asking the code that plans it."""
+        with self.databases.identity.read() as connection:
+            rows = runs.changes_of(connection, run_id, state=runs.DONE)
+        expected = dict(there)
+        for row in rows:
+            found = there[row.person_id]
+            if row.before is None:
+                expected[row.person_id] = locked(found)
+                continue
+            assert row.after is not None  # nothing is removed here
+            was = parts_of(Entry.from_json(row.person_id, row.before))
+            wrote = parts_of(Entry.from_json(row.person_id, row.after))
+            expected[row.person_id] = put_back(found, dict(was), dict(wrote))
+        return expected
+
+
+def put_back(found: Entry, was: dict[str, tuple[str, ...]], wrote: dict[str, tuple[str, ...]]) -> Entry:
+    now = dict(parts_of(found))
+    changed = {name for name in {*was, *wrote} if was.get(name, ()) != wrote.get(name, ())}
+    back = {name for name in changed if now.get(name, ()) == wrote.get(name, ())}
+    others = {name for name in changed - back if now.get(name, ()) != was.get(name, ())}
+    if SWITCH in changed and others:
+        return found  # a lock is not taken back by half
+    parts = {**now, **{name: was.get(name, ()) for name in back}}
+    attributes = {name: values for name, values in parts.items() if not name.startswith("(")}
+    return Entry(found.person_id, parts[NAME][0], parts[SWITCH] == ("true",), attributes)
+
+
+def locked(entry: Entry) -> Entry:
+    if not entry.enabled:
+        return entry
+    gone = ("eduPersonAffiliation", "eduPersonPrimaryAffiliation", "eduPersonScopedAffiliation")
+    attributes = {
+        name: values for name, values in entry.attributes.items() if name not in (*gone, "schacPersonalUniqueCode")
+    }
+    return Entry(entry.person_id, entry.name, False, {**attributes, "idpStatus": ("suspended",)})
+
+
+def test_an_undo_restores_every_managed_attribute_of_exactly_what_the_run_changed(bench: Bench) -> None:
+    @bench.often
+    @given(history=HISTORY)
+    def prove(history: tuple[tuple[str, object], ...]) -> None:
+        with bench.fresh() as world:
+            for what, how in history:
+                step(world, what, how)
+
+    prove()
+
+
+def test_what_was_undone_stays_so_and_a_release_makes_everything_as_the_records_ask(bench: Bench) -> None:
+    @bench.often
+    @given(history=HISTORY)
+    def prove(history: tuple[tuple[str, object], ...]) -> None:
+        with bench.fresh() as world:
+            for what, how in history:
+                step(world, what, how)
+            world.run()
+            assert make_plan(world.provisioner, ACTOR, scope=Scope.ALL).changes == 0
+            for run_id in world.history:
+                release(world.provisioner, run_id, ACTOR)
+            world.run()
+            assert world.state() == world.asked()
+
+    prove()
+
+
+def step(world: World, what: str, how: object) -> None:
+    if what == "import":
+        assert isinstance(how, list)
+        for change in how:
+            world.change(*change)
+        world.run()
+    elif what == "meddle":
+        assert isinstance(how, int)
+        world.meddle(how)
+    elif world.history:
+        assert isinstance(how, int)
+        ago = how % len(world.history)
+        if what == "undo":
+            world.undo(ago)
+        else:
+            release(world.provisioner, world.history[-1 - ago], ACTOR)
