@@ -21,6 +21,7 @@ class Risk(StrEnum):
     EXPIRED = "expired"
     EXPIRES_SOON = "expires_soon"
     OVERLAP = "overlap"
+    SECOND_FACTOR = "second_factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ def _review_one(service: Service, today: date) -> Iterator[Finding]:
     if not service.logout.is_told:
         why = "sessions in the application go on after signing out and after an account is closed"
         yield Finding(service.id, Risk.NO_LOGOUT, why)
-    if service.expires is not None and service.expires <= today:
+    if service.demands_second_factor:
+        why = "demands a second factor, which nobody can have yet: nobody can sign in to it"
+        yield Finding(service.id, Risk.SECOND_FACTOR, why)
+    if service.has_expired(today):
         yield Finding(service.id, Risk.EXPIRED, f"expired on {service.expires}: nobody can sign in to it")
     elif service.expires is not None and service.expires <= today + EXPIRES_SOON:
         yield Finding(service.id, Risk.EXPIRES_SOON, f"expires on {service.expires}")
@@ -92,7 +96,7 @@ def explain(services: Services, text: str, today: date) -> Explanation:
 
 
 def _nearest_miss(service: Service, url: ServiceUrl, today: date) -> list[str]:
-    if service.expires is not None and service.expires <= today and service.rank(url) is not None:
+    if service.has_expired(today) and service.rank(url) is not None:
         return [f"expired on {service.expires}"]
     return min((list(misses(rule, url)) for rule in service.url), key=len)
 

@@ -84,7 +84,7 @@ class Shortcut:
         session = sessions.find(door.raw_store, door.settings, door.clock, token)
         if session is None or next_step(request, has_session=True, session_warns=session.warns) is not Step.TICKET:
             return None
-        if not self._desk.can_name(service, session.account_id):
+        if self._desk.hindrance(service, session.account_id) is not None:
             return None
         number = _begin()
         ticket = self._desk.issue(session, service, request.service_url, from_new_login=False)

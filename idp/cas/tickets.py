@@ -7,6 +7,7 @@ Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9 and 3.1 to 3.4
 
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,7 @@ from idp.cas.settings import CasSettings
 from idp.cas.urls import ServiceUrl, parse_service_url, same_service, with_parameters
 from idp.clock import Clock
 from idp.drivers import http
-from idp.errors import InvalidServiceUrl, TargetError
+from idp.errors import InvalidServiceUrl, Refused, TargetError
 from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
 from idp.sso.tokens import long_token, short_token
@@ -33,9 +34,23 @@ from idp.store.raw import Raw, RawStore
 from idp.store.sessions import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
 
 SERVICE_TICKET, PROXY_TICKET = "ST", "PT"
+SESSION_ENDED = "The sign-on session of the ticket has ended."
 log = structlog.get_logger(__name__)
 
 _OUR_FORM = re.compile(r"[SP]T-[A-Z2-7]{29}", re.ASCII)
+
+
+class Hindrance(StrEnum):
+    """Why a person who is signed in gets no ticket for a service; the reason of its event."""
+
+    SECOND_FACTOR = "second_factor"
+    NO_NAME = "no_name"
+
+
+class TicketWithheld(Refused):
+    """No ticket was issued, and none will be until something changes."""
+
+    code = "ticket_withheld"
 
 
 class CallsBack(Protocol):
@@ -55,6 +70,7 @@ class Question:
     pgt_url: str = ""
     takes_proxy_tickets: bool = False
     wants_attributes: bool = False
+    withholds_attributes: bool = False  # those of the person; those of the sign-in are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,13 @@ class TicketDesk:
             raise InvalidServiceUrl("no registered application has this address")
         return service, url
 
-    def can_name(self, service: Service, account_id: str) -> bool:
+    def hindrance(self, service: Service, account_id: str) -> Hindrance | None:
+        """Return why the person gets no ticket for this service, or None when nothing stands in the way."""
+        if service.demands_second_factor:
+            return Hindrance.SECOND_FACTOR
+        return None if self._can_name(service, account_id) else Hindrance.NO_NAME
+
+    def _can_name(self, service: Service, account_id: str) -> bool:
         """Tell whether the person has the name that the service knows people by; everybody has a uid."""
         if service.principal in (Principal.UID, Principal.PAIRWISE):
             return True
@@ -102,7 +124,13 @@ class TicketDesk:
         return facts is not None and self._answer(service, facts, ()) is not None
 
     def issue(self, session: LiveSession, service: Service, service_url: str, *, from_new_login: bool) -> str:
-        """Return a new service ticket for this session at this service. Effect: ticket.issued"""
+        """Return a new service ticket for this session at this service.
+
+        Raises:  TicketWithheld, whoever asks, when the service demands what no session has
+        Effect:  ticket.issued
+        """
+        if service.demands_second_factor:
+            raise TicketWithheld(Hindrance.SECOND_FACTOR)
         now = self.clock.timestamp()
         text = short_token("ST-")
         new = NewTicket(
@@ -115,6 +143,13 @@ class TicketDesk:
         )
         self._add_ticket(text, new, session.account_id, now)
         return text
+
+    def withhold(self, session: LiveSession, service: Service, why: Hindrance) -> None:
+        """Effect: ticket.withheld"""
+        data = {"service": service.id, "session": session.session_id}
+        event = Event(words.TICKET_WITHHELD, session.account_id, session.account_id, why, data)
+        with self.raw_store.lend() as raw:
+            store.add_events(raw, [row(event, self.clock.timestamp())])
 
     def _add_ticket(self, text: str, new: NewTicket, account_id: str, now: float) -> None:
         data = {"service": new.service_id, "session": new.session_id, "ticket": new.kind}
@@ -162,23 +197,30 @@ class TicketDesk:
             return refusal
         assert taken is not None
         assert taken.facts is not None
-        service = self.registered.current().by_id.get(taken.service_id)
+        service = self._served(taken.service_id)
         if service is None:
             return Failure(Code.INVALID_SERVICE, "The service is no longer registered.")
+        if service.demands_second_factor:
+            return Failure(Code.INVALID_TICKET_SPEC, "The service demands a second factor, which was not given.")
         if question.pgt_url and (refusal := _refuse_callback(service, question.pgt_url)):
             return refusal
-        names = service.attributes if question.wants_attributes else ()
+        tells = question.wants_attributes or service.attributes_in_cas2
+        names = service.attributes if tells and not question.withholds_attributes else ()
         facts = add_enrolments(raw, taken.facts) if needs_enrolments(names) else taken.facts
         answer = self._answer(service, facts, names)
         if answer is None:
             return Failure(Code.INTERNAL_ERROR, "This person has no name of the kind that the service asked for.")
         about = {}
-        if question.wants_attributes:
+        # Whether a session was remembered is told by every endpoint (CAS 3.0.3, 4.1.3).
+        if tells or taken.remembered:
             about = of_authentication(
                 taken.signed_in_at, remembered=taken.remembered, from_new_login=taken.from_new_login
             )
         success = Success(answer.user, about | dict(answer.attributes), proxies=taken.proxies)
         return _Good(taken, taken.facts.account_id, service, success)
+
+    def _served(self, service_id: str) -> Service | None:
+        return self.registered.current().served(service_id, local_date(self.clock.now(), self.zone))
 
     def would_tell(self, service: Service, account_id: str) -> Success | None:
         """Return what a service would learn about a person, the sign-in itself aside; None when they have no name."""
@@ -216,21 +258,24 @@ class TicketDesk:
         The service ticket was taken and committed before: no lock is held while the application answers.
         """
         pgt, iou = long_token("PGT-"), long_token("PGTIOU-")
-        delivered = self._deliver(question.pgt_url, pgt, iou)
+        granting = ProxyGranting(
+            session_id=good.taken.session_id,
+            service_id=good.service.id,
+            proxies=(question.pgt_url, *good.taken.proxies),
+            parent_hash=good.taken.parent_hash,
+            expires_at=good.taken.session_expires_at,
+        )
+        failure = None
+        if not self._deliver(question.pgt_url, pgt, iou):
+            failure = Failure(Code.INVALID_PROXY_CALLBACK, "The callback did not accept the proxy-granting ticket.")
         now = self.clock.timestamp()
         with self.raw_store.lend() as raw, raw.transaction():
-            if not delivered:
-                failure = Failure(Code.INVALID_PROXY_CALLBACK, "The callback did not accept the proxy-granting ticket.")
+            # The application answered in its own time: the session may have ended meanwhile.
+            if failure is None and not store.add_proxy_granting(raw, pgt, granting, now):
+                failure = Failure(Code.INVALID_TICKET, SESSION_ENDED)
+            if failure is not None:
                 self._write_refusal(raw, good.taken, failure, now)
                 return failure
-            granting = ProxyGranting(
-                session_id=good.taken.session_id,
-                service_id=good.service.id,
-                proxies=(question.pgt_url, *good.taken.proxies),
-                parent_hash=good.taken.parent_hash,
-                expires_at=good.taken.session_expires_at,
-            )
-            store.add_proxy_granting(raw, pgt, granting)
             data = {"service": good.service.id, "session": good.taken.session_id}
             store.add_events(raw, [row(Event(words.PROXY_GRANTED, good.account_id, good.account_id, data=data), now)])
             self._write_success(raw, good, question.ticket, now)
@@ -251,13 +296,15 @@ class TicketDesk:
             granting = store.find_proxy_granting(raw, pgt, now) if pgt.startswith("PGT-") else None
         if granting is None:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The proxy-granting ticket is not recognised.")
-        asking = self.registered.current().by_id.get(granting.service_id)
+        asking = self._served(granting.service_id)
         if asking is None or not asking.proxy.allowed:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The service may not act for its users.")
         try:
             target, _url = self.service_for(target_service)
         except InvalidServiceUrl:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service is not registered.")
+        if target.demands_second_factor:
+            return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service demands a second factor.")
         text = short_token("PT-")
         new = NewTicket(
             kind=PROXY_TICKET,
@@ -283,7 +330,7 @@ def refuse(taken: TakenTicket | None, question: Question, now: float) -> Failure
     if taken.expires_at <= now:
         return Failure(Code.INVALID_TICKET, "The ticket has expired.")
     if taken.account_id is None:
-        return Failure(Code.INVALID_TICKET, "The sign-on session of the ticket has ended.")
+        return Failure(Code.INVALID_TICKET, SESSION_ENDED)
     if question.renew and not taken.from_new_login:
         return Failure(Code.INVALID_TICKET, "renew was asked for, and the ticket did not come from a new sign-in.")
     if not same_service(taken.service_url, question.service_url):

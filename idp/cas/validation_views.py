@@ -41,7 +41,10 @@ def _validate_saml(desk: TicketDesk) -> Response:
             raise saml.InvalidSaml("TARGET is required")
         asked = saml.read_question(request.get_data(cache=False))
         request_id = asked.request_id
-        answer: Answer = desk.validate(Question(asked.ticket, service_url, wants_attributes=True))
+        # "SAML attributes MUST NOT be released to a non-SSL site" (4.2.1).
+        is_plain = not service_url.lower().startswith("https:")
+        question = Question(asked.ticket, service_url, wants_attributes=True, withholds_attributes=is_plain)
+        answer: Answer = desk.validate(question)
     except RepeatedParameter:
         answer = Failure(Code.INVALID_REQUEST, "TARGET was sent more than once.")
     except saml.InvalidSaml as error:

@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, is_own_origin, next_step, read_request, single
 from idp.cas.login_tickets import LoginTickets
+from idp.cas.refusals import journal_unregistered
 from idp.cas.services import Service
 from idp.cas.tickets import TicketDesk
 from idp.cas.urls import with_ticket
@@ -82,6 +83,7 @@ class _Pages:
         self._captcha = captcha
         self._base_url = base_url
         self._new_account_url = new_account_url
+        self._unregistered = journal_unregistered(desk.raw_store, desk.clock)
 
     # --- /login -----------------------------------------------------------------------------------------------------
 
@@ -93,6 +95,7 @@ class _Pages:
             return _page("unreadable.html", 400)
         except InvalidServiceUrl as error:
             log.info("service refused", why=str(error))
+            self._unregistered.note(read_request(_values(request.args), _values(request.form)).service_url)
             return _page("not_registered.html", 403)
         if request.method == "POST" and ("username" in request.form or "proceed" in request.form):
             return self._accept(wish)
@@ -176,8 +179,12 @@ class _Pages:
         """Lead the browser to the application with a fresh ticket, in the way that it asked for."""
         service, url, name = wish.service, wish.request.service_url, wish.request.ticket_parameter
         assert service is not None
-        if not self._desk.can_name(service, session.account_id):
-            return _page("no_name.html", 403, service=service, session=session)
+        hindrance = self._desk.hindrance(service, session.account_id)
+        if hindrance is not None:
+            self._desk.withhold(session, service, hindrance)
+            if wish.request.gateway:  # the application asked to be left alone with the result
+                return _see_other(url)
+            return _page(f"{hindrance}.html", 403, service=service, session=session)
         ticket = self._desk.issue(session, service, url, from_new_login=from_new_login)
         match wish.request.method:
             case Method.POST:
@@ -212,7 +219,8 @@ class _Pages:
             username=request.form.get("username", ""),
             mail_domain=self._desk.people.mail_domain,
             warn=wish.request.warn,
-            remember=wish.request.remember,
+            # Ticked by the person alone, never by a link that led here (CAS 3.0.3, 4.1.1).
+            remember="rememberMe" in request.form,
             offers_to_remember=self._door.settings.remember_me,
             new_account_url=self._new_account_url,
         )

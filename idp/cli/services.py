@@ -92,6 +92,10 @@ def _print_json(explained: Explanation, told: Told | None) -> None:
             "why": explained.why,
             "principal": service and service.principal,
             "attributes": service.attributes if service else [],
+            "attributes_in_cas2": service and service.attributes_in_cas2,
+            "second_factor": service and service.second_factor,
+            "owner": service and service.owner,
+            "contact": service and service.contact,
             "released": told,
         }
     )
@@ -105,9 +109,12 @@ def _print(explained: Explanation, told: Told | None, person: str) -> None:
             click.echo(f"  {line}")
         return
     address = service.logout_address(explained.address)
-    click.echo(f"{service.id} ({service.name['en']}), answered for by {service.owner}")
+    contact = f", contact {service.contact}" if service.contact else ""
+    click.echo(f"{service.id} ({service.name['en']}), answered for by {service.owner}{contact}")
     click.echo(f"  user: {service.principal}; attributes: {', '.join(service.attributes) or 'none'}")
     click.echo(f"  told of sign-out: {address or 'no'}")
+    click.echo(f"  attributes are told by CAS 2, too: {'yes' if service.attributes_in_cas2 else 'no'}")
+    click.echo(f"  second factor: {service.second_factor.replace('_', ' ')}")
     click.echo(f"  may act for its users: {'yes' if service.proxy.allowed else 'no'}")
     if person and told is None:
         click.echo(f"  this person has no {service.principal} yet and would be told so instead of getting a ticket")

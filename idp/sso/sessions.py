@@ -73,7 +73,7 @@ def start(
     Effect:  sign_in.succeeded, and session.ended for what was replaced
     """
     now = clock.timestamp()
-    token = long_token("TGC-")
+    token = long_token("TGT-")
     remembered = remembered and settings.remember_me
     lifetime_s = settings.remembered_s if remembered else settings.lifetime_s
     new = NewSession(

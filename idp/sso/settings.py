@@ -44,7 +44,11 @@ class SsoSettings(Section):
     idle_s: Annotated[int, "Seconds without use after which a session ends.", Field(ge=60)] = 2 * 3600
     lifetime_s: Annotated[int, "Seconds after sign-in at which a session ends in any case.", Field(ge=60)] = 10 * 3600
     remember_me: Annotated[bool, "Offer to stay signed in on this device after the browser is closed."] = False
-    remembered_s: Annotated[int, "Seconds that such a session lasts, used or not.", Field(ge=60)] = 14 * 24 * 3600
+    remembered_s: Annotated[
+        int,
+        "Seconds that such a session lasts, used or not; three months at most (CAS Protocol 3.0.3, 4.1.5).",
+        Field(ge=60, le=92 * 24 * 3600),
+    ] = 14 * 24 * 3600
     captcha: Annotated[
         Literal["adaptive", "always", "off"], "Ask for a CAPTCHA after failures (adaptive), always, or never (off)."
     ] = "adaptive"

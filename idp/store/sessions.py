@@ -379,13 +379,24 @@ class LiveProxyGranting:
     account_id: str
 
 
-def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting) -> None:
-    """Write a proxy-granting ticket; only its hash is kept."""
-    raw.run(
-        "INSERT INTO proxy_granting (pgt_hash, session_id, service_id, proxies, parent_hash, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (hash_of(text), new.session_id, new.service_id, json.dumps(new.proxies), new.parent_hash, new.expires_at),
+def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> bool:
+    """Write a proxy-granting ticket, if its session still counts, and return whether it does; only its hash is kept."""
+    written = raw.run(
+        "INSERT INTO proxy_granting (pgt_hash, session_id, service_id, proxies, parent_hash, expires_at)"  # noqa: S608 - constants
+        " SELECT ?, s.session_id, ?, ?, ?, ? FROM session s JOIN identity.account a ON a.account_id = s.account_id"
+        f" WHERE s.session_id = ? AND {_ALIVE}",
+        (
+            hash_of(text),
+            new.service_id,
+            json.dumps(new.proxies),
+            new.parent_hash,
+            new.expires_at,
+            new.session_id,
+            now,
+            now,
+        ),
     )
+    return written == 1
 
 
 def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | None:

@@ -166,7 +166,8 @@ def test_of_many_parallel_takers_one_gets_the_ticket(store: RawStore) -> None:
 def test_the_whole_tree_ends_with_its_session(store: RawStore) -> None:
     with store.lend() as raw:
         add_session(raw, "TGC-1", new_session())
-        add_proxy_granting(raw, "PGT-1", ProxyGranting("s1", "fees", ("http://a/pgt",), None, NOW + 500))
+        new = ProxyGranting("s1", "fees", ("http://a/pgt",), None, NOW + 500)
+        assert add_proxy_granting(raw, "PGT-1", new, NOW)
         granting = find_proxy_granting(raw, "PGT-1", NOW)
         assert granting is not None
         assert granting.proxies == ("http://a/pgt",)

@@ -2,8 +2,9 @@
 
 import re
 import socket
+import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -214,10 +215,11 @@ def serving(app: Flask) -> Iterator[str]:
 
 
 class Application:
-    """An application's server: keeps what it is sent, and answers with `status`."""
+    """An application's server: keeps what it is sent, and answers with `status`. With `tls` it speaks https."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.status = 200
+        self.before_answer: Callable[[], None] = lambda: None
         self.requests: list[tuple[str, str, bytes]] = []  # method, path with query, body
         application = self
 
@@ -230,6 +232,7 @@ class Application:
 
             def _note(self, body: bytes) -> None:
                 application.requests.append((self.command, self.path, body))
+                application.before_answer()
                 self.send_response(application.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -238,7 +241,9 @@ class Application:
                 """Keep the terminal clean."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> "Application":

@@ -38,7 +38,7 @@ def test_a_password_typed_in_another_unicode_form_is_the_same_password(visitor: 
 def test_the_cookie_is_opaque_unreadable_for_scripts_and_goes_with_the_browser(visitor: Browser) -> None:
     (cookie,) = [one for one in visitor.sign_in("12345", PASSWORD).headers.getlist("Set-Cookie") if "idp_sso" in one]
 
-    assert re.fullmatch(r"idp_sso=TGC-[A-Z2-7]{48}; HttpOnly; Path=/; SameSite=Lax", cookie)
+    assert re.fullmatch(r"idp_sso=TGT-[A-Z2-7]{48}; HttpOnly; Path=/; SameSite=Lax", cookie)
 
 
 REFUSED = {
@@ -126,7 +126,7 @@ def test_credentials_in_an_address_do_not_count(visitor: Browser) -> None:
 
     assert answer.status_code == 401
     assert visitor.client.get("/cas/login", query_string=query).status_code == 200
-    assert "TGC-" not in str(answer.headers)
+    assert "TGT-" not in str(answer.headers)
 
 
 def test_signing_in_again_gives_a_new_token_to_the_same_session(sign_on: SignOn, signed_in: Browser) -> None:
@@ -146,13 +146,13 @@ def test_signing_in_again_gives_a_new_token_to_the_same_session(sign_on: SignOn,
 
 
 def test_a_planted_cookie_is_not_taken_over(visitor: Browser) -> None:
-    visitor.client.set_cookie("idp_sso", "TGC-PLANTED")
+    visitor.client.set_cookie("idp_sso", "TGT-PLANTED")
     visitor.sign_in("12345", PASSWORD)
 
     cookie = visitor.client.get_cookie("idp_sso")
 
     assert cookie is not None
-    assert cookie.value != "TGC-PLANTED"
+    assert cookie.value != "TGT-PLANTED"
 
 
 def test_a_closed_account_ends_every_session_at_its_next_use(

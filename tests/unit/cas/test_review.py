@@ -33,6 +33,7 @@ def test_a_careful_registration_has_no_findings() -> None:
         ({"logout": {"to": "none"}}, Risk.NO_LOGOUT),
         ({"expires": date(2026, 10, 1)}, Risk.EXPIRED),
         ({"expires": date(2026, 10, 20)}, Risk.EXPIRES_SOON),
+        ({"second_factor": "demanded"}, Risk.SECOND_FACTOR),
     ],
 )
 def test_what_is_risky_is_found(changed: dict[str, Any], risk: Risk) -> None:
