@@ -40,4 +40,5 @@ def sweeps(installation: Idp) -> dict[str, Sweep]:
         "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
         "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),
         "sealing": seal,
+        "log of the sessions": installation.raw_store.tidy,
     }

@@ -28,6 +28,9 @@ class Method(StrEnum):
     HEADER = "HEADER"
 
 
+_METHODS = frozenset(Method)
+
+
 class Step(Enum):
     """What the browser gets."""
 
@@ -81,7 +84,7 @@ def read_request(*sources: Mapping[str, Sequence[str]]) -> LoginRequest:
         gateway=is_set(given["gateway"]),
         warn=is_set(given["warn"]),
         remember=is_set(given["rememberMe"]),
-        method=Method(method) if method in set(Method) else Method.GET,
+        method=Method(method) if method in _METHODS else Method.GET,
         login_ticket=given["lt"] or "",
     )
 
@@ -91,15 +94,15 @@ def single(name: str, sources: Iterable[Mapping[str, Sequence[str]]]) -> str | N
 
     Raises:  RepeatedParameter when one source has it twice, or two sources disagree
     """
-    values: set[str] = set()
+    found: str | None = None
     for source in sources:
-        here = source.get(name, ())
-        if len(here) > 1:
+        here = source.get(name)
+        if not here:
+            continue
+        if len(here) > 1 or (found is not None and found != here[0]):
             raise RepeatedParameter(name)
-        values.update(here)
-    if len(values) > 1:
-        raise RepeatedParameter(name)
-    return next(iter(values), None)
+        found = here[0]
+    return found
 
 
 def is_set(value: str | None) -> bool:

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -162,7 +163,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # compared as what it is: `_best` keeps answers per set
 class Services:
     """All registered services of one moment."""
 
@@ -185,14 +186,19 @@ class Services:
 
     def match(self, url: ServiceUrl, today: date) -> Service | None:
         """Return the service that describes `url` most exactly; one that has expired is not there any more."""
-        best: tuple[Rank, Service] | None = None
-        for service in self.by_id.values():
-            if service.has_expired(today):
-                continue
-            rank = service.rank(url)
-            if rank is not None and (best is None or rank > best[0]):
-                best = (rank, service)
-        return None if best is None else best[1]
+        return _best(self, url, today)
+
+
+@lru_cache(maxsize=1024)
+def _best(services: Services, url: ServiceUrl, today: date) -> Service | None:
+    best: tuple[Rank, Service] | None = None
+    for service in services.by_id.values():
+        if service.has_expired(today):
+            continue
+        rank = service.rank(url)
+        if rank is not None and (best is None or rank > best[0]):
+            best = (rank, service)
+    return None if best is None else best[1]
 
 
 def estudent(base_url: str) -> Service:

@@ -8,15 +8,16 @@ parameter sent twice, a language chosen) goes on to Flask with nothing done, and
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 import structlog
 
 from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, next_step, read_request
 from idp.cas.services import Service
 from idp.cas.tickets import TicketDesk
-from idp.cas.urls import with_ticket
+from idp.cas.urls import MAX_LENGTH, with_ticket
 from idp.cas.validation import ENDPOINTS, Endpoint, proxy, validate
 from idp.errors import InvalidServiceUrl
 from idp.sso import sessions
@@ -59,7 +60,7 @@ class Shortcut:
         return answer
 
     def _validate(self, path: str, environ: dict[str, Any], start_response: StartResponse) -> Sequence[bytes] | None:
-        values = _query(environ)
+        values = query_of(environ.get("QUERY_STRING", ""))
         if values is None or "lang" in values:
             return None
         number = _begin()
@@ -72,7 +73,8 @@ class Shortcut:
         return [body]
 
     def _login(self, environ: dict[str, Any], start_response: StartResponse) -> Sequence[bytes] | None:
-        values, token = _query(environ), _cookie(environ.get("HTTP_COOKIE", ""), self._cookie)
+        values = query_of(environ.get("QUERY_STRING", ""))
+        token = _cookie(environ.get("HTTP_COOKIE", ""), self._cookie)
         if not token or values is None or "lang" in values:
             return None
         found = self._service(values)
@@ -104,12 +106,29 @@ class Shortcut:
             return None
 
 
-def _query(environ: Mapping[str, Any]) -> dict[str, list[str]] | None:
-    """Return the parameters as Flask reads them; None for bytes that are no text."""
+def query_of(text: str) -> dict[str, list[str]] | None:
+    """Return the parameters as Flask reads them (urllib's parse_qs); None for bytes that are no text."""
+    values: dict[str, list[str]] = {}
     try:
-        return parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="strict")
+        for pair in text.split("&"):
+            name, _, value = pair.partition("=")
+            if pair:
+                values.setdefault(_decoded(name), []).append(_decoded(value))
     except ValueError:
         return None
+    return values
+
+
+def _decoded(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
+    # A service's address comes with every request of its application; longer texts than one are not kept.
+    return _kept_decoded(text) if len(text) <= MAX_LENGTH else unquote_plus(text, errors="strict")
+
+
+@lru_cache(maxsize=512)
+def _kept_decoded(text: str) -> str:
+    return unquote_plus(text, errors="strict")
 
 
 def _cookie(header: str, name: str) -> str:

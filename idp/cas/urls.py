@@ -6,6 +6,7 @@ Sources: RFC 3986; CAS Protocol 3.0.3, 2.1.1 and appendix B; docs/domain.md on w
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote
 
@@ -49,6 +50,7 @@ class ServiceUrl:
     has_fragment: bool
 
 
+@lru_cache(maxsize=1024)  # the same few addresses come with every request
 def parse_service_url(text: str) -> ServiceUrl:
     """Return the URL in `text`.
 

@@ -27,6 +27,7 @@ class Endpoint:
     wants_attributes: bool = False
 
 
+_FORMATS = frozenset(Format)
 CAS_1 = Endpoint("/validate")
 ENDPOINTS = (
     CAS_1,
@@ -83,7 +84,7 @@ def _question(endpoint: Endpoint, sources: Sources) -> Question:
 
 def _format(sources: Sources) -> Format:
     wanted = (_optional("format", sources) or Format.XML).upper()
-    if wanted not in set(Format):
+    if wanted not in _FORMATS:
         raise BadQuestion("format is XML or JSON.")
     return Format(wanted)
 

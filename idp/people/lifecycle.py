@@ -101,7 +101,7 @@ def standing(enrolments: Iterable[Enrolment], today: date, policy: AccessPolicy 
     footings = [_footing(enrolment, today, policy) for enrolment in enrolments]
     # The largest key: several programmes of one weight answer alike whatever their order.
     decisive = max(footings, key=lambda footing: (footing.weight, footing.access, footing.reason), default=_NOTHING)
-    held = frozenset[str]().union(*(footing.affiliations for footing in footings))
+    held: frozenset[str] = frozenset().union(*(footing.affiliations for footing in footings))
     return Standing(
         affiliations=tuple(word for word in _AFFILIATIONS if word in held),
         primary_affiliation=next((word for word in _PRIMARY_FIRST if word in held), ""),

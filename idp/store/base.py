@@ -26,6 +26,10 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+# SQLite writes to a log first, and whoever commits moves it into the file once it has so many pages of 4 KiB: two waits
+# for the disk. For sessions the worker does it (RawStore.tidy), so that no sign-in waits; this is for want of a worker.
+SESSIONS_LOG_PAGES = 16_000
+
 identity_metadata = MetaData(naming_convention=NAMING)
 sessions_metadata = MetaData(naming_convention=NAMING)
 
@@ -99,7 +103,9 @@ def open_databases(settings: StoreSettings) -> Databases:
     else:
         settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         identity = _sqlite(identity_file(settings), settings.busy_timeout_s, synchronous="FULL")
-        sessions = _sqlite(sessions_file(settings), settings.busy_timeout_s, synchronous="NORMAL")
+        sessions = _sqlite(
+            sessions_file(settings), settings.busy_timeout_s, "NORMAL", f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
+        )
     return Databases(Database(identity), Database(sessions), settings)
 
 
@@ -113,7 +119,7 @@ def sessions_file(settings: StoreSettings) -> Path:
     return settings.folder / "sessions.db"
 
 
-def _sqlite(file: Path, busy_timeout_s: float, synchronous: str) -> Engine:
+def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) -> Engine:
     # hide_parameters: an error text must not show what was being written about people.
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
 
@@ -123,6 +129,8 @@ def _sqlite(file: Path, busy_timeout_s: float, synchronous: str) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

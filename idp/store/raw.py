@@ -22,12 +22,13 @@ from typing import Any, LiteralString, Protocol
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from idp.store.base import Databases, identity_file, sessions_file
+from idp.store.base import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.store.settings import StoreSettings
 
 Row = tuple[Any, ...]
 
-CHECKPOINT_BY_REQUEST_PAGES = 16_000  # 64 MB of log
+TIDY_LOG_BYTES = 4 * 1024 * 1024
+TIDY_WAIT_S = 0.05  # for readers; what is in their way then stays in the log until the next time
 
 
 class Raw(Protocol):
@@ -51,6 +52,9 @@ class RawStore(Protocol):
 
     def lend(self) -> AbstractContextManager[Raw]:
         """Yield a connection that nobody else uses until the block ends."""
+
+    def tidy(self) -> int:
+        """Do what the database puts off for the sake of its writers, if it is time; 1 when it was. For the worker."""
 
     def close(self) -> None:
         """Give the connections back to the system; a later `lend` opens new ones."""
@@ -83,7 +87,7 @@ class SqliteStore:
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._idle: deque[SqliteRaw] = deque()
-        self._queue = WriterQueue(sessions_file(settings).with_suffix(".queue"))
+        self._queue = WriterQueue(sessions_file(settings).parent)
 
     def lend(self) -> AbstractContextManager[Raw]:
         return _Lent(self)
@@ -98,16 +102,30 @@ class SqliteStore:
     def give_back(self, raw: "SqliteRaw") -> None:
         self._idle.append(raw)
 
+    def tidy(self) -> int:
+        """Move the log into the file: most of it beside the writers, the rest and the emptying while they queue."""
+        log = sessions_file(self._settings).with_name(f"{sessions_file(self._settings).name}-wal")
+        if not log.exists() or log.stat().st_size < TIDY_LOG_BYTES:
+            return 0
+        raw = self._open(TIDY_WAIT_S)
+        try:
+            raw.all("PRAGMA main.wal_checkpoint(PASSIVE)")
+            with self._queue:
+                raw.all("PRAGMA main.wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
+        return 1
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
         self._queue.close()
 
-    def _open(self) -> "SqliteRaw":
+    def _open(self, timeout_s: float | None = None) -> "SqliteRaw":
         connection = sqlite3.connect(
             f"file:{sessions_file(self._settings)}",
             uri=True,
-            timeout=self._settings.busy_timeout_s,
+            timeout=self._settings.busy_timeout_s if timeout_s is None else timeout_s,
             isolation_level=None,
             check_same_thread=False,  # one thread at a time has it, but not always the same one
             cached_statements=256,
@@ -115,8 +133,7 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
-        # The worker moves pages from the log to the file, every second or so; a request does it only if no worker did.
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_BY_REQUEST_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={SESSIONS_LOG_PAGES}")
         connection.execute("ATTACH DATABASE ? AS identity", (f"file:{identity_file(self._settings)}?mode=ro",))
         return SqliteRaw(connection, self._queue)
 
@@ -168,11 +185,11 @@ class _Transaction:
         self._queue = queue
 
     def __enter__(self) -> None:
-        self._queue.enter()
+        self._queue.__enter__()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except BaseException:
-            self._queue.leave()
+            self._queue.__exit__()
             raise
 
     def __exit__(self, kind: object, _error: object, _trace: object) -> None:
@@ -183,7 +200,7 @@ class _Transaction:
             # Also after a commit that failed: the connection is lent again and must not stand in a transaction.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            self._queue.leave()
+            self._queue.__exit__()
 
 
 class WriterQueue:
@@ -194,22 +211,23 @@ class WriterQueue:
     from whoever dies. Who writes past the queue (imports, the sealer) is waited for in SQLite's own way.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, folder: Path) -> None:
+        """`folder`: of the file; it is locked itself, so that there is no lock file with an owner of its own."""
+        self._folder = folder
         self._descriptor = -1
         self._threads = threading.Lock()
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         self._threads.acquire()
         try:
             if self._descriptor < 0:
-                self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         except BaseException:
             self._threads.release()
             raise
 
-    def leave(self) -> None:
+    def __exit__(self, *_error: object) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:
@@ -234,6 +252,9 @@ class PostgresStore:
     def lend(self) -> Iterator[Raw]:
         with self._opened().connection() as connection:
             yield PostgresRaw(connection)
+
+    def tidy(self) -> int:
+        return 0
 
     def close(self) -> None:
         with self._opening:

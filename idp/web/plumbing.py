@@ -29,6 +29,7 @@ MAX_FORM_FIELDS = 200
 
 # No vowels and no look-alikes: people read this number out on the telephone.
 _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
+_PAIRS = [one + two for one in _ALPHABET for two in _ALPHABET]
 
 log = structlog.get_logger(__name__)
 
@@ -126,8 +127,9 @@ def new_correlation_id() -> str:
     Shape:   "k3f9-7qzm-2x8w"
     """
     number = secrets.randbits(64)  # more than 27 ** 12; one question to the system instead of twelve
-    letters = ""
-    for _ in range(12):
-        number, place = divmod(number, len(_ALPHABET))
-        letters += _ALPHABET[place]
-    return "-".join((letters[:4], letters[4:8], letters[8:]))
+    pairs = []
+    for _ in range(6):
+        number, place = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[place])
+    one, two, three, four, five, six = pairs
+    return f"{one}{two}-{three}{four}-{five}{six}"

@@ -1,12 +1,15 @@
 """The raw path: one SQL text on both databases."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from idp.store.base import Databases
-from idp.store.raw import RawStore, open_raw
+from idp.store.base import Databases, sessions_file
+from idp.store.raw import TIDY_LOG_BYTES, RawStore, WriterQueue, open_raw
 
 INSERT = "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)"
 TOKEN = ("a" * 64, "test", "{}", 5.0)
@@ -71,3 +74,49 @@ def test_a_lent_connection_is_given_back_after_an_error(store: RawStore) -> None
             raise RuntimeError
 
     assert count(store) == 0
+
+
+def test_a_writer_of_another_process_is_waited_for_and_its_death_is_noticed_at_once(tmp_path: Path) -> None:
+    program = f"""
+import os, time
+from pathlib import Path
+from idp.store.raw import WriterQueue
+with WriterQueue(Path({str(tmp_path)!r})):
+    os.write(1, b"inside\\n")
+    time.sleep(600)
+"""
+    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"inside\n"
+        entered = threading.Event()
+
+        def enter() -> None:
+            with WriterQueue(tmp_path):
+                entered.set()
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        assert not entered.wait(0.2)
+        other.kill()
+        assert entered.wait(10)
+        thread.join()
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_the_log_is_emptied_into_the_file_and_nothing_is_lost(databases: Databases, store: RawStore) -> None:
+    if not databases.sessions.is_sqlite:
+        assert store.tidy() == 0
+        return
+    rows = [(f"{number:064}", "test", "x" * 4000, 5.0) for number in range(TIDY_LOG_BYTES // 4000)]
+    log = sessions_file(databases.settings).with_name("sessions.db-wal")
+    assert store.tidy() == 0
+    with store.lend() as raw, raw.transaction():
+        raw.many(INSERT, rows)
+    assert log.stat().st_size > TIDY_LOG_BYTES
+
+    assert store.tidy() == 1
+    assert log.stat().st_size == 0
+    assert count(store) == len(rows)

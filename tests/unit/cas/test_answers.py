@@ -2,9 +2,23 @@
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
-from idp.cas.answers import Code, Failure, Format, ProxyFailure, ProxyTicket, Success, as_text, as_xml, render
+from idp.cas.answers import (
+    NAMESPACE,
+    Code,
+    Failure,
+    Format,
+    ProxyFailure,
+    ProxyTicket,
+    Success,
+    as_text,
+    as_xml,
+    readable,
+    render,
+)
 
 CAS = {"cas": "http://www.yale.edu/tp/cas"}
 SUCCESS = Success(
@@ -19,6 +33,21 @@ def test_success_names_the_user_without_blanks_and_repeats_values() -> None:
     assert root.xpath("//cas:attributes/cas:member/text()", namespaces=CAS) == ["x", "y"]
     assert root.xpath("//cas:proxyGrantingTicket/text()", namespaces=CAS) == ["PGTIOU-1"]
     assert root.xpath("//cas:proxies/cas:proxy/text()", namespaces=CAS) == ["b", "a"]
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_whatever_a_person_is_called_an_xml_library_writes_the_same_bytes(user: str, proxies: list[str]) -> None:
+    root = etree.Element(f"{{{NAMESPACE}}}serviceResponse", nsmap={"cas": NAMESPACE})
+    good = etree.SubElement(root, f"{{{NAMESPACE}}}authenticationSuccess")
+    etree.SubElement(good, f"{{{NAMESPACE}}}user").text = readable(user)
+    if proxies:
+        chain = etree.SubElement(good, f"{{{NAMESPACE}}}proxies")
+        for proxy in proxies:
+            etree.SubElement(chain, f"{{{NAMESPACE}}}proxy").text = readable(proxy)
+
+    # lxml leaves the end tag out where there is no text; a reader sees no difference.
+    written = etree.tostring(root, encoding="UTF-8").replace(b"<cas:user/>", b"<cas:user></cas:user>")
+    assert as_xml(Success(user, proxies=tuple(proxies))) == written.replace(b"<cas:proxy/>", b"<cas:proxy></cas:proxy>")
 
 
 def test_the_prefix_is_literally_cas() -> None:
