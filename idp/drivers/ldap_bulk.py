@@ -1,7 +1,7 @@
 """Many LDAP operations over one connection: everybody read as a stream, many writes in flight at once (python-ldap)."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -64,7 +64,7 @@ class BulkLdap:
         """
         with closing(self.stream_raw(base_dn, filter_, attributes, scope)) as found:
             for dn, values in found:
-                yield _entry(dn, values)
+                yield ldap_entry(dn, values)
 
     def stream_raw(
         self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one"
@@ -194,7 +194,8 @@ def _said(exc: ldap.LDAPError) -> str:
     return ": ".join(part for part in said if part) or type(exc).__name__
 
 
-def _entry(dn: str, values: dict[str, list[bytes]]) -> LdapEntry:
+def ldap_entry(dn: str, values: Mapping[str, Sequence[bytes]]) -> LdapEntry:
+    """Return what came off the wire as text."""
     attributes = {
         name.lower(): tuple(value.decode(errors="replace") for value in found) for name, found in values.items()
     }

@@ -1,35 +1,50 @@
-"""Make a plan: what would have to be written to each target so that it is as the records ask. Writes to none."""
+"""Make a plan: what would have to be written to each target so that it is as the records ask. Writes to none.
+
+Its cost grows with what changed: only people whose records changed, and those in whom a target is not as desired, are
+looked at, unless the rules changed or somebody asks for everybody. What changed in a target behind our back is found
+by idp.provisioning.drift, which marks the people before a plan is made.
+"""
 
 import hashlib
 import itertools
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import Enum, auto
 from typing import TypeVar
+
+import msgspec
 
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
-from idp.errors import UnsafePlan
-from idp.provisioning.desired import desired
-from idp.provisioning.guard import refuse_if_unsafe
+from idp.provisioning.asking import refuse_while_at_work
+from idp.provisioning.fingerprint import fingerprint
+from idp.provisioning.guard import excesses
 from idp.provisioning.plan import plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
-from idp.provisioning.values import Change, Entry, Finding, Kind, Target
+from idp.provisioning.values import Change, Entry, Finding, Target, digests_in
+from idp.provisioning.wanted import out_of_force, wanted_entry
 from idp.store import runs
+from idp.store.held import let_go
 from idp.store.locks import exclusive
+from idp.store.people import due_for_standing
 from idp.store.provisioning import (
     Desire,
     Observed,
+    absent,
     clear_marks,
     confirm,
     count_states,
     desire,
     doubt,
+    marked_after,
+    note_rules,
+    open_after,
+    rules_noted,
     states_among,
 )
-from idp.store.runs import ChangeRow, FindingRow, Run, TargetSummary
+from idp.store.runs import ChangeRow, FindingRow, Over, Run, TargetSummary
 
 LOCK = "provisioning"  # one plan or run at a time
 PORTION = 500  # people per portion: what is held in memory
@@ -37,107 +52,15 @@ Progress = Callable[[int], None]
 Thing = TypeVar("Thing")
 
 
-def make_plan(
-    provisioner: Provisioner,
-    actor: str,
-    *,
-    person_ids: Sequence[str] | None = None,
-    progress: Progress = lambda _: None,
-) -> Run:
-    """Return a new plan over everybody, or over some people; it may be unsafe, which applying refuses.
+class Scope(Enum):
+    """Whom a plan looks at."""
 
-    Raises:  TargetUnavailable, TargetRejected when a target cannot be read: a plan over a part would be wrong;
-             Conflict when another plan or run is at work
-    Effect:  a stored plan, and the event run.planned; what the targets have is noted, nothing is written to them
-    """
-    databases, clock = provisioner.databases, provisioner.clock
-    with exclusive(databases, LOCK):
-        run_id = new_id()
-        with databases.identity.write() as connection:
-            runs.begin_plan(connection, run_id, clock.now(), actor)
-        _refresh(provisioner, person_ids, progress)
-        draft = _Draft(run_id)
-        for target in provisioner.targets.values():
-            _compare(provisioner, target, draft, person_ids)
-        with databases.identity.write() as connection:
-            runs.end_plan(connection, run_id, draft.digest.hexdigest(), draft.summary)
-            counts = {kind: part.counts for kind, part in draft.summary.items()}
-            event = Event(words.RUN_PLANNED, subject=run_id, actor=actor, data={"changes": counts})
-            record(connection, clock.timestamp(), event)
-            made = runs.load_run(connection, run_id)
-        assert made is not None  # written a line above
-        return made
-
-
-def unsafe_because(run: Run, provisioner: Provisioner) -> str:
-    """Return why this plan may not be applied under today's limits, or "".
-
-    Shape:   "ldap disable: 6200 of 6200, limit 124"
-    """
-    reasons = []
-    for target, part in run.summary.items():
-        counts = {Kind(kind): count for kind, count in part.counts.items()}
-        try:
-            refuse_if_unsafe(counts, part.population, provisioner.settings.limits.by_kind())
-        except UnsafePlan as unsafe:
-            reasons.append(f"{target} {unsafe}")
-    return "; ".join(reasons)
-
-
-# --- desired --------------------------------------------------------------------------------------------------------
-
-
-def _refresh(provisioner: Provisioner, person_ids: Sequence[str] | None, progress: Progress) -> None:
-    """Keep the digest of what is desired of each target for each person, where it changed."""
-    today = provisioner.today()
-    with provisioner.databases.identity.read() as connection:
-        everybody: Iterable[Seen] = (
-            stream_subjects(connection, provisioner.people, today)
-            if person_ids is None
-            else load_subjects(connection, person_ids, provisioner.people, today)
-        )
-        for portion in _portions(everybody):
-            refresh_some(provisioner, portion)
-            progress(len(portion))
-
-
-def refresh_some(provisioner: Provisioner, portion: Sequence[Seen]) -> set[str]:
-    """Keep what is desired of these people, and return whom something is to be written of, as far as we know.
-
-    Effect:  a transaction, if anything changed, in which marks on the others go; a repeat is harmless
-    """
-    ids = [seen.subject.person.person_id for seen in portion]
-    changed: dict[str, list[Desire]] = {}
-    waiting: set[str] = set()
-    with provisioner.databases.identity.read() as connection:
-        for kind, target in provisioner.targets.items():
-            known = states_among(connection, kind, ids)
-            for seen in portion:
-                entry = desired(seen.subject, target.attributes)
-                state, digest = known.get(entry.person_id), entry.digest
-                if state is None or (state.desired, state.only_if_present) != (digest, entry.only_if_present):
-                    changed.setdefault(kind, []).append(Desire(entry.person_id, digest, entry.only_if_present))
-                applied = state.applied if state else None
-                if applied != digest and not (applied is None and entry.only_if_present):
-                    waiting.add(entry.person_id)
-    settled = [
-        (seen.subject.person.person_id, seen.mark)
-        for seen in portion
-        if seen.mark and seen.subject.person.person_id not in waiting
-    ]
-    if changed or settled:
-        with provisioner.databases.identity.write() as connection:
-            for kind, desires in changed.items():
-                desire(connection, kind, desires)
-            clear_marks(connection, settled)
-    return waiting
-
-
-# --- compare --------------------------------------------------------------------------------------------------------
+    CHANGED = auto()  # whose records changed, and in whom a target is not as desired
+    ALL = auto()  # everybody, and all that the targets have
 
 
 @dataclass(slots=True)
-class _Draft:
+class Draft:
     """A plan in the making: numbers its rows and digests them in order."""
 
     run_id: str
@@ -146,9 +69,10 @@ class _Draft:
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def change_row(self, target: str, change: Change, mark: str) -> ChangeRow:
+        """Return the next row of the plan."""
         before, after = (entry.to_json() if entry else None for entry in (change.before, change.after))
         self.number += 1
-        self.digest.update(json.dumps([self.number, target, change.person_id, change.kind, before, after]).encode())
+        self.digest.update(msgspec.json.encode([self.number, target, change.person_id, change.kind, before, after]))
         return ChangeRow(
             number=self.number,
             target=target,
@@ -163,61 +87,250 @@ class _Draft:
         )
 
     def finding_row(self, target: str, found: Finding) -> FindingRow:
+        """Return the next finding of the plan."""
         self.number += 1
         return FindingRow(self.number, target, found.person_id, found.name, found.what)
 
 
-def _compare(provisioner: Provisioner, target: Target, draft: _Draft, person_ids: Sequence[str] | None) -> None:
-    """Write one target's part of the plan."""
-    counts: Counter[str] = Counter()
-    findings = 0
-    with provisioner.databases.identity.read() as connection:
+def make_plan(
+    provisioner: Provisioner,
+    actor: str,
+    *,
+    scope: Scope = Scope.CHANGED,
+    person_ids: Sequence[str] | None = None,
+    progress: Progress = lambda _: None,
+) -> Run:
+    """Return a new plan over whom `scope` says, or over some people; one over a limit waits for approval.
+
+    Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope
+    Raises:  TargetUnavailable, TargetRejected when a target cannot be read: a plan over a part would be wrong;
+             Conflict when another plan or run is at work
+    Effect:  a stored plan, and the event run.planned; what the targets have is noted, nothing is written to them
+    """
+    databases, clock = provisioner.databases, provisioner.clock
+    with exclusive(databases, LOCK):
+        refuse_while_at_work(provisioner)
+        run_id = new_id()
+        with databases.identity.write() as connection:
+            runs.begin_plan(connection, run_id, clock.now(), actor)
+        draft = Draft(run_id)
         if person_ids is None:
-            observed = Observed(connection, target.kind)
-            population = observed.add((entry.person_id, entry.digest) for entry in target.read())
-            doubled = observed.twice()
-            _note(provisioner, target, draft, observed)
-            differing: Iterable[tuple[str, bool]] = observed.differing()
+            _plan_scope(provisioner, scope, draft, progress)
         else:
-            population = count_states(connection).get(target.kind, (0, 0))[0]
-            doubled, differing = [], ((person_id, True) for person_id in sorted(set(person_ids)))
+            _plan_people(provisioner, person_ids, draft, progress)
+        return seal(provisioner, draft, actor)
+
+
+def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
+    rules = {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
+    with provisioner.databases.identity.read() as connection:
+        known = rules_noted(connection)
+    whole = {kind for kind in rules if scope is Scope.ALL or known.get(kind) != rules[kind]}
+    _refresh_everybody(provisioner, progress) if whole else _refresh_marked(provisioner, progress)
+    for kind, target in provisioner.targets.items():
+        if kind in whole:
+            _compare_whole(provisioner, target, draft)
+        else:
+            _compare(provisioner, target, draft, _open_ones(provisioner, kind))
+    with provisioner.databases.identity.write() as connection:
+        note_rules(connection, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
+
+
+def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Draft, progress: Progress) -> None:
+    ids = sorted(set(person_ids))
+    _refresh_people(provisioner, [ids], progress)
+    for target in provisioner.targets.values():
+        _compare(provisioner, target, draft, ((person_id, True) for person_id in ids))
+
+
+def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
+    """Return the plan that a draft has become: from now on it is what it is.
+
+    Effect:  run.planned, and run.waiting when it is over a limit
+    """
+    at = provisioner.clock.timestamp()
+    with provisioner.databases.identity.write() as connection:
+        over = _over(provisioner, draft.summary)
+        runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary, over)
+        counts = {kind: part.counts for kind, part in draft.summary.items()}
+        record(connection, at, Event(words.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts}))
+        if over:
+            why = [asdict(one) for one in over]
+            record(connection, at, Event(words.RUN_WAITING, subject=draft.run_id, actor=actor, data={"over": why}))
+        made = runs.load_run(connection, draft.run_id)
+    assert made is not None  # written a line above
+    return made
+
+
+def _over(provisioner: Provisioner, summary: Mapping[str, TargetSummary]) -> list[Over]:
+    """Return which of today's limits a plan exceeds; it is kept with the plan, whatever the limits are later."""
+    settings = provisioner.settings
+    return [
+        over
+        for target, part in summary.items()
+        for over in excesses(target, part.counts, part.population, settings.limits_of(target))
+    ]
+
+
+# --- desired --------------------------------------------------------------------------------------------------------
+
+
+def _refresh_everybody(provisioner: Provisioner, progress: Progress) -> None:
+    """Keep what is desired of everybody, where it changed."""
+    with provisioner.databases.identity.read() as connection:
+        for portion in _portions(stream_subjects(connection, provisioner.people, provisioner.today())):
+            refresh_some(provisioner, portion)
+            progress(len(portion))
+
+
+def _refresh_marked(provisioner: Provisioner, progress: Progress) -> None:
+    """Keep what is desired of those whose records changed, and of those whom time alone may have changed."""
+
+    def marked(after: str) -> list[str]:
+        with provisioner.databases.identity.read() as connection:
+            return marked_after(connection, after, PORTION)
+
+    def due(after: str) -> list[str]:
+        with provisioner.databases.identity.read() as connection:
+            return due_for_standing(connection, provisioner.today(), after, PORTION)
+
+    _refresh_people(provisioner, itertools.chain(_pages(marked), _pages(due)), progress)
+
+
+def _refresh_people(provisioner: Provisioner, pages: Iterable[Sequence[str]], progress: Progress) -> None:
+    for ids in pages:
+        with provisioner.databases.identity.read() as connection:
+            seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        for portion in _portions(seen):
+            refresh_some(provisioner, portion)
+            progress(len(portion))
+
+
+def refresh_some(
+    provisioner: Provisioner, portion: Sequence[Seen], wanted: Mapping[str, Sequence[Entry]] | None = None
+) -> set[str]:
+    """Keep what is desired of these people, and return whom something is to be written of, as far as we know.
+
+    Shape:   wanted: by target, entries of `portion` in its order, where somebody has them already; only these targets
+    Effect:  a transaction, if anything changed; without `wanted`, marks on people who need nothing go in it, too; a
+             repeat is harmless
+    """
+    ids = [seen.subject.person.person_id for seen in portion]
+    entries = wanted or {
+        kind: [wanted_entry(seen, target) for seen in portion] for kind, target in provisioner.targets.items()
+    }
+    changed: dict[str, list[Desire]] = {}
+    waiting: set[str] = set()
+    with provisioner.databases.identity.read() as connection:
+        for kind in entries:
+            known = states_among(connection, kind, ids)
+            for entry in entries[kind]:
+                state, digest = known.get(entry.person_id), entry.digest
+                if state is None or (state.desired, state.only_if_present) != (digest, entry.only_if_present):
+                    changed.setdefault(kind, []).append(Desire(entry.person_id, digest, entry.only_if_present))
+                applied = state.applied if state else None
+                is_given_up = state is not None and state.quarantined == digest
+                if applied != digest and not (applied is None and entry.only_if_present) and not is_given_up:
+                    waiting.add(entry.person_id)
+    settled: list[tuple[str, str]] = []
+    if wanted is None:
+        marks = ((seen.subject.person.person_id, seen.mark) for seen in portion)
+        settled = [(person_id, mark) for person_id, mark in marks if mark and person_id not in waiting]
+    left_behind = [one for seen in portion for one in out_of_force(seen, provisioner.targets.values())]
+    if changed or settled or left_behind:
+        with provisioner.databases.identity.write() as connection:
+            for kind, desires in changed.items():
+                desire(connection, kind, desires)
+            clear_marks(connection, settled)
+            let_go(connection, left_behind)
+    return waiting
+
+
+# --- compare --------------------------------------------------------------------------------------------------------
+
+
+def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> None:
+    """Write one target's part of the plan, over all that it has."""
+    with provisioner.databases.identity.read() as connection:
+        observed = Observed(connection, target.kind)
+        population = observed.add(digests_in(target))
+        doubled = observed.twice()
+        _note(provisioner, target, draft, observed)
         for person_id in doubled:
-            _add(provisioner, target, draft, [], [Finding(person_id, "", "has two entries with our mark")])
-        for portion in _portions(each for each in differing if each[0] not in doubled):
-            changes, found = _plan_some(provisioner, target, portion)
-            _add(provisioner, target, draft, changes, found)
-            counts.update(change.kind.value for change, _ in changes)
-            findings += len(found)
-    draft.summary[target.kind] = TargetSummary(population, dict(counts), findings + len(doubled))
+            add_to(provisioner, target, draft, [], [Finding(person_id, "", "has two entries with our mark")])
+        differing = (each for each in observed.differing() if each[0] not in doubled)
+        _compare(provisioner, target, draft, differing, population, len(doubled))
 
 
-def _note(provisioner: Provisioner, target: Target, draft: _Draft, observed: Observed) -> None:
+def _open_ones(provisioner: Provisioner, kind: str) -> Iterator[tuple[str, bool]]:
+    """Yield in whom a target is not as desired, as far as we know; it may have an entry of any of them."""
+
+    def page(after: str) -> list[str]:
+        with provisioner.databases.identity.read() as connection:
+            return open_after(connection, kind, after, PORTION)
+
+    return ((person_id, True) for ids in _pages(page) for person_id in ids)
+
+
+def _compare(
+    provisioner: Provisioner,
+    target: Target,
+    draft: Draft,
+    differing: Iterable[tuple[str, bool]],
+    population: int | None = None,
+    findings: int = 0,
+) -> None:
+    """Write one target's part of the plan, over (person_id, whether the target may have an entry), sorted."""
+    counts: Counter[str] = Counter()
+    if population is None:
+        with provisioner.databases.identity.read() as connection:
+            population = count_states(connection).get(target.kind, (0, 0))[0]
+    for portion in _portions(differing):
+        changes, found = _plan_some(provisioner, target, draft, portion)
+        add_to(provisioner, target, draft, changes, found)
+        counts.update(change.kind.value for change, _ in changes)
+        findings += len(found)
+    draft.summary[target.kind] = TargetSummary(population, dict(counts), findings)
+
+
+def _note(provisioner: Provisioner, target: Target, draft: Draft, observed: Observed) -> None:
     """Keep what the target was seen to have where our records say otherwise."""
     for pairs in _portions(observed.true_unknowingly()):
         with provisioner.databases.identity.write() as connection:
             confirm(connection, target.kind, pairs, draft.run_id, provisioner.clock.now())
     for pairs in _portions(observed.gone()):
         with provisioner.databases.identity.write() as connection:
+            absent(connection, target.kind, (person_id for person_id, _ in pairs))
+    for pairs in _portions(observed.false_unknowingly()):
+        with provisioner.databases.identity.write() as connection:
             doubt(connection, target.kind, (person_id for person_id, _ in pairs))
 
 
 def _plan_some(
-    provisioner: Provisioner, target: Target, portion: Sequence[tuple[str, bool]]
+    provisioner: Provisioner, target: Target, draft: Draft, portion: Sequence[tuple[str, bool]]
 ) -> tuple[list[tuple[Change, str]], list[Finding]]:
-    """Return changes, each with its person's mark, and findings over people in whom something differs."""
+    """Return changes, each with its person's mark, and findings over people in whom something may differ.
+
+    Effect:  who is found to be as desired, or to have nothing where nothing is asked, is noted as that
+    """
     ids = [person_id for person_id, _ in portion]
     with provisioner.databases.identity.read() as connection:
         seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-    refresh_some(provisioner, seen)  # a request may have changed them since `_refresh` read them
+    wanted = [wanted_entry(each, target) for each in seen]
+    # A request may have changed them since they were refreshed.
+    refresh_some(provisioner, seen, {target.kind: wanted})
     marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in seen}
     there = [person_id for person_id, is_there in portion if is_there]
-    results = list(
-        plan(
-            desired=(desired(each.subject, target.attributes) for each in seen),
-            observed=_sorted_entries(target.read(there)) if there else (),
-        )
-    )
+    observed = _sorted_entries(target.read(there)) if there else []
+    results = list(plan(wanted, observed))
     changes = [(each, marks.get(each.person_id, "")) for each in results if isinstance(each, Change)]
+    found = {entry.person_id: entry for entry in observed}
+    true = [(entry.person_id, entry.digest) for entry in wanted if found.get(entry.person_id) == entry]
+    gone = [entry.person_id for entry in wanted if entry.only_if_present and entry.person_id not in found]
+    if true or gone:
+        with provisioner.databases.identity.write() as connection:
+            confirm(connection, target.kind, true, draft.run_id, provisioner.clock.now())
+            absent(connection, target.kind, gone)
     return changes, [each for each in results if isinstance(each, Finding)]
 
 
@@ -225,13 +338,14 @@ def _sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.person_id)
 
 
-def _add(
+def add_to(
     provisioner: Provisioner,
     target: Target,
-    draft: _Draft,
+    draft: Draft,
     changes: Sequence[tuple[Change, str]],
     findings: Sequence[Finding],
 ) -> None:
+    """Write a portion of a plan: changes, each with its person's mark, and findings."""
     if changes or findings:
         rows = [draft.change_row(target.kind, change, mark) for change, mark in changes]
         found = [draft.finding_row(target.kind, each) for each in findings]
@@ -243,3 +357,11 @@ def _portions(things: Iterable[Thing]) -> Iterator[list[Thing]]:
     iterator = iter(things)
     while portion := list(itertools.islice(iterator, PORTION)):
         yield portion
+
+
+def _pages(page: Callable[[str], list[str]]) -> Iterator[list[str]]:
+    """Yield pages of sorted keys; `page` returns those after a key. No reading transaction stays open between them."""
+    last = ""
+    while found := page(last):
+        last = found[-1]
+        yield found

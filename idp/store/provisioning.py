@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -137,10 +137,11 @@ def clear_marks(connection: Connection, marks: Iterable[tuple[str, str]]) -> Non
     )
 
 
-def put_off(connection: Connection, marks: Iterable[Mark], due_at: float, error: str) -> None:
-    """Note that a try failed and when to try again."""
+def put_off(connection: Connection, marks: Iterable[Mark], due_at: float, error: str, *, is_try: bool = True) -> None:
+    """Note that a try failed and when to try again; one that says nothing of the person counts as none."""
     rows = [
-        {"of": one.person_id, "seen": one.mark, "n": one.tries + 1, "at": due_at, "why": error[:200]} for one in marks
+        {"of": one.person_id, "seen": one.mark, "n": one.tries + is_try, "at": due_at, "why": error[:200]}
+        for one in marks
     ]
     if rows:
         connection.execute(
@@ -158,6 +159,15 @@ def stream_marks(connection: Connection) -> Generator[tuple[str, str], None, Non
     with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
         for row in rows:
             yield row.person_id, row.mark
+
+
+def marked_after(connection: Connection, after: str, limit: int) -> list[str]:
+    """Return people who are marked, sorted, behind a person_id."""
+    return list(
+        connection.execute(
+            select(dirty.c.person_id).where(dirty.c.person_id > after).order_by(dirty.c.person_id).limit(limit)
+        ).scalars()
+    )
 
 
 def marks_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, str]:
@@ -325,6 +335,29 @@ def count_states(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row.target: (row.held, row.waiting) for row in rows}
 
 
+def open_after(connection: Connection, target: str, after: str, limit: int) -> list[str]:
+    """Return people in whom a target is not as desired, as far as we know, sorted, behind a person_id."""
+    mine = (target_state.c.target == target) & (target_state.c.person_id > after)
+    query = select(target_state.c.person_id).where(mine, _IS_OPEN).order_by(target_state.c.person_id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def rules_noted(connection: Connection) -> dict[str, str]:
+    """Return by target the fingerprint of the rules by which it was last compared whole."""
+    return {row[0]: row[1] for row in connection.execute(select(rules_seen.c.target, rules_seen.c.fingerprint))}
+
+
+def note_rules(connection: Connection, fingerprints: Mapping[str, str], at: datetime) -> None:
+    """Keep by which rules targets were compared whole."""
+    bound = as_bound(connection, rules_seen.c.seen_at, at)
+    run_many(
+        connection,
+        "INSERT INTO rules_seen (target, fingerprint, seen_at) VALUES (?, ?, ?) ON CONFLICT (target) DO UPDATE SET"
+        " fingerprint = excluded.fingerprint, seen_at = excluded.seen_at",
+        ((target, value, bound) for target, value in fingerprints.items()),
+    )
+
+
 # --- what a target has, for one comparison --------------------------------------------------------------------------
 
 
@@ -374,6 +407,13 @@ class Observed:
         return self._stream(
             "SELECT s.person_id, s.desired FROM target_state s JOIN observed o ON o.person_id = s.person_id"
             " AND o.digest = s.desired WHERE s.target = :target AND (s.applied IS NULL OR s.applied <> s.desired)"
+        )
+
+    def false_unknowingly(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, digest) where our records say that the target is as desired, and it is not."""
+        return self._stream(
+            "SELECT s.person_id, o.digest FROM target_state s JOIN observed o ON o.person_id = s.person_id"
+            " AND o.digest <> s.desired WHERE s.target = :target AND s.applied = s.desired"
         )
 
     def gone(self) -> Iterator[tuple[str, str]]:

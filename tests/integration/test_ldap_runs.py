@@ -6,24 +6,28 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import words
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import StaleVersion, TargetUnavailable, UnsafePlan
 from idp.provisioning.applying import Result, apply_run
-from idp.provisioning.planning import make_plan
+from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
+from idp.provisioning.values import digests_in
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.events import event_pending
 from idp.store.keys import Keys
+from idp.store.people import person
+from idp.store.provisioning import doubt, states_among
 from idp.store.runs import Run
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
@@ -34,6 +38,7 @@ from tests.support.provisioning import (
     change_status,
     choose_mail_name,
     make_provisioner,
+    mark,
     waiting,
 )
 from tests.support.students import Student
@@ -115,6 +120,86 @@ def test_a_second_run_plans_nothing(provisioner: Provisioner, databases: Databas
 
     assert (again.changes, again.summary["ldap"].population) == (0, 3)
     assert apply_run(provisioner, again.run_id, ACTOR).is_complete
+
+
+def test_a_plan_of_what_changed_asks_the_directory_about_nobody_else(
+    provisioner: Provisioner, databases: Databases, keys: Keys, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_once(provisioner)
+    mark(databases, [JAN.person_id])  # nothing about him is otherwise
+
+    directory.stop()
+
+    plan = make_plan(provisioner, ACTOR)
+    assert (plan.changes, plan.summary["ldap"].population, waiting(databases)) == (0, 2, 0)
+    with pytest.raises(TargetUnavailable):
+        make_plan(provisioner, ACTOR, scope=Scope.ALL)
+
+
+def test_other_rules_have_everybody_looked_at(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_once(provisioner)
+    people = provisioner.people.model_copy(update={"home_organization": "example.edu"})
+
+    other = replace(provisioner, people=people)
+
+    assert apply_run(other, make_plan(other, ACTOR).run_id, ACTOR).done == 2
+    assert eyes.value(JAN.uid, "schacHomeOrganization") == "example.edu"
+    assert make_plan(other, ACTOR).changes == 0
+
+
+def test_whom_time_alone_changed_is_in_the_next_plan(
+    provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    change_status(databases, ANNA.person_id, "cancelled", since=provisioner.today())
+    with databases.identity.write() as connection:
+        connection.execute(update(person).values(review_on=provisioner.today() + timedelta(days=14)))
+    run_once(provisioner)
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+    clock.advance(timedelta(days=14).total_seconds())
+
+    assert kinds(provisioner, make_plan(provisioner, ACTOR)) == ["disable"]
+
+
+def test_an_entry_in_doubt_is_looked_at_even_when_it_is_only_kept_where_it_is(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_once(provisioner)
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "graduated_diploma", since=date(2020, 7, 1))
+    run_once(provisioner)
+    eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Meddled"])])
+    eyes.directory.delete(directory.settings.person_dn(JAN.uid))
+    with databases.identity.write() as connection:
+        doubt(connection, "ldap", [ANNA.person_id, JAN.person_id])
+
+    assert kinds(provisioner, make_plan(provisioner, ACTOR)) == ["update"]
+    with databases.identity.read() as connection:
+        assert states_among(connection, "ldap", [JAN.person_id])[JAN.person_id].applied is None
+
+
+def test_digests_are_those_of_the_entries_whatever_others_did_to_them(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA, JAN, SUHARTO])
+    run_once(provisioner)
+    dn = directory.settings.person_dn
+    eyes.directory.modify(dn(JAN.uid), [AddValues("objectClass", ["pkiUser"])])
+    eyes.directory.modify(dn(SUHARTO.uid), [Replace("sn", ["Meddled"])])
+
+    target = provisioner.targets["ldap"]
+    digests = dict(digests_in(target))
+
+    assert digests == {entry.person_id: entry.digest for entry in target.read()}
+    with databases.identity.read() as connection:
+        states = states_among(connection, "ldap", list(digests))
+    assert [one for one, state in states.items() if digests[one] != state.desired] == [SUHARTO.person_id]
 
 
 def test_a_changed_surname_is_carried_through(
@@ -205,7 +290,7 @@ def test_entries_of_others_and_attributes_of_others_are_left_alone(
     assert eyes.value(ANNA.uid, "labeledURI") == "https://example.org"
     assert eyes.value(ANNA.uid, "sn") == "Nowak"
     assert eyes.directory.read(foreign, ["cn"]) is not None
-    assert make_plan(provisioner, ACTOR).changes == 0
+    assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
 
 
 def test_an_entry_of_ours_without_a_person_is_a_finding_and_stays(
@@ -216,7 +301,7 @@ def test_an_entry_of_ours_without_a_person_is_a_finding_and_stays(
     eyes.directory.add(stray, {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]})
     add_students(databases, keys, [ANNA])
 
-    plan = make_plan(provisioner, ACTOR)
+    plan = make_plan(provisioner, ACTOR, scope=Scope.ALL)
     apply_run(provisioner, plan.run_id, ACTOR)
 
     assert (kinds(provisioner, plan), len(findings(provisioner, plan))) == (["create"], 1)
@@ -233,7 +318,7 @@ def test_two_entries_with_one_mark_are_a_finding_and_neither_is_written(
         directory.settings.person_dn("ucopy2222"), {**copy, "idpOwner": [f"idp:{ANNA.person_id}"], "uid": ["ucopy2222"]}
     )
 
-    plan = make_plan(provisioner, ACTOR)
+    plan = make_plan(provisioner, ACTOR, scope=Scope.ALL)
 
     assert (plan.changes, findings(provisioner, plan)) == (0, ["has two entries with our mark"])
 
@@ -246,7 +331,7 @@ def test_what_somebody_else_changed_or_deleted_is_repaired(
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Meddled"])])
     eyes.directory.delete(directory.settings.person_dn(JAN.uid))
 
-    plan = make_plan(provisioner, ACTOR)
+    plan = make_plan(provisioner, ACTOR, scope=Scope.ALL)
     apply_run(provisioner, plan.run_id, ACTOR)
 
     assert kinds(provisioner, plan) == ["update", "create"]

@@ -4,12 +4,13 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from idp.drivers.ldap_bulk import BulkLdap
+from idp.drivers.ldap_bulk import BulkLdap, ldap_entry
 from idp.drivers.ldap_values import (
     Add,
     AddValues,
@@ -27,8 +28,8 @@ from idp.drivers.ldap_values import (
 )
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 from idp.people.directory import DirectorySettings
-from idp.provisioning.values import Change, Entry, Outcome
-from idp.settings import Section
+from idp.provisioning.settings import TargetSettings
+from idp.provisioning.values import Change, Entry, Outcome, digest_of
 
 KIND = "ldap"
 
@@ -64,10 +65,12 @@ ACTIVE = "active"  # the idpStatus with which the account and its mail work
 LOCK = Replace("pwdAccountLockedTime", ("000001010000Z",))
 UNLOCK = Replace("pwdAccountLockedTime", ())
 READ = (*ATTRIBUTES, "idpOwner")
+_READ = frozenset(READ)
+_ACTIVE = [ACTIVE.encode()]
 READ_AT_ONCE = 200  # people per filter
 
 
-class Settings(Section):
+class Settings(TargetSettings):
     """`[targets.ldap]`: students' entries in the directory of `[directory]`."""
 
     owner: Annotated[
@@ -109,6 +112,19 @@ class LdapTarget:
         """Yield our entries, all or these people's, over a connection of its own."""
         with self._bulk() as bulk:
             yield from self._read(bulk, person_ids)
+
+    def digests(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, digest) of all our entries, as those of `read` are."""
+        suffix = f",{self._directory.people_dn}"
+        mark = self._mark("").encode()
+        with self._bulk() as bulk, closing(bulk.stream_raw(suffix[1:], "(idpOwner=*)", READ)) as found:
+            for dn, values in found:
+                plain = _plain_digest(dn, values, suffix, mark)
+                if plain is not None:
+                    yield plain
+                elif self._is_ours(entry := ldap_entry(dn, values)):
+                    odd = self._entry(entry)
+                    yield odd.person_id, odd.digest
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         """Make changes, many in flight; a repeat is harmless."""
@@ -270,6 +286,38 @@ def _modifications(before: Entry, after: Entry) -> list[Modification]:
     elif not before.enabled:
         found.append(UNLOCK)
     return found
+
+
+_PLAIN = (*sorted(ATTRIBUTES),)
+_PLAIN_CLASSES = [each.encode() for each in CLASSES]
+
+
+def _plain_digest(dn: str, values: dict[str, list[bytes]], suffix: str, mark: bytes) -> tuple[str, str] | None:
+    """Return (person_id, digest) of an entry of ours as we write them, without taking its text apart.
+
+    None for one with anything unusual about it, which must be looked at closely: names in another spelling, classes of
+    others, a DN that needs care.
+    """
+    name = dn[4 : -len(suffix)]
+    owners = values.get("idpOwner", ())
+    if dn[:4] != "uid=" or dn[-len(suffix) :] != suffix or not name.isalnum() or len(owners) != 1:
+        return None
+    classes = values.get("objectClass")
+    if classes is None or not owners[0].startswith(mark) or not values.keys() <= _READ or len(classes) != len(CLASSES):
+        return None
+    if classes != _PLAIN_CLASSES:
+        classes.sort()
+        if classes != _PLAIN_CLASSES:
+            return None
+    attributes = []
+    for attribute in _PLAIN:
+        found = values.get(attribute)
+        if found:
+            if len(found) > 1:
+                found.sort()
+            attributes.append((attribute, found))
+    is_enabled = values.get("idpStatus") == _ACTIVE
+    return owners[0][len(mark) :].decode(), digest_of(name, is_enabled, attributes)
 
 
 def _rdn(name: str) -> str:
