@@ -20,7 +20,7 @@ class Visitor:
 
     def __init__(self, site: str, timeout_s: float = 20.0, tls: ssl.SSLContext | None = None) -> None:
         # No proxy of the machine: we only visit loopback.
-        self._opener = urllib.request.build_opener(
+        self.opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
             urllib.request.HTTPCookieProcessor(CookieJar()),
             urllib.request.HTTPSHandler(context=tls),
@@ -78,7 +78,7 @@ class Visitor:
 
     def _open(self, request: urllib.request.Request) -> None:
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
+            with self.opener.open(request, timeout=self._timeout_s) as answer:
                 self.url, self.status, self.headers, content = answer.url, answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as refusal:
             self.url, self.status, self.headers = refusal.url or request.full_url, refusal.code, refusal.headers

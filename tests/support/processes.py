@@ -1,6 +1,7 @@
 """Watch real processes from a test: wait for their end without polling, and see what is left of them."""
 
 import os
+import secrets
 import select
 import socket
 from pathlib import Path
@@ -47,6 +48,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def quiet_port() -> int:
+    """Return a loopback port that nobody listens on, and that the kernel gives to no outgoing connection meanwhile."""
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = secrets.choice(range(first_outgoing // 2, first_outgoing))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def is_listened_on(port: int) -> bool:

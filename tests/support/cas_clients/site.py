@@ -21,7 +21,7 @@ from tests.support.cas_clients.apache import ApachePorts, start_apache
 from tests.support.cas_clients.programs import Program
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.databases import SqliteTemplate
-from tests.support.processes import free_port, is_listened_on
+from tests.support.processes import is_listened_on, quiet_port
 from tests.support.sign_on import give_password
 from tests.support.students import Student, add_student
 
@@ -65,7 +65,7 @@ class Ports:
     def free(cls) -> "Ports":
         found: set[int] = set()
         while len(found) < len(fields(cls)):
-            found.add(free_port())
+            found.add(quiet_port())
         return cls(*found)
 
 
@@ -180,6 +180,7 @@ def _start_idp(site: Site, slapd: PrivateSlapd) -> Program:
     directory = slapd.settings.model_dump(mode="json", exclude_defaults=True)
     sections: dict[str, dict[str, Any]] = {
         "web": {"base_url": site.cas_url.removesuffix("/cas"), "trusted_proxies": 1},
+        "university": {"default_language": "en"},
         "store": {"folder": "data"},
         "keys": {"folder": "keys"},
         "directory": directory,
@@ -206,7 +207,9 @@ def _register(site: Site) -> None:
         "portal": _registration(
             "portal", "https", "localhost", ports.php, 'path = "/portal.php"', "proxy = { allowed = true }"
         ),
-        "python": _registration("python", "http", "127.0.0.1", '"*"', 'path_prefix = "/"'),
+        "python": _registration(
+            "python", "https", "127.0.0.1", '"*"', 'path_prefix = "/"', "proxy = { allowed = true }"
+        ),
         # The example that we ship, at this machine.
         "usosweb": USOSWEB.read_text(encoding="utf-8").replace(
             '"usosweb.po.edu.pl"', f'"localhost"\nport = {ports.php}'

@@ -46,6 +46,23 @@ def test_it_is_signed_out(origin: str, person: Person) -> None:
     assert person.url == page
 
 
+def test_it_asks_for_the_password_again(origin: str, person: Person) -> None:
+    person.sign_in_to(f"{origin}/protected/page.txt")
+
+    person.sign_in_to(f"{origin}/protected/renewed/page.txt")
+
+    assert (person.status, person.url) == (200, f"{origin}/protected/renewed/page.txt")
+
+
+def test_a_browser_cannot_say_itself_who_it_is(origin: str, person: Person) -> None:
+    person.sign_in_to(f"{origin}/protected/page.txt")
+    person.opener.addheaders = [("CAS-album", "54321"), ("CAS-User", "root")]
+
+    person.visit(f"{origin}/protected/page.txt")
+
+    assert person.headers["Told-Album"] == "12345"
+
+
 def test_a_ticket_that_it_did_not_get_is_refused(origin: str, person: Person) -> None:
     person.visit(f"{origin}/protected/page.txt?ticket=ST-{29 * 'A'}")
 

@@ -30,6 +30,28 @@ def test_it_reads_attributes(site: Site, person: Person, version: str) -> None:
     assert attributes["isFromNewLogin"] == "true"
 
 
+def test_it_looks_who_is_there_and_lets_strangers_stay(site: Site, person: Person) -> None:
+    page = site.php("application.php?ask=gateway")
+    person.visit(page)
+    assert person.told["user"] is None
+    person.sign_in_to(site.php("application.php"))
+
+    another_visit = site.person()
+    another_visit.visit(page)
+    assert another_visit.told["user"] is None
+    another_visit.sign_in_to(site.php("application.php"))
+    another_visit.visit(site.php("application.php?ask=gateway&version=2.0"))
+    assert another_visit.told["user"] == ANNA.uid
+
+
+def test_it_asks_for_the_password_again(site: Site, person: Person) -> None:
+    person.sign_in_to(site.php("application.php"))
+
+    person.sign_in_to(site.php("application.php?ask=renew"))
+
+    assert person.told["attributes"]["isFromNewLogin"] == "true"
+
+
 def test_it_acts_for_its_user_at_another_application(site: Site, person: Person) -> None:
     person.sign_in_to(site.php("portal.php"))
 

@@ -1,5 +1,6 @@
 """python-cas, unmodified: every version that it speaks, over TLS."""
 
+import ssl
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,24 +14,33 @@ WITH_ATTRIBUTES = ("3", "CAS_2_SAML_1_0")
 
 
 @pytest.fixture
-def application() -> Iterator[Application]:
-    with Application() as application:
+def application(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    # Whom the client trusts. Not as `verify_ssl_certificate`, which its SAML version does not look at.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(site.certificates.authority))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(site.certificates.certificate, site.certificates.key)
+    with Application(tls) as application:
         yield application
 
 
-@pytest.mark.parametrize("version", ["1", "2", *WITH_ATTRIBUTES])
-def test_it_signs_in_and_is_signed_out(
-    site: Site, person: Person, application: Application, version: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Not as `verify_ssl_certificate`, which its SAML version does not look at.
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(site.certificates.authority))
-    client = cas.CASClient(
-        version=version, server_url=f"{site.cas_url}/", service_url=f"{application.url}/app?next=%2Fa"
-    )
-    person.sign_in_to(client.get_login_url())
+def client_of(site: Site, application: Application, version: str, proxy_callback: str | None = None) -> cas.CASClient:
+    more = {"proxy_callback": proxy_callback} if proxy_callback else {}
+    service_url = f"{application.url}/app?next=%2Fa"
+    return cas.CASClient(version=version, server_url=f"{site.cas_url}/", service_url=service_url, **more)
+
+
+def ticket_at(application: Application) -> str:
+    """Return the ticket that the browser came with."""
     path = application.requests.pop()[1]
-    assert path.startswith("/app?next=%2Fa&")
-    (ticket,) = parse_qs(urlsplit(path).query)["ticket"]
+    assert path.startswith("/app?next=%2Fa&ticket=")
+    return parse_qs(urlsplit(path).query)["ticket"][0]
+
+
+@pytest.mark.parametrize("version", ["1", "2", *WITH_ATTRIBUTES])
+def test_it_signs_in_and_is_signed_out(site: Site, person: Person, application: Application, version: str) -> None:
+    client = client_of(site, application, version)
+    person.sign_in_to(client.get_login_url())
+    ticket = ticket_at(application)
 
     user, attributes, _ = client.verify_ticket(ticket)
 
@@ -48,3 +58,25 @@ def test_it_signs_in_and_is_signed_out(
     assert f"<samlp:SessionIndex>{ticket}</samlp:SessionIndex>" in document
     if version == "3":
         assert client.verify_logout_request(document, ticket)
+
+
+def test_it_gets_a_proxy_ticket(site: Site, person: Person, application: Application) -> None:
+    client = client_of(site, application, "3", f"{application.url}/pgt")
+    person.sign_in_to(client.get_login_url())
+    _user, _attributes, iou = client.verify_ticket(ticket_at(application))
+    (pgt,) = parse_qs(urlsplit(application.requests[0][1]).query)["pgtId"]
+
+    assert iou.startswith("PGTIOU-")
+    assert client.get_proxy_ticket(pgt).startswith("PT-")
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_its_sign_out_link_names_where_to_go_on(
+    site: Site, person: Person, application: Application, version: str
+) -> None:
+    client = client_of(site, application, version)
+    person.visit(client.get_logout_url(f"{application.url}/bye"))
+
+    # Version 2 says `url`, which becomes a link; version 3 says `service`.
+    assert (person.url == f"{application.url}/bye") == (version == "3")
+    assert version == "3" or f'href="{application.url}/bye"' in person.text

@@ -10,6 +10,7 @@ def test_its_changing_address_is_served_and_told(site: Site, person: Person) -> 
     query = parse_qs(urlsplit(person.url).query)
     assert set(parse_qs(urlsplit(query["service"][0]).query)) == {"_action", "callback"}
     assert query["locale"] == ["pl"]
+    assert person.page.get("lang") == "pl"
     first_callback = query["service"]
 
     person.sign_in_to(site.usosweb)
