@@ -156,6 +156,27 @@ FACTS: Mapping[str, Callable[[Subject], tuple[str, ...]]] = {
     )
 }
 
+# Where a person's facts come from; a word with a dot is a setting.
+PERSON, PROGRAMMES, CHOICE, OURS, HOLD = "person", "programmes", "choice", "ours", "hold"
+SWITCH_SOURCES = (PROGRAMMES, HOLD)
+SOURCES: Mapping[str, tuple[str, ...]] = {
+    "full_name": (PERSON,),
+    "surname": (PERSON,),
+    "given_name": (PERSON,),
+    "mail": (CHOICE,),
+    "mail_addresses": (CHOICE, PERSON),  # the alias is made of the album number
+    "affiliations": (PROGRAMMES,),
+    "primary_affiliation": (PROGRAMMES,),
+    "scoped_affiliations": (PROGRAMMES, "people.scope"),
+    "principal_name": (OURS, "people.scope"),
+    "unique_identifier": (OURS, "people.scope"),
+    "subject_identifier": (OURS,),
+    "home_organization": ("people.home_organization",),
+    "european_student_identifier": (PERSON, PROGRAMMES, "people.home_organization"),
+    "album": (PERSON,),
+    "status": (PROGRAMMES, HOLD),
+}
+
 
 def _some(text: str) -> tuple[str, ...]:
     """A value that is blank is none: directories refuse it."""

@@ -186,18 +186,19 @@ def _take_back_entry(
     """Return what takes an entry's making back: a lock, since a removal would take the password with it."""
     if found is None:
         return Back(None)
-    if remove_created:
+    is_removable = bool(target.attributes)  # who manages the switch alone, has nothing else to take away
+    if remove_created and is_removable:
         return Back(Change.remove(found, row.reason))
-    stays = _left(row, "was made by the run: locked, it stays (--remove takes it away)")
+    stays = (_left(row, "was made by the run: locked, it stays (--remove takes it away)"),) if is_removable else ()
     if not found.enabled:
-        return Back(None, (stays,))
+        return Back(None, stays)
     if seen is None:
         return Back(None, (_left(row, "was made by the run, and our records do not know this person any more"),))
     shut = replace(seen.subject.standing, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
     asked = parts_of(desired(seen.subject, target.attributes))
     locked = parts_of(desired(replace(seen.subject, standing=shut), target.attributes))
     values = {name: locked.get(name, ()) for name in asked if asked[name] != locked.get(name, ()) and name != THERE}
-    return Back(Change.update(found, with_values(found, {**values, SWITCH: NO})), (stays,))
+    return Back(Change.update(found, with_values(found, {**values, SWITCH: NO})), stays)
 
 
 def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None) -> Back:

@@ -1,0 +1,244 @@
+"""Explain a person: every value in every target, its rule and source, who wrote it when, and whether it is there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from idp.audit import words
+from idp.audit.reading import latest
+from idp.errors import IdpError, NotFound
+from idp.people.lifecycle import Access
+from idp.people.settings import PeopleSettings
+from idp.provisioning.desired import CHOICE, FACTS, HOLD, OURS, PERSON, PROGRAMMES, SOURCES, SWITCH_SOURCES
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.undo import sides
+from idp.provisioning.values import Change, Entry, Kind, Target
+from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
+from idp.store.held import Held
+from idp.store.provenance import (
+    Origin,
+    ProgrammeOrigin,
+    Written,
+    chosen_at,
+    origin_of_person,
+    origins_of_programmes,
+    written_of,
+)
+
+EVENTS = 500  # of one person, the newest, in which writes outside runs are looked for
+SWITCH_RULE = "Whether the account works: the life cycle says so, unless a human keeps it closed."
+NAME_RULE = "The uid: opaque, given when the person was first seen, never changed and never given again."
+FIXED_RULE = "The same for everybody in this target."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from."""
+
+    kind: str  # registry | choice | setting | ours | hold
+    text: str
+    file: str = ""
+    line: int | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One attribute of one person in one target."""
+
+    target: str
+    attribute: str
+    wanted: tuple[str, ...]
+    found: tuple[str, ...] | None  # None: the target did not answer, or has no entry
+    is_there: bool | None  # None: the target did not answer
+    rule: str
+    sentence: str
+    sources: tuple[Source, ...]
+    held: str = ""  # why another value than the records ask for is wanted: undo | report | adopt
+    written_at: datetime | None = None
+    written_by: str = ""
+    run_id: str = ""  # "" with a time: at once, outside a run
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything about one person."""
+
+    person_id: str
+    uid: str
+    album: str | None
+    name: str
+    access: Access
+    reason: str
+    changes_on: str  # the day on which time alone may change this, or ""
+    programmes: tuple[ProgrammeOrigin, ...]
+    values: tuple[Value, ...]
+    errors: Mapping[str, str] = field(default_factory=dict)  # of targets that did not answer
+
+
+def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
+    """Return what every target should have of a person and why, and what it has.
+
+    Raises:  NotFound; a target that does not answer is part of the answer
+    """
+    with provisioner.databases.identity.read() as connection:
+        loaded = load_subjects(connection, [person_id], provisioner.people, provisioner.today())
+        origin = origin_of_person(connection, person_id)
+        programmes = tuple(origins_of_programmes(connection, person_id))
+        chosen = chosen_at(connection, person_id)
+        written = written_of(connection, person_id)
+    if not loaded:
+        raise NotFound("there is no such person")
+    (seen,) = loaded
+    sources = _Sources(seen, origin, programmes, chosen, provisioner.people)
+    history = [*_from_runs(written), *_from_events(provisioner, person_id)]
+    values: list[Value] = []
+    errors: dict[str, str] = {}
+    for kind, target in provisioner.targets.items():
+        wanted = wanted_entry(seen, target)
+        try:
+            found = target.read_one(person_id, wanted.name)
+        except IdpError as error:
+            errors[kind] = str(error)
+            found = None
+        values += _values_in(target, seen, wanted, found, sources, history, answered=kind not in errors)
+    person, now = seen.subject.person, seen.subject.standing
+    return Explanation(
+        person_id=person.person_id,
+        uid=person.uid,
+        album=person.album,
+        name=person.display_name,
+        access=now.access,
+        reason=now.reason.value,
+        changes_on=now.changes_on.isoformat() if now.changes_on else "",
+        programmes=programmes,
+        values=tuple(values),
+        errors=errors,
+    )
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One write of one person in one target that is known of."""
+
+    target: str
+    attributes: frozenset[str]
+    at: datetime | None
+    by: str
+    run_id: str
+
+
+def _values_in(
+    target: Target,
+    seen: Seen,
+    wanted: Entry,
+    found: Entry | None,
+    sources: "_Sources",
+    history: Sequence[_Write],
+    *,
+    answered: bool,
+) -> Iterable[Value]:
+    held = {one.attribute: one for one in seen.held if one.target == target.kind}
+    should, has = parts_of(wanted), parts_of(found) if found else {}
+    for name in (NAME, SWITCH, *target.attributes):
+        own = should.get(name, ())
+        rule, sentence, words_of_source = _rule(target, name)
+        write = next((each for each in history if each.target == target.kind and name in each.attributes), None)
+        yield Value(
+            target=target.kind,
+            attribute=name,
+            wanted=own,
+            found=has.get(name, ()) if found else None,
+            is_there=None if not answered else found is not None and has.get(name, ()) == own,
+            rule=rule,
+            sentence=sentence,
+            sources=tuple(source for word in words_of_source for source in sources.of(word)),
+            held=_held_because(held.get(name), own),
+            written_at=write.at if write else None,
+            written_by=write.by if write else "",
+            run_id=write.run_id if write else "",
+        )
+
+
+def _held_because(held: Held | None, wanted: tuple[str, ...]) -> str:
+    return held.why if held is not None and held.held == wanted else ""
+
+
+def _rule(target: Target, attribute: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return rule, sentence and words of sources of one attribute."""
+    if attribute == SWITCH:
+        return "access", SWITCH_RULE, SWITCH_SOURCES
+    if attribute == NAME:
+        return "uid", NAME_RULE, (OURS,)
+    made_of = target.attributes.get(attribute, ())
+    if not isinstance(made_of, str):
+        return "fixed", FIXED_RULE, ()
+    return made_of, _first_paragraph(FACTS[made_of].__doc__ or ""), SOURCES[made_of]
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
+# --- who wrote it ---------------------------------------------------------------------------------------------------
+
+
+def _from_runs(written: Iterable[Written]) -> Iterable[_Write]:
+    for one in written:
+        before, after = sides(one.change)
+        change = Change(Kind(one.change.kind), one.change.person_id, before, after, one.change.reason)
+        names = frozenset(name for name, _, _ in change.differences())
+        yield _Write(one.change.target, names, one.at, one.asked_by, one.run_id)
+
+
+def _from_events(provisioner: Provisioner, person_id: str) -> Iterable[_Write]:
+    """Yield writes made at once, outside runs: only the journal knows of them."""
+    for event in latest(provisioner.databases, EVENTS, words.TARGET_CHANGED, [person_id]):
+        data = event["data"]
+        if event["subject"] == person_id and event["kind"] == words.TARGET_CHANGED and not data.get("run"):
+            at = datetime.fromtimestamp(event["at"], UTC)
+            yield _Write(data["target"], frozenset(data["attributes"]), at, event["actor"], "")
+
+
+# --- where it comes from --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    seen: Seen
+    origin: Origin | None
+    programmes: Sequence[ProgrammeOrigin]
+    chosen: datetime | None
+    people: PeopleSettings
+
+    def of(self, word: str) -> Iterable[Source]:
+        """Yield what stands behind a word of idp.provisioning.desired."""
+        if word == PERSON:
+            yield _row("the person's row", self.origin)
+        elif word == PROGRAMMES:
+            yield from self._programmes()
+        elif word == CHOICE:
+            yield Source("choice", "chosen by the student" if self.chosen else "not chosen yet", at=self.chosen)
+        elif word == OURS:
+            yield Source("ours", "made by us when the person was first seen")
+        elif word != HOLD:
+            section, _, name = word.partition(".")
+            yield Source("setting", f"[{section}] {name} = {getattr(self.people, name)}")
+        elif self.seen.subject.is_on_hold:
+            yield Source("hold", "a human keeps the account closed")
+
+    def _programmes(self) -> Iterable[Source]:
+        for one in self.programmes:
+            yield _row(f"programme {one.programme}: {one.status}", one.origin)
+        if not self.programmes:
+            yield Source("registry", "no programme")
+
+
+def _row(text: str, origin: Origin | None) -> Source:
+    if origin is None:
+        return Source("registry", text)
+    return Source("registry", text, origin.file_name or f"import {origin.import_id}", origin.line, origin.taken_at)

@@ -1,0 +1,135 @@
+"""`idp explain person` over a registry file, a real directory and what somebody did by hand."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.clock import Clock
+from idp.drivers.ldap_values import Replace
+from idp.store.accounts import Key, find_account
+from idp.store.base import Databases, open_databases
+from idp.store.settings import StoreSettings
+from tests.support.exports import DEFAULTS, export_row, write_export
+from tests.support.provisioning import Eyes, choose_mail_name
+from tests.support.terminal import Terminal
+
+
+def ago(days: int) -> str:
+    """The commands' clock is the real one, and a file that stands still is refused."""
+    return (Clock().now() - timedelta(days=days)).isoformat(timespec="seconds")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, directory: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path, directory, monkeypatch)
+
+
+@pytest.fixture
+def databases(tmp_path: Path, terminal: Terminal) -> Iterator[Databases]:
+    databases = open_databases(StoreSettings(folder=tmp_path / "data"))
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def imported(terminal: Terminal, tmp_path: Path) -> Terminal:
+    """An installation that took a file of two people and wrote them."""
+    rows = [
+        export_row(os_id="102", nr_albumu="777", imie="Jan", nazwisko="Zając", zmieniono=ago(days=2)),
+        export_row(os_id="101", nr_albumu="12345", imie="Anna", nazwisko="Nowak", zmieniono=ago(days=2)),
+    ]
+    write_export(tmp_path / "export.csv", rows)
+    terminal.run("registry", "import", str(tmp_path / "export.csv"))
+    terminal.run("apply")
+    return terminal
+
+
+def values(explained: Any, target: str = "ldap") -> dict[str, Any]:
+    return {value["attribute"]: value for value in explained["values"] if value["target"] == target}
+
+
+def test_a_value_names_rule_file_line_and_run(imported: Terminal, tmp_path: Path) -> None:
+    run = imported.json("runs", "list")[0]["run"]
+
+    explained = imported.json("explain", "person", "12345")
+    surname = values(explained)["sn"]
+
+    assert (explained["name"], explained["album"], explained["access"]) == ("Anna Nowak", "12345", "active")
+    assert (surname["wanted"], surname["found"], surname["is_there"]) == (["Nowak"], ["Nowak"], True)
+    assert surname["rule"] == "surname"
+    assert surname["sentence"].startswith("The surname with its prefix.")
+    (source,) = surname["sources"]
+    assert (source["kind"], source["file"], source["line"]) == ("registry", "export.csv", 3)
+    assert source["at"]
+    assert (surname["run_id"], bool(surname["written_at"])) == (run, True)
+    assert surname["written_by"].startswith("shell:")
+
+
+def test_programmes_settings_and_choices_are_sources_too(imported: Terminal, databases: Databases) -> None:
+    before = values(imported.json("explain", "person", "12345"))
+    with databases.identity.read() as connection:
+        account = find_account(connection, Key.ALBUM, "12345")
+    assert account is not None
+    choose_mail_name(databases, account.account_id, "anna.nowak@student.po.edu.pl", "s12345@student.po.edu.pl")
+    imported.run("apply")
+
+    after = values(imported.json("explain", "person", "anna.nowak@student.po.edu.pl"))
+
+    assert [source["kind"] for source in after["eduPersonScopedAffiliation"]["sources"]] == ["registry", "setting"]
+    assert after["eduPersonScopedAffiliation"]["sources"][0]["line"] == 3
+    assert after["schacHomeOrganization"]["sources"][0]["text"] == "[people] home_organization = po.edu.pl"
+    assert (before["mail"]["wanted"], before["mail"]["sources"][0]["text"]) == ([], "not chosen yet")
+    assert after["mail"]["sources"][0]["text"] == "chosen by the student"
+    assert after["mail"]["run_id"] != after["sn"]["run_id"]
+
+
+def test_what_the_target_has_otherwise_is_shown(imported: Terminal, eyes: Eyes, directory: PrivateSlapd) -> None:
+    uid = imported.json("explain", "person", "12345")["uid"]
+    eyes.directory.modify(directory.settings.person_dn(uid), [Replace("sn", ["Meddled"])])
+
+    surname = values(imported.json("explain", "person", uid))["sn"]
+
+    assert (surname["wanted"], surname["found"], surname["is_there"]) == (["Nowak"], ["Meddled"], False)
+    assert "no: Meddled" in imported.run("explain", "person", uid)
+
+
+def test_what_an_undo_holds_back_is_said(imported: Terminal, tmp_path: Path) -> None:
+    changed = export_row(os_id="101", nr_albumu="12345", imie="Anna", nazwisko="Zły", zmieniono=ago(days=1))
+    write_export(tmp_path / "delta.csv", [changed])
+    imported.run("registry", "import", "--delta", str(tmp_path / "delta.csv"))
+    run = imported.json("apply")["run"]
+    undo = imported.json("undo", run)
+    imported.run("apply", undo["run"])
+
+    surname = values(imported.json("explain", "person", "12345"))["sn"]
+
+    assert (undo["undoes"], undo["total"], undo["not_undone"]) == (run, 1, [])
+    assert (surname["wanted"], surname["held"], surname["run_id"]) == (["Nowak"], "undo", undo["run"])
+    assert surname["sources"][0]["file"] == "delta.csv"
+    assert "people" in imported.run("undo", "--release", run)
+
+
+def test_a_target_that_does_not_answer_is_part_of_the_answer(imported: Terminal, directory: PrivateSlapd) -> None:
+    directory.stop()
+
+    explained = imported.json("explain", "person", "12345")
+
+    assert "ldap" in explained["errors"]
+    assert values(explained)["sn"]["is_there"] is None
+    assert "ldap does not answer" in imported.run("explain", "person", "12345")
+
+
+def test_national_ids_are_never_in_an_explanation(imported: Terminal) -> None:
+    text = json.dumps(imported.json("explain", "person", "12345"))
+
+    assert "pesel" not in text.lower()
+    assert DEFAULTS["pesel"] not in text
+
+
+def test_nobody_by_that_name_is_said(imported: Terminal) -> None:
+    assert "no student is called 999" in str(imported.error("explain", "person", "999"))
