@@ -6,6 +6,7 @@ IdpError
 ├── NotFound
 ├── Conflict          AliasTaken, StaleVersion
 ├── UnsafePlan        NeedsApproval: removes or changes too much, and nobody has agreed to it
+├── CanaryFailed      the first few of a run did not come out well
 ├── RefusedSource     a registry file that is refused as a whole
 ├── TargetError       TargetUnavailable (retry), TargetRejected (do not)
 └── ConfigError       settings, keys or databases that a person must mend
@@ -126,6 +127,12 @@ class NeedsApproval(UnsafePlan):
     """So many people have not signed in for this very plan as it needs; the text says what is over and what to do."""
 
     code = "needs_approval"
+
+
+class CanaryFailed(IdpError):
+    """The first few people of a run did not come out as wanted; nobody else was written."""
+
+    code = "canary_failed"
 
 
 class RefusedSource(IdpError):

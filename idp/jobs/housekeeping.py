@@ -25,7 +25,7 @@ def sign_of_life(databases: Databases, settings: JobsSettings, clock: Clock, nam
         seen = workers.seen_at(connection, name)
     if seen is None or now - seen > settings.liveness_s / 6:
         with databases.sessions.write() as connection:
-            workers.sign(connection, name, now)
+            workers.sign(connection, name, now, settings.liveness_s)
             workers.forget_before(connection, now - DAY_S)
     return 0
 
@@ -43,8 +43,7 @@ def drop_expired_tokens(databases: Databases, clock: Clock) -> int:
 def is_alive(databases: Databases, settings: JobsSettings, clock: Clock) -> bool:
     """Return whether any worker has lately given a sign of life."""
     with databases.sessions.read() as connection:
-        seen = workers.last_seen(connection)
-    return seen is not None and clock.timestamp() - seen <= settings.liveness_s
+        return bool(workers.alive(connection, clock.timestamp()))
 
 
 def drop_old_claim_tries(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:

@@ -1,12 +1,14 @@
 """Bring people true without being told to run: one at once in the request that changed them, the rest by the worker."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record
-from idp.errors import Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
+from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetRejected, TargetUnavailable, UnsafePlan
+from idp.people.lifecycle import Access
+from idp.provisioning import health
 from idp.provisioning.applying import apply_run
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
@@ -14,6 +16,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.values import Change, Entry, Target
 from idp.provisioning.wanted import wanted_entry
+from idp.store import runs
 from idp.store.provisioning import (
     Mark,
     clear_marks,
@@ -22,6 +25,7 @@ from idp.store.provisioning import (
     due_marks,
     marks_among,
     put_off,
+    refused,
     states_among,
 )
 
@@ -31,22 +35,38 @@ TRIES_AT_ONCE = 3
 log = structlog.get_logger()
 
 
-def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM) -> None:
+def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *, is_patient: bool = True) -> None:
     """Return when every target has this person as the records ask.
 
+    Shape:   is_patient: try also where a target refused the person so often that we gave up
     Raises:  NotFound; TargetUnavailable, TargetRejected: then the mark that the cause left stays for the worker
-    Effect:  what differs is written, with target.changed; a repeat is harmless
+    Effect:  what differs is written, with target.changed; a repeat is harmless. A target that fails keeps no other one
+             from being written
     """
     for _ in range(TRIES_AT_ONCE):
         seen = _seen(provisioner, person_id)
         refresh_some(provisioner, [seen])  # before the write, so that a slower writer sees that it is late
-        settled = [_bring_true_in(provisioner, target, seen, actor) for target in provisioner.targets.values()]
+        settled = []
+        failure: TargetError | None = None
+        for target in _in_order(provisioner, seen):
+            try:
+                settled.append(_bring_true_in(provisioner, target, seen, actor, is_patient=is_patient))
+            except TargetError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
         if all(settled):
             with provisioner.databases.identity.write() as connection:
                 clear_marks(connection, [(person_id, seen.mark)])
             return
     # The records changed each time we looked. Whoever changed them left a mark, so the worker goes on.
     raise TargetUnavailable(f"{person_id} is being changed by somebody else")
+
+
+def _in_order(provisioner: Provisioner, seen: Seen) -> list[Target]:
+    """Doors close from the first target on and open from the last one on, as in a run (idp.provisioning.parts)."""
+    targets = list(provisioner.targets.values())
+    return targets[::-1] if seen.subject.standing.access is Access.ACTIVE else targets
 
 
 def _seen(provisioner: Provisioner, person_id: str) -> Seen:
@@ -57,15 +77,37 @@ def _seen(provisioner: Provisioner, person_id: str) -> Seen:
     return found[0]
 
 
-def _bring_true_in(provisioner: Provisioner, target: Target, seen: Seen, actor: str) -> bool:
-    """Return whether what this target now has is still desired."""
+def _bring_true_in(provisioner: Provisioner, target: Target, seen: Seen, actor: str, *, is_patient: bool) -> bool:
+    """Return whether what this target now has is still desired, or nothing is to be done there."""
     wanted = wanted_entry(seen, target)
-    found = target.read_one(wanted.person_id, wanted.name)
-    change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
-    if change is not None:
-        target.apply_one(change)
+    if not is_patient:
+        with provisioner.databases.identity.read() as connection:
+            state = states_among(connection, target.kind, [wanted.person_id]).get(wanted.person_id)
+        if state is not None and state.is_given_up:
+            return True
+    health.refuse_if_closed(provisioner, target.kind)
+    try:
+        found = target.read_one(wanted.person_id, wanted.name)
+        change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
+        if change is not None:
+            target.apply_one(change)
+    except TargetUnavailable as error:
+        health.note_failure(provisioner, target.kind, error)
+        raise
+    except TargetRejected as error:
+        _note_refusal(provisioner, target, wanted, actor, error)
+        raise
+    health.note_success(provisioner, target.kind)
     is_there = found is not None or change is not None
     return _note(provisioner, target, wanted, change, actor, is_there=is_there)
+
+
+def _note_refusal(provisioner: Provisioner, target: Target, wanted: Entry, actor: str, error: TargetRejected) -> None:
+    with provisioner.databases.identity.write() as connection:
+        tries = [(wanted.person_id, str(error))]
+        for person_id in refused(connection, target.kind, tries, provisioner.settings.tries):
+            event = Event(words.TARGET_GAVE_UP, person_id, actor, data={"run": "", "target": target.kind})
+            record(connection, provisioner.clock.timestamp(), event)
 
 
 def _note(
@@ -103,13 +145,11 @@ def _sweep_live(provisioner: Provisioner) -> int:
     done = 0
     for mark in _due(provisioner, is_live=True, limit=LIVE_AT_ONCE):
         try:
-            bring_true(provisioner, mark.person_id)
+            bring_true(provisioner, mark.person_id, is_patient=False)
             done += 1
-        except TargetError as error:
-            _put_off(provisioner, [mark], error)
-            if isinstance(error, TargetUnavailable):
-                break  # the others would wait for the same time-out
-        except NotFound as error:
+        except TargetUnavailable as error:
+            _wait_for_target(provisioner, [mark], error)
+        except (TargetError, NotFound) as error:
             _put_off(provisioner, [mark], error)
     return done
 
@@ -117,7 +157,7 @@ def _sweep_live(provisioner: Provisioner) -> int:
 def _sweep_imported(provisioner: Provisioner) -> int:
     most = provisioner.settings.sweep_people
     marks = _due(provisioner, is_live=False, limit=most + 1)
-    if not marks or len(marks) > most:
+    if not marks or len(marks) > most or _is_at_work(provisioner):
         return 0
     with provisioner.databases.identity.read() as connection:
         ids = [mark.person_id for mark in marks]
@@ -127,11 +167,13 @@ def _sweep_imported(provisioner: Provisioner) -> int:
         return 0
     done, why = 0, "rejected, or left for the next try"
     try:
-        run = make_plan(provisioner, SYSTEM, person_ids=sorted(waiting))
-        done = apply_run(provisioner, run.run_id, SYSTEM).done
+        run_id = (
+            _waits_for_people(provisioner, waiting) or make_plan(provisioner, SYSTEM, person_ids=sorted(waiting)).run_id
+        )
+        done = apply_run(provisioner, run_id, SYSTEM).done
     except Conflict:
         return 0  # somebody else plans or applies now: next time
-    except (TargetError, UnsafePlan) as error:
+    except (TargetError, UnsafePlan, CanaryFailed) as error:
         why = str(error)
     with provisioner.databases.identity.read() as connection:
         still = marks_among(connection, sorted(waiting))
@@ -140,9 +182,33 @@ def _sweep_imported(provisioner: Provisioner) -> int:
     return done
 
 
+def _is_at_work(provisioner: Provisioner) -> bool:
+    """Return whether a run is being, or about to be, carried out: it may be these very people's."""
+    with provisioner.databases.identity.read() as connection:
+        found = runs.runs_in(connection, (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE))
+    return any(run.state != runs.INCOMPLETE or run.due_at is not None for run in found)
+
+
+def _waits_for_people(provisioner: Provisioner, person_ids: Collection[str]) -> str | None:
+    """Return our run that has these people as they are desired now and waits for approval: another says no more."""
+    with provisioner.databases.identity.read() as connection:
+        for run in reversed(runs.runs_in(connection, (runs.WAITING,))):
+            if run.created_by == SYSTEM and not set(person_ids) - set(runs.people_in(connection, run.run_id)):
+                return None if runs.desired_otherwise(connection, run.run_id) else run.run_id
+    return None
+
+
 def _due(provisioner: Provisioner, *, is_live: bool, limit: int) -> list[Mark]:
     with provisioner.databases.identity.read() as connection:
         return due_marks(connection, is_live=is_live, now=provisioner.clock.timestamp(), limit=limit)
+
+
+def _wait_for_target(provisioner: Provisioner, marks: Sequence[Mark], error: TargetUnavailable) -> None:
+    """Have people tried again as soon as the target may be: it is ill and not they."""
+    pause_s = max([0.0, *(health.closed_for(provisioner, kind) for kind in provisioner.targets)])
+    due_at = provisioner.clock.timestamp() + max(pause_s, provisioner.settings.target_retry_s)
+    with provisioner.databases.identity.write() as connection:
+        put_off(connection, marks, due_at, str(error), is_try=False)
 
 
 def _put_off(provisioner: Provisioner, marks: Sequence[Mark], error: Exception | str) -> None:

@@ -1,7 +1,7 @@
 """What every step of provisioning is given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ class Provisioner:
     settings: ProvisioningSettings
     zone: ZoneInfo  # rights begin and end at the university's midnight
     clock: Clock
+    paces: Mapping[str, float] = field(default_factory=dict)  # most writes a second, by target; none: no limit
 
     def today(self) -> date:
         """Return the university's calendar day."""

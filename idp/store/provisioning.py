@@ -423,9 +423,20 @@ class Observed:
             " WHERE s.target = :target AND s.applied IS NOT NULL AND o.person_id IS NULL"
         )
 
-    def _stream(self, query: str) -> Iterator[tuple[Any, Any]]:
+    def otherwise_than(self, run_id: str) -> Iterator[tuple[int, str]]:
+        """Yield (number, person_id) of changes that a run made and that the target does not show, in order."""
+        return self._stream(
+            "SELECT c.number, c.person_id FROM change c LEFT JOIN observed o ON o.person_id = c.person_id"
+            " WHERE c.run_id = :run_id AND c.target = :target AND c.state = 'done'"
+            " AND (CASE WHEN o.digest IS NULL THEN c.desired IS NOT NULL"
+            " ELSE c.desired IS NULL OR c.desired <> o.digest END) ORDER BY c.number",
+            run_id=run_id,
+        )
+
+    def _stream(self, query: str, **values: str) -> Iterator[tuple[Any, Any]]:
         options = {"yield_per": BATCH}
-        with self._connection.execute(text(query), {"target": self._target}, execution_options=options) as rows:
+        given = {"target": self._target, **values}
+        with self._connection.execute(text(query), given, execution_options=options) as rows:
             for row in rows:
                 yield row[0], row[1]
 

@@ -378,6 +378,13 @@ def changes_of(
     return [ChangeRow(*row) for row in connection.execute(query.order_by(change.c.number).limit(limit))]
 
 
+def changes_numbered(connection: Connection, run_id: str, numbers: Sequence[int]) -> list[ChangeRow]:
+    """Return some changes of a run, in order."""
+    columns = (change.c[name] for name in _CHANGE_COLUMNS)
+    query = select(*columns).where(change.c.run_id == run_id, change.c.number.in_(numbers)).order_by(change.c.number)
+    return [ChangeRow(*row) for row in connection.execute(query)]
+
+
 def findings_of(connection: Connection, run_id: str, limit: int = BATCH) -> list[FindingRow]:
     """Return the first findings of a run."""
     rows = connection.execute(select(finding).where(finding.c.run_id == run_id).order_by(finding.c.number).limit(limit))

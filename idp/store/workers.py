@@ -11,14 +11,16 @@ worker = Table(
     sessions_metadata,
     Column("worker_id", String(64), primary_key=True),
     Column("seen_at", Float, nullable=False),  # seconds since 1970
+    Column("alive_until", Float, nullable=False),  # without another sign it counts as gone after that
     Column("carries_runs", Boolean, nullable=False),  # its engine is up
     Column("version", String(64), nullable=False),  # of the code
 )
 
 
 _SIGN = text(
-    "INSERT INTO worker (worker_id, seen_at, carries_runs, version) VALUES (:worker, :now, :carries, :version)"
-    " ON CONFLICT (worker_id) DO UPDATE SET seen_at = excluded.seen_at, carries_runs = excluded.carries_runs,"
+    "INSERT INTO worker (worker_id, seen_at, alive_until, carries_runs, version)"
+    " VALUES (:worker, :now, :until, :carries, :version) ON CONFLICT (worker_id) DO UPDATE SET"
+    " seen_at = excluded.seen_at, alive_until = excluded.alive_until, carries_runs = excluded.carries_runs,"
     " version = excluded.version"
 )
 
@@ -29,13 +31,23 @@ class Worker:
 
     worker_id: str
     seen_at: float
+    alive_until: float
     carries_runs: bool
     version: str
 
 
-def sign(connection: Connection, worker_id: str, now: float, *, carries_runs: bool = False, version: str = "") -> None:
-    """Say that a worker lives."""
-    connection.execute(_SIGN, {"worker": worker_id, "now": now, "carries": carries_runs, "version": version})
+def sign(
+    connection: Connection,
+    worker_id: str,
+    now: float,
+    for_s: float,
+    *,
+    carries_runs: bool = False,
+    version: str = "",
+) -> None:
+    """Say that a worker lives; without another sign it counts as gone after `for_s`."""
+    values = {"worker": worker_id, "now": now, "until": now + for_s, "carries": carries_runs, "version": version}
+    connection.execute(_SIGN, values)
 
 
 def leave(connection: Connection, worker_id: str) -> None:
@@ -43,10 +55,10 @@ def leave(connection: Connection, worker_id: str) -> None:
     connection.execute(delete(worker).where(worker.c.worker_id == worker_id))
 
 
-def seen_since(connection: Connection, then: float) -> list[Worker]:
-    """Return the workers that gave a sign of life since `then`."""
-    rows = connection.execute(select(worker).where(worker.c.seen_at >= then).order_by(worker.c.worker_id))
-    return [Worker(row.worker_id, row.seen_at, row.carries_runs, row.version) for row in rows]
+def alive(connection: Connection, now: float) -> list[Worker]:
+    """Return the workers that count as alive."""
+    query = select(worker).where(worker.c.alive_until > now).order_by(worker.c.worker_id)
+    return [Worker(**row._mapping) for row in connection.execute(query)]
 
 
 def forget_before(connection: Connection, then: float) -> None:

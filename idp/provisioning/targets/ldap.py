@@ -321,6 +321,8 @@ def _plain_digest(dn: str, values: dict[str, list[bytes]], suffix: str, mark: by
 
 
 def _rdn(name: str) -> str:
+    if name.isascii() and name.isalnum():
+        return f"uid={name}"  # as every uid of ours is; nothing in it needs an escape
     return name if "=" in name else rdn("uid", name)
 
 

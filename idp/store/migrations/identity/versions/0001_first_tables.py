@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("people", sa.Integer(), nullable=False),
         sa.Column("fill", sa.Text(), nullable=False),
+        sa.Column("newest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("counts", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("import_id", name=op.f("pk_import_run")),
     )

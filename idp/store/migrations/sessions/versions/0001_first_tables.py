@@ -189,6 +189,7 @@ def upgrade() -> None:
         "worker",
         sa.Column("worker_id", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.Float(), nullable=False),
+        sa.Column("alive_until", sa.Float(), nullable=False),
         sa.Column("carries_runs", sa.Boolean(), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker")),

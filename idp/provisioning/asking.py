@@ -1,0 +1,170 @@
+"""Have runs carried out, paused or cancelled: rows that whoever carries a run looks at between two batches."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from idp.audit import words
+from idp.audit.events import Event, record
+from idp.errors import Conflict, NotFound
+from idp.provisioning.approval import refuse_unless_approved
+from idp.provisioning.health import closed_for
+from idp.provisioning.provisioner import Provisioner
+from idp.store import runs, workers
+from idp.store.base import Databases
+from idp.store.locks import exclusive
+from idp.store.provisioning import let_go as let_go_rows
+from idp.store.provisioning import mark_many_dirty
+from idp.store.runs import Run
+
+COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a run itself; its death frees it
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The attempt of a run that is to be begun."""
+
+    run_id: str
+    attempt: int
+
+
+def ask_for(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+    """Have a run carried out by whoever comes first, and return it; one that is over already is returned as it is.
+
+    Raises:  NotFound; NeedsApproval over a limit; Conflict when it was cancelled or its world has moved
+    """
+    with provisioner.databases.identity.write() as connection:
+        run = runs.load_run(connection, run_id)
+        if run is None or run.state == runs.PLANNING:
+            raise NotFound(f"there is no plan {run_id}")
+        if run.state in (runs.CANCELLED, runs.STALE):
+            raise Conflict(f"run {run_id} is {run.state}: make a new plan")
+        if run.state == runs.APPLIED:
+            return run
+        refuse_unless_approved(connection, run, provisioner.settings)
+        startable = (runs.PLANNED, runs.WAITING, runs.INCOMPLETE, runs.PAUSED)
+        runs.move(connection, run_id, startable, runs.APPROVED, asked_by=actor, due_at=None)
+        asked = runs.load_run(connection, run_id)
+    assert asked is not None  # loaded a few lines above
+    return asked
+
+
+def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+    """Stop a run after the batch that is being written; `resume` goes on with it.
+
+    Raises:  NotFound; Conflict when it is not going to be carried out
+    """
+    from_ = (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE)
+    return _move(provisioner, run_id, from_, runs.PAUSED, actor, words.RUN_PAUSED)
+
+
+def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+    """Have a paused run carried on by whoever comes first.
+
+    Raises:  NotFound; Conflict when it is not paused
+    """
+    return _move(provisioner, run_id, (runs.PAUSED,), runs.APPROVED, actor, words.RUN_RESUMED)
+
+
+def cancel(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+    """Stop a run for good after the batch that is being written. What it wrote stays; the rest is for the next plan.
+
+    Raises:  NotFound; Conflict when it is over already
+    """
+    from_ = (runs.PLANNED, runs.WAITING, runs.APPROVED, runs.APPLYING, runs.INCOMPLETE, runs.PAUSED)
+    return _move(provisioner, run_id, from_, runs.CANCELLED, actor, words.RUN_CANCELLED)
+
+
+def _move(provisioner: Provisioner, run_id: str, from_: Collection[str], to: str, actor: str, word: str) -> Run:
+    now = provisioner.clock.now()
+    finished_at = now if to == runs.CANCELLED else None
+    with provisioner.databases.identity.write() as connection:
+        is_moved = runs.move(connection, run_id, from_, to, due_at=None, finished_at=finished_at, error="")
+        run = runs.load_run(connection, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        if not is_moved:
+            raise Conflict(f"run {run_id} is {run.state}")
+        record(connection, now.timestamp(), Event(word, subject=run_id, actor=actor))
+    return run
+
+
+def let_go(provisioner: Provisioner, actor: str, person_ids: Collection[str] | None = None) -> list[str]:
+    """Have people tried again whom a target refused too often, these or all, and return who they are."""
+    with provisioner.databases.identity.write() as connection:
+        ids = let_go_rows(connection, None if person_ids is None else list(person_ids))
+        mark_many_dirty(connection, ids)
+        for person_id in ids:
+            record(connection, provisioner.clock.timestamp(), Event(words.TARGET_LET_GO, person_id, actor))
+    return ids
+
+
+# --- who carries what -----------------------------------------------------------------------------------------------
+
+
+def has_worker(provisioner: Provisioner) -> bool:
+    """Return whether a worker lives that carries out runs."""
+    with provisioner.databases.sessions.read() as connection:
+        return any(one.carries_runs for one in workers.alive(connection, provisioner.clock.timestamp()))
+
+
+def refuse_while_at_work(provisioner: Provisioner) -> None:
+    """Return if no run is being carried out; one whose carrier has died is let go first.
+
+    Raises:  Conflict
+    """
+    if (run := release_abandoned(provisioner)) is not None:
+        raise Conflict(f"run {run.run_id} is at work; wait for it, or stop it with: idp runs pause {run.run_id}")
+
+
+def release_abandoned(provisioner: Provisioner, *, is_command: bool = False) -> Run | None:
+    """Return the run that is being carried out now.
+
+    Shape:   is_command: the caller holds COMMAND_LOCK, so no other command carries anything
+    Effect:  one that nobody carries any more is incomplete and due at once
+    """
+    with provisioner.databases.identity.read() as connection:
+        run_id = runs.at_work(connection)
+        run = runs.load_run(connection, run_id) if run_id else None
+    if run is None or not _is_abandoned(provisioner, run, is_command=is_command):
+        return run
+    with provisioner.databases.identity.write() as connection:
+        now = provisioner.clock.now()
+        runs.end_attempt(connection, run.run_id, run.attempt, runs.INCOMPLETE, due_at=now, error="its worker died")
+    return None
+
+
+def _is_abandoned(provisioner: Provisioner, run: Run, *, is_command: bool) -> bool:
+    if run.carried_by == runs.BY_ENGINE:
+        return not has_worker(provisioner)
+    return is_command or is_free(provisioner.databases, COMMAND_LOCK)
+
+
+def is_free(databases: Databases, name: str) -> bool:
+    """Return whether nobody holds a lock now."""
+    with suppress(Conflict), exclusive(databases, name):
+        return True
+    return False
+
+
+def next_work(provisioner: Provisioner) -> Work | None:
+    """Return what a worker is to begin now: a run that was asked for, or one to be tried again. Changes nothing."""
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.read() as connection:
+        if runs.at_work(connection) is not None:
+            return None
+        asked = runs.runs_in(connection, (runs.APPROVED,))
+        again = [run for run in runs.runs_in(connection, (runs.INCOMPLETE,)) if run.due_at and run.due_at <= now]
+        open_in = {run.run_id: _open_targets(runs.count_by_target(connection, run.run_id)) for run in again}
+    for run in asked:
+        return Work(run.run_id, run.attempt + 1)
+    for run in again:
+        targets = open_in[run.run_id]
+        # Nothing open: it is to be verified. A target that is left alone now is no reason to begin.
+        if not targets or any(closed_for(provisioner, kind) == 0 for kind in targets):
+            return Work(run.run_id, run.attempt + 1)
+    return None
+
+
+def _open_targets(counts: dict[str, dict[str, int]]) -> list[str]:
+    return [target for target, states in counts.items() if states.get(runs.OPEN)]

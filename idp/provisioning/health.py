@@ -1,0 +1,128 @@
+"""Leave a target alone that failed, longer each time, and write each at its pace: for all workers together.
+
+A target that fails closes for everybody for a moment; whoever comes first after that tries it, and it opens by itself
+as soon as one try succeeds.
+"""
+
+import random
+
+import structlog
+
+from idp.audit import words
+from idp.audit.events import Event, record
+from idp.errors import TargetUnavailable
+from idp.provisioning.provisioner import Provisioner
+from idp.store import health
+from idp.store.health import Health
+
+TOLD_FROM = 3  # failures in a row: an outage, and not a hiccup
+
+log = structlog.get_logger(__name__)
+_chance = random.Random()  # noqa: S311 - spreads tries, guards nothing
+
+
+def wait_s(failures: int, first_s: float, most_s: float, chance: float) -> float:
+    """Return how long to leave alone what failed so often in a row; `chance` from 0 to 1 spreads those who wait.
+
+    Shape:   wait_s(1, 0.5, 20, 0.5) -> 0.5; (4, …) -> 4.0; (99, …) -> 20.0, each within a quarter
+    """
+    return float(min(most_s, first_s * 2 ** min(failures - 1, 30)) * (0.75 + 0.5 * chance))
+
+
+def closed_for(provisioner: Provisioner, kind: str) -> float:
+    """Return for how many seconds nobody is to try this target; 0: try."""
+    found = health_of(provisioner, kind)
+    return 0.0 if found is None else max(0.0, found.closed_until - provisioner.clock.timestamp())
+
+
+def health_of(provisioner: Provisioner, kind: str) -> Health | None:
+    """Return how a target fails; None: it does not."""
+    with provisioner.databases.sessions.read() as connection:
+        return health.health_of(connection, kind)
+
+
+def refuse_if_closed(provisioner: Provisioner, kind: str) -> None:
+    """Return if this target may be tried.
+
+    Raises:  TargetUnavailable with what it said last, without asking it
+    """
+    found = health_of(provisioner, kind)
+    if found is not None and found.closed_until > provisioner.clock.timestamp():
+        raise TargetUnavailable(found.error)
+
+
+def note_failure(provisioner: Provisioner, kind: str, error: Exception) -> float:
+    """Count a failure of a target, and return for how many seconds it is left alone.
+
+    Effect:  others who fail in that time count as the same failure; the third in a row is an event
+    """
+    settings, now = provisioner.settings, provisioner.clock.timestamp()
+    with provisioner.databases.sessions.write() as connection:
+        found = health.health_of(connection, kind)
+        if found is not None and found.closed_until > now:
+            return found.closed_until - now
+        failures = 1 if found is None else found.failures + 1
+        pause_s = wait_s(failures, settings.target_retry_s, settings.target_retry_most_s, _chance.random())
+        health.note_failure(connection, kind, now, now + pause_s, str(error))
+        if failures == TOLD_FROM:
+            record(connection, now, Event(words.TARGET_UNAVAILABLE, subject=kind, reason=str(error)[:200]))
+    log.warning("target failed", target=kind, failures=failures, next_try_s=round(pause_s, 1), error=str(error))
+    return pause_s
+
+
+def note_success(provisioner: Provisioner, kind: str) -> None:
+    """Open a target again that had failed; nothing where it had not."""
+    found = health_of(provisioner, kind)
+    if found is None:
+        return
+    now = provisioner.clock.timestamp()
+    with provisioner.databases.sessions.write() as connection:
+        is_first = health.note_recovery(connection, kind)
+        if is_first and found.failures >= TOLD_FROM:
+            data = {"seconds": round(now - found.since)}
+            record(connection, now, Event(words.TARGET_RECOVERED, subject=kind, data=data))
+    if is_first:
+        log.info("target recovered", target=kind, failures=found.failures)
+
+
+def pause_of_run(provisioner: Provisioner, attempt: int) -> float:
+    """Return in how many seconds a run with something left is tried again."""
+    settings = provisioner.settings
+    return wait_s(attempt, settings.target_retry_s, settings.target_retry_most_s, _chance.random())
+
+
+def try_again(provisioner: Provisioner) -> list[str]:
+    """Ask each target that failed and whose pause is over whether it answers, and return those that do.
+
+    Effect:  one that does not is left alone for longer. One that answers stays under suspicion: a read-only or a full
+             server answers, too, and only a write that succeeds clears it
+    """
+    answering = []
+    with provisioner.databases.sessions.read() as connection:
+        suspects = health.failing(connection)
+    for kind, found in suspects.items():
+        target = provisioner.targets.get(kind)
+        if target is None or found.closed_until > provisioner.clock.timestamp():
+            continue
+        try:
+            target.ping()
+            answering.append(kind)
+        except TargetUnavailable as error:
+            note_failure(provisioner, kind, error)
+    return answering
+
+
+def turn_in_s(provisioner: Provisioner, kind: str, writes: int) -> float:
+    """Return in how many seconds so many writes may begin: at the target's pace, over all workers."""
+    per_second = provisioner.paces.get(kind, 0.0)
+    if per_second <= 0:
+        return 0.0
+    with provisioner.databases.sessions.write() as connection:
+        return health.grant(connection, kind, provisioner.clock.timestamp(), writes / per_second)
+
+
+def most_at_once(provisioner: Provisioner, kind: str) -> int:
+    """Return how many writes go in one batch: no more than a second's worth where there is a pace."""
+    per_second = provisioner.paces.get(kind, 0.0)
+    batch = provisioner.settings.batch
+    return batch if per_second <= 0 else max(1, min(batch, int(per_second)))

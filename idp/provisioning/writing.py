@@ -1,0 +1,187 @@
+"""Write one batch of a run to one target, and note what became of it; look later whether it is there."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from idp.audit import words
+from idp.audit.events import Event, record_all
+from idp.errors import IdpError, TargetRejected, TargetUnavailable
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.undo import hold_back
+from idp.provisioning.values import Change, Entry, Kind, Outcome, Target, digests_in
+from idp.store import runs
+from idp.store.provisioning import Observed, clear_marks, confirm, doubt, mark_many_dirty, refused, states_among
+from idp.store.runs import ChangeRow, Run
+
+Progress = Callable[[int], None]
+Outcomes = Sequence[tuple[ChangeRow, Outcome]]
+
+
+def change_of(row: ChangeRow) -> Change:
+    """Return a stored change as a target takes it."""
+    before, after = (text and Entry.from_json(row.person_id, text) for text in (row.before, row.after))
+    return Change(Kind(row.kind), row.person_id, before or None, after or None, row.reason)
+
+
+def write_batch(
+    provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
+) -> Outcomes:
+    """Make changes, many in flight, and return their outcomes; each is noted, whatever happens.
+
+    Raises:  TargetUnavailable when the target went away: of changes without an outcome nobody knows
+    """
+    outcomes: list[tuple[ChangeRow, Outcome]] = []
+    by_person = {row.person_id: row for row in rows}
+    try:
+        for outcome in target.apply(change_of(row) for row in rows):
+            outcomes.append((by_person[outcome.change.person_id], outcome))
+            progress(1)
+    finally:
+        note(provisioner, target, run, outcomes)
+    return outcomes
+
+
+def write_one_by_one(
+    provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
+) -> Outcomes:
+    """Make changes each on its own, so that one that makes the target fail keeps nobody else from being written.
+
+    Raises:  TargetUnavailable when the target does not answer at all
+    """
+    outcomes: list[tuple[ChangeRow, Outcome]] = []
+    try:
+        for row in rows:
+            outcomes.append((row, _write_one(target, change_of(row))))
+            progress(1)
+    finally:
+        note(provisioner, target, run, outcomes)
+    return outcomes
+
+
+def _write_one(target: Target, change: Change) -> Outcome:
+    try:
+        target.apply_one(change)
+    except TargetRejected as error:
+        return Outcome(change, error)
+    except TargetUnavailable as error:
+        target.ping()
+        return Outcome(change, error)
+    return Outcome(change)
+
+
+def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes) -> None:
+    """Write what became of changes, with the event of each that was made, in one transaction.
+
+    Effect:  a person whom the target refuses, while it takes others, has one try less
+    """
+    if not outcomes:
+        return
+    now = provisioner.clock.now()
+    done = [row for row, outcome in outcomes if outcome.error is None]
+    written = [(row.person_id, row.desired) for row in done if row.desired is not None]
+    with provisioner.databases.identity.write() as connection:
+        runs.pulse(connection, run.run_id, run.attempt, now)
+        gave_up = refused(connection, target.kind, _tries(outcomes), provisioner.settings.tries)
+        settled = (_settled(row, outcome.error, row.person_id in gave_up) for row, outcome in outcomes)
+        runs.settle(connection, run.run_id, now, settled)
+        if run.kind == runs.UNDO:  # before `confirm`: what is held back is what is desired from now on
+            hold_back(connection, provisioner, run, target, done, now)
+        confirm(connection, target.kind, written, run.run_id, now)
+        clear_marks(connection, ((row.person_id, row.mark) for row in done))
+        # Whose records changed while we wrote: what we wrote may have undone what the request wrote. Look again.
+        known = states_among(connection, target.kind, [person_id for person_id, _ in written])
+        late = [person_id for person_id, digest in written if known[person_id].desired != digest]
+        doubt(connection, target.kind, late)
+        mark_many_dirty(connection, late)
+        made = (_event(run, row, outcome) for row, outcome in outcomes if outcome.error is None)
+        record_all(connection, now.timestamp(), made)
+        record_all(connection, now.timestamp(), (_gave_up(run, target, person_id) for person_id in gave_up))
+
+
+def is_targets_trouble(outcomes: Outcomes) -> bool:
+    """Return whether nothing was written and all of it may succeed later: then it is the target, not the people."""
+    return bool(outcomes) and all(outcome.error is not None and outcome.error.retryable for _, outcome in outcomes)
+
+
+def _tries(outcomes: Outcomes) -> list[tuple[str, str]]:
+    """Return (person_id, error) of those who count as refused: by a no, or by any error where others got through."""
+    others_got_through = any(outcome.error is None for _, outcome in outcomes)
+    return [
+        (row.person_id, str(outcome.error))
+        for row, outcome in outcomes
+        if outcome.error is not None and (others_got_through or not outcome.error.retryable)
+    ]
+
+
+def _settled(row: ChangeRow, error: IdpError | None, is_given_up: bool) -> tuple[int, str, str]:
+    if error is None:
+        return row.number, runs.DONE, ""
+    return row.number, runs.OPEN if error.retryable and not is_given_up else runs.REJECTED, str(error)
+
+
+def _event(run: Run, row: ChangeRow, outcome: Outcome) -> Event:
+    """Which attributes, not their values: those stand in the run."""
+    data = {"run": run.run_id, "target": row.target, "kind": row.kind, "attributes": outcome.change.touched}
+    return Event(words.TARGET_CHANGED, subject=row.person_id, actor=run.asked_by, reason=row.reason, data=data)
+
+
+def _gave_up(run: Run, target: Target, person_id: str) -> Event:
+    data = {"run": run.run_id, "target": target.kind}
+    return Event(words.TARGET_GAVE_UP, subject=person_id, actor=run.asked_by, data=data)
+
+
+# --- look again -----------------------------------------------------------------------------------------------------
+
+
+MANY = 2000  # changes; of more, everything is read once, which costs a fifth of asking for each
+
+
+def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator[list[ChangeRow]]:
+    """Yield what a run did and what the target does not show, as digests say; `verify` looks closely.
+
+    Shape:   of few changes, all of them: then nothing is read here
+    Raises:  TargetUnavailable, TargetRejected
+    """
+    with provisioner.databases.identity.read() as connection:
+        done = runs.count_by_target(connection, run.run_id).get(target.kind, {}).get(runs.DONE, 0)
+        if done <= MANY:
+            yield from _pages_of_done(provisioner, target, run)
+            return
+        observed = Observed(connection, target.kind)
+        observed.add(digests_in(target))
+        numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
+    for start in range(0, len(numbers), runs.BATCH):
+        some = numbers[start : start + runs.BATCH]
+        with provisioner.databases.identity.read() as connection:
+            yield runs.changes_numbered(connection, run.run_id, some)
+
+
+def _pages_of_done(provisioner: Provisioner, target: Target, run: Run) -> Iterator[list[ChangeRow]]:
+    last = -1
+    while True:
+        with provisioner.databases.identity.read() as connection:
+            rows = runs.changes_of(connection, run.run_id, after=last, state=runs.DONE, target=target.kind)
+        if not rows:
+            return
+        last = rows[-1].number
+        yield rows
+
+
+def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Read over another connection what was written, and return what is not there as wanted.
+
+    Raises:  TargetUnavailable, TargetRejected
+    Effect:  that is unverified now, and work again; whoever was changed on purpose meanwhile is not looked at
+    """
+    there = {entry.person_id: entry for entry in target.read([row.person_id for row in rows])}
+    otherwise = [row for row in rows if there.get(row.person_id) != change_of(row).after]
+    if not otherwise:
+        return []
+    with provisioner.databases.identity.write() as connection:
+        now = provisioner.clock.now()
+        known = states_among(connection, target.kind, [row.person_id for row in otherwise])
+        wrong = [row for row in otherwise if row.desired is None or known[row.person_id].desired == row.desired]
+        why = "found otherwise after it was written"
+        runs.settle(connection, run.run_id, now, ((row.number, runs.UNVERIFIED, why) for row in wrong))
+        doubt(connection, target.kind, (row.person_id for row in wrong))
+        mark_many_dirty(connection, (row.person_id for row in wrong))
+    return wrong
