@@ -64,6 +64,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """A known person got another name, birth date, sex or PESEL."""
         return not WHO.isdisjoint(self.fields)
 
+    @property
+    def takes_access(self) -> bool:
+        """A known person may not sign in any more."""
+        return self.access is not None and self.access is not Access.ACTIVE
+
 
 class _Read(msgspec.Struct):
     """A row on its way through the rules."""

@@ -155,6 +155,7 @@ def _count(counts: Counts, decision: Decision) -> None:
     counts.changed += bool(decision.fields)
     counts.stale_rows += decision.stale
     counts.who_changed += decision.changes_who
+    counts.access_lost += decision.takes_access
     counts.fields.update(decision.fields)
     counts.quarantined.update(one.reason for one in decision.aside)
     counts.remarks.update(remark.value for remark in decision.remarks)

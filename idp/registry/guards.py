@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from idp.errors import RefusedSource
 from idp.registry.reasons import Refusal
@@ -51,6 +52,29 @@ def parts(
             )
 
 
+def too_old(
+    settings: RegistrySettings, newest: datetime | None, newest_before: datetime | None, now: datetime
+) -> Iterator[RefusedSource]:
+    """Yield why a file is too old to be believed, by its newest row and that of all files taken before.
+
+    Rows older than what is stored are skipped one by one anyway; this says that the export, or the copy, has stopped.
+    """
+    if newest is None or newest_before is None:
+        return
+    if now - newest > timedelta(days=settings.newest_row_days):
+        yield RefusedSource(
+            f"The newest row changed on {newest:%Y-%m-%d}, more than {settings.newest_row_days} days ago: the export"
+            " seems to stand still. Nothing was taken.",
+            Refusal.TOO_OLD,
+        )
+    if newest_before - newest > timedelta(days=settings.older_than_last_days):
+        yield RefusedSource(
+            f"The newest row changed on {newest:%Y-%m-%d}, and a file with rows of {newest_before:%Y-%m-%d} was taken"
+            " before: this is an old file. Nothing was taken.",
+            Refusal.TOO_OLD,
+        )
+
+
 def strangers(settings: RegistrySettings, changed: int, known: int) -> Iterator[RefusedSource]:
     """Yield why a file makes other people of too many: names swapped, a column sorted apart from the rest."""
     if changed > max(settings.identity_changes_floor, settings.identity_changes_share * known):
@@ -59,3 +83,25 @@ def strangers(settings: RegistrySettings, changed: int, known: int) -> Iterator[
             " Nothing was taken.",
             Refusal.TOO_MANY_CHANGES,
         )
+
+
+def upheavals(
+    settings: RegistrySettings, fields: Mapping[str, int], access_lost: int, known: int
+) -> Iterator[RefusedSource]:
+    """Yield why a file changes too much at once, valid as each row is: one column of most people, or who may sign in.
+
+    Shape:   fields: people whose column changes, by column; known: people of the file whom we know, or all whom we
+             know where the file holds only changes
+    """
+    if access_lost > max(settings.access_losses_floor, settings.access_losses_share * known):
+        yield RefusedSource(
+            f"By this file {access_lost} of {known} known people would lose access. Nothing was taken.",
+            Refusal.TOO_MANY_STATUS_CHANGES,
+        )
+    most = max(settings.column_changes_floor, settings.column_changes_share * known)
+    for field, count in fields.items():
+        if count > most:
+            yield RefusedSource(
+                f"The file changes {field} of {count} of {known} known people. Nothing was taken.",
+                Refusal.TOO_MANY_STATUS_CHANGES if field == "status" else Refusal.TOO_MANY_CHANGES,
+            )

@@ -123,21 +123,32 @@ def _take(order: _Order) -> ImportResult:
     context, settings = order.context(started_at), order.settings
     with order.file.open("rb") as stream, tempfile.TemporaryFile() as spool:
         source = prove(stream, order.file_name, order.run.digest, order.progress)
-        found = _survey(order, source)
+        found = _survey(order, source, context.rules.believed_until)
         most_bad = order.most_bad_rows(found.rows)
         identity = order.databases.identity
         counts = examine(found, identity, context, settings.chunk_people, most_bad, spool, order.progress)
         order.refuse(guards.strangers(settings, counts.who_changed, found.stored))
+        order.refuse(guards.upheavals(settings, counts.fields, counts.access_lost, _known(order, found)))
         refuse_if_changed(source)
         _write(order, found, spool, counts)
     return _finish(order, found, counts, started_at)
 
 
-def _survey(order: _Order, source: Source) -> Survey:
+def _known(order: _Order, found: Survey) -> int:
+    """Return of how many people a change may be a share: a file of changes holds nobody else."""
+    if not order.run.is_delta:
+        return found.stored
+    with order.databases.identity.read() as connection:
+        return people.count_people(connection)
+
+
+def _survey(order: _Order, source: Source, believed_until: datetime) -> Survey:
     """Return what the file holds and who has to be looked at."""
     row_key = bytes.fromhex(order.keys.mac("registry-rows", RULES_VERSION))
-    found = survey(source, row_key, order.most_bad_rows(source.lines), order.progress)
+    found = survey(source, row_key, believed_until, order.most_bad_rows(source.lines), order.progress)
     with order.databases.identity.read() as connection:
+        newest_before = registry.newest_row_taken(connection)
+        order.refuse(guards.too_old(order.settings, found.newest, newest_before, order.clock.now()))
         if order.run.is_delta:
             found.compare(people.digests_of(connection, [str(os_id) for os_id in found.os_ids]))
             return found
@@ -175,6 +186,7 @@ def _finish(order: _Order, found: Survey, counts: Counts, started_at: datetime) 
             file_digest=run.digest,
             people=found.people,
             fill=found.fill,
+            newest_at=found.newest,
             counts=asdict(result),
         )
         event = Event(words.REGISTRY_IMPORTED, run.import_id, run.actor, data=asdict(result))

@@ -15,14 +15,23 @@ class Refusal(StrEnum):
     NO_ROWS = "no_rows"
     TRUNCATED = "truncated"
     CHANGED_WHILE_READ = "changed_while_read"
+    TOO_OLD = "too_old"
     TOO_MANY_BAD_ROWS = "too_many_bad_rows"
     FEWER_PEOPLE = "fewer_people"
     COLUMN_EMPTIED = "column_emptied"
     TOO_MANY_CHANGES = "too_many_changes"
+    TOO_MANY_STATUS_CHANGES = "too_many_status_changes"
 
 
 ACCEPTABLE = frozenset(
-    {Refusal.TOO_MANY_BAD_ROWS, Refusal.FEWER_PEOPLE, Refusal.COLUMN_EMPTIED, Refusal.TOO_MANY_CHANGES}
+    {
+        Refusal.TOO_OLD,
+        Refusal.TOO_MANY_BAD_ROWS,
+        Refusal.FEWER_PEOPLE,
+        Refusal.COLUMN_EMPTIED,
+        Refusal.TOO_MANY_CHANGES,
+        Refusal.TOO_MANY_STATUS_CHANGES,
+    }
 )
 """Refusals by a limit; a human who has looked at the file may accept them for one import."""
 

@@ -12,6 +12,7 @@ class Counts:
     changed: int = 0
     stale_rows: int = 0
     who_changed: int = 0
+    access_lost: int = 0
     same_pesel: int = 0
     settled: int = 0
     fields: "Counter[str]" = field(default_factory=Counter)

@@ -32,6 +32,24 @@ class RegistrySettings(Section):
         " full file is refused.",
         Field(ge=0, le=1),
     ] = 0.20
+    column_changes_share: Annotated[
+        float,
+        "A file that changes one column of a larger share of the people is refused: swapped, or everybody the same.",
+        Field(ge=0, le=1),
+    ] = 0.50
+    column_changes_floor: Annotated[int, "So few such changes never refuse a file.", Field(ge=0)] = 100
+    access_losses_share: Annotated[
+        float, "A file by which a larger share of the people would lose access is refused.", Field(ge=0, le=1)
+    ] = 0.10
+    access_losses_floor: Annotated[int, "So few people may always lose access by one file.", Field(ge=0)] = 50
+    newest_row_days: Annotated[
+        int,
+        "A file, unless it is the first, whose newest row changed longer ago is refused: the export stands still.",
+        Field(ge=1),
+    ] = 60
+    older_than_last_days: Annotated[
+        int, "A file whose newest row is so much older than what was taken before is refused: an old file.", Field(ge=0)
+    ] = 30
     clock_skew_s: Annotated[
         int, "Seconds by which the registry's clock may be ahead of ours before its times are disbelieved.", Field(ge=0)
     ] = 300

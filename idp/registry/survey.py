@@ -9,6 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 from idp.people.names import clean
 from idp.registry.guards import too_many_bad_rows
 from idp.registry.reasons import Reason
-from idp.registry.rows import AT, COLUMNS
+from idp.registry.rows import AT, COLUMNS, TIMESTAMP
 from idp.registry.source import Progress, Source, quoted_row, split
 
 MASK: Final = (1 << 63) - 1  # what a signed 64-bit column of the database holds
@@ -53,6 +54,7 @@ class Survey:
     claims: "array[int]" = field(default_factory=lambda: array("Q"))  # album number and place in one number
     misshapen: list[Misshapen] = field(default_factory=list)
     fill: dict[str, float] = field(default_factory=dict)
+    newest: datetime | None = None  # `zmieniono` of the newest row that can be believed
     same: bytearray = field(default_factory=bytearray)  # by place: 1 when the rows are those last taken
     stored: int = 0  # people of the store who are in the file
     stored_in_all: int = 0
@@ -122,16 +124,20 @@ class Survey:
                 yield number, sorted(places)
 
 
-def survey(source: Source, row_key: bytes, most_misshapen: int | None, progress: Progress) -> Survey:
+def survey(
+    source: Source, row_key: bytes, believed_until: datetime, most_misshapen: int | None, progress: Progress
+) -> Survey:
     """Return what stands where in a proved file.
 
     Shape:   row_key: secret, since digests are stored and a row holds a PESEL among values that can be guessed
+             believed_until: later times of change are disbelieved
              most_misshapen: so many rows without form are borne (None: any number)
     Raises:  RefusedSource
     """
     found = Survey(source)
     keyed = blake2b(key=row_key, digest_size=8)
     fill = _Fill(every=1 if source.lines <= _SAMPLED_IN_FULL else 16)
+    newest = _Newest(believed_until)
     for row in _rows(source, progress):
         os_id, album = _key(row) if row.reason is None else (_NONE, _NONE)
         if os_id in (0, _NONE):
@@ -144,7 +150,9 @@ def survey(source: Source, row_key: bytes, most_misshapen: int | None, progress:
         digest.update(row.raw.rstrip(b"\r\n"))
         found.add(row, os_id, album, int.from_bytes(digest.digest(), "little"))
         fill.add(row)
+        newest.add(row)
     found.fill = fill.shares()
+    found.newest = newest.at
     return found
 
 
@@ -186,6 +194,30 @@ def _key(row: _RawRow) -> tuple[int, int]:
     else:
         os_id, album = row.fields[0].encode(), row.fields[1].encode()
     return _number(os_id, 18), _number(album, 10)
+
+
+class _Newest:
+    """Finds the latest time of change; only what looks later than all before is read as a time."""
+
+    def __init__(self, believed_until: datetime) -> None:
+        self.believed_until = believed_until
+        self.at: datetime | None = None
+        self._text = b""
+
+    def add(self, row: _RawRow) -> None:
+        text = row.raw[row.raw.rfind(b";") + 1 :].rstrip() if row.fields is None else row.fields[-1].encode()
+        if text > self._text and (at := self._read(text)) is not None:
+            # As text: offsets make hours of difference, and what is judged by this are days.
+            self._text = text
+            self.at = at if self.at is None else max(at, self.at)
+
+    def _read(self, text: bytes) -> datetime | None:
+        try:
+            plain = text.decode("ascii")
+            at = datetime.fromisoformat(plain) if TIMESTAMP.fullmatch(plain) else None
+        except ValueError:
+            return None
+        return at.astimezone(UTC) if at is not None and at <= self.believed_until else None
 
 
 class _Fill:

@@ -39,6 +39,7 @@ import_run = Table(
     Column("finished_at", UtcDateTime),
     Column("people", Integer, nullable=False),  # in the file; the next full file is measured by it
     Column("fill", Text, nullable=False),  # JSON: column -> share of rows that fill it
+    Column("newest_at", UtcDateTime),  # when the file's newest row changed in the registry
     Column("counts", Text, nullable=False),  # JSON: what became of the rows
 )
 
@@ -123,6 +124,7 @@ def end_run(
     reason: str = "",
     people: int = 0,
     fill: dict[str, float] | None = None,
+    newest_at: datetime | None = None,
     counts: dict[str, Any] | None = None,
 ) -> None:
     """Note how an import ended."""
@@ -136,6 +138,7 @@ def end_run(
             finished_at=at,
             people=people,
             fill=msgspec.json.encode(fill or {}).decode(),
+            newest_at=newest_at,
             counts=msgspec.json.encode(counts or {}).decode(),
         )
     )
@@ -149,6 +152,14 @@ def last_full_run(connection: Connection) -> LastRun | None:
 def last_run_of(connection: Connection, file_digest: str) -> LastRun | None:
     """Return the last import that took exactly this file."""
     return _last(connection, import_run.c.file_digest == file_digest)
+
+
+def newest_row_taken(connection: Connection) -> datetime | None:
+    """Return when the newest row of all files that were taken had changed in the registry."""
+    newest: datetime | None = connection.execute(
+        select(func.max(import_run.c.newest_at)).where(import_run.c.state == DONE)
+    ).scalar_one()
+    return newest
 
 
 def keep_aside(

@@ -20,7 +20,9 @@ class Terminal:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        (folder / "idp.toml").write_text('[store]\nfolder = "data"\n[keys]\nfolder = "keys"\n', encoding="utf-8")
+        # The exports are of 2026 whenever the tests run.
+        settings = '[store]\nfolder = "data"\n[keys]\nfolder = "keys"\n[registry]\nnewest_row_days = 100000\n'
+        (folder / "idp.toml").write_text(settings, encoding="utf-8")
         monkeypatch.setenv("IDP_CONFIG", str(folder / "idp.toml"))
         monkeypatch.setenv("COLUMNS", "160")
         self.run("setup")

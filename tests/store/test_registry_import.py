@@ -374,7 +374,10 @@ def test_rows_that_name_nobody_go_when_a_full_file_no_longer_has_them(registry: 
     assert result.settled_rows == 1
 
 
-def test_a_row_that_no_file_brings_again_is_purged_in_time(registry: Registry, file: Path, clock: ManualClock) -> None:
+def test_a_row_that_no_file_brings_again_is_purged_in_time(
+    databases: Databases, keys: Keys, file: Path, clock: ManualClock
+) -> None:
+    registry = Registry(databases, keys, clock, RegistrySettings(newest_row_days=200))
     registry.take(write_export(file, [export_row(), export_row(os_id="55", status="?")]))
     for days, left in ((89, 1), (2, 0)):
         clock.advance(days * 86_400)

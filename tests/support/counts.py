@@ -14,12 +14,22 @@ class Counts:
     racers: int  # threads or processes that fight for one thing
     races: int  # how often they do
     tickets: int  # that several processes validate at the same moment
+    broken_share: int  # of so many cases of a protocol one is also tried on a server that breaks its rule
     kills: int  # kill -9 at a random moment
     people: int  # in the larger sample exports
 
 
 TEST = Counts(
-    seed=2026, examples=60, store_examples=15, plans=300, racers=4, races=20, tickets=100, kills=2, people=300
+    seed=2026,
+    examples=60,
+    store_examples=15,
+    plans=300,
+    racers=4,
+    races=20,
+    tickets=100,
+    broken_share=5,
+    kills=2,
+    people=300,
 )
 CAMPAIGN = Counts(
     seed=0,
@@ -29,6 +39,7 @@ CAMPAIGN = Counts(
     racers=8,
     races=1_000,
     tickets=10_000,
+    broken_share=1,
     kills=40,
     people=20_000,
 )

@@ -1,8 +1,9 @@
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.registry.guards import most_bad_rows, parts, strangers, too_many_bad_rows
+from idp.registry.guards import most_bad_rows, parts, strangers, too_many_bad_rows, too_old, upheavals
 from idp.registry.reasons import Refusal
 from idp.registry.settings import RegistrySettings
 
@@ -14,7 +15,14 @@ SETTINGS = RegistrySettings(
     identity_changes_share=0.05,
     identity_changes_floor=20,
     fill_drop_share=0.2,
+    column_changes_share=0.5,
+    column_changes_floor=100,
+    access_losses_share=0.1,
+    access_losses_floor=50,
+    newest_row_days=60,
+    older_than_last_days=30,
 )
+NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("rows", "most"), [(1, 20), (200, 20), (300, 30), (1_000_000, 100_000)])
@@ -54,3 +62,39 @@ def test_a_column_that_empties_refuses_the_file(share: float, rows: int, refused
 )
 def test_a_file_that_makes_strangers_of_many_is_refused(changed: int, known: int, refused: bool) -> None:
     assert bool(list(strangers(SETTINGS, changed, known))) == refused
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "days_before", "refused"),
+    [(60, 60, False), (61, 61, True), (31, 1, False), (32, 1, True), (400, None, False), (None, 0, False)],
+)
+def test_a_file_whose_newest_row_is_old_or_older_than_what_was_taken_is_refused(
+    days_ago: int | None, days_before: int | None, refused: bool
+) -> None:
+    newest, before = (None if days is None else NOW - timedelta(days=days) for days in (days_ago, days_before))
+
+    assert bool(list(too_old(SETTINGS, newest, before, NOW))) == refused
+
+
+@pytest.mark.parametrize(("lost", "known", "refused"), [(50, 60, False), (51, 60, True), (600, 6000, False)])
+def test_a_file_that_takes_access_from_many_is_refused(lost: int, known: int, refused: bool) -> None:
+    found = [refusal.reason for refusal in upheavals(SETTINGS, {}, lost, known)]
+
+    assert found == ([Refusal.TOO_MANY_STATUS_CHANGES] if refused else [])
+
+
+@pytest.mark.parametrize(
+    ("field", "count", "known", "reason"),
+    [
+        ("private_mail", 100, 110, None),
+        ("private_mail", 101, 110, Refusal.TOO_MANY_CHANGES),
+        ("status", 3001, 6000, Refusal.TOO_MANY_STATUS_CHANGES),
+        ("status", 3000, 6000, None),
+    ],
+)
+def test_a_file_that_changes_one_column_of_most_people_is_refused(
+    field: str, count: int, known: int, reason: Refusal | None
+) -> None:
+    found = [refusal.reason for refusal in upheavals(SETTINGS, {field: count}, 0, known)]
+
+    assert found == ([] if reason is None else [reason])
