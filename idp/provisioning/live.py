@@ -7,14 +7,13 @@ import structlog
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record
 from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetRejected, TargetUnavailable, UnsafePlan
-from idp.people.lifecycle import Access
 from idp.provisioning import health
 from idp.provisioning.applying import apply_run
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
-from idp.provisioning.values import Change, Entry, Target
+from idp.provisioning.values import Change, Entry, Kind, Target
 from idp.provisioning.wanted import wanted_entry
 from idp.store import runs
 from idp.store.provisioning import (
@@ -23,6 +22,7 @@ from idp.store.provisioning import (
     confirm,
     doubt,
     due_marks,
+    hand_over,
     marks_among,
     put_off,
     refused,
@@ -41,12 +41,13 @@ def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *,
     Shape:   is_patient: try also where a target refused the person so often that we gave up
     Raises:  NotFound; TargetUnavailable, TargetRejected: then the mark that the cause left stays for the worker
     Effect:  what differs is written, with target.changed; a repeat is harmless. A target that fails keeps no other one
-             from being written
+             from being written. Nobody is shut out by the records alone: they may be a bad file, so that is left for a
+             guarded run
     """
     for _ in range(TRIES_AT_ONCE):
         seen = _seen(provisioner, person_id)
         refresh_some(provisioner, [seen])  # before the write, so that a slower writer sees that it is late
-        settled = []
+        settled: list[bool | None] = []
         failure: TargetError | None = None
         for target in _in_order(provisioner, seen):
             try:
@@ -59,6 +60,10 @@ def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *,
             with provisioner.databases.identity.write() as connection:
                 clear_marks(connection, [(person_id, seen.mark)])
             return
+        if None in settled:
+            with provisioner.databases.identity.write() as connection:
+                hand_over(connection, person_id, seen.mark)
+            return
     # The records changed each time we looked. Whoever changed them left a mark, so the worker goes on.
     raise TargetUnavailable(f"{person_id} is being changed by somebody else")
 
@@ -66,7 +71,7 @@ def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *,
 def _in_order(provisioner: Provisioner, seen: Seen) -> list[Target]:
     """Doors close from the first target on and open from the last one on, as in a run (idp.provisioning.parts)."""
     targets = list(provisioner.targets.values())
-    return targets[::-1] if seen.subject.standing.access is Access.ACTIVE else targets
+    return targets[::-1] if seen.subject.may_sign_in else targets
 
 
 def _seen(provisioner: Provisioner, person_id: str) -> Seen:
@@ -77,8 +82,10 @@ def _seen(provisioner: Provisioner, person_id: str) -> Seen:
     return found[0]
 
 
-def _bring_true_in(provisioner: Provisioner, target: Target, seen: Seen, actor: str, *, is_patient: bool) -> bool:
-    """Return whether what this target now has is still desired, or nothing is to be done there."""
+def _bring_true_in(
+    provisioner: Provisioner, target: Target, seen: Seen, actor: str, *, is_patient: bool
+) -> bool | None:
+    """Return whether what this target has is still desired, or nothing is to be done; None: left for a guarded run."""
     wanted = wanted_entry(seen, target)
     if not is_patient:
         with provisioner.databases.identity.read() as connection:
@@ -89,6 +96,8 @@ def _bring_true_in(provisioner: Provisioner, target: Target, seen: Seen, actor: 
     try:
         found = target.read_one(wanted.person_id, wanted.name)
         change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
+        if change is not None and change.kind is Kind.DISABLE and not seen.subject.is_on_hold:
+            return None
         if change is not None:
             target.apply_one(change)
     except TargetUnavailable as error:

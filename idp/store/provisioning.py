@@ -130,6 +130,13 @@ def count_dirty(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(dirty)).scalar_one()
 
 
+def hand_over(connection: Connection, person_id: str, mark: str) -> None:
+    """Leave a person for a guarded run, as if an import had marked them; a mark that was renewed meanwhile stays."""
+    connection.execute(
+        update(dirty).where(dirty.c.person_id == person_id, dirty.c.mark == mark).values(is_live=False, due_at=0)
+    )
+
+
 def clear_marks(connection: Connection, marks: Iterable[tuple[str, str]]) -> None:
     """Take (person_id, mark) off the list; a mark that was renewed meanwhile stays."""
     run_many(
@@ -358,6 +365,70 @@ def note_rules(connection: Connection, fingerprints: Mapping[str, str], at: date
     )
 
 
+# --- the targets' own keys of entries ------------------------------------------------------------------------------
+
+
+def remote_ids_among(connection: Connection, target: str, person_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return by person under which key a target knows those of some people who have a state there; None: not known."""
+    found: dict[str, str | None] = {}
+    for batch in _batches(person_ids):
+        rows = connection.execute(
+            select(target_state.c.person_id, target_state.c.remote_id).where(
+                target_state.c.target == target, target_state.c.person_id.in_(batch)
+            )
+        )
+        found.update((row.person_id, row.remote_id) for row in rows)
+    return found
+
+
+def people_of_remote_ids(connection: Connection, target: str, remote_ids: Sequence[str]) -> dict[str, str]:
+    """Return person_id by the key of a target, for those of some keys that are known."""
+    found: dict[str, str] = {}
+    for batch in _batches(remote_ids):
+        rows = connection.execute(
+            select(target_state.c.remote_id, target_state.c.person_id).where(
+                target_state.c.target == target, target_state.c.remote_id.in_(batch)
+            )
+        )
+        found.update((row.remote_id, row.person_id) for row in rows)
+    return found
+
+
+def without_remote_id(connection: Connection, target: str) -> list[str]:
+    """Return people whom a target has as far as we know, and whose key there we never learnt."""
+    return list(
+        connection.execute(
+            select(target_state.c.person_id).where(
+                target_state.c.target == target,
+                target_state.c.applied.is_not(None),
+                target_state.c.remote_id.is_(None),
+            )
+        ).scalars()
+    )
+
+
+def keep_remote_ids(connection: Connection, target: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Keep (person_id, key) of people who have a state."""
+    rows = [{"of": person_id, "key": remote_id} for person_id, remote_id in pairs]
+    if rows:
+        connection.execute(
+            update(target_state)
+            .where(target_state.c.target == target, target_state.c.person_id == bindparam("of"))
+            .values(remote_id=bindparam("key")),
+            rows,
+        )
+
+
+def forget_remote_ids(connection: Connection, target: str, remote_ids: Sequence[str]) -> None:
+    """Forget keys that a target uses no more."""
+    for batch in _batches(remote_ids):
+        connection.execute(
+            update(target_state)
+            .where(target_state.c.target == target, target_state.c.remote_id.in_(batch))
+            .values(remote_id=None)
+        )
+
+
 # --- what a target has, for one comparison --------------------------------------------------------------------------
 
 
@@ -422,6 +493,14 @@ class Observed:
             "SELECT s.person_id, s.applied FROM target_state s LEFT JOIN observed o ON o.person_id = s.person_id"
             " WHERE s.target = :target AND s.applied IS NOT NULL AND o.person_id IS NULL"
         )
+
+    def strangers(self) -> list[str]:
+        """Return people of whom the target has an entry, and our records know nothing."""
+        query = (
+            "SELECT o.person_id FROM observed o LEFT JOIN target_state s ON s.target = :target"
+            " AND s.person_id = o.person_id WHERE s.person_id IS NULL ORDER BY o.person_id"
+        )
+        return list(self._connection.execute(text(query), {"target": self._target}).scalars())
 
     def otherwise_than(self, run_id: str) -> Iterator[tuple[int, str]]:
         """Yield (number, person_id) of changes that a run made and that the target does not show, in order."""
