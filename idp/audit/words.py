@@ -24,6 +24,12 @@ TARGET_GAVE_UP: Final = "target.gave_up"
 TARGET_LET_GO: Final = "target.let_go"
 TARGET_UNAVAILABLE: Final = "target.unavailable"
 TARGET_RECOVERED: Final = "target.recovered"
+DRIFT_FOUND: Final = "drift.found"
+DRIFT_ENTRY_LOST: Final = "drift.entry_lost"
+DRIFT_LET_GO: Final = "drift.let_go"
+
+SCHEDULE_DONE: Final = "schedule.done"
+SCHEDULE_FAILED: Final = "schedule.failed"
 
 CLAIM_MATCHED: Final = "claim.matched"
 CLAIM_REFUSED: Final = "claim.refused"

@@ -27,7 +27,7 @@ class Approver:
     name: str
     role: str
     factors: tuple[str, ...]  # with what: ("password",)
-    shell: str = ""  # whose terminal it was: "shell:<login name>"
+    terminal: str = ""  # whose terminal it was: "shell:<login name>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,11 @@ def approve(
         if reason := why_not(run, approver, settings):
             raise NotAllowed(reason)
         factors = "+".join(approver.factors)
-        new = Approval(run_id, approver.account_id, digest, approver.name, factors, approver.shell, now)
+        new = Approval(run_id, approver.account_id, digest, approver.name, factors, approver.terminal, now)
         if not add_approval(connection, new):
             raise Conflict(f"{approver.name} has approved this run already")
         progress = progress_of(connection, run, settings)
-        data = {"digest": digest, "factors": factors, "shell": approver.shell, "missing": progress.missing}
+        data = {"digest": digest, "factors": factors, "terminal": approver.terminal, "missing": progress.missing}
         event = Event(words.RUN_APPROVED, subject=run_id, actor=approver.account_id, data=data)
         record(connection, now.timestamp(), event)
         if progress.missing == 0:
@@ -100,7 +100,7 @@ def why_not(run: Run, approver: Approver, settings: ProvisioningSettings) -> str
     if run.created_by == approver.account_id:
         return f"{approver.name} started this run; somebody else must approve it"
     # A terminal belongs to whoever logged in on the machine, and says who started the run as well as we can know.
-    if _removes(run) and approver.shell and run.created_by == approver.shell:
+    if _removes(run) and approver.terminal and run.created_by == approver.terminal:
         return (
             f"this run removes entries and was started by {run.created_by}, whose terminal this is:"
             " whoever starts a run with removals does not approve it"

@@ -1,5 +1,6 @@
 """`[registry]`: what is believed of an export, and when a whole file is refused."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -50,6 +51,22 @@ class RegistrySettings(Section):
     older_than_last_days: Annotated[
         int, "A file whose newest row is so much older than what was taken before is refused: an old file.", Field(ge=0)
     ] = 30
+    inbox: Annotated[
+        Path | None,
+        "Folder that exports are picked up from: NAME.csv is a full one, NAME.delta.csv holds changes. Files that were"
+        " taken go to done/ in it, others to refused/ with the reason beside them.",
+    ] = None
+    inbox_at_once: Annotated[
+        bool, "Take a file as soon as it is finished; without this, only at the times of [jobs]."
+    ] = True
+    inbox_settle_s: Annotated[
+        float,
+        "Seconds without a write after which a file counts as finished; one renamed into place is at once.",
+        Field(ge=0),
+    ] = 5.0
+    inbox_keep_days: Annotated[
+        int, "Days after which files in done/ and refused/ are deleted: they hold national ids.", Field(ge=0)
+    ] = 14
     clock_skew_s: Annotated[
         int, "Seconds by which the registry's clock may be ahead of ours before its times are disbelieved.", Field(ge=0)
     ] = 300

@@ -1,0 +1,72 @@
+"""`idp schedules`: what the worker does at which times, what became of it, and doing it now."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.table import Table
+
+from idp.app.installation import Idp
+from idp.app.schedules import timetable
+from idp.audit.events import shell_actor
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.jobs.schedules import next_due
+from idp.store.schedules import last_firing
+
+NAMES = ("pick-up", "sync", "everything")
+
+
+@click.group()
+def schedules() -> None:
+    """What the worker does at certain times: pick up exports, sync at noon, compare everything once a week."""
+
+
+@schedules.command(name="list")
+@json_option
+@pass_idp
+def list_all(installation: Idp, as_json: bool) -> None:
+    """Show every schedule: when it fell due last, what became of it, and when it falls due next."""
+    facts = [_facts(installation, name) for name in NAMES]
+    if as_json:
+        print_json(facts)
+        return
+    table = Table("schedule", "next", "last", "state", "what came of it", box=None, header_style="bold")
+    for each in facts:
+        moments = (_when(each[key], installation) for key in ("next_at", "last_at"))
+        add_row(table, each["name"], *moments, each["state"], each["note"])
+    console().print(table)
+
+
+@schedules.command(name="run")
+@click.argument("name", type=click.Choice(NAMES))
+@json_option
+@pass_idp
+def run_one(installation: Idp, name: str, as_json: bool) -> None:
+    """Do now what a schedule does; its times stay as they are. Exit code 1 when a plan waits for approval."""
+    done = timetable(installation, shell_actor()).run_now(name)
+    if as_json:
+        print_json({"name": name, "note": done.note, "run": done.run_id, "waits": done.waits})
+    else:
+        click.echo(done.note[:1].upper() + done.note[1:] + ".")
+        if done.waits:
+            click.echo(f"Look at it, and approve it if it is right: idp runs show {done.run_id}")
+    if done.waits:
+        raise SystemExit(1)
+
+
+def _facts(installation: Idp, name: str) -> dict[str, Any]:
+    schedule = timetable(installation, "").schedules[name]
+    with installation.databases.identity.read() as connection:
+        last = last_firing(connection, name)
+    return {
+        "name": name,
+        "next_at": next_due(schedule, installation.clock.now(), installation.zone),
+        "last_at": last.due_at if last else None,
+        "state": last.state if last else "",
+        "note": last.note if last else "",
+        "run": last.run_id if last else "",
+    }
+
+
+def _when(at: datetime | None, installation: Idp) -> str:
+    return "" if at is None else f"{at.astimezone(installation.zone):%Y-%m-%d %H:%M}"

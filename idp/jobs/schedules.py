@@ -1,0 +1,158 @@
+"""Schedules: when something falls due by the university's clock, and doing it once, over however many workers.
+
+Each moment at which a schedule falls due is one row: who inserts it does it. Of several moments that were missed, only
+the last is made up. A firing whose worker fell silent is taken over: what schedules do may be repeated.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from idp.audit import words
+from idp.audit.events import SYSTEM, Event, record
+from idp.clock import Clock
+from idp.errors import Conflict, IdpError
+from idp.store import schedules as store
+from idp.store.base import Databases
+from idp.store.schedules import Firing
+
+HOLD_S = 900.0  # a worker that says nothing for so long while it does something counts as dead
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a firing did, in a sentence, and the run that it made; `waits`: for people to approve it."""
+
+    note: str
+    run_id: str = ""
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One thing that is done at certain times of certain days, and what does it."""
+
+    times: tuple[time, ...]  # the university's wall clock
+    act: Callable[[], Done]
+    days: frozenset[int] = frozenset(range(7))  # 0 is Monday
+
+
+# --- rules ----------------------------------------------------------------------------------------------------------
+
+
+def last_due(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return the last moment, up to now, at which a schedule fell due; None when it never does.
+
+    Noon is noon on the days of both clock changes, too. A time that a clock change leaves out falls due as much later
+    as the clock jumps; one that comes twice falls due the first time.
+
+    Shape:   12:00 daily, 2026-10-25T11:30Z in Warsaw (winter time since that night) -> 2026-10-25T11:00Z
+    """
+    return max((at for at in _around(schedule, now, zone, range(-8, 2)) if at <= now), default=None)
+
+
+def next_due(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return the next moment after now at which a schedule falls due."""
+    return min((at for at in _around(schedule, now, zone, range(-1, 9)) if at > now), default=None)
+
+
+def _around(schedule: Schedule, now: datetime, zone: ZoneInfo, days: range) -> list[datetime]:
+    today = now.astimezone(zone).date()
+    dates = [today + timedelta(days=number) for number in days]
+    return [
+        datetime.combine(date, at, tzinfo=zone).astimezone(UTC)
+        for date in dates
+        if date.weekday() in schedule.days
+        for at in schedule.times
+    ]
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """All schedules of one installation, as one worker carries them out."""
+
+    databases: Databases
+    clock: Clock
+    zone: ZoneInfo
+    schedules: Mapping[str, Schedule]
+    worker: str
+
+    def sweep(self) -> int:
+        """Do what is due and nobody else does, and return how many things that were."""
+        return sum(self._fire_if_due(name, schedule) for name, schedule in self.schedules.items())
+
+    def run_now(self, name: str) -> Done:
+        """Do one thing now, whatever its times are; it has its own row, and its next time stays as it was."""
+        act = self.schedules[name].act
+        firing = self._firing(name, self.clock.now())
+        with self.databases.identity.write() as connection:
+            if not store.begin_firing(connection, firing):
+                raise Conflict(f"{name} is being done now")
+        return self._do(firing, act, is_raised=True)
+
+    def _fire_if_due(self, name: str, schedule: Schedule) -> bool:
+        now = self.clock.now()
+        due = last_due(schedule, now, self.zone)
+        if due is None:
+            return False
+        with self.databases.identity.read() as connection:
+            last = store.last_firing(connection, name)
+        if last is not None and last.due_at >= due:
+            return self._take_over_if_silent(last, schedule)
+        firing = self._firing(name, due)
+        if last is None:  # a new installation, or a new schedule: nothing was missed
+            firing = self._firing(name, due, state=store.SKIPPED)
+        with self.databases.identity.write() as connection:
+            is_mine = store.begin_firing(connection, firing)
+        if is_mine and last is not None:
+            self._do(firing, schedule.act)
+        return is_mine and last is not None
+
+    def _take_over_if_silent(self, last: Firing, schedule: Schedule) -> bool:
+        now = self.clock.timestamp()
+        if last.state != store.RUNNING or last.until > now:
+            return False
+        until = now + HOLD_S
+        with self.databases.identity.write() as connection:
+            if not store.take_over(connection, last, self.worker, until, now):
+                return False
+        log.warning("a schedule's worker fell silent", schedule=last.name, worker=last.holder, due_at=str(last.due_at))
+        self._do(self._firing(last.name, last.due_at), schedule.act)
+        return True
+
+    def _do(self, firing: Firing, act: Callable[[], Done], *, is_raised: bool = False) -> Done:
+        try:
+            done = act()
+        except IdpError as error:
+            self._end(firing, store.FAILED, Done(f"{error.code}: {error}"))
+            if is_raised:
+                raise
+            log.warning("schedule failed", schedule=firing.name, code=error.code, error=str(error))
+            return Done(str(error))
+        except Exception:
+            self._end(firing, store.FAILED, Done("internal: see the log"))
+            raise
+        self._end(firing, store.DONE, done)
+        return done
+
+    def _end(self, firing: Firing, state: str, done: Done) -> None:
+        now = self.clock.now()
+        word = words.SCHEDULE_DONE if state == store.DONE else words.SCHEDULE_FAILED
+        data = {"due_at": firing.due_at.isoformat(), "run": done.run_id, "note": done.note}
+        with self.databases.identity.write() as connection:
+            store.end_firing(connection, firing, state, done.run_id, done.note, now)
+            record(connection, now.timestamp(), Event(word, firing.name, SYSTEM, data=data))
+
+    def _firing(self, name: str, due_at: datetime, *, state: str = store.RUNNING) -> Firing:
+        now = self.clock.now()
+        until = now.timestamp() + HOLD_S
+        return Firing(name, due_at, state, self.worker, until, 1, now, None, "", "")

@@ -1,0 +1,192 @@
+"""One sync: take what lies in the inbox, plan what changed, carry it out if it is within the limits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from idp.audit.events import SYSTEM
+from idp.clock import Clock
+from idp.errors import Conflict
+from idp.jobs.schedules import Done
+from idp.people.lifecycle import AccessPolicy
+from idp.provisioning.applying import apply_run
+from idp.provisioning.asking import ask_for, has_worker
+from idp.provisioning.guard import sentence
+from idp.provisioning.planning import Scope, make_plan, refresh_some
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import load_subjects
+from idp.registry.imports import import_file
+from idp.registry.inbox import Taken, finished, forget_old, take_all
+from idp.registry.results import ImportResult
+from idp.registry.settings import RegistrySettings
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.provisioning import count_dirty, count_states, marked_after, open_after
+from idp.store.runs import Run
+
+PAGE = 1000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """What a sync needs."""
+
+    databases: Databases
+    keys: Keys
+    registry: RegistrySettings
+    policy: AccessPolicy
+    clock: Clock
+    zone: ZoneInfo
+    provisioner: Provisioner
+
+    def pick_up(self) -> Done:
+        """Take the inbox, and carry out what that changed; nothing to take is nothing to do."""
+        taken = self._take_inbox()
+        return self._carried_out(taken) if any(one.result for one in taken) else Done(_files(taken) or "no files")
+
+    def sync(self) -> Done:
+        """Take the inbox, and carry out whatever is not as the records ask."""
+        return self._carried_out(self._take_inbox())
+
+    def everything(self) -> Done:
+        """Compare everybody with all that the targets have, and carry out what differs."""
+        return self._carried_out([], Scope.ALL)
+
+    def watch(self) -> int:
+        """Pick up as soon as a file is finished, and return how many there were: for the worker's round."""
+        inbox = self.registry.inbox
+        if inbox is None or not self.registry.inbox_at_once:
+            return 0
+        if not finished(inbox, self.clock.timestamp(), self.registry.inbox_settle_s):
+            return 0
+        try:
+            taken = self._take_inbox()
+            if any(one.result for one in taken):
+                done = self._carried_out(taken)
+                log.info("inbox", done=done.note, run=done.run_id)
+        except Conflict:
+            return 0  # somebody else imports or plans now: next time
+        return len(taken)
+
+    def forget(self) -> int:
+        """Delete files that were put away long ago."""
+        inbox = self.registry.inbox
+        return 0 if inbox is None else forget_old(inbox, self.clock.now(), self.registry.inbox_keep_days)
+
+    # --- files ---
+
+    def _take_inbox(self) -> list[Taken]:
+        inbox = self.registry.inbox
+        if inbox is None:
+            return []
+        taken = take_all(self.databases, inbox, self.clock.now(), self.registry.inbox_settle_s, self._import)
+        for one in taken:
+            if one.refusal:
+                log.warning("file refused", file=one.name, reason=one.refusal, why=one.why)
+        return taken
+
+    def _import(self, file: Path, is_delta: bool) -> ImportResult:
+        return import_file(
+            self.databases,
+            self.keys,
+            self.registry,
+            self.policy,
+            self.clock,
+            self.zone,
+            file,
+            delta=is_delta,
+            actor=SYSTEM,
+        )
+
+    # --- runs ---
+
+    def _carried_out(self, taken: Sequence[Taken], scope: Scope = Scope.CHANGED) -> Done:
+        files = _files(taken)
+        run = self._plan(scope)
+        if run is None or not run.changes:
+            return Done(f"{files}nothing to change", run.run_id if run else "")
+        if run.over:
+            log.warning("a plan waits for approval", run=run.run_id, over=sentence(run.over))
+            return Done(f"{files}waits for approval: {sentence(run.over)}", run.run_id, waits=True)
+        return Done(f"{files}{self._apply(run)}", run.run_id)
+
+    def _plan(self, scope: Scope) -> Run | None:
+        """Return a new plan over whom nobody has to decide first; None when there is nobody to look at.
+
+        Who is in a plan of ours that waits for approval stays there, so that everybody else's changes do not wait, too.
+        """
+        if scope is Scope.ALL:
+            return make_plan(self.provisioner, SYSTEM, scope=scope)
+        if waiting := self._waiting_people():
+            rest = sorted(self._people_to_look_at() - waiting)
+            return make_plan(self.provisioner, SYSTEM, person_ids=rest) if rest else None
+        return make_plan(self.provisioner, SYSTEM) if self._is_anything_to_do() else None
+
+    def _waiting_people(self) -> set[str]:
+        """Return whom our waiting plans hold; a plan whose records have moved on holds nobody any more.
+
+        Effect:  such a plan is stale
+        """
+        people: set[str] = set()
+        with self.databases.identity.read() as connection:
+            waiting = [run for run in runs.runs_in(connection, (runs.WAITING,)) if run.created_by == SYSTEM]
+        for run in waiting:
+            if self._is_overtaken(run):
+                with self.databases.identity.write() as connection:
+                    why = "the records of its people changed before it was approved"
+                    runs.move(connection, run.run_id, (runs.WAITING,), runs.STALE, error=why)
+                continue
+            with self.databases.identity.read() as connection:
+                people.update(runs.people_in(connection, run.run_id))
+        return people
+
+    def _is_overtaken(self, run: Run) -> bool:
+        with self.databases.identity.read() as connection:
+            marked = runs.marked_since(connection, run.run_id)
+            provisioner = self.provisioner
+            seen = load_subjects(connection, marked, provisioner.people, provisioner.today())
+        refresh_some(self.provisioner, seen)
+        with self.databases.identity.read() as connection:
+            return bool(runs.desired_otherwise(connection, run.run_id))
+
+    def _people_to_look_at(self) -> set[str]:
+        people: set[str] = set()
+        with self.databases.identity.read() as connection:
+            after = ""
+            while page := marked_after(connection, after, PAGE):
+                people.update(page)
+                after = page[-1]
+            for kind in self.provisioner.targets:
+                after = ""
+                while page := open_after(connection, kind, after, PAGE):
+                    people.update(page)
+                    after = page[-1]
+        return people
+
+    def _is_anything_to_do(self) -> bool:
+        with self.databases.identity.read() as connection:
+            return bool(count_dirty(connection)) or any(open_ for _, open_ in count_states(connection).values())
+
+    def _apply(self, run: Run) -> str:
+        """Carry a plan out: a small one here and now, a large one by the workers together where they do that."""
+        if run.changes > self.provisioner.settings.sweep_people and has_worker(self.provisioner):
+            ask_for(self.provisioner, run.run_id, SYSTEM)
+            return f"{run.changes} changes handed to the workers"
+        result = apply_run(self.provisioner, run.run_id, SYSTEM)
+        return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")
+
+
+def _files(taken: Sequence[Taken]) -> str:
+    told = (
+        f"{one.name}: {one.result.added} added, {one.result.changed} changed"
+        if one.result
+        else f"{one.name}: refused ({one.refusal})"
+        for one in taken
+    )
+    return "".join(f"{each}; " for each in told)

@@ -1,0 +1,116 @@
+"""The inbox: a folder into which the registry puts its exports. Finished files are taken once, in the order of writing.
+
+NAME.csv         a full export
+NAME.delta.csv   only changes; the name declares it
+done/ refused/   where files go, with the moment before their name; beside a refused one stands the reason
+anything else    is left alone: a name that begins with a dot or ends otherwise is a file in the making
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from idp.errors import Conflict, NotFound, RefusedSource
+from idp.registry.reasons import Refusal
+from idp.registry.results import ImportResult
+from idp.store.base import Databases
+from idp.store.locks import exclusive
+
+DONE, REFUSED = "done", "refused"
+FULL, DELTA = ".csv", ".delta.csv"
+LOCK = "registry-inbox"
+STAMP = "%Y%m%dT%H%M%SZ"
+
+Import = Callable[[Path, bool], ImportResult]
+"""Takes a file, and whether it is a delta; raises RefusedSource, and Conflict while another import is at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one file."""
+
+    name: str
+    result: ImportResult | None
+    refusal: str = ""  # the word
+    why: str = ""  # the sentence
+
+
+def finished(inbox: Path, now: float, settle_s: float) -> list[Path]:
+    """Return the files that nobody writes to any more, the oldest first.
+
+    A file is finished when it was quiet for `settle_s`, or when its name is younger than its content: renamed into
+    place after the last write, which is how a careful sender does it.
+
+    Raises:  NotFound when the folder is not there
+    """
+    found = []
+    try:
+        entries = list(os.scandir(inbox))
+    except OSError as exc:
+        raise NotFound(f"registry.inbox {inbox}: {exc.strerror}") from exc
+    for entry in entries:
+        if entry.name.startswith(".") or not entry.name.endswith(FULL):
+            continue
+        with suppress(FileNotFoundError):  # somebody has just taken it away
+            status = entry.stat()
+            is_quiet = now - status.st_mtime >= settle_s or status.st_ctime_ns > status.st_mtime_ns
+            if stat.S_ISREG(status.st_mode) and is_quiet:
+                found.append((status.st_mtime_ns, entry.name))
+    return [inbox / name for _, name in sorted(found)]
+
+
+def take_all(databases: Databases, inbox: Path, now: datetime, settle_s: float, take: Import) -> list[Taken]:
+    """Return what became of the finished files.
+
+    Raises:  Conflict when somebody else empties the inbox, or imports, now; what was taken before is put away
+    Effect:  each file is imported and moved to `done`, or to `refused` with the reason in a file beside it. A file that
+             is written to while it is read stays for the next time. A kill between import and move is harmless: the
+             same file again changes nothing
+    """
+    taken: list[Taken] = []
+    with exclusive(databases, LOCK):
+        for file in finished(inbox, now.timestamp(), settle_s):
+            try:
+                result = take(file, file.name.endswith(DELTA))
+            except RefusedSource as refusal:
+                if refusal.reason == Refusal.CHANGED_WHILE_READ:
+                    continue
+                _put_away(file, inbox / REFUSED, now, f"{refusal.reason}: {refusal}\n")
+                taken.append(Taken(file.name, None, refusal.reason, str(refusal)))
+            except Conflict:
+                if taken:
+                    break  # what was taken is to be carried out; the rest comes next time
+                raise
+            else:
+                _put_away(file, inbox / DONE, now)
+                taken.append(Taken(file.name, result))
+    return taken
+
+
+def forget_old(inbox: Path, now: datetime, keep_days: int) -> int:
+    """Delete files that were put away so long ago, and return how many: they hold national ids."""
+    before = (now - timedelta(days=keep_days)).strftime(STAMP)
+    gone = 0
+    for folder in (inbox / DONE, inbox / REFUSED):
+        with suppress(FileNotFoundError):
+            for entry in list(os.scandir(folder)):
+                if entry.is_file(follow_symlinks=False) and entry.name[: len(before)] < before:
+                    (folder / entry.name).unlink(missing_ok=True)
+                    gone += 1
+    return gone
+
+
+def _put_away(file: Path, folder: Path, now: datetime, why: str = "") -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    place = folder / f"{now.strftime(STAMP)}-{file.name}"
+    number = 1
+    while place.exists():
+        number += 1
+        place = folder / f"{now.strftime(STAMP)}-{number}-{file.name}"
+    file.rename(place)
+    if why:
+        place.with_name(place.name + ".reason.txt").write_text(why, encoding="utf-8")

@@ -1,0 +1,136 @@
+"""Schedules fire once, over however many workers, and missed ones are made up once; on both kinds of database."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, time
+
+import pytest
+from sqlalchemy import select
+
+from idp.errors import TargetUnavailable
+from idp.jobs.schedules import HOLD_S, Done, Schedule, Timetable
+from idp.store import schedules as store
+from idp.store.base import Databases
+from idp.store.events import event_pending
+from tests.support.clock import ManualClock
+from tests.support.imports import ZONE
+
+DAY_S = 24 * 3600
+
+
+class Bell:
+    """Counts how often it was rung."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    def __call__(self) -> Done:
+        self.rung += 1
+        return Done("rung", "run-1")
+
+
+@pytest.fixture
+def bell() -> Bell:
+    return Bell()
+
+
+def worker(databases: Databases, clock: ManualClock, act: Callable[[], Done], name: str = "one") -> Timetable:
+    return Timetable(databases, clock, ZONE, {"sync": Schedule((time(12),), act)}, name)
+
+
+def last(databases: Databases) -> store.Firing:
+    with databases.identity.read() as connection:
+        found = store.last_firing(connection, "sync")
+    assert found is not None
+    return found
+
+
+def test_a_new_installation_has_missed_nothing(databases: Databases, clock: ManualClock, bell: Bell) -> None:
+    table = worker(databases, clock, bell)
+
+    assert [table.sweep(), table.sweep()] == [0, 0]
+    assert (bell.rung, last(databases).state) == (0, store.SKIPPED)
+
+
+def test_what_falls_due_is_done_once_and_noted(databases: Databases, clock: ManualClock, bell: Bell) -> None:
+    table = worker(databases, clock, bell)
+    table.sweep()
+    clock.advance(DAY_S)
+
+    assert [table.sweep(), table.sweep()] == [1, 0]
+    assert bell.rung == 1
+    done = last(databases)
+    assert (done.state, done.run_id, done.note) == (store.DONE, "run-1", "rung")
+    assert done.due_at == datetime(2026, 10, 2, 10, 0, tzinfo=UTC)
+    with databases.identity.read() as connection:
+        kinds = connection.execute(select(event_pending.c.kind)).scalars().all()
+    assert kinds == ["schedule.done"]
+
+
+def test_of_those_that_were_missed_only_the_last_is_made_up(
+    databases: Databases, clock: ManualClock, bell: Bell
+) -> None:
+    table = worker(databases, clock, bell)
+    table.sweep()
+    clock.advance(5 * DAY_S + 3600)
+
+    assert [table.sweep(), table.sweep()] == [1, 0]
+    assert (bell.rung, last(databases).due_at) == (1, datetime(2026, 10, 6, 10, 0, tzinfo=UTC))
+
+
+def test_several_workers_do_it_once(databases: Databases, clock: ManualClock, bell: Bell) -> None:
+    tables = [worker(databases, clock, bell, name) for name in ("one", "two", "three", "four")]
+    tables[0].sweep()
+
+    for _ in range(5):
+        clock.advance(DAY_S)
+        with ThreadPoolExecutor(len(tables)) as pool:
+            assert sum(pool.map(Timetable.sweep, tables)) == 1
+
+    assert bell.rung == 5
+
+
+def test_one_whose_worker_fell_silent_is_taken_over_by_one(
+    databases: Databases, clock: ManualClock, bell: Bell
+) -> None:
+    def die() -> Done:
+        raise KeyboardInterrupt
+
+    worker(databases, clock, die).sweep()
+    clock.advance(DAY_S)
+    with pytest.raises(KeyboardInterrupt):
+        worker(databases, clock, die).sweep()
+    second, third = (worker(databases, clock, bell, name) for name in ("two", "three"))
+
+    early = second.sweep()
+    clock.advance(HOLD_S + 1)
+    late = [second.sweep(), third.sweep()]
+
+    assert (early, late, bell.rung) == (0, [1, 0], 1)
+    assert (last(databases).state, last(databases).holder, last(databases).tries) == (store.DONE, "two", 2)
+
+
+def test_one_that_failed_says_why_and_comes_again_at_its_next_time(databases: Databases, clock: ManualClock) -> None:
+    def fail() -> Done:
+        raise TargetUnavailable("no answer")
+
+    table = worker(databases, clock, fail)
+    table.sweep()
+    clock.advance(DAY_S)
+
+    assert [table.sweep(), table.sweep()] == [1, 0]
+    assert (last(databases).state, last(databases).note) == (store.FAILED, "target_unavailable: no answer")
+    clock.advance(DAY_S)
+    assert table.sweep() == 1
+
+
+def test_doing_it_by_hand_leaves_its_times_as_they_are(databases: Databases, clock: ManualClock, bell: Bell) -> None:
+    table = worker(databases, clock, bell)
+    table.sweep()
+    clock.advance(3600)
+
+    assert table.run_now("sync").note == "rung"
+    clock.advance(DAY_S - 3600)
+
+    assert table.sweep() == 1
+    assert bell.rung == 2
