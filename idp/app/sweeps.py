@@ -9,6 +9,8 @@ from idp.letters.albums import owe_album_letters
 from idp.letters.sending import send_due
 from idp.provisioning.live import sweep_dirty
 from idp.registry.standings import sweep_standings
+from idp.provisioning.drift import DriftSweep
+from idp.provisioning.health import try_again
 from idp.sso import sessions
 
 
@@ -42,3 +44,5 @@ def sweeps(installation: Idp) -> dict[str, Sweep]:
         "sealing": seal,
         "log of the sessions": installation.raw_store.tidy,
     }
+        "failing targets": ask_failing,
+        "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),

@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "apply": ("idp.cli.provisioning", "apply", "Apply a plan to the targets."),
     "audit": ("idp.cli.audit", "audit", "Read and check the journal."),
     "config": ("idp.cli.config", "config", "Check the settings, or print an example file."),
+    "drift": ("idp.cli.drift", "drift", "What others changed in the targets."),
     "explain": ("idp.cli.explain", "explain", "Why a person's entries look as they do."),
     "fees": ("idp.cli.fees", "fees", "The fees application."),
     "letters": ("idp.cli.letters", "letters", "Letters owed and sent."),

@@ -1,7 +1,7 @@
 """Many LDAP operations over one connection: everybody read as a stream, many writes in flight at once (python-ldap)."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -42,7 +42,7 @@ class BulkLdap:
             raise ValueError("an account needs a DN and a password")
         self._in_flight = in_flight
         self._timeout_s = server.timeout_s
-        self._connection = _connected(server, dn, password)
+        self._connection = connected(server, dn, password)
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +77,7 @@ class BulkLdap:
         try:
             number = self._connection.search_ext(base_dn, SCOPES[scope], filter_, list(attributes))
         except ldap.LDAPError as exc:
-            raise _translated(exc, base_dn) from exc
+            raise translated(exc, base_dn) from exc
         is_over = False
         try:
             while not is_over:
@@ -87,7 +87,7 @@ class BulkLdap:
                     yield from found
         except ldap.LDAPError as exc:
             is_over = True
-            raise _translated(exc, base_dn) from exc
+            raise translated(exc, base_dn) from exc
         finally:
             if not is_over:
                 self._abandon(number)
@@ -110,7 +110,7 @@ class BulkLdap:
         try:
             self._connection.result3(number, timeout=self._timeout_s)
         except ldap.LDAPError as exc:
-            error = _translated(exc, write.dn)
+            error = translated(exc, write.dn)
             if isinstance(exc, CONNECTION_LOST):
                 raise error from exc
             return Answer(write, error)
@@ -129,7 +129,7 @@ class BulkLdap:
                 case Delete(dn):
                     number = self._connection.delete_ext(dn)
         except ldap.LDAPError as exc:
-            raise _translated(exc, write.dn) from exc
+            raise translated(exc, write.dn) from exc
         return number
 
     def _abandon(self, number: int) -> None:
@@ -137,9 +137,12 @@ class BulkLdap:
             self._connection.abandon(number)
 
 
-def _connected(server: LdapServer, dn: str, password: str) -> Any:
-    """Return a connection that the server takes for ours."""
-    connection = ldap.initialize(server.url)
+def connected(server: LdapServer, dn: str, password: str, make: Callable[[str], Any] = ldap.initialize) -> Any:
+    """Return a connection that the server takes for ours.
+
+    Raises:  TargetUnavailable
+    """
+    connection = make(server.url)
     # Set one by one: an ldap.conf of the machine could otherwise cut every answer at its SIZELIMIT.
     options = [
         (ldap.OPT_PROTOCOL_VERSION, 3),
@@ -176,7 +179,8 @@ def _canonical(dn: str) -> str:
     return canonical
 
 
-def _translated(exc: ldap.LDAPError, dn: str) -> IdpError:
+def translated(exc: ldap.LDAPError, dn: str) -> IdpError:
+    """Return our error for one of the library's."""
     said = f"{dn}: {_said(exc)}"
     return TargetUnavailable(said) if isinstance(exc, CONNECTION_LOST) else error_of(_code(exc), said)
 

@@ -85,6 +85,9 @@ class ProvisioningSettings(Section):
     keep_runs_days: Annotated[
         int, "Days that runs and their changes are kept; one that is gone can no longer be undone.", Field(ge=1)
     ] = 400
+    drift_s: Annotated[
+        float, "Seconds between two looks for what others changed in the targets; 0: only on command.", Field(ge=0)
+    ] = 60.0
     retry_s: Annotated[float, "Seconds until a failed person is tried again; doubled each time.", Field(gt=0)] = 5.0
     retry_most_s: Annotated[float, "Longest wait between two tries of one person.", Field(gt=0)] = 900.0
 

@@ -222,3 +222,42 @@ def digests_in(target: Target) -> Iterator[tuple[str, str]]:
     if isinstance(target, ReadsDigests):
         return target.digests()
     return ((entry.person_id, entry.digest) for entry in target.read())
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An entry of ours that a target says was made or changed, by whomever."""
+
+    remote_id: str  # the target's own key of the entry
+    entry: Entry
+    by_others: bool  # somebody else than we wrote it last
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened in a target since it was last read."""
+
+    cookie: str  # up to where this goes
+    seen: Sequence[Sighting]
+    gone: Sequence[str]  # remote ids of entries that are not there, or not ours, any more
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """A target that can say what changed in it, deletions too, without being read whole."""
+
+    @property
+    def drift(self) -> Mapping[str, str]:
+        """By attribute what becomes of a value that somebody else wrote: repair (the default), report, adopt."""
+
+    def cookie_now(self) -> str:
+        """Return a cookie from which later changes can be asked for."""
+
+    def changes_since(self, cookie: str) -> Changes | None:
+        """Return what changed since `cookie`; None when the target cannot tell any more: then it must be read whole.
+
+        Raises:  TargetUnavailable, TargetRejected
+        """
+
+    def remote_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, remote_id) of all our entries."""

@@ -133,3 +133,28 @@ def test_national_ids_are_never_in_an_explanation(imported: Terminal) -> None:
 
 def test_nobody_by_that_name_is_said(imported: Terminal) -> None:
     assert "no student is called 999" in str(imported.error("explain", "person", "999"))
+
+
+def test_drift_is_found_shown_and_repaired_at_the_terminal(
+    imported: Terminal, eyes: Eyes, directory: PrivateSlapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDP_TARGETS__LDAP__DRIFT", '{"displayName": "report"}')
+    uid = imported.json("explain", "person", "12345")["uid"]
+    quiet = imported.result("drift")
+    meddled = [Replace("displayName", ["[red]Ania[/]"]), Replace("sn", ["X"])]
+    eyes.directory.modify(directory.settings.person_dn(uid), meddled)
+
+    found = imported.result("drift")
+    again = imported.result("drift", "--json")
+
+    assert quiet.exit_code == 0, quiet.output
+    assert (found.exit_code, again.exit_code) == (1, 1)  # until somebody decides about what is reported
+    assert "[red]Ania[/]" in found.stdout
+    assert "the next run writes ours" in found.stdout
+    (left,) = json.loads(again.stdout)["left_as_found"]
+    assert (left["attribute"], left["ours"], left["held"]) == ("displayName", ["Anna Nowak"], ["[red]Ania[/]"])
+    assert values(imported.json("explain", "person", uid))["displayName"]["held"] == "report"
+    assert "displayName in ldap" in imported.run("drift", "repair", "12345")
+    imported.run("apply")
+    assert [eyes.value(uid, name) for name in ("displayName", "sn")] == ["Anna Nowak", "Nowak"]
+    assert imported.result("drift", "--all").exit_code == 0

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from idp.drivers.ldap_bulk import BulkLdap, ldap_entry
+from idp.drivers.ldap_sync import SyncChanges, changes_since
 from idp.drivers.ldap_values import (
     Add,
     AddValues,
@@ -29,7 +30,7 @@ from idp.drivers.ldap_values import (
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.provisioning.settings import TargetSettings
-from idp.provisioning.values import Change, Entry, Outcome, digest_of
+from idp.provisioning.values import Change, Changes, Entry, Outcome, Sighting, digest_of
 
 KIND = "ldap"
 
@@ -81,6 +82,18 @@ class Settings(TargetSettings):
     in_flight: Annotated[int, "Writes sent without waiting for the answer.", Field(ge=1, le=1000)] = 64
     timeout_s: Annotated[float, "Seconds to wait for one answer in a run.", Field(gt=0)] = 30.0
 
+    drift: Annotated[
+        dict[str, Literal["repair", "report", "adopt"]],
+        "What becomes of a value that somebody else wrote, by attribute; repair where nothing is said.",
+    ] = {}
+
+    @field_validator("drift")
+    @classmethod
+    def _may_be_left(cls, drift: dict[str, str]) -> dict[str, str]:
+        """Who may sign in, and what an entry is, is never left to whoever may write to the directory."""
+        if wrong := sorted(set(drift) - (ATTRIBUTES.keys() - {"objectClass", "idpStatus"})):
+            raise ValueError(f"not an attribute of ours that may be left as found: {', '.join(wrong)}")
+        return drift
 
 def open_target(
     settings: Settings, directory: DirectorySettings, secret: Callable[[str, Path | None], str]
@@ -134,6 +147,51 @@ class LdapTarget:
                 yield from write(bulk, group)
 
     # --- one, at once ---
+    # --- what others did ---
+
+    @property
+    def drift(self) -> Mapping[str, str]:
+        """What becomes of others' values, by attribute."""
+        return self._settings.drift
+
+    def cookie_now(self) -> str:
+        """Return the directory's cookie, without reading anybody."""
+        changes = self._changes(None)
+        if changes is None:
+            raise TargetRejected("the directory gives no syncrepl cookie: does it load the overlay syncprov?")
+        return changes.cookie
+
+    def changes_since(self, cookie: str) -> Changes | None:
+        """Return what was made, changed or deleted since `cookie`, as the overlay syncprov tells it."""
+        changes = self._changes(cookie)
+        if changes is None:
+            return None
+        ours = [(uuid, found) for uuid, found in changes.entries if self._is_ours(found)]
+        me = self._directory.provisioning_dn.lower()
+        seen = [
+            Sighting(
+                uuid, self._entry(found), by_others=[each.lower() for each in found.values("modifiersName")] != [me]
+            )
+            for uuid, found in ours
+        ]
+        known = {uuid for uuid, _ in ours}
+        left = [uuid for uuid, _ in changes.entries if uuid not in known]  # it carries another installation's mark now
+        return Changes(changes.cookie, seen, [*changes.gone, *left])
+
+    def remote_ids(self) -> Iterator[tuple[str, str]]:
+        """Yield (person_id, entryUUID) of all our entries."""
+        names = ("idpOwner", "entryUUID")
+        with self._bulk() as bulk, closing(bulk.stream(self._directory.people_dn, "(idpOwner=*)", names)) as found:
+            for entry in found:
+                if self._is_ours(entry):
+                    yield entry.values("idpOwner")[0].removeprefix(self._mark("")), entry.values("entryUUID")[0]
+
+    def _changes(self, cookie: str | None) -> SyncChanges | None:
+        server, directory = self._server(self._settings.timeout_s), self._directory
+        names = (*READ, "modifiersName")
+        account = (directory.provisioning_dn, self._password)
+        return changes_since(server, *account, directory.people_dn, "(idpOwner=*)", names, cookie)
+
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
         """Return one person's entry over a kept connection."""

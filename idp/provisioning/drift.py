@@ -1,0 +1,419 @@
+"""Find what changed in a target behind our back, and have it repaired, reported or adopted, attribute by attribute.
+
+Nothing is written to a target here. What is to be repaired is in doubt and marked, so that the next guarded run writes
+it; what is left as found is held (idp.store.held) until the records say something else. Attributes that we do not
+manage and entries that are not ours are not looked at.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import structlog
+
+from idp.audit import words
+from idp.audit.events import SYSTEM, Event, record, record_all
+from idp.errors import Conflict, NotFound, TargetError, TargetRejected
+from idp.provisioning.desired import desired
+from idp.provisioning.planning import refresh_some
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.values import Change, Entry, Kind, Sighting, Target, TellsChanges, digests_in
+from idp.provisioning.wanted import parts_of, wanted_entry
+from idp.store.drift import cookie_of, keep_cookie
+from idp.store.held import ADOPT, REPORT, Held, held_among, hold, let_go
+from idp.store.locks import exclusive
+from idp.store.provisioning import (
+    Observed,
+    confirm,
+    doubt,
+    forget_remote_ids,
+    keep_remote_ids,
+    mark_many_dirty,
+    people_of_remote_ids,
+    remote_ids_among,
+    states_among,
+    without_remote_id,
+)
+
+REPAIR = "repair"
+LOST = "(entry)"  # instead of an attribute: the whole entry is gone
+PORTION = 500
+log = structlog.get_logger()
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One attribute of one person that somebody else changed, and what becomes of it."""
+
+    target: str
+    person_id: str
+    name: str  # what the target knows the entry by
+    attribute: str
+    ours: tuple[str, ...]
+    found: tuple[str, ...]
+    policy: str  # repair | report | adopt
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found in one target."""
+
+    target: str
+    is_whole: bool  # it was read whole: the first time, or since it could not tell what changed
+    looked_at: int
+    differences: tuple[Difference, ...] = ()
+    lost: tuple[str, ...] = ()  # people whose entry is gone, or is not ours any more
+    strays: tuple[str, ...] = ()  # entries with our mark and no person behind it
+    relocked: int = 0  # closed entries that others wrote to: their lock was written again
+
+    @property
+    def people(self) -> set[str]:
+        """People in whom something was found."""
+        return {one.person_id for one in self.differences} | set(self.lost)
+
+
+@dataclass
+class _Findings:
+    """What is found on the way."""
+
+    looked_at: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    relocked: int = 0
+
+
+# --- look -----------------------------------------------------------------------------------------------------------
+
+
+def look_everywhere(provisioner: Provisioner, *, whole: bool = False, actor: str = SYSTEM) -> list[Look]:
+    """Return what changed behind our back in every target that can tell; with `whole`, in every target, read whole.
+
+    Raises:  TargetUnavailable, TargetRejected; Conflict when another look is under way
+    """
+    return [
+        look(provisioner, kind, whole=whole, actor=actor)
+        for kind, target in provisioner.targets.items()
+        if whole or isinstance(target, TellsChanges)
+    ]
+
+
+def look(provisioner: Provisioner, kind: str, *, whole: bool = False, actor: str = SYSTEM) -> Look:
+    """Return what changed behind our back in one target since the last look.
+
+    Raises:  TargetUnavailable, TargetRejected; Conflict when another look is under way
+    Effect:  what is to be repaired is marked, what is left as found is held; drift.found, drift.entry_lost; the next
+             look goes on from here. A repeat finds nothing new
+    """
+    target = provisioner.targets[kind]
+    with exclusive(provisioner.databases, f"drift-{kind}"):
+        found = _Findings()
+        is_whole = whole or not _look_at_changes(provisioner, target, found, actor)
+        if is_whole:
+            _look_at_everybody(provisioner, target, found, actor, or_none=whole)
+    return Look(
+        kind,
+        is_whole,
+        found.looked_at,
+        tuple(found.differences),
+        tuple(found.lost),
+        tuple(found.strays),
+        found.relocked,
+    )
+
+
+def _look_at_changes(provisioner: Provisioner, target: Target, found: _Findings, actor: str) -> bool:
+    """Go through what a target says has changed; False when it must be read whole."""
+    if not isinstance(target, TellsChanges):
+        return False
+    with provisioner.databases.identity.read() as connection:
+        known = cookie_of(connection, target.kind)
+    changes = target.changes_since(known.cookie) if known and known.cookie else None
+    if changes is None:
+        return False
+    for some in _portions(changes.seen):
+        _keep_remote_ids(provisioner, target, [(one.entry.person_id, one.remote_id) for one in some])
+        _judge(provisioner, target, [one.entry for one in some], found, actor)
+        _lock_again(provisioner, target, some, found)
+    if changes.gone:
+        _judge_gone(provisioner, target, changes.gone, found, actor)
+    with provisioner.databases.identity.write() as connection:
+        keep_cookie(connection, target.kind, changes.cookie, provisioner.clock.now())
+    return True
+
+
+def _look_at_everybody(
+    provisioner: Provisioner, target: Target, found: _Findings, actor: str, *, or_none: bool
+) -> None:
+    # The cookie first: what changes while we read is told again by the next look.
+    cookie = _cookie_now(target, or_none=or_none)
+    if isinstance(target, TellsChanges):
+        for pairs in _portions(target.remote_ids()):
+            _keep_remote_ids(provisioner, target, pairs)
+    with provisioner.databases.identity.read() as connection:
+        observed = Observed(connection, target.kind)
+        found.looked_at += observed.add(digests_in(target))
+        for some in _portions(person_id for person_id, _ in observed.false_unknowingly()):
+            _judge(provisioner, target, list(target.read(some)), found, actor, is_first=False)
+        for some in _portions(person_id for person_id, _ in observed.gone()):
+            _judge_missing(provisioner, target, some, found, actor)
+        found.strays += observed.strangers()
+    if cookie:
+        with provisioner.databases.identity.write() as connection:
+            keep_cookie(connection, target.kind, cookie, provisioner.clock.now())
+
+
+def _cookie_now(target: Target, *, or_none: bool) -> str:
+    """Return where the next look goes on; "" where the target cannot tell and somebody asked for a whole look."""
+    if not isinstance(target, TellsChanges):
+        return ""
+    try:
+        return target.cookie_now()
+    except TargetRejected:
+        if or_none:
+            return ""
+        raise  # a whole look every minute is not what anybody asked for
+
+
+# --- entries that are there -----------------------------------------------------------------------------------------
+
+
+def _judge(
+    provisioner: Provisioner,
+    target: Target,
+    entries: Sequence[Entry],
+    found: _Findings,
+    actor: str,
+    *,
+    is_first: bool = True,
+) -> None:
+    """Say of entries which somebody else changed, and what becomes of that."""
+    found.looked_at += len(entries) if is_first else 0
+    by_person = {entry.person_id: entry for entry in entries}
+    ids = sorted(by_person)
+    with provisioner.databases.identity.read() as connection:
+        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        states = states_among(connection, target.kind, ids)
+    people = {str(each.subject.person.person_id): each for each in seen}
+    found.strays += [by_person[person_id].name for person_id in ids if person_id not in people]
+    drifted: list[tuple[Seen, Entry]] = []
+    unclear: list[str] = []
+    true: list[tuple[str, str]] = []
+    for person_id, each in people.items():
+        state, digest = states.get(person_id), by_person[person_id].digest
+        if state is None or state.applied is None or digest == state.applied:
+            continue
+        if digest == state.desired:  # our own write, not noted yet
+            true.append((person_id, digest))
+        elif state.applied == state.desired:
+            drifted.append((each, by_person[person_id]))
+        else:  # the records changed, too: nobody can tell by whom an attribute differs, so all of it is repaired
+            unclear.append(person_id)
+    if true or unclear:
+        with provisioner.databases.identity.write() as connection:
+            confirm(connection, target.kind, true, "", provisioner.clock.now())
+            doubt(connection, target.kind, unclear)
+            mark_many_dirty(connection, unclear)
+    if drifted:
+        _settle(provisioner, target, drifted, found, actor)
+
+
+def _settle(
+    provisioner: Provisioner, target: Target, drifted: Sequence[tuple[Seen, Entry]], found: _Findings, actor: str
+) -> None:
+    policies: Mapping[str, str] = target.drift if isinstance(target, TellsChanges) else {}
+    now = provisioner.clock.now()
+    differences = [one for seen, entry in drifted for one in differences_of(seen, entry, target, policies)]
+    asked = {
+        str(seen.subject.person.person_id): parts_of(desired(seen.subject, target.attributes)) for seen, _ in drifted
+    }
+    left = [one for one in differences if one.policy != REPAIR]
+    repaired = {one.person_id for one in differences if one.policy == REPAIR}
+    ids = sorted({str(seen.subject.person.person_id) for seen, _ in drifted})
+    with provisioner.databases.identity.write() as connection:
+        hold(
+            connection,
+            (
+                Held(target.kind, one.person_id, one.attribute, ours, one.found, one.policy, "", now)
+                for one in left
+                if (ours := asked[one.person_id].get(one.attribute, ())) != one.found
+            ),
+        )
+        doubt(connection, target.kind, ids)
+        # Who has nothing to be repaired is marked, too: only a look at them says that they are as wanted now.
+        mark_many_dirty(connection, ids)
+        record_all(connection, now.timestamp(), _events(differences, actor))
+    with provisioner.databases.identity.read() as connection:
+        again = load_subjects(connection, ids, provisioner.people, provisioner.today())
+    refresh_some(provisioner, again)
+    as_left = {entry.person_id: entry for _, entry in drifted if entry.person_id not in repaired}
+    true = [
+        (entry.person_id, entry.digest)
+        for each in again
+        if (entry := as_left.get(each.subject.person.person_id)) and wanted_entry(each, target) == entry
+    ]
+    with provisioner.databases.identity.write() as connection:
+        confirm(connection, target.kind, true, "", now)
+    found.differences += differences
+
+
+def differences_of(seen: Seen, entry: Entry, target: Target, policies: Mapping[str, str]) -> Iterator[Difference]:
+    """Yield what differs from what is wanted, and what becomes of it. Pure.
+
+    Shape:   policies {"displayName": "adopt"}; what is not named, and everything about a closed entry, is repaired
+    """
+    wanted = wanted_entry(seen, target)
+    should, has = parts_of(wanted), parts_of(replace(entry, only_if_present=wanted.only_if_present))
+    for name in dict.fromkeys([*should, *has]):
+        if should.get(name, ()) != has.get(name, ()):
+            policy = policies.get(name, REPAIR)
+            yield Difference(
+                target.kind, entry.person_id, entry.name, name, should.get(name, ()), has.get(name, ()), policy
+            )
+
+
+def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
+    """Which attributes, not their values: those stand in the plan, or in what is held."""
+    for person_id, group in itertools.groupby(differences, key=lambda one: one.person_id):
+        mine = list(group)
+        data: dict[str, object] = {"target": mine[0].target}
+        for policy in (REPAIR, REPORT, ADOPT):
+            if names := [one.attribute for one in mine if one.policy == policy]:
+                data[policy] = names
+        yield Event(words.DRIFT_FOUND, subject=person_id, actor=actor, data=data)
+
+
+def _lock_again(provisioner: Provisioner, target: Target, some: Sequence[Sighting], found: _Findings) -> None:
+    """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
+    touched = [one.entry for one in some if one.by_others and not one.entry.enabled]
+    with provisioner.databases.identity.read() as connection:
+        states = states_among(connection, target.kind, [entry.person_id for entry in touched])
+    closed = [entry for entry in touched if (state := states.get(entry.person_id)) and state.desired == entry.digest]
+    changes = (Change(Kind.DISABLE, entry.person_id, entry, entry, "drift") for entry in closed)
+    found.relocked += sum(outcome.error is None for outcome in target.apply(changes)) if closed else 0
+
+
+# --- entries that are gone ------------------------------------------------------------------------------------------
+
+
+def _judge_gone(
+    provisioner: Provisioner, target: Target, remote_ids: Sequence[str], found: _Findings, actor: str
+) -> None:
+    with provisioner.databases.identity.read() as connection:
+        known = people_of_remote_ids(connection, target.kind, remote_ids)
+        # Made by us and gone again between two looks: we never learnt its key.
+        unknown = without_remote_id(connection, target.kind) if len(known) < len(set(remote_ids)) else []
+    with provisioner.databases.identity.write() as connection:
+        forget_remote_ids(connection, target.kind, remote_ids)
+    for some in _portions(sorted({*known.values(), *unknown})):
+        _judge_missing(provisioner, target, some, found, actor)
+
+
+def _judge_missing(
+    provisioner: Provisioner, target: Target, person_ids: Sequence[str], found: _Findings, actor: str
+) -> None:
+    """Have entries made again that somebody removed; they come back without a password, so it is said loudly."""
+    there = {entry.person_id for entry in target.read(person_ids)}
+    with provisioner.databases.identity.read() as connection:
+        states = states_among(connection, target.kind, person_ids)
+    lost = [
+        person_id
+        for person_id in person_ids
+        if person_id not in there and (state := states.get(person_id)) and state.applied is not None
+    ]
+    if not lost:
+        return
+    at = provisioner.clock.timestamp()
+    with provisioner.databases.identity.write() as connection:
+        doubt(connection, target.kind, lost)
+        mark_many_dirty(connection, lost)
+        for person_id in lost:
+            data = {"target": target.kind, "password": "must be set anew"}
+            record(connection, at, Event(words.DRIFT_ENTRY_LOST, subject=person_id, actor=actor, data=data))
+    log.error("entries were removed by somebody else", target=target.kind, people=len(lost), first=lost[0])
+    found.lost += lost
+
+
+# --- what was left as found -----------------------------------------------------------------------------------------
+
+
+def repair(provisioner: Provisioner, person_id: str, attributes: Sequence[str], actor: str) -> list[Held]:
+    """Have our values written where others' were left, and return which were let go.
+
+    Shape:   attributes: these; none: all that were reported or adopted
+    Raises:  NotFound when nothing of this person was left as found
+    Effect:  the person is marked for the next run; drift.let_go
+    """
+    with provisioner.databases.identity.write() as connection:
+        mine = held_among(connection, [person_id]).get(person_id, ())
+        left = [
+            one
+            for one in mine
+            if one.why in (REPORT, ADOPT)
+            and (not attributes or one.attribute.lower() in {a.lower() for a in attributes})
+        ]
+        if not left:
+            raise NotFound("nothing of this person was left as found")
+        let_go(connection, left)
+        mark_many_dirty(connection, [person_id])
+        data = {"attributes": [one.attribute for one in left]}
+        record(connection, provisioner.clock.timestamp(), Event(words.DRIFT_LET_GO, person_id, actor, data=data))
+    return left
+
+
+# --- the worker -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class DriftSweep:
+    """Looks at every target that can tell what changed, every so many seconds."""
+
+    provisioner: Callable[[], Provisioner]
+    every_s: float
+    _due_at: float = 0.0
+
+    def __call__(self) -> int:
+        """Return in how many people something was found; a target that does not answer is for the next time."""
+        if self.every_s == 0:
+            return 0
+        provisioner = self.provisioner()
+        now = provisioner.clock.timestamp()
+        if now < self._due_at:
+            return 0
+        self._due_at = now + self.every_s
+        return sum(len(found.people) for found in look_where_possible(provisioner))
+
+
+def look_where_possible(provisioner: Provisioner) -> list[Look]:
+    """Return what was found in the targets that can tell what changed and answer now; the others wait for another time.
+
+    Effect:  as `look`
+    """
+    looks: list[Look] = []
+    for kind, target in provisioner.targets.items():
+        if isinstance(target, TellsChanges):
+            try:
+                looks.append(look(provisioner, kind))
+            except Conflict:  # somebody else looks
+                continue
+            except TargetError as error:
+                log.warning("not looked for drift", target=kind, error=str(error))
+    return looks
+
+
+def _keep_remote_ids(provisioner: Provisioner, target: Target, pairs: Sequence[tuple[str, str]]) -> None:
+    with provisioner.databases.identity.read() as connection:
+        known = remote_ids_among(connection, target.kind, [person_id for person_id, _ in pairs])
+    fresh = [pair for pair in pairs if pair[0] in known and known[pair[0]] != pair[1]]
+    if fresh:
+        with provisioner.databases.identity.write() as connection:
+            keep_remote_ids(connection, target.kind, fresh)
+
+
+def _portions(things: Iterable[Thing]) -> Iterator[list[Thing]]:
+    iterator = iter(things)
+    while portion := list(itertools.islice(iterator, PORTION)):
+        yield portion
