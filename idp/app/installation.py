@@ -107,7 +107,16 @@ class Idp:
             for kind, module in target_modules().items()
             if getattr(getattr(settings.targets, kind), "enabled", True)
         }
-        return Provisioner(self.databases, targets, settings.people, settings.provisioning, self.zone, self.clock)
+        paces = {kind: getattr(getattr(settings.targets, kind, None), "per_second", 0.0) for kind in targets}
+        return Provisioner(
+            databases=self.databases,
+            targets=targets,
+            people=settings.people,
+            settings=settings.provisioning,
+            zone=self.zone,
+            clock=self.clock,
+            paces=paces,
+        )
 
     # --- steps ---
 

@@ -96,7 +96,7 @@ def checks(installation: Idp) -> dict[str, Callable[[], object]]:
     databases, layout = installation.databases, installation.settings.directory
 
     def worker_lives() -> None:
-        if not housekeeping.is_alive(databases, installation.settings.jobs, installation.clock):
+        if not housekeeping.is_alive(databases, installation.clock):
             raise TargetUnavailable("no worker has been seen lately; start `idp worker`")
 
     return {

@@ -1,27 +1,39 @@
 """The worker's sweeps over one installation."""
 
 from idp.app.installation import Idp
+from idp.app.schedules import sync_of, timetable
 from idp.audit.sealing import seal_pending
 from idp.jobs import housekeeping
 from idp.jobs.after_imports import AfterImports
+from idp.jobs.engine import Carrier
 from idp.jobs.worker import Sweep
 from idp.letters.albums import owe_album_letters
 from idp.letters.sending import send_due
-from idp.provisioning.live import sweep_dirty
-from idp.registry.standings import sweep_standings
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
+from idp.provisioning.live import sweep_dirty
+from idp.registry.standings import sweep_standings
 from idp.sso import sessions
+from idp.store.engine import engine_url
 
 
-def sweeps(installation: Idp) -> dict[str, Sweep]:
-    """Return what the worker does round after round."""
+def carrier(installation: Idp, name: str) -> Carrier:
+    """Return what carries out runs in this worker; the engine is imported and started with the first one."""
+    settings = installation.settings
+    return Carrier(installation.provisioner, settings.jobs, lambda: engine_url(settings.store), name)
+
+
+def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
+    """Return what the worker of this name does round after round, besides runs."""
     settings, databases, clock = installation.settings, installation.databases, installation.clock
-    name = housekeeping.worker_name()
 
     def album_letters() -> int:
         url = f"{settings.web.base_url}/account/new"
         return owe_album_letters(databases, installation.keys, settings.letters, clock, installation.zone, url).owed
+
+    def ask_failing() -> int:
+        try_again(installation.provisioner)
+        return 0  # no work that would hurry the next round
 
     def seal() -> int:
         sealed = seal_pending(databases, settings.audit, clock, name)
@@ -29,8 +41,11 @@ def sweeps(installation: Idp) -> dict[str, Sweep]:
         return sealed if sealed >= settings.audit.batch else 0
 
     return {
-        "sign of life": lambda: housekeeping.sign_of_life(databases, settings.jobs, clock, name),
+        "inbox": lambda: sync_of(installation).watch(),
+        "schedules": timetable(installation, name).sweep,
         "standings": lambda: sweep_standings(databases, settings.people.access_policy, clock, installation.zone),
+        "failing targets": ask_failing,
+        "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
         "changed people": lambda: sweep_dirty(installation.provisioner),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
         "letters": lambda: send_due(installation.letter_sender),
@@ -41,8 +56,8 @@ def sweeps(installation: Idp) -> dict[str, Sweep]:
         "forgotten failures": installation.watch.forget,
         "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
         "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),
+        "old exports": lambda: sync_of(installation).forget(),
+        "old runs": lambda: housekeeping.drop_old_runs(databases, clock, settings.provisioning.keep_runs_days),
         "sealing": seal,
         "log of the sessions": installation.raw_store.tidy,
     }
-        "failing targets": ask_failing,
-        "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
+from idp.cli.carrying import carry_out
 from idp.cli.plans import (
     change_facts,
     print_changes,
@@ -21,23 +22,28 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
-from idp.provisioning.applying import Result, apply_run
+from idp.provisioning.applying import Result
 from idp.provisioning.approval import refusal
-from idp.provisioning.planning import make_plan
+from idp.provisioning.drift import look_where_possible
+from idp.provisioning.planning import Scope, make_plan, people_to_look_at
 from idp.provisioning.status import Status
 from idp.provisioning.status import status as status_of
 from idp.store import runs
-from idp.store.people import count_people, load_people
+from idp.store.people import load_people
 from idp.store.runs import ChangeRow, Run
 
 
 @click.command()
 @click.option("--limit", default=20, show_default=True, help="How many people to show; the plan has them all.")
+@click.option("--all", "everybody", is_flag=True, help="Look at everybody, and read all that the targets have.")
 @json_option
 @pass_idp
-def plan(installation: Idp, limit: int, as_json: bool) -> None:
-    """Show what would change in the targets; nothing is written to them. The plan is kept for `idp apply`."""
-    run = _make_plan(installation)
+def plan(installation: Idp, limit: int, everybody: bool, as_json: bool) -> None:
+    """Show what would change in the targets; nothing is written to them. The plan is kept for `idp apply`.
+
+    Only people whose records changed are looked at, and those in whom a target is known not to be as desired.
+    """
+    run = _make_plan(installation, Scope.ALL if everybody else Scope.CHANGED)
     with installation.databases.identity.read() as connection:
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)
@@ -57,10 +63,14 @@ def plan(installation: Idp, limit: int, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--here", is_flag=True, help="Do it in this process even if a worker lives.")
 @json_option
 @pass_idp
-def apply(installation: Idp, run_id: str | None, as_json: bool) -> None:
+def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> None:
     """Write a plan to the targets: RUN, or one made now. A run that was cut short goes on where it stopped.
+
+    A live worker does it while this command shows how far it is; without one it is done here. A command that is
+    stopped stops only what it does itself.
 
     Exit code 1 when something is left to do, was refused by a target, or was found otherwise afterwards.
     """
@@ -77,7 +87,7 @@ def apply(installation: Idp, run_id: str | None, as_json: bool) -> None:
     if not as_json:
         print_totals(run, shown=0)
     with progress("Writing", total=run.changes) as advance:
-        result = apply_run(installation.provisioner, run.run_id, shell_actor(), progress=advance)
+        result = carry_out(installation.provisioner, run, shell_actor(), advance, here=here)
     failed = _failed(installation, result)
     if as_json:
         print_json({**run_facts(result.run), **_result_facts(result), "failed": change_facts(failed)})
@@ -99,11 +109,11 @@ def status(installation: Idp, as_json: bool) -> None:
     _print_status(found, ZoneInfo(installation.settings.university.time_zone))
 
 
-def _make_plan(installation: Idp) -> Run:
-    with installation.databases.identity.read() as connection:
-        total = count_people(connection)
-    with progress("Comparing", total=total) as advance:
-        return make_plan(installation.provisioner, shell_actor(), progress=advance)
+def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
+    if scope is Scope.CHANGED:
+        look_where_possible(installation.provisioner)  # what others changed is part of it
+    with progress("Comparing", total=people_to_look_at(installation.provisioner, scope)) as advance:
+        return make_plan(installation.provisioner, shell_actor(), scope=scope, progress=advance)
 
 
 def _load(installation: Idp, run_id: str) -> Run:
@@ -145,11 +155,12 @@ def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
     parts += [f"{result.left} left"] if result.left else []
     parts += [f"{result.rejected} refused by the target"] if result.rejected else []
     parts += [f"{result.unverified} found otherwise afterwards"] if result.unverified else []
+    parts += [f"{result.moved} left to the next plan, since their records changed"] if result.moved else []
     click.secho(", ".join(parts) + ".", fg="green" if result.is_complete else "yellow")
     for row in failed:
         click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")
     if result.left:
-        click.echo(f"Go on with: idp apply {result.run.run_id}")
+        click.echo(f"A worker goes on by itself; without one: idp apply {result.run.run_id}")
 
 
 def _print_status(found: Status, zone: ZoneInfo) -> None:
@@ -166,11 +177,16 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     table.add_row("last run", _last_run(found, zone))
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
-        table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} to be written")
+        given_up = f", {target.given_up} refused too often: idp runs release" if target.given_up else ""
+        ill = f"; failed {target.failures} times in a row: {escape(target.error)}" if target.failures else ""
+        table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} to be written{given_up}{ill}")
     if found.to_look_at:
         table.add_row("changed", f"{found.to_look_at} people since targets were last compared: idp plan")
     table.add_row("letters", _counts(found.letters) or "none")
-    table.add_row("worker", f"seen {_when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen")
+    if found.run_at_work:
+        table.add_row("at work", f"run {found.run_at_work}: idp runs show {found.run_at_work}")
+    seen = f"{found.workers} alive, seen {_when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen"
+    table.add_row("worker", seen)
     console().print(table)
 
 

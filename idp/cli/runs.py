@@ -24,11 +24,13 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.people.values import parse_album
+from idp.provisioning import asking
 from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
 from idp.provisioning.guard import sentence
 from idp.sso.sessions import Browser
 from idp.store import runs as store
-from idp.store.people import load_people
+from idp.store.people import find_by_album, load_people
 from idp.store.runs import ChangeRow, Run
 
 
@@ -128,6 +130,55 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
         click.echo(f"Approved. {progress.missing} more must approve it: idp runs approve {run_id} --as NAME")
     else:
         click.secho(f"Approved. A worker carries it out; without one: idp apply {run_id}", fg="green")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@pass_idp
+def pause(installation: Idp, run_id: str) -> None:
+    """Stop a run after the batch that is being written; `idp runs resume` goes on with it."""
+    asking.pause(installation.provisioner, run_id, shell_actor())
+    click.echo(f"Paused. Go on with: idp runs resume {run_id}")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@pass_idp
+def resume(installation: Idp, run_id: str) -> None:
+    """Go on with a paused run."""
+    asking.resume(installation.provisioner, run_id, shell_actor())
+    if asking.has_worker(installation.provisioner):
+        click.echo("Resumed; a worker goes on with it.")
+    else:
+        click.echo(f"Resumed. No worker lives; go on with: idp apply {run_id}")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@pass_idp
+def cancel(installation: Idp, run_id: str) -> None:
+    """Stop a run for good after the batch that is being written.
+
+    What was written stays, and can be taken back with `idp undo`; the rest is work for the next plan.
+    """
+    asking.cancel(installation.provisioner, run_id, shell_actor())
+    click.echo("Cancelled. What it wrote stays; the next plan has the rest.")
+
+
+@runs.command()
+@click.argument("album", required=False)
+@pass_idp
+def release(installation: Idp, album: str | None) -> None:
+    """Have people tried again whom a target refused too often: the one with ALBUM, or all."""
+    ids: list[str] | None = None
+    if album is not None:
+        with installation.databases.identity.read() as connection:
+            person = find_by_album(connection, parse_album(album))
+        if person is None:
+            raise click.UsageError(f"Nobody has the album number {album}.")
+        ids = [person.person_id]
+    released = asking.let_go(installation.provisioner, shell_actor(), ids)
+    click.echo(f"{len(released)} people are tried again." if released else "Nobody was given up.")
 
 
 def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:

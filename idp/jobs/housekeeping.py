@@ -1,33 +1,14 @@
 """The sweeps that belong to no other package: signs of life, and what has expired."""
 
-import os
-import socket
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
-from idp.jobs.settings import JobsSettings
 from idp.people.lifecycle import local_date
-from idp.store import attempts, onetime, workers
+from idp.store import attempts, onetime, runs, workers
 from idp.store.base import Databases
 
-DAY_S = 24 * 3600
-
-
-def worker_name() -> str:
-    """Return a name that no other worker has: machine and process."""
-    return f"{socket.gethostname()}/{os.getpid()}"[:64]
-
-
-def sign_of_life(databases: Databases, settings: JobsSettings, clock: Clock, name: str) -> int:
-    """Write that this worker lives, when the last sign is old enough; it counts as no work done."""
-    now = clock.timestamp()
-    with databases.sessions.read() as connection:
-        seen = workers.seen_at(connection, name)
-    if seen is None or now - seen > settings.liveness_s / 6:
-        with databases.sessions.write() as connection:
-            workers.sign(connection, name, now, settings.liveness_s)
-            workers.forget_before(connection, now - DAY_S)
-    return 0
+AT_ONCE = 20  # runs deleted in one transaction
 
 
 def drop_expired_tokens(databases: Databases, clock: Clock) -> int:
@@ -40,10 +21,20 @@ def drop_expired_tokens(databases: Databases, clock: Clock) -> int:
         return onetime.sweep(connection, now)
 
 
-def is_alive(databases: Databases, settings: JobsSettings, clock: Clock) -> bool:
+def is_alive(databases: Databases, clock: Clock) -> bool:
     """Return whether any worker has lately given a sign of life."""
     with databases.sessions.read() as connection:
         return bool(workers.alive(connection, clock.timestamp()))
+
+
+def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:
+    """Delete runs, with their changes, that are older than anybody will undo."""
+    before = clock.now() - timedelta(days=keep_days)
+    with databases.identity.read() as connection:
+        if not runs.any_before(connection, before):
+            return 0
+    with databases.identity.write() as connection:
+        return runs.forget_runs(connection, before, AT_ONCE)
 
 
 def drop_old_claim_tries(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:

@@ -7,7 +7,6 @@ from types import FrameType
 
 import structlog
 
-from idp.clock import Clock
 from idp.errors import IdpError
 from idp.jobs.settings import JobsSettings
 
@@ -17,7 +16,7 @@ Sweep = Callable[[], int]
 """Does what is owed, a bounded part of it at a time, and returns how many things it did."""
 
 
-def run(sweeps: Mapping[str, Sweep], settings: JobsSettings, clock: Clock) -> None:
+def run(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
     """Run all sweeps round after round until SIGTERM or SIGINT; a round that did something is followed at once."""
     stopped = threading.Event()
 

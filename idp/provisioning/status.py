@@ -10,7 +10,8 @@ from idp.errors import IdpError
 from idp.provisioning.provisioner import Provisioner
 from idp.store import counts, letters, registry, runs, workers
 from idp.store.counts import LastImport
-from idp.store.provisioning import count_dirty, count_states
+from idp.store.health import failing
+from idp.store.provisioning import count_dirty, count_given_up, count_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class TargetStatus:
     error: str
     entries: int  # of ours that it has
     waiting: int  # people in whom it is not as desired
+    given_up: int = 0  # people whom it refused too often
+    failures: int = 0  # in a row, so that it is left alone for a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,15 @@ class Status:
     to_look_at: int  # people whose records changed since targets were last compared with them
     letters: Mapping[str, int]  # by state: owed, sent, given_up
     worker_seen_at: datetime | None
+    workers: int  # that live
+    run_at_work: str | None
 
 
 def status(provisioner: Provisioner) -> Status:
     """Return where everything stands; a target that does not answer is part of the answer."""
     with provisioner.databases.sessions.read() as connection:
         seen_at = workers.last_seen(connection)
+        alive = len(workers.alive(connection, provisioner.clock.timestamp()))
     targets = _targets(provisioner)
     with provisioner.databases.identity.read() as connection:
         accounts = counts.accounts_by_kind(connection)
@@ -71,6 +77,8 @@ def status(provisioner: Provisioner) -> Status:
             to_look_at=count_dirty(connection),
             letters=letters.count_letters(connection),
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
+            workers=alive,
+            run_at_work=runs.at_work(connection),
         )
 
 
@@ -90,8 +98,13 @@ def _targets(provisioner: Provisioner) -> dict[str, TargetStatus]:
         except IdpError as error:
             errors[kind] = str(error)
     with provisioner.databases.identity.read() as connection:
-        states = count_states(connection)
-    return {
-        kind: TargetStatus(kind not in errors, errors.get(kind, ""), *states.get(kind, (0, 0)))
-        for kind in provisioner.targets
-    }
+        states, given_up = count_states(connection), count_given_up(connection)
+    with provisioner.databases.sessions.read() as connection:
+        ill = failing(connection)
+    found = {}
+    for kind in provisioner.targets:
+        error = errors.get(kind) or (ill[kind].error if kind in ill else "")
+        failures = ill[kind].failures if kind in ill else 0
+        entries, waiting = states.get(kind, (0, 0))
+        found[kind] = TargetStatus(kind not in errors, error, entries, waiting, given_up.get(kind, 0), failures)
+    return found

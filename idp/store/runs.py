@@ -324,6 +324,12 @@ def end_attempt(connection: Connection, run_id: str, attempt: int, state: str, *
     return connection.execute(mine.values(state=state, carried_by="", **values)).rowcount == 1
 
 
+def skip_attempt(connection: Connection, run_id: str, attempt: int) -> None:
+    """Count an attempt that ended before it began, so that the next one has another number."""
+    idle = update(run).where(run.c.run_id == run_id, run.c.attempt == attempt - 1, run.c.state != APPLYING)
+    connection.execute(idle.values(attempt=attempt))
+
+
 def at_work(connection: Connection) -> str | None:
     """Return the run that is being carried out now."""
     return connection.execute(select(run.c.run_id).where(run.c.state == APPLYING)).scalar_one_or_none()
@@ -445,6 +451,12 @@ def people_in(connection: Connection, run_id: str) -> list[str]:
     """Return whom a run has open changes of, sorted."""
     query = select(change.c.person_id).where(change.c.run_id == run_id, change.c.state == OPEN)
     return list(connection.execute(query.distinct().order_by(change.c.person_id)).scalars())
+
+
+def any_before(connection: Connection, then: datetime) -> bool:
+    """Return whether there is a run that was made before a moment and may be deleted."""
+    old = select(run.c.run_id).where(run.c.created_at < then, run.c.state != APPLYING).limit(1)
+    return connection.execute(old).one_or_none() is not None
 
 
 def forget_runs(connection: Connection, before: datetime, limit: int) -> int:
