@@ -183,10 +183,12 @@ def _start_idp(site: Site, slapd: PrivateSlapd) -> Program:
         "university": {"default_language": "en"},
         "store": {"folder": "data"},
         "keys": {"folder": "keys"},
-        "directory": directory,
         "letters": {"transport": "folder", "folder": "letters"},
-        "cas": {"services_dirs": ["services"]},
-        "http": {"extra_ca_files": [str(site.certificates.authority)]},
+        # Patient, since it is not the clients that are slow where many tests share a machine.
+        "directory": directory | {"timeout_s": 30},
+        "sso": {"logout_wait_s": 30, "check_wait_s": 30},
+        "cas": {"services_dirs": ["services"], "service_ticket_s": 300, "proxy_ticket_s": 300},
+        "http": {"extra_ca_files": [str(site.certificates.authority)], "timeout_s": 30},
     }
     write_toml(file, "IDP_CONFIG_EXTRA", sections)
     # The web server of `idp serve`; its worker would send again what failed, and nothing is to fail.
