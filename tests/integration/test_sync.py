@@ -1,0 +1,202 @@
+"""Pick-up and noon sync over a real directory, from a file in the inbox to what a student may do."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.accounts.claim import Claims, Typed
+from idp.app.installation import Idp
+from idp.app.schedules import sync_of, timetable
+from idp.errors import BadCredentials, Conflict
+from idp.people.values import Album
+from idp.provisioning.applying import apply_run
+from idp.provisioning.approval import Approver, approve
+from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.registry.settings import RegistrySettings
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.locks import exclusive
+from idp.store.people import find_by_os_id
+from tests.support.accounts import PASSWORD
+from tests.support.clock import ManualClock
+from tests.support.exports import export_row, person_rows, write_export
+from tests.support.installation import installed, settings_for
+from tests.support.provisioning import Eyes
+
+EVA = Approver("e" * 32, "Ewa Operator", "operator", ("password",))
+LATER = {"zmieniono": "2026-09-30T10:00:00Z"}
+STRICT = LimitSettings(disable_floor=1, disable_share=0)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def installation(
+    databases: Databases, keys: Keys, directory: PrivateSlapd, tmp_path: Path, inbox: Path, clock: ManualClock
+) -> Iterator[Idp]:
+    settings = settings_for(
+        databases,
+        keys,
+        directory,
+        tmp_path,
+        registry=RegistrySettings(inbox=inbox, inbox_settle_s=5.0),
+        provisioning=ProvisioningSettings(limits=STRICT),
+    )
+    with installed(settings, clock) as opened:
+        yield opened
+
+
+def deliver(inbox: Path, name: str, rows: list[list[str]]) -> Path:
+    """Put a file into the inbox as a careful sender does: written under another name, then renamed."""
+    making = write_export(inbox / f".{name}.part", rows)
+    written = making.stat().st_mtime_ns
+    os.utime(making, ns=(written, written - 1))  # the machine's clock may not have ticked since
+    return making.rename(inbox / name)
+
+
+def uid_of(databases: Databases, os_id: str) -> str:
+    with databases.identity.read() as connection:
+        person = find_by_os_id(connection, os_id)
+    assert person is not None
+    return person.uid
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(name.split("-", 1)[-1] for name in names_in(folder)) if folder.exists() else []
+
+
+def test_data_corrected_at_the_service_center_count_after_the_next_noon_sync(
+    installation: Idp, inbox: Path, clock: ManualClock
+) -> None:
+    claims: Claims = installation.claims
+    typed = Typed("Anna", "Nowak", date(1902, 2, 27), "0003")
+    table = timetable(installation, "worker")
+    deliver(inbox, "monday.csv", [export_row(nazwisko="Nowakk")])
+    clock.set(datetime(2026, 10, 1, 9, 0, tzinfo=UTC))
+    table.sweep()
+    clock.set(datetime(2026, 10, 1, 10, 0, tzinfo=UTC))  # noon in Opole
+    assert table.sweep() == 1
+    with pytest.raises(BadCredentials):
+        claims.match(Album("12345"), typed)
+
+    # The Student Service Center corrects the name; the registry's next export has it.
+    deliver(inbox, "tuesday.csv", [export_row(zmieniono="2026-10-01T12:00:00+00:00")])
+    clock.set(datetime(2026, 10, 2, 9, 59, tzinfo=UTC))
+    with pytest.raises(BadCredentials):
+        claims.match(Album("12345"), typed)
+    clock.set(datetime(2026, 10, 2, 10, 0, tzinfo=UTC))
+    while table.sweep():
+        pass
+
+    claims.set_password(claims.match(Album("12345"), typed), PASSWORD, "pl")
+    assert installation.signin_directory.bind(
+        installation.settings.directory.person_dn(uid_of(installation.databases, "101")), PASSWORD
+    )
+    assert names(inbox / "done") == ["monday.csv", "tuesday.csv"]
+
+
+def test_one_changed_row_in_a_delta_reaches_the_directory_in_one_round(
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes
+) -> None:
+    sync = sync_of(installation)
+    deliver(inbox, "all.csv", [export_row(), *person_rows(5)])
+    assert sync.watch() == 1
+
+    deliver(inbox, "one.delta.csv", [export_row(nazwisko="Kowalska", **LATER)])
+
+    assert sync.watch() == 1
+    assert eyes.value(uid_of(databases, "101"), "sn") == "Kowalska"
+    assert sync.watch() == 0
+
+
+def test_a_file_in_the_making_is_left_alone_and_one_that_is_refused_says_why_beside_it(
+    installation: Idp, inbox: Path, clock: ManualClock
+) -> None:
+    clock.set(datetime.now(UTC))  # the age of a file is told by the machine's clock
+    sync = sync_of(installation)
+    write_export(inbox / "being-written.csv", [export_row()])
+    write_export(inbox / ".hidden.csv", [export_row()])
+    (inbox / "notes.txt").write_text("not ours")
+    deliver(inbox, "bad.csv", [])
+
+    sync.watch()
+
+    assert names(inbox / "refused") == ["bad.csv", "bad.csv.reason.txt"]
+    (reason,) = (inbox / "refused").glob("*.reason.txt")
+    assert reason.read_text().startswith("no_rows: ")
+    assert {"being-written.csv", ".hidden.csv", "notes.txt"} <= names_in(inbox)
+    clock.advance(10)
+    sync.watch()
+    assert names(inbox / "done") == ["being-written.csv"]
+
+
+def test_a_file_stays_while_another_import_is_at_work(installation: Idp, inbox: Path) -> None:
+    sync = sync_of(installation)
+    deliver(inbox, "all.csv", [export_row()])
+
+    with exclusive(installation.databases, "registry-import"):
+        assert sync.watch() == 0
+        with pytest.raises(Conflict):
+            sync.sync()
+
+    assert sync.watch() == 1
+
+
+def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes
+) -> None:
+    sync = sync_of(installation)
+    deliver(inbox, "all.csv", [export_row(), *person_rows(5)])
+    sync.watch()
+    suspended = {"status": "suspended", "status_od": "2026-09-25", **LATER}
+
+    deliver(inbox, "bad.csv", [export_row(), *person_rows(5, **suspended)])
+    waits = sync.sync()
+    deliver(inbox, "one.delta.csv", [export_row(nazwisko="Kowalska", **LATER)])
+    sync.watch()
+
+    assert waits.waits
+    assert "accounts disable: 5 of 6, limit 1" in waits.note
+    uids = [uid_of(databases, str(1000 + number)) for number in range(5)]
+    assert [eyes.value(uid, "idpStatus") for uid in uids] == ["active"] * 5
+    assert eyes.value(uid_of(databases, "101"), "sn") == "Kowalska"
+
+    with databases.identity.read() as connection:
+        run = runs.load_run(connection, waits.run_id)
+    assert run is not None
+    approve(databases, installation.settings.provisioning, run.run_id, run.digest, EVA, installation.clock)
+    assert apply_run(installation.provisioner, run.run_id, "shell:ewa").is_complete
+    assert [eyes.value(uid, "idpStatus") for uid in uids] == ["suspended"] * 5
+
+
+def test_a_mended_feed_makes_the_waiting_plan_stale(
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes
+) -> None:
+    sync = sync_of(installation)
+    deliver(inbox, "all.csv", person_rows(5))
+    sync.watch()
+    deliver(inbox, "bad.csv", person_rows(5, status="suspended", status_od="2026-09-25", **LATER))
+    waits = sync.sync()
+    deliver(inbox, "good.csv", person_rows(5, zmieniono="2026-09-30T12:00:00Z"))
+
+    sync.sync()
+
+    with databases.identity.read() as connection:
+        run = runs.load_run(connection, waits.run_id)
+    assert run is not None
+    assert run.state == runs.STALE
+    assert [eyes.value(uid_of(databases, str(1000 + number)), "idpStatus") for number in range(5)] == ["active"] * 5
