@@ -16,7 +16,7 @@ from idp.audit import words
 from idp.audit.events import Event, new_id, record
 from idp.errors import Conflict, NotFound
 from idp.people.lifecycle import Access
-from idp.provisioning.desired import desired
+from idp.provisioning.desired import PROGRAMMES, SOURCES, desired
 from idp.provisioning.planning import LOCK, Draft, add_to, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
@@ -195,10 +195,16 @@ def _take_back_entry(
     if seen is None:
         return Back(None, (_left(row, "was made by the run, and our records do not know this person any more"),))
     shut = replace(seen.subject.standing, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
-    asked = parts_of(desired(seen.subject, target.attributes))
     locked = parts_of(desired(replace(seen.subject, standing=shut), target.attributes))
-    values = {name: locked.get(name, ()) for name in asked if asked[name] != locked.get(name, ()) and name != THERE}
+    values = {name: locked.get(name, ()) for name in _follows_access(target)}
     return Back(Change.update(found, with_values(found, {**values, SWITCH: NO})), stays)
+
+
+def _follows_access(target: Target) -> Iterator[str]:
+    """Yield the attributes that say what somebody is and may: they go with the lock."""
+    for name, made_of in target.attributes.items():
+        if isinstance(made_of, str) and PROGRAMMES in SOURCES[made_of]:
+            yield name
 
 
 def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None) -> Back:

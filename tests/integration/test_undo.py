@@ -149,6 +149,21 @@ def test_entries_that_the_run_made_are_locked_and_listed(
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
 
 
+def test_an_entry_whose_suspension_was_undone_is_locked_whole_when_its_making_is_undone(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    first = run_now(provisioner)
+    change_status(databases, ANNA.person_id, "suspended")
+    undo_now(provisioner, run_now(provisioner))
+
+    undo_now(provisioner, first)
+
+    assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
+    assert eyes.value(ANNA.uid, "eduPersonAffiliation") is None
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+
 def test_entries_that_the_run_made_are_removed_on_request_and_not_made_again(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
 ) -> None:
