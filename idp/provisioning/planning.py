@@ -28,13 +28,14 @@ from idp.provisioning.wanted import out_of_force, wanted_entry
 from idp.store import runs
 from idp.store.held import let_go
 from idp.store.locks import exclusive
-from idp.store.people import due_for_standing
+from idp.store.people import count_people, due_for_standing
 from idp.store.provisioning import (
     Desire,
     Observed,
     absent,
     clear_marks,
     confirm,
+    count_dirty,
     count_states,
     desire,
     doubt,
@@ -121,11 +122,27 @@ def make_plan(
         return seal(provisioner, draft, actor)
 
 
-def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
-    rules = {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
+def people_to_look_at(provisioner: Provisioner, scope: Scope) -> int:
+    """Return how many people a plan of this scope would report as progress, about."""
+    is_whole = bool(_whole(provisioner, scope, _rules(provisioner)))
+    with provisioner.databases.identity.read() as connection:
+        return count_people(connection) if is_whole else count_dirty(connection)
+
+
+def _rules(provisioner: Provisioner) -> dict[str, str]:
+    return {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
+
+
+def _whole(provisioner: Provisioner, scope: Scope, rules: Mapping[str, str]) -> set[str]:
+    """Return which targets are to be read whole."""
     with provisioner.databases.identity.read() as connection:
         known = rules_noted(connection)
-    whole = {kind for kind in rules if scope is Scope.ALL or known.get(kind) != rules[kind]}
+    return {kind for kind in rules if scope is Scope.ALL or known.get(kind) != rules[kind]}
+
+
+def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
+    rules = _rules(provisioner)
+    whole = _whole(provisioner, scope, rules)
     _refresh_everybody(provisioner, progress) if whole else _refresh_marked(provisioner, progress)
     for kind, target in provisioner.targets.items():
         if kind in whole:

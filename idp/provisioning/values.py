@@ -10,6 +10,8 @@ import msgspec
 
 from idp.errors import IdpError
 
+NAME, SWITCH = "(name)", "(enabled)"  # what an entry has besides attributes, in the words of a plan
+
 _AS_JSON = msgspec.json.Encoder().encode
 _FROM_JSON = msgspec.json.Decoder(tuple[str, str, bool, dict[str, tuple[str, ...]]]).decode
 _AS_BYTES = msgspec.msgpack.Encoder().encode
@@ -116,6 +118,13 @@ class Change:
         assert entry is not None  # a change has at least one side
         return entry.name
 
+    @property
+    def touched(self) -> list[str]:
+        """Return what differs, in the order of `differences`, without the values."""
+        if self.before is None and self.after is not None:
+            return [NAME, SWITCH, *self.after.attributes]
+        return [name for name, _, _ in self.differences()]
+
     def differences(self) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         """Yield (attribute, before, after) of everything that differs, the name and the switch first."""
         before, after = (_all_values(entry) for entry in (self.before, self.after))
@@ -127,7 +136,7 @@ class Change:
 def _all_values(entry: Entry | None) -> dict[str, tuple[str, ...]]:
     if entry is None:
         return {}
-    return {"(name)": (entry.name,), "(enabled)": (str(entry.enabled).lower(),), **entry.attributes}
+    return {NAME: (entry.name,), SWITCH: (str(entry.enabled).lower(),), **entry.attributes}
 
 
 def _kind_of_update(before: Entry, after: Entry) -> Kind:
@@ -215,6 +224,14 @@ class ReadsDigests(Protocol):
 
     def digests(self) -> Iterator[tuple[str, str]]:
         """Yield (person_id, digest) of all our entries, in any order; equal to those of `Target.read`."""
+
+
+@runtime_checkable
+class WritesLdif(Protocol):
+    """A target whose own tools load entries from LDIF."""
+
+    def ldif(self, entry: Entry) -> str:
+        """Return an entry, as a create would make it, with an empty line after it."""
 
 
 def digests_in(target: Target) -> Iterator[tuple[str, str]]:

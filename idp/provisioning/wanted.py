@@ -10,11 +10,13 @@ from itertools import groupby
 
 from idp.provisioning.desired import desired
 from idp.provisioning.subjects import Seen
+from idp.provisioning.values import NAME as NAME
+from idp.provisioning.values import SWITCH as SWITCH
 from idp.provisioning.values import Entry, Target
 from idp.store.held import Held
 
-# What an entry has besides attributes, in the words of a plan.
-NAME, SWITCH, PLACE, THERE = "(name)", "(enabled)", "(place)", "(there)"
+# What else an entry has besides attributes, in the words of a plan.
+PLACE, THERE = "(place)", "(there)"
 YES, NO = ("true",), ("false",)
 
 

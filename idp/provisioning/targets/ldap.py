@@ -27,6 +27,7 @@ from idp.drivers.ldap_values import (
     equals,
     rdn,
 )
+from idp.drivers.ldif import as_ldif
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.provisioning.settings import TargetSettings
@@ -81,7 +82,6 @@ class Settings(TargetSettings):
     ] = "idp"
     in_flight: Annotated[int, "Writes sent without waiting for the answer.", Field(ge=1, le=1000)] = 64
     timeout_s: Annotated[float, "Seconds to wait for one answer in a run.", Field(gt=0)] = 30.0
-
     drift: Annotated[
         dict[str, Literal["repair", "report", "adopt"]],
         "What becomes of a value that somebody else wrote, by attribute; repair where nothing is said.",
@@ -94,6 +94,7 @@ class Settings(TargetSettings):
         if wrong := sorted(set(drift) - (ATTRIBUTES.keys() - {"objectClass", "idpStatus"})):
             raise ValueError(f"not an attribute of ours that may be left as found: {', '.join(wrong)}")
         return drift
+
 
 def open_target(
     settings: Settings, directory: DirectorySettings, secret: Callable[[str, Path | None], str]
@@ -146,7 +147,6 @@ class LdapTarget:
                 write = self._one_by_one if is_rename else self._many
                 yield from write(bulk, group)
 
-    # --- one, at once ---
     # --- what others did ---
 
     @property
@@ -192,6 +192,7 @@ class LdapTarget:
         account = (directory.provisioning_dn, self._password)
         return changes_since(server, *account, directory.people_dn, "(idpOwner=*)", names, cookie)
 
+    # --- one, at once ---
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
         """Return one person's entry over a kept connection."""
@@ -289,7 +290,7 @@ class LdapTarget:
         before, after = change.before, change.after
         match before, after:
             case None, Entry():
-                yield Add(self._dn(after.name), self._all_attributes(after))
+                yield self._creation(after)
             case Entry(), None:
                 yield Delete(self._dn(before.name))
             case Entry(), Entry():
@@ -297,6 +298,13 @@ class LdapTarget:
                     yield Rename(self._dn(before.name), _rdn(after.name))
                 if modifications := _modifications(before, after):
                     yield Modify(self._dn(after.name), modifications)
+
+    def ldif(self, entry: Entry) -> str:
+        """Return an entry, as a create would make it, in the words of LDAP's own tools."""
+        return as_ldif(self._creation(entry))
+
+    def _creation(self, entry: Entry) -> Add:
+        return Add(self._dn(entry.name), self._all_attributes(entry))
 
     def _all_attributes(self, entry: Entry) -> dict[str, Sequence[str]]:
         attributes: dict[str, Sequence[str]] = {"uid": (entry.name,), **entry.attributes}

@@ -1,0 +1,51 @@
+"""`idp export`: what a target should have, for its own tools."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from idp.app.installation import Idp
+from idp.cli.support import pass_idp, progress
+from idp.errors import NotFound
+from idp.provisioning.exporting import desired_entries
+from idp.provisioning.values import WritesLdif
+from idp.store.people import count_people
+
+
+@click.group()
+def export() -> None:
+    """Write what a target should have, for its own tools."""
+
+
+@export.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@pass_idp
+def ldif(installation: Idp, file: Path) -> None:
+    """Write every entry that the directory should have to FILE, for a first fill by slapadd.
+
+    The file has no passwords. Load it into a directory that has nobody yet, while it stands still:
+    slapadd -q -n 1 -l FILE; `idp plan` then finds nothing to change.
+    """
+    targets = installation.provisioner.targets.values()
+    target = next((target for target in targets if isinstance(target, WritesLdif)), None)
+    if target is None:
+        raise NotFound("The settings have no target that loads LDIF.")
+    with installation.databases.identity.read() as connection:
+        total = count_people(connection)
+    count = 0
+    # Beside it and renamed at the end: half a file would load as half a university. Nobody else may read it (mode 600).
+    handle, fresh = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out, progress("Writing", total=total) as advance:
+            for entry in desired_entries(installation.provisioner, target):
+                if entry is not None:
+                    out.write(target.ldif(entry))
+                    count += 1
+                advance(1)
+        Path(fresh).replace(file)
+    except BaseException:
+        Path(fresh).unlink()
+        raise
+    click.echo(f"{count} entries written to {file}.")

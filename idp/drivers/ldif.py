@@ -1,0 +1,31 @@
+"""Entries as LDIF text, for tools that load a directory while it stands still (RFC 2849)."""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+
+from idp.drivers.ldap_values import Add
+
+# RFC 2849's SAFE-STRING, without control characters and blanks at the end, which readers lose.
+_SAFE = re.compile(r"(?![ :<])[\x20-\x7e]*(?<! )")
+
+
+def as_ldif(entry: Add) -> str:
+    """Return an entry as a record with the empty line after it; nothing is folded.
+
+    Shape:   Add("uid=a,dc=x", {"cn": ("Żak",)}) -> "dn: uid=a,dc=x\\ncn:: xbthaw==\\n\\n"
+    """
+    return "\n".join((*_lines(entry), "", ""))
+
+
+def _lines(entry: Add) -> Iterator[str]:
+    yield _line("dn", entry.dn)
+    for name, values in entry.attributes.items():
+        for value in values:
+            yield _line(name, value)
+
+
+def _line(name: str, value: str) -> str:
+    if _SAFE.fullmatch(value):
+        return f"{name}: {value}"
+    return f"{name}:: {b64encode(value.encode()).decode()}"

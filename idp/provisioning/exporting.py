@@ -1,0 +1,16 @@
+"""What a target should have of everybody, as a stream: for a first fill by the target's own tools."""
+
+from collections.abc import Iterator
+
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import stream_subjects
+from idp.provisioning.values import Entry, Target
+from idp.provisioning.wanted import wanted_entry
+
+
+def desired_entries(provisioner: Provisioner, target: Target) -> Iterator[Entry | None]:
+    """Yield for each person the entry that they should have in a target; None for who needs none."""
+    with provisioner.databases.identity.read() as connection:
+        for seen in stream_subjects(connection, provisioner.people, provisioner.today()):
+            entry = wanted_entry(seen, target)
+            yield None if entry.only_if_present else entry
