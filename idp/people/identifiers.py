@@ -1,4 +1,4 @@
-"""Identifiers that we make: uid, eduPersonUniqueId, subject-id, the European Student Identifier."""
+"""Identifiers that we make: uid, eduPersonUniqueId, subject-id, `sub`, the European Student Identifier."""
 
 import random
 import string
@@ -29,6 +29,18 @@ def unique_id(person_id: PersonId, scope: str) -> str:
     Source:  eduPerson 202208 section 2.2.8; SAML Subject Identifier Attributes 1.0 section 3.3
     """
     return f"{person_id}@{scope}"
+
+
+def public_subject(person_id: PersonId) -> str:
+    """Return the OpenID Connect `sub` by which every application that is not given one of its own knows a person.
+
+    It is the key of the person, which is never given again: so it is on record with its owner from the beginning, and
+    provisioning can link users elsewhere to it before anybody signs in.
+
+    Shape:   "0a1b…" (32 hex digits) -> the same
+    Source:  OpenID Connect Core 1.0 sections 2 and 8: at most 255 ASCII characters, never reassigned
+    """
+    return person_id
 
 
 def esi(home_organization: str, album: Album) -> str:
