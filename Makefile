@@ -7,7 +7,7 @@ SEED ?= $(shell date +%s)
 CODE := idp deploy tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format campaign setup setup-test lock texts translations clean
+.PHONY: help demo demo-reset keycloak test lint format campaign setup setup-test lock texts translations clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 26
@@ -17,6 +17,10 @@ demo: setup ## Start everything with 300 sample students on 127.0.0.1:8080 (IDP_
 
 demo-reset: setup ## Forget the demo's people and begin anew, then start
 	@exec $(PYTHON) -m deploy.demo --reset
+
+keycloak: setup ## Start a Keycloak to write students to, on 127.0.0.1:8180 (IDP_KEYCLOAK_PORT)
+	@scripts/packages keycloak
+	@exec $(PYTHON) -m deploy.keycloak
 
 test: setup-test ## Run every test
 	@$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
@@ -44,6 +48,7 @@ setup-test:
 	@scripts/packages test
 	@scripts/venv
 	@scripts/texts compile
+	@$(PYTHON) -m deploy.keycloak.install
 
 texts: setup ## Collect the texts of pages into the translation catalogue
 	@scripts/texts collect

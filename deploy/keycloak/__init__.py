@@ -1,0 +1,1 @@
+"""Install, configure and start a Keycloak of one's own."""
