@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from deploy.keycloak.private import PrivateKeycloak
 from deploy.openldap.private import PrivateSlapd
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -112,6 +113,18 @@ def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databa
 def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlapd]:
     """This worker's own running slapd: `.url`, `.base_dn`, `.settings`; `.reset()` removes every person."""
     with PrivateSlapd(tmp_path_factory.mktemp("slapd"), durable=False, dies_with_us=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateKeycloak]:
+    """A running Keycloak with our realm: `.url`, `.realm`, `.secret(…)`; `.reset()` removes every user.
+
+    Starting it takes some 20 s of processor time and 400 MB. Tests that use it carry `xdist_group("keycloak")`: all of
+    them then go to one worker, so that there is one Keycloak, and whoever stops it disturbs nobody.
+    """
+    folder = tmp_path_factory.mktemp("keycloak")
+    with PrivateKeycloak(folder, heap_mib=384, starts_quickly=True, dies_with_us=True) as server:
         yield server
 
 

@@ -1,0 +1,435 @@
+"""Keycloak: one user per student, with groups by affiliation and the link by which our sign-in finds them.
+
+Which attribute is made of which fact stands in `ATTRIBUTES`. Keycloak has no log of changes that an account with the
+right to manage users may read: what others changed is found by reading everybody.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from idp.errors import Conflict, NotFound, TargetRejected
+from idp.people.directory import DirectorySettings
+from idp.people.identifiers import public_subject
+from idp.people.lifecycle import AFFILIATE, ALUM, MEMBER, STUDENT
+from idp.people.values import PersonId
+from idp.provisioning.settings import TargetSettings
+from idp.provisioning.values import Change, Entry, Kind, Outcome
+
+if TYPE_CHECKING:
+    from idp.drivers.keycloak import Realm
+
+KIND = "keycloak"
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+# Attribute -> the fact it is made of; the rule of that name is in idp.provisioning.desired.
+BUILT_IN: Mapping[str, str] = {"firstName": "given_name", "lastName": "surname", "email": "mail"}
+OWN: Mapping[str, str] = {
+    "displayName": "full_name",
+    "eduPersonAffiliation": "affiliations",
+    "eduPersonPrincipalName": "principal_name",
+    "eduPersonScopedAffiliation": "scoped_affiliations",
+    "idpAlbum": "album",
+    "idpStatus": "status",
+    "schacPersonalUniqueCode": "european_student_identifier",
+}
+GROUPS, LINK = "groups", "link"  # no attributes there: memberships, and the subject at the identity provider
+ATTRIBUTES: Mapping[str, str] = {**BUILT_IN, **OWN, GROUPS: "affiliations", LINK: "subject_identifier"}
+
+OWNER = "idpOwner"
+# While it stands, a user was disabled and the sessions are perhaps not ended: such a user counts as still enabled, so
+# that whoever was killed in between begins the whole change again.
+UNFINISHED = "idpUnfinished"
+AFFILIATIONS = (STUDENT, MEMBER, ALUM, AFFILIATE)
+LINKED = 1  # the first bit of what is known about a user beside the attributes; the groups have the others
+
+User = dict[str, Any]
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+
+class Settings(TargetSettings):
+    """`[targets.keycloak]`: students as users of one realm, written by an account that may manage users alone."""
+
+    enabled: Annotated[bool, "Students are written to Keycloak."] = False
+    url: Annotated[str, "https://host[:port][/path]; plain http:// to this machine only."] = "http://127.0.0.1:8180"
+    ca_file: Annotated[Path | None, "CA certificates (PEM) that the server's certificate is checked against."] = None
+    realm: Annotated[str, "The realm whose users are students.", Field(min_length=1)] = "student"
+    client_id: Annotated[str, "Client with a service account that has the role manage-users."] = "idp-provisioning"
+    secret_file: Annotated[Path | None, "File with its secret."] = None
+    load_client_id: Annotated[str, "Client that may import into the realm, enabled for a first load only."] = "idp-load"
+    load_secret_file: Annotated[
+        Path | None, "File with its secret: new users are then imported by the hundred. Unset after the load."
+    ] = None
+    load_batch: Annotated[int, "Users per import.", Field(ge=1, le=2000)] = 500
+    timeout_s: Annotated[float, "Seconds to wait for a connection, and for one answer.", Field(gt=0)] = 10.0
+    parallel_writes: Annotated[int, "Users written at the same time.", Field(ge=1, le=64)] = 4
+    owner: Annotated[
+        str,
+        "Mark in idpOwner of the users that this installation makes and alone writes; never change it.",
+        Field(pattern=r"^[a-z0-9-]{1,32}$"),
+    ] = "idp"
+    identity_provider: Annotated[
+        str, "Alias by which the realm knows our sign-in; users are linked to it in advance. Empty: no links."
+    ] = "idp"
+    groups: Annotated[
+        str, "Path of the group whose subgroups student, member, alum and affiliate we fill. Empty: no groups."
+    ] = "/idp"
+
+    @model_validator(mode="after")
+    def _secrets_never_travel_in_the_clear(self) -> Self:
+        where = urlsplit(self.url)
+        if where.scheme not in ("http", "https") or not where.hostname or where.query:
+            raise ValueError("url: https://host[:port][/path]")
+        if where.scheme == "http" and where.hostname not in LOOPBACK:
+            raise ValueError("url: secrets would travel unencrypted; use https://")
+        if self.groups and not self.groups.startswith("/"):
+            raise ValueError("groups: a path such as /idp")
+        return self
+
+
+def open_target(
+    settings: Settings, directory: DirectorySettings, secret: Callable[[str, Path | None], str]
+) -> "KeycloakTarget":
+    """Return the target; nothing is connected before the first use."""
+    del directory  # every target is opened alike
+    return KeycloakTarget(
+        settings,
+        secret("targets.keycloak.secret_file", settings.secret_file),
+        secret("targets.keycloak.load_secret_file", load) if (load := settings.load_secret_file) else None,
+    )
+
+
+class KeycloakTarget:
+    """A realm, as the account that writes its users."""
+
+    kind = KIND
+
+    def __init__(self, settings: Settings, secret: str, load_secret: str | None = None) -> None:
+        # Late: settings are read by every command, and the library takes a second to import.
+        from idp.drivers.keycloak import FailedInside, KeycloakServer, Realm
+
+        server = KeycloakServer(
+            settings.url, settings.realm, settings.ca_file, settings.timeout_s, settings.parallel_writes
+        )
+        self._settings = settings
+        self._realm = Realm(server, settings.client_id, secret)
+        self._loader = Realm(server, settings.load_client_id, load_secret) if load_secret else None
+        self._failed_inside = FailedInside
+        self._group_ids: dict[str, str] = {}
+        self._is_declared = False
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What each managed attribute is made of; groups and links only where the settings have them."""
+        left_out = {name for name, has in ((GROUPS, self._settings.groups), (LINK, self._alias)) if not has}
+        return {name: fact for name, fact in ATTRIBUTES.items() if name not in left_out}
+
+    # --- many ---
+
+    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+        """Yield our users, all or these people's. Of everybody, a link is seen to be there, not to whom it leads."""
+        if person_ids is None:
+            yield from self._read_all()
+        else:
+            for users in self._in_flight(self._read_person, person_ids):
+                yield from users
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """Make changes, some at the same time; a repeat is harmless."""
+        if self._loader is None:
+            yield from self._in_flight(self._attempt, changes)
+            return
+        for is_create, group in itertools.groupby(changes, key=lambda change: change.kind is Kind.CREATE):
+            while some := list(itertools.islice(group, self._settings.load_batch)):
+                yield from self._load(self._loader, some) if is_create else self._in_flight(self._attempt, some)
+
+    # --- one, at once ---
+
+    def read_one(self, person_id: str, name: str) -> Entry | None:
+        """Return one person's user."""
+        user = self._find(person_id, name)
+        return None if user is None else self._entry(person_id, user, self._seen_of(person_id, user))
+
+    def apply_one(self, change: Change) -> None:
+        """Make one change."""
+        try:
+            self._make(change)
+        except (Conflict, NotFound) as exc:
+            self._group_ids.clear()  # a group may have been made anew
+            raise TargetRejected(str(exc)) from exc
+
+    def ping(self) -> None:
+        """Return if the realm answers us."""
+        self._realm.ping()
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._realm.close()
+        if self._loader is not None:
+            self._loader.close()
+
+    # --- reading ---
+
+    def _read_all(self) -> Iterator[Entry]:
+        seen = self._seen_of_all()
+        for user in self._realm.stream():
+            if (person_id := self._person_id(user)) is not None:
+                yield self._entry(person_id, user, seen.get(_key(user["id"]), 0))
+
+    def _seen_of_all(self) -> dict[bytes, int]:
+        """Return what is known beside the attributes by user. Units: 16 bytes and a bit each, 15 MiB for 100,000."""
+        seen: dict[bytes, int] = {}
+        if self._alias:
+            for user_id in self._realm.stream_linked(self._alias):
+                seen[_key(user_id)] = LINKED
+        for number, name in enumerate(AFFILIATIONS, start=1):
+            if self._settings.groups:
+                for user_id in self._realm.stream_members(self._group_id(name)):
+                    key = _key(user_id)
+                    seen[key] = seen.get(key, 0) | LINKED << number
+        return seen
+
+    def _read_person(self, person_id: str) -> list[Entry]:
+        users = self._realm.find_by_attribute(OWNER, self._mark(person_id))
+        return [self._entry(person_id, user, self._seen_of(person_id, user)) for user in users]
+
+    def _seen_of(self, person_id: str, user: User) -> int:
+        """Return what is known of one user beside the attributes; the link counts if it leads to this user alone."""
+        seen = 0
+        if self._alias and self._realm.linked(self._alias, _subject(person_id)) == [user["id"]]:
+            seen = LINKED
+        if self._settings.groups:
+            there = self._realm.groups_of(user["id"])
+            for number, name in enumerate(AFFILIATIONS, start=1):
+                seen |= LINKED << number if self._group_id(name) in there else 0
+        return seen
+
+    def _entry(self, person_id: str, user: User, seen: int) -> Entry:
+        attributes = {name: _values(user, name) for name in (*BUILT_IN, *OWN)}
+        attributes[LINK] = (_subject(person_id),) if seen & LINKED else ()
+        attributes[GROUPS] = tuple(name for number, name in enumerate(AFFILIATIONS, start=1) if seen & LINKED << number)
+        return Entry(person_id, user["username"], _is_enabled(user), attributes)
+
+    def _find(self, person_id: str, name: str) -> User | None:
+        """Return a person's user, of this name or of another.
+
+        Raises:  TargetRejected when the name is somebody else's
+        """
+        user = self._realm.find(name)
+        if user is None:
+            return next(iter(self._realm.find_by_attribute(OWNER, self._mark(person_id))), None)
+        if self._person_id(user) != person_id:
+            raise TargetRejected(f"user {name} is there and is not ours")
+        return user
+
+    def _mark(self, person_id: str) -> str:
+        return f"{self._settings.owner}:{person_id}"
+
+    def _person_id(self, user: User) -> str | None:
+        """Return whose user of ours this is; None: it is not ours."""
+        marks = [mark for mark in _values(user, OWNER) if mark.startswith(self._mark(""))]
+        return marks[0].removeprefix(self._mark("")) if marks else None
+
+    @property
+    def _alias(self) -> str:
+        return self._settings.identity_provider
+
+    def _group_id(self, name: str) -> str:
+        path = f"{self._settings.groups.rstrip('/')}/{name}"
+        if path not in self._group_ids:
+            found = self._realm.group_id(path)
+            if found is None:
+                raise TargetRejected(f"the realm has no group {path}: make it, or change targets.keycloak.groups")
+            self._group_ids[path] = found
+        return self._group_ids[path]
+
+    # --- writing ---
+
+    def _attempt(self, change: Change) -> Outcome:
+        """Make one change among many; only a server that went away stops the others."""
+        try:
+            self.apply_one(change)
+        except (TargetRejected, self._failed_inside) as error:
+            return Outcome(change, error)
+        return Outcome(change)
+
+    def _load(self, loader: "Realm", changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Import new users in one transaction; who was there before, or all if one is bad, are written one by one."""
+        self._require_declared()
+        wanted = [change.after for change in changes if change.after is not None]
+        try:
+            made = loader.import_users([self._new(entry) for entry in wanted])
+        except (TargetRejected, Conflict, self._failed_inside):
+            made = set()
+        others = self._in_flight(self._attempt, (change for change in changes if change.name not in made))
+        for change in changes:
+            yield Outcome(change) if change.name in made else next(others)
+
+    def _make(self, change: Change) -> None:
+        before, after = change.before, change.after
+        match before, after:
+            case None, Entry():
+                self._create(after)
+            case Entry(), Entry():
+                user = self._find(before.person_id, before.name)
+                if user is None:
+                    raise TargetRejected(f"user {before.name} is not there")
+                self._bring(user, before, after)
+            case Entry(), None:
+                self._remove(before)
+
+    def _create(self, after: Entry) -> None:
+        self._require_declared()
+        self._refuse_shared_link(after, None)
+        for name in after.attributes.get(GROUPS, ()):
+            self._group_id(name)  # Keycloak answers an unknown path with 500
+        try:
+            self._realm.create(self._new(after))
+        except Conflict:
+            user = self._find(after.person_id, after.name)
+            if user is None:  # the mail address is somebody else's
+                raise
+            self._bring(user, None, after)
+
+    def _remove(self, before: Entry) -> None:
+        user = self._find(before.person_id, before.name)
+        if user is not None:
+            self._realm.end_sessions(user["id"])  # a removal alone tells no application
+            self._realm.delete(user["id"])
+
+    def _bring(self, user: User, before: Entry | None, after: Entry) -> None:
+        """Make a user as desired; groups and link are looked at where they change, or where nobody knows."""
+        wanted = _filled(user, after, self._mark(after.person_id))
+        if _is_enabled(user) and not after.enabled:
+            # First the door, at once; then the sessions, for which Keycloak waits for every application.
+            self._realm.replace(_shut(user))
+            self._realm.end_sessions(user["id"])
+            self._realm.replace(wanted)
+        elif wanted != user:
+            self._realm.replace(wanted)
+        if self._settings.groups and _differ(before, after, GROUPS):
+            self._regroup(user["id"], after)
+        if self._alias and _differ(before, after, LINK):
+            self._relink(user, after)
+
+    def _regroup(self, user_id: str, after: Entry) -> None:
+        """Join and leave our groups; memberships in any other are nobody's business here."""
+        there = self._realm.groups_of(user_id)
+        for name in AFFILIATIONS:
+            group_id, is_wanted = self._group_id(name), name in after.attributes.get(GROUPS, ())
+            if is_wanted and group_id not in there:
+                self._realm.join(user_id, group_id)
+            elif not is_wanted and group_id in there:
+                self._realm.leave(user_id, group_id)
+
+    def _relink(self, user: User, after: Entry) -> None:
+        self._refuse_shared_link(after, user)
+        for subject in after.attributes.get(LINK, ()):
+            if not self._realm.linked(self._alias, subject):
+                self._realm.link(user["id"], self._alias, subject, after.name)
+
+    def _refuse_shared_link(self, after: Entry, user: User | None) -> None:
+        """Keycloak links two users to one subject without a word, and sign-in then goes to either of them."""
+        for subject in after.attributes.get(LINK, ()):
+            linked = self._realm.linked(self._alias, subject)
+            if linked and user is None:
+                user = self._find(after.person_id, after.name)
+            if any(user is None or user_id != user["id"] for user_id in linked):
+                raise TargetRejected(f"another user is linked to the person of {after.name}: remove that link first")
+
+    def _require_declared(self) -> None:
+        """Raises:  TargetRejected when the realm would drop what we write, the mark as well"""
+        if not self._is_declared:
+            missing = {*BUILT_IN, *OWN, OWNER, UNFINISHED} - self._realm.declared_attributes()
+            if missing:
+                names = ", ".join(sorted(missing))
+                raise TargetRejected(f"the realm's user profile lacks {names}: see deploy/keycloak/user-profile.json")
+            self._is_declared = True
+
+    def _new(self, entry: Entry) -> User:
+        user = _filled({}, entry, self._mark(entry.person_id))
+        if self._settings.groups:
+            parent = self._settings.groups.rstrip("/")
+            user["groups"] = [f"{parent}/{name}" for name in entry.attributes.get(GROUPS, ())]
+        user["federatedIdentities"] = [
+            {"identityProvider": self._alias, "userId": subject, "userName": entry.name}
+            for subject in entry.attributes.get(LINK, ())
+        ]
+        return user
+
+    def _in_flight(self, function: Callable[[Thing], Result], things: Iterable[Thing]) -> Iterator[Result]:
+        """Yield the results in order, some in the making.
+
+        Raises:  the first error; what was not begun by then is not begun
+        """
+        most = self._settings.parallel_writes
+        waiting: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(most) as pool:
+            try:
+                for thing in things:
+                    waiting.append(pool.submit(function, thing))
+                    if len(waiting) >= 2 * most:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+def _subject(person_id: str) -> str:
+    return public_subject(PersonId(person_id))
+
+
+def _key(user_id: str) -> bytes:
+    """Return an id in half its size; users of a federation have ids of another form."""
+    try:
+        return UUID(user_id).bytes
+    except ValueError:
+        return user_id.encode()
+
+
+def _differ(before: Entry | None, after: Entry, name: str) -> bool:
+    return before is None or before.attributes.get(name) != after.attributes.get(name)
+
+
+def _values(user: User, name: str) -> tuple[str, ...]:
+    if name in BUILT_IN:
+        text = user.get(name)
+        return (text,) if text else ()
+    return tuple(user.get("attributes", {}).get(name, ()))
+
+
+def _is_enabled(user: User) -> bool:
+    return bool(user.get("enabled")) or bool(_values(user, UNFINISHED))
+
+
+def _shut(user: User) -> User:
+    """Return a user who may not come in, marked as one whose sessions are still to be ended."""
+    return {**user, "enabled": False, "attributes": {**user.get("attributes", {}), UNFINISHED: ["sessions"]}}
+
+
+def _filled(user: User, entry: Entry, mark: str) -> User:
+    """Return a user with an entry's values; whatever else the user has stays.
+
+    Shape:   ({"attributes": {"phone": ["1"]}}, entry, "idp:0a1b") -> {"attributes": {"phone": ["1"], …}, …}
+    """
+    managed = {name: list(values) for name, values in entry.attributes.items() if name in OWN}
+    others = {name: values for name, values in user.get("attributes", {}).items() if name not in (*OWN, UNFINISHED)}
+    built_in = {name: entry.attributes[name][0] for name in BUILT_IN if entry.attributes.get(name)}
+    return {
+        **{name: value for name, value in user.items() if name not in BUILT_IN},
+        **built_in,
+        "username": entry.name,
+        "enabled": entry.enabled,
+        "emailVerified": "email" in built_in,
+        "attributes": {**others, **managed, OWNER: [mark]},
+    }
