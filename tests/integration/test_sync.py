@@ -164,7 +164,7 @@ def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
     sync.watch()
     suspended = {"status": "suspended", "status_od": "2026-09-25", **LATER}
 
-    deliver(inbox, "bad.csv", [export_row(), *person_rows(5, **suspended)])
+    deliver(inbox, "bad.csv", [export_row(), *person_rows(5, 1000, **suspended)])
     waits = sync.sync()
     deliver(inbox, "one.delta.csv", [export_row(nazwisko="Kowalska", **LATER)])
     sync.watch()
@@ -189,7 +189,7 @@ def test_a_mended_feed_makes_the_waiting_plan_stale(
     sync = sync_of(installation)
     deliver(inbox, "all.csv", person_rows(5))
     sync.watch()
-    deliver(inbox, "bad.csv", person_rows(5, status="suspended", status_od="2026-09-25", **LATER))
+    deliver(inbox, "bad.csv", person_rows(5, 1000, status="suspended", status_od="2026-09-25", **LATER))
     waits = sync.sync()
     deliver(inbox, "good.csv", person_rows(5, zmieniono="2026-09-30T12:00:00Z"))
 
