@@ -40,7 +40,7 @@ def start_apache(folder: Path, certificates: Certificates, ports: ApachePorts) -
         (folder / name).mkdir(mode=0o700)
         if os.geteuid() == 0:
             os.chown(folder / name, pwd.getpwnam(SERVES_AS).pw_uid, -1)
-    for name in ("protected", "protected/for-12345", "protected/for-54321", "protected/renewed", "protected/open"):
+    for name in ("protected", "protected/for-12345", "protected/for-54321", "protected/renewed"):
         (folder / "pages" / name).mkdir(parents=True)
         (folder / "pages" / name / "page.txt").write_text("A protected page.\n")
     authority = folder / "ca.pem"  # read by the module, as `nobody`
