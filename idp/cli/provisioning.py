@@ -28,7 +28,7 @@ from idp.provisioning.drift import look_where_possible
 from idp.provisioning.planning import Scope, make_plan, people_to_look_at
 from idp.provisioning.status import Status
 from idp.provisioning.status import status as status_of
-from idp.store import runs
+from idp.store import runs, schedules
 from idp.store.people import load_people
 from idp.store.runs import ChangeRow, Run
 
@@ -170,11 +170,17 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     claimed = (
         f"{found.students_claimed} of {found.students_accounts} claimed by students, {found.staff_accounts} of staff"
     )
-    table.add_row("accounts", claimed)
+    table.add_row("claimed", claimed)
     table.add_row("last import", _last_import(found, zone))
     if found.quarantined:
         table.add_row("quarantine", f"{found.quarantined} rows: idp registry quarantine")
     table.add_row("last run", _last_run(found, zone))
+    for plan_ in found.plans_waiting:
+        needs = f"{plan_.missing} must approve it, or drop it: idp runs show {plan_.run_id}"
+        table.add_row("[red]waits[/]", f"{_when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
+    for name, last in found.schedules.items():
+        if last.state == schedules.FAILED:
+            table.add_row(name, f"[red]failed[/] {_when(last.due_at, zone)}: {escape(last.note)}")
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
         given_up = f", {target.given_up} refused too often: idp runs release" if target.given_up else ""

@@ -1,17 +1,20 @@
 """Say where everything stands: people, accounts, the last import and run, targets, letters, the worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from idp.errors import IdpError
+from idp.provisioning.approval import progress_of
+from idp.provisioning.guard import sentence
 from idp.provisioning.provisioner import Provisioner
 from idp.store import counts, letters, registry, runs, workers
 from idp.store.counts import LastImport
 from idp.store.health import failing
 from idp.store.provisioning import count_dirty, count_given_up, count_states
+from idp.store.schedules import last_firings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,26 @@ class RunStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPlan:
+    """A plan over the limits that people must approve, or drop."""
+
+    run_id: str
+    created_at: datetime
+    created_by: str
+    over: str
+    missing: int  # people who must approve it still
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """What became of a schedule's last firing."""
+
+    due_at: datetime
+    state: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Where everything stands."""
 
@@ -55,6 +78,8 @@ class Status:
     worker_seen_at: datetime | None
     workers: int  # that live
     run_at_work: str | None
+    plans_waiting: Sequence[WaitingPlan]
+    schedules: Mapping[str, ScheduleStatus]  # by name
 
 
 def status(provisioner: Provisioner) -> Status:
@@ -79,6 +104,11 @@ def status(provisioner: Provisioner) -> Status:
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
             workers=alive,
             run_at_work=runs.at_work(connection),
+            plans_waiting=_plans_waiting(provisioner, connection),
+            schedules={
+                firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note)
+                for firing in last_firings(connection)
+            },
         )
 
 
@@ -88,6 +118,19 @@ def _last_run(connection: Connection) -> RunStatus | None:
         return None
     became = runs.count_changes(connection, run.run_id)
     return RunStatus(run.run_id, run.state, run.started_at, run.finished_at, became, run.error)
+
+
+def _plans_waiting(provisioner: Provisioner, connection: Connection) -> list[WaitingPlan]:
+    return [
+        WaitingPlan(
+            run.run_id,
+            run.created_at,
+            run.created_by,
+            sentence(run.over),
+            progress_of(connection, run, provisioner.settings).missing,
+        )
+        for run in runs.runs_in(connection, (runs.WAITING,))
+    ]
 
 
 def _targets(provisioner: Provisioner) -> dict[str, TargetStatus]:
@@ -103,8 +146,8 @@ def _targets(provisioner: Provisioner) -> dict[str, TargetStatus]:
         ill = failing(connection)
     found = {}
     for kind in provisioner.targets:
-        error = errors.get(kind) or (ill[kind].error if kind in ill else "")
+        why = errors.get(kind) or (ill[kind].error if kind in ill else "")
         failures = ill[kind].failures if kind in ill else 0
         entries, waiting = states.get(kind, (0, 0))
-        found[kind] = TargetStatus(kind not in errors, error, entries, waiting, given_up.get(kind, 0), failures)
+        found[kind] = TargetStatus(kind not in errors, why, entries, waiting, given_up.get(kind, 0), failures)
     return found

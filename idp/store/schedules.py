@@ -63,6 +63,12 @@ def last_firing(connection: Connection, name: str) -> Firing | None:
     return None if row is None else Firing(**row._mapping)
 
 
+def last_firings(connection: Connection) -> list[Firing]:
+    """Return the latest firing of every schedule, sorted by name."""
+    names = connection.execute(select(schedule_firing.c.name).distinct().order_by(schedule_firing.c.name)).scalars()
+    return [firing for name in names.all() if (firing := last_firing(connection, name)) is not None]
+
+
 def begin_firing(connection: Connection, new: Firing) -> bool:
     """Write that a firing has begun; False when another worker was first."""
     return insert_once(
