@@ -9,6 +9,7 @@ from idp.errors import IdpError
 
 # command -> (module, attribute, help): the help line stands here so that `idp --help` imports nothing.
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "addresses": ("idp.cli.addresses", "addresses", "Mail names: preview a new intake's."),
     "apply": ("idp.cli.provisioning", "apply", "Apply a plan to the targets."),
     "audit": ("idp.cli.audit", "audit", "Read and check the journal."),
     "config": ("idp.cli.config", "config", "Check the settings, or print an example file."),

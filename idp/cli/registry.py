@@ -53,7 +53,7 @@ def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as
     """
     settings = installation.settings
     try:
-        with _stages() as stage:
+        with stages() as stage:
             result = import_file(
                 installation.databases,
                 installation.keys,
@@ -155,7 +155,7 @@ _STAGES = {"reading": "Reading (KiB)", "checking": "Checking people", "writing":
 
 
 @contextmanager
-def _stages() -> Iterator[Callable[[str, int, int], None]]:
+def stages() -> Iterator[Callable[[str, int, int], None]]:
     """Yield what an import tells its progress to; each stage has a bar of its own."""
     current, shown = "", 0
     advance: Callable[[int], None]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from idp.errors import AliasTaken, Conflict
-from idp.store.people import address, ledger
+from idp.store.people import address, ledger, person
 
 PRIMARY, ALIAS, FORMER = "primary", "alias", "former"
 ADDRESS = "address"  # the ledger's kind
@@ -76,6 +76,13 @@ def taken_among(connection: Connection, looks_like: Collection[str]) -> frozense
     return frozenset(
         connection.execute(select(ledger.c.looks_like).where(ledger.c.looks_like.in_(looks_like))).scalars()
     )
+
+
+def named_among(connection: Connection, os_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of some people, by the registry's key, who have chosen a mail name."""
+    query = select(person.c.os_id).join(address, address.c.person_id == person.c.person_id)
+    rows = connection.execute(query.where(address.c.kind == PRIMARY, person.c.os_id.in_(os_ids)))
+    return frozenset(rows.scalars())
 
 
 def give(connection: Connection, at: datetime, person_id: str, primary: NewAddress, alias: NewAddress) -> None:
