@@ -6,11 +6,14 @@ and the kernel's promise to be told SIGTERM when we die, even by kill -9.
 """
 
 import ctypes
+import gc
 import os
 import select
 import signal
 import subprocess
+import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +34,12 @@ class Command:
     """What to run, and what to do when it ends by itself.
 
     Shape:   Command("worker", [python, "-m", "idp", "worker"], restart=True)
+             Command("web server", call=serve): in a fork of this process, with what it has imported
     """
 
     name: str
-    words: Sequence[str]
+    words: Sequence[str] = ()
+    call: Callable[[], object] | None = None
     environment: Mapping[str, str] | None = None  # None: ours
     log: Path | None = None  # None: our own output
     restart: bool = False  # False: its end is the end of all
@@ -45,7 +50,7 @@ class Child:
     """A started command."""
 
     command: Command
-    process: subprocess.Popen[bytes]
+    process: "subprocess.Popen[bytes] | Fork"
     started_at: float
     failures: int = 0
 
@@ -165,6 +170,76 @@ class Children:
         child.failures = dead.failures
 
 
+class Fork:
+    """A child that runs a function of ours; as much of `subprocess.Popen` as `Children` uses."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.returncode: int = 0
+        self._ended = False
+        # Nothing of ours may run twice: what is unwritten in a buffer would be written by both.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.collect()
+        gc.freeze()  # a collection in the child would touch, and so copy, each page that it shares with us
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _run_forked(call, parent)
+        gc.unfreeze()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code. Raises: TimeoutExpired"""
+        if not self._ended and timeout is not None:
+            watched = os.pidfd_open(self.pid)  # it is there until we wait for it
+            try:
+                if not select.select([watched], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            finally:
+                os.close(watched)
+        self._wait(0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _wait(self, options: int) -> int | None:
+        if not self._ended:
+            pid, status = os.waitpid(self.pid, options)
+            if pid == 0:
+                return None
+            self.returncode, self._ended = os.waitstatus_to_exitcode(status), True
+        return self.returncode
+
+
+def _run_forked(call: Callable[[], object], parent: int) -> NoReturn:
+    """Be the child: never return to what the parent was doing."""
+    code = 1
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)  # the parent's bell
+        for number in (*STOP_SIGNALS, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        end_with_parent()
+        if os.getppid() == parent:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            call()
+            code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:  # noqa: BLE001 - nothing may go on from here into the parent's code
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 class ChildEnded(Exception):
     """A child ended that we cannot do without."""
 
@@ -178,7 +253,9 @@ def end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _spawn(command: Command) -> subprocess.Popen[bytes]:
+def _spawn(command: Command) -> subprocess.Popen[bytes] | Fork:
+    if command.call is not None:
+        return Fork(command.call)
     parent = os.getpid()
 
     def prepare() -> None:

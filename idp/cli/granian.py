@@ -1,9 +1,14 @@
-"""How granian is started for one of our WSGI applications."""
+"""How granian is started for one of our WSGI applications: as a program, or in a fork of this process."""
 
+import importlib
 import os
 import socket
 import sys
 from collections.abc import Sequence
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
 
 from idp.errors import ConfigError
 
@@ -13,18 +18,29 @@ def granian_command(factory: str, host: str, port: int, workers: int, blocking_t
 
     Shape:   granian_command("idp.app.pages:create_app", "127.0.0.1", 8080, workers=2, blocking_threads=4)
     """
-    options = {
-        "--interface": "wsgi",
-        "--host": host,
-        "--port": port,
-        "--workers": workers,
+    return [sys.executable, "-m", __name__, factory, host, str(port), str(workers), str(blocking_threads)]
+
+
+def serve_pages(factory: str, host: str, port: int, workers: int, blocking_threads: int) -> None:
+    """Serve until SIGTERM or SIGINT; the shape is that of `granian_command`.
+
+    Effect:  what is imported now, the application's module included, is imported once and shared by the processes
+    """
+    importlib.import_module(factory.partition(":")[0])
+    Server(
+        factory,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
         # The default of one thread made the slowest hundredth of the answers four times slower.
-        "--blocking-threads": blocking_threads,
-        "--workers-kill-timeout": 5,
-        "--log-level": "warning",
-    }
-    words = [str(word) for pair in options.items() for word in pair]
-    return [sys.executable, "-m", "granian", *words, "--no-ws", "--respawn-failed-workers", "--factory", factory]
+        blocking_threads=blocking_threads,
+        workers_kill_timeout=5,
+        respawn_failed_workers=True,
+        websockets=False,
+        log_level=LogLevels.warning,
+        factory=True,
+    ).serve()
 
 
 def require_free_port(host: str, port: int, setting: str) -> None:
@@ -42,3 +58,7 @@ def require_free_port(host: str, port: int, setting: str) -> None:
             f"cannot listen on {host} port {port}: {os.strerror(exc.errno or 0)}. "
             f"Stop the program that uses it, or change {setting}."
         ) from exc
+
+
+if __name__ == "__main__":
+    serve_pages(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))

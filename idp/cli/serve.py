@@ -4,11 +4,12 @@ import sys
 
 import click
 
+from idp.app.installation import Idp
+from idp.app.pages import new_application
 from idp.app.settings import Settings, load_settings
 from idp.cli.children import ChildEnded, Children, Command, Stopped
-from idp.cli.granian import granian_command, require_free_port
-from idp.store.base import open_databases
-from idp.store.keys import load_keys
+from idp.cli.granian import require_free_port, serve_pages
+from idp.clock import Clock
 from idp.store.revisions import require_migrated
 
 
@@ -16,8 +17,8 @@ from idp.store.revisions import require_migrated
 def serve() -> None:
     """Start the web server and its worker; SIGTERM or SIGINT stops both within 10 s."""
     settings = load_settings()
-    _require_set_up(settings)
     require_free_port(settings.web.host, settings.web.port, "web.port")
+    _make_once(settings)
     sys.exit(run(settings))
 
 
@@ -28,11 +29,14 @@ def run(settings: Settings) -> int:
              watches us (systemd, the demo) learns of it
     """
     web = settings.web
-    pages = granian_command("idp.app.pages:create_app", web.host, web.port, web.workers, web.blocking_threads)
+
+    def serve() -> None:
+        serve_pages("idp.app.pages:create_app", web.host, web.port, web.workers, web.blocking_threads)
+
     # Shorter than what systemd or the demo grant us.
     with Children(say=_say, stop_within_s=6.5) as children:
         try:
-            children.start(Command("web server", pages))
+            children.start(Command("web server", call=serve))
             children.start(Command("worker", [sys.executable, "-m", "idp", "worker"], restart=True))
             children.watch()
         except Stopped:
@@ -42,17 +46,18 @@ def run(settings: Settings) -> int:
             return 1
 
 
-def _require_set_up(settings: Settings) -> None:
-    """Say once what would end the children one by one; the store is enough for it and is imported in half the time.
+def _make_once(settings: Settings) -> None:
+    """Make the application and throw it away: what is wrong is said here once, and not by each process, and what it
+    imports is imported once and shared by all of them.
 
     Raises:  ConfigError
     """
-    load_keys(settings.keys)
-    databases = open_databases(settings.store)
+    installation = Idp(settings, Clock())
     try:
-        require_migrated(databases)
+        require_migrated(installation.databases)
+        new_application(installation)
     finally:
-        databases.close()
+        installation.close()
 
 
 def _say(sentence: str) -> None:

@@ -28,8 +28,12 @@ import sys
 from idp.cli.children import ChildEnded, Children, Command, Stopped
 with Children(say=lambda text: print("said:", text, flush=True), stop_within_s=0.5) as children:
     try:
-        for code in sys.argv[2:]:
-            children.start(Command("child", [sys.executable, "-c", code], restart=sys.argv[1] == "restart"))
+        for code in sys.argv[3:]:
+            if sys.argv[2] == "fork":
+                command = Command("child", call=lambda: exec(code, {}), restart=sys.argv[1] == "restart")
+            else:
+                command = Command("child", [sys.executable, "-c", code], restart=sys.argv[1] == "restart")
+            children.start(command)
         children.watch()
     except Stopped as stopped:
         print("stopped by", stopped, flush=True)
@@ -39,9 +43,11 @@ with Children(say=lambda text: print("said:", text, flush=True), stop_within_s=0
 
 
 @contextmanager
-def parent(*children: str, restart: bool = False, before: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Start a process with these children; `before` is Python run by it before exec."""
-    words = [sys.executable, "-c", PARENT, "restart" if restart else "once", *children]
+def parent(
+    *children: str, restart: bool = False, before: str = "", how: str = "program"
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a process with these children, programs or forks of it; `before` is Python run by it before exec."""
+    words = [sys.executable, "-c", PARENT, "restart" if restart else "once", how, *children]
     process = subprocess.Popen(
         words
         if not before
@@ -64,9 +70,10 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.mark.parametrize("how", ["program", "fork"])
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_children_and_then_the_parent(word: signal.Signals) -> None:
-    with parent(WAITING, WAITING) as process:
+def test_a_signal_ends_the_children_and_then_the_parent(word: signal.Signals, how: str) -> None:
+    with parent(WAITING, WAITING, how=how) as process:
         pids = [int(line(process)), int(line(process))]
         process.send_signal(word)
 
@@ -84,16 +91,18 @@ def test_sigint_counts_also_where_it_was_inherited_as_ignored() -> None:
         assert ended_within(pid, 5)
 
 
-def test_children_die_with_a_parent_that_is_killed() -> None:
-    with parent(WAITING, WAITING) as process:
+@pytest.mark.parametrize("how", ["program", "fork"])
+def test_children_die_with_a_parent_that_is_killed(how: str) -> None:
+    with parent(WAITING, WAITING, how=how) as process:
         pids = [int(line(process)), int(line(process))]
         process.kill()
 
         assert all(ended_within(pid, 5) for pid in pids)
 
 
-def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
-    with parent(STUBBORN) as process:
+@pytest.mark.parametrize("how", ["program", "fork"])
+def test_a_child_that_does_not_listen_is_killed_in_time(how: str) -> None:
+    with parent(STUBBORN, how=how) as process:
         pid = int(line(process))
         process.send_signal(signal.SIGTERM)
 
@@ -103,8 +112,9 @@ def test_a_child_that_does_not_listen_is_killed_in_time() -> None:
         assert ended_within(pid, 0)
 
 
-def test_a_grandchild_that_stays_behind_is_ended_too() -> None:
-    with parent(WITH_CHILD) as process:
+@pytest.mark.parametrize("how", ["program", "fork"])
+def test_a_grandchild_that_stays_behind_is_ended_too(how: str) -> None:
+    with parent(WITH_CHILD, how=how) as process:
         grandchild = int(line(process))
         process.send_signal(signal.SIGTERM)
 
@@ -112,8 +122,9 @@ def test_a_grandchild_that_stays_behind_is_ended_too() -> None:
         assert ended_within(grandchild, 1)
 
 
-def test_a_child_that_ends_starts_again_later_and_later() -> None:
-    with parent(f"{SAY} raise SystemExit(3)", restart=True) as process:
+@pytest.mark.parametrize("how", ["program", "fork"])
+def test_a_child_that_ends_starts_again_later_and_later(how: str) -> None:
+    with parent(f"{SAY} raise SystemExit(3)", restart=True, how=how) as process:
         heard = [line(process) for _ in range(4)]
 
         assert heard[1] == "said: child ended (exit code 3); it starts again in 0.5 s"
@@ -121,8 +132,9 @@ def test_a_child_that_ends_starts_again_later_and_later() -> None:
         assert heard[0] != heard[2]
 
 
-def test_a_child_that_must_not_end_is_the_end_of_all() -> None:
-    with parent(WAITING, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)") as process:
+@pytest.mark.parametrize("how", ["program", "fork"])
+def test_a_child_that_must_not_end_is_the_end_of_all(how: str) -> None:
+    with parent(WAITING, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", how=how) as process:
         heard = {line(process), line(process)}
 
         assert "ended: child ended by itself (killed by SIGKILL)" in heard
@@ -130,3 +142,13 @@ def test_a_child_that_must_not_end_is_the_end_of_all() -> None:
         (pid,) = (int(text) for text in heard if text.isdigit())
         assert ended_within(pid, 0)
         assert os.getpid() != pid
+
+
+def test_what_a_fork_raises_is_shown_and_is_its_exit_code() -> None:
+    with parent("raise SystemExit(7)", how="fork") as process:
+        assert line(process) == "ended: child ended by itself (exit code 7)"
+
+
+def test_a_fork_shares_what_its_parent_has_imported() -> None:
+    with parent(f"import sys; assert 'idp.cli.children' in sys.modules; {WAITING}", how="fork") as process:
+        assert line(process).isdigit()
