@@ -79,10 +79,14 @@ def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
     plan = terminal.json("plan")
     monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_SHARE", "1")
     again = terminal.result("apply", plan["run"])
+    status = terminal.run("status")
 
     assert refused.exit_code == 1
     assert "ldap disable: 2 of 2, limit 1" in refused.stderr
-    assert (plan["state"], plan["unsafe"]) == ("waiting", "ldap disable: 2 of 2, limit 1")
+    assert plan["state"] == "waiting"
+    assert plan["unsafe"] == "accounts disable: 2 of 2, limit 1; ldap disable: 2 of 2, limit 1"
+    assert "must approve it" in status
+    assert plan["run"] in status
     assert again.exit_code == 1  # it was over the limits that held when it was made
     assert f"idp runs approve {plan['run']} --as" in again.stderr
     assert terminal.json("status")["targets"]["ldap"]["entries"] == 2
@@ -109,7 +113,9 @@ def test_status_says_where_everything_stands(
     assert (before["people"], before["last_run"], before["worker_seen_at"]) == ({}, None, None)
     assert (between["people"], between["to_look_at"]) == ({"active": 2}, 2)
     assert (after["to_look_at"], after["last_run"]["changes"], after["students_accounts"]) == (0, {"done": 2}, 2)
-    assert after["targets"] == {"ldap": {"is_reachable": True, "error": "", "entries": 2, "waiting": 0}}
+    for target in ("accounts", "ldap"):
+        found = after["targets"][target]
+        assert (found["is_reachable"], found["error"], found["entries"], found["waiting"]) == (True, "", 2, 0)
     assert "answers; 2 entries, 0 to be written" in terminal.run("status")
     directory.stop()
     assert terminal.json("status")["targets"]["ldap"]["is_reachable"] is False
