@@ -41,6 +41,7 @@ class Reason(StrEnum):
     GRADUATE_TIME_OVER = "graduate_time_over"
     CANDIDATE_TIME_OVER = "candidate_time_over"
     NO_ENROLMENT = "no_enrolment"
+    MERGED = "merged"  # another record stands for this person
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class _Footing:
 
 _NOTHING = _Footing(_Weight.NONE, Access.CLOSED, Reason.NO_ENROLMENT)
 _DEFAULT_POLICY = AccessPolicy()
+MERGED_AWAY = Standing((), "", Access.CLOSED, Reason.MERGED, None)
+"""Of a record that was merged into another one: that one has the rights of both."""
 
 
 def standing(enrolments: Iterable[Enrolment], today: date, policy: AccessPolicy = _DEFAULT_POLICY) -> Standing:

@@ -1,15 +1,31 @@
 """People who may be one under two numbers of the registry, and those whom a human joined."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, PrimaryKeyConstraint, String, Table, Text, insert, or_, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy import update as update_rows
 
 from idp.store.base import UtcDateTime, identity_metadata
+from idp.store.people import person
 
 OPEN, DISMISSED, MERGED = "open", "dismissed", "merged"
 
@@ -28,6 +44,8 @@ duplicate = Table(
     Index("ix_duplicate_person_b", "person_b"),
 )
 
+_IN_FORCE = text("began_at IS NOT NULL AND undone_at IS NULL")
+
 # Two records that are one human being. Nothing of either is changed: undone, all is as it was.
 person_merge = Table(
     "person_merge",
@@ -35,8 +53,9 @@ person_merge = Table(
     Column("merge_id", String(32), primary_key=True),  # the run that brought it to the targets
     Column("kept", String(32), nullable=False, index=True),
     Column("merged", String(32), nullable=False),
-    Column("at", UtcDateTime, nullable=False),
+    Column("at", UtcDateTime, nullable=False),  # when it was planned
     Column("by", String(64), nullable=False),
+    Column("began_at", UtcDateTime),  # in force since then; NULL: planned
     Column("undone_at", UtcDateTime),
     Column("undone_by", String(64), nullable=False),
     # Nobody is merged into two people, whoever asks at the same moment.
@@ -44,8 +63,8 @@ person_merge = Table(
         "uq_person_merge_merged",
         "merged",
         unique=True,
-        sqlite_where=text("undone_at IS NULL"),
-        postgresql_where=text("undone_at IS NULL"),
+        sqlite_where=_IN_FORCE,
+        postgresql_where=_IN_FORCE,
     ),
 )
 
@@ -75,32 +94,122 @@ class Merge:
 
 
 def merges_in_force(connection: Connection) -> list[Merge]:
-    """Return who counts as one with whom, today."""
-    rows = connection.execute(select(person_merge).where(person_merge.c.undone_at.is_(None)))
-    return [Merge(row.merge_id, row.kept, row.merged, row.at, row.by) for row in rows]
+    """Return who counts as one with whom, today; they are few."""
+    query = select(person_merge).where(person_merge.c.began_at.is_not(None), person_merge.c.undone_at.is_(None))
+    return [_merge(row) for row in connection.execute(query.order_by(person_merge.c.merge_id))]
 
 
-def merges_of(connection: Connection, person_ids: Sequence[str]) -> list[Merge]:
-    """Return the merges in force that concern one of some people."""
-    wanted = set(person_ids)
-    return [one for one in merges_in_force(connection) if one.kept in wanted or one.merged in wanted]
-
-
-def begin_merge(connection: Connection, merge: Merge) -> None:
-    """Have two records count as one person from now on; a repeat is harmless."""
-    known = connection.execute(select(person_merge.c.merge_id).where(person_merge.c.merge_id == merge.merge_id))
-    if known.scalar_one_or_none() is None:
-        row = {"merge_id": merge.merge_id, "kept": merge.kept, "merged": merge.merged, "at": merge.at, "by": merge.by}
-        connection.execute(insert(person_merge).values(**row, undone_by=""))
-
-
-def end_merge(connection: Connection, kept: str, merged: str, at: datetime, by: str) -> None:
-    """Have two records count as two people again; a repeat is harmless."""
-    connection.execute(
-        update_rows(person_merge)
-        .where(person_merge.c.kept == kept, person_merge.c.merged == merged, person_merge.c.undone_at.is_(None))
-        .values(undone_at=at, undone_by=by)
+def kept_for(connection: Connection, person_ids: Sequence[str]) -> list[str]:
+    """Return the people for whom the records of some people count."""
+    query = select(person_merge.c.kept).where(
+        person_merge.c.merged.in_(person_ids),
+        person_merge.c.began_at.is_not(None),
+        person_merge.c.undone_at.is_(None),
     )
+    return list(connection.execute(query).scalars())
+
+
+def load_merge(connection: Connection, merge_id: str) -> Merge | None:
+    """Return a merge, whether it is in force or not."""
+    row = connection.execute(select(person_merge).where(person_merge.c.merge_id == merge_id)).one_or_none()
+    return None if row is None else _merge(row)
+
+
+def plan_merge(connection: Connection, merge: Merge) -> None:
+    """Keep a merge that is planned; it changes nothing yet."""
+    row = {"merge_id": merge.merge_id, "kept": merge.kept, "merged": merge.merged, "at": merge.at, "by": merge.by}
+    connection.execute(insert(person_merge).values(**row, undone_by=""))
+
+
+def begin_merge(connection: Connection, merge_id: str, at: datetime) -> bool:
+    """Have two records count as one person from now on, and return whether they did not before."""
+    return bool(
+        connection.execute(
+            update_rows(person_merge)
+            .where(person_merge.c.merge_id == merge_id, person_merge.c.began_at.is_(None))
+            .values(began_at=at)
+        ).rowcount
+    )
+
+
+def end_merge(connection: Connection, merge_id: str, at: datetime, by: str) -> bool:
+    """Have two records count as two people again, and return whether they did not before."""
+    return bool(
+        connection.execute(
+            update_rows(person_merge)
+            .where(person_merge.c.merge_id == merge_id, person_merge.c.undone_at.is_(None))
+            .values(undone_at=at, undone_by=by)
+        ).rowcount
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What two records are compared by. National ids only as keyed hashes."""
+
+    person_id: str
+    os_id: str
+    album: str | None
+    given_name: str
+    surname_prefix: str
+    surname: str
+    born_on: date | None
+    pesel_mac: str | None
+    document_mac: str | None
+    access: str
+    first_seen_at: datetime
+
+
+MOST_ALIKE = 20  # of one name born on one day: more is a default of the registry, no person
+_FACTS = (
+    person.c.person_id,
+    person.c.os_id,
+    person.c.album,
+    person.c.given_name,
+    person.c.surname_prefix,
+    person.c.surname,
+    person.c.born_on,
+    person.c.pesel_mac,
+    person.c.document_mac,
+    person.c.access,
+    person.c.first_seen_at,
+)
+_ALIKE = (
+    (person.c.pesel_mac,),
+    (person.c.document_mac,),
+    (person.c.given_name, person.c.surname, person.c.born_on),
+)
+
+
+def groups_alike(connection: Connection) -> Iterator[list[Facts]]:
+    """Yield people who share a national id, or name and day of birth; in each group the first seen first."""
+    for keys in _ALIKE:
+        shared = (
+            select(*keys)
+            .where(*(key.is_not(None) for key in keys))
+            .group_by(*keys)
+            .having(func.count().between(2, MOST_ALIKE))
+            .subquery()
+        )
+        query = (
+            select(*_FACTS)
+            .join(shared, and_(*(key == shared.c[key.name] for key in keys)))
+            .order_by(*keys, person.c.first_seen_at, person.c.person_id)
+        )
+        rows = connection.execute(query, execution_options={"yield_per": 1000})
+        yield from _groups((Facts(*row) for row in rows), [key.name for key in keys])
+
+
+def _groups(sorted_facts: Iterable[Facts], names: Sequence[str]) -> Iterator[list[Facts]]:
+    for _, group in groupby(sorted_facts, key=lambda one: [getattr(one, name) for name in names]):
+        yield list(group)
+
+
+def facts_of(connection: Connection, person_ids: Sequence[str]) -> list[Facts]:
+    """Return what a few people are compared by, the first seen first."""
+    query = select(*_FACTS).where(person.c.person_id.in_(person_ids))
+    rows = connection.execute(query.order_by(person.c.first_seen_at, person.c.person_id))
+    return [Facts(*row) for row in rows]
 
 
 def note_pairs(connection: Connection, pairs: Iterable[Pair]) -> list[Pair]:
@@ -145,6 +254,10 @@ def settle_pair(connection: Connection, one: str, other: str, state: str, at: da
         )
         .values(state=state, settled_at=at, settled_by=by)
     ).rowcount
+
+
+def _merge(row: Any) -> Merge:
+    return Merge(row.merge_id, row.kept, row.merged, row.at, row.by)
 
 
 def _row(one: Pair) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from idp.store.base import UtcDateTime, identity_metadata
 from idp.store.bulk import as_bound, run_many
+from idp.store.duplicates import kept_for
 
 # Unequal digests are the work list.
 target_state = Table(
@@ -106,7 +107,10 @@ def mark_many_dirty(connection: Connection, person_ids: Iterable[str]) -> None:
 
 
 def _mark(connection: Connection, person_ids: Iterable[str], *, is_live: bool) -> None:
-    run_many(connection, _MARK, ((person_id, _new_mark(), is_live) for person_id in person_ids))
+    ids = list(person_ids)
+    # Whose record counts for another person, has that one looked at, too.
+    ids += [kept for batch in _batches(ids) for kept in kept_for(connection, batch)]
+    run_many(connection, _MARK, ((person_id, _new_mark(), is_live) for person_id in ids))
 
 
 def mark_of(connection: Connection, person_id: str) -> str:

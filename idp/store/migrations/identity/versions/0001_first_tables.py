@@ -367,6 +367,7 @@ def upgrade() -> None:
         sa.Column("merged", sa.String(length=32), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undone_by", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("merge_id", name=op.f("pk_person_merge")),
@@ -377,8 +378,8 @@ def upgrade() -> None:
             "uq_person_merge_merged",
             ["merged"],
             unique=True,
-            sqlite_where=sa.text("undone_at IS NULL"),
-            postgresql_where=sa.text("undone_at IS NULL"),
+            sqlite_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
+            postgresql_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
         )
 
     op.create_table(
@@ -438,8 +439,8 @@ def downgrade() -> None:
     with op.batch_alter_table("person_merge", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_person_merge_merged",
-            sqlite_where=sa.text("undone_at IS NULL"),
-            postgresql_where=sa.text("undone_at IS NULL"),
+            sqlite_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
+            postgresql_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_person_merge_kept"))
 
