@@ -49,7 +49,7 @@ class Idp:
 
     def close(self) -> None:
         """Give connections and threads back."""
-        for part in ("provisioner", "sign_out_desk", "raw_store"):
+        for part in ("provisioner", "sign_out_desk", "signin_directory", "accounts_directory", "raw_store"):
             if part in self.__dict__:
                 self.__dict__[part].close()
         self.databases.close()

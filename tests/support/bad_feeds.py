@@ -206,7 +206,7 @@ def all_of_one_status(good: Rows) -> st.SearchStrategy[BadFeed]:
             touched(row, status=status, status_od="2025-01-01", data_zakonczenia="2025-01-01") if n < last else row
             for n, row in enumerate(good)
         ]
-        reasons = frozenset({Refusal.TOO_MANY_STATUS_CHANGES, Refusal.TOO_MANY_BAD_ROWS})
+        reasons = frozenset({Refusal.TOO_MANY_STATUS_CHANGES, Refusal.TOO_MANY_BAD_ROWS, Refusal.COLUMN_EMPTIED})
         return BadFeed(f"{share:.0%} {status}", as_bytes(rows), reasons)
 
     ended = st.sampled_from(["suspended", "cancelled", "graduated_diploma", "graduated_end_of_study"])

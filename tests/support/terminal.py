@@ -34,5 +34,5 @@ class Terminal:
     def error(self, *words: str) -> BaseException | None:
         return self.result(*words).exception
 
-    def result(self, *words: str) -> Result:
-        return CliRunner().invoke(idp, list(words))
+    def result(self, *words: str, typed: str = "") -> Result:
+        return CliRunner().invoke(idp, list(words), input=typed)

@@ -1,0 +1,119 @@
+"""`idp runs` as somebody types it: look at a plan over the limits, export it, and sign in to approve it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.accounts.staff import Role
+from idp.app.installation import Idp
+from idp.app.settings import load_settings
+from idp.clock import Clock
+from idp.errors import BadCredentials, Conflict, NotAllowed
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.accounts import PASSWORD
+from tests.support.installation import installed
+from tests.support.provisioning import add_students, change_status
+from tests.support.students import Student
+from tests.support.terminal import Terminal
+
+WRONG = "not the password 1"
+ANNA = Student("a" * 20, album="123", given_name="Anna", surname="Kowalska")
+JAN = Student("b" * 20, album="200", given_name="Jan", surname="Beek")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, directory: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_FLOOR", "1")
+    return Terminal(tmp_path, directory, monkeypatch)
+
+
+@pytest.fixture
+def installation(terminal: Terminal) -> Iterator[Idp]:
+    with installed(load_settings(), Clock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def databases(installation: Idp) -> Databases:
+    return installation.databases
+
+
+@pytest.fixture
+def waiting(terminal: Terminal, databases: Databases, installation: Idp) -> str:
+    """The number of a plan that suspends two people where one may be."""
+    add_students(databases, installation.keys, [ANNA, JAN])
+    terminal.run("apply")
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "suspended")
+    run: str = terminal.json("plan")["run"]
+    return run
+
+
+def join(installation: Idp, mail: str, role: Role) -> None:
+    """Make a member of staff who has joined."""
+    link = installation.staff_desk.invite(mail, role, "Ewa", "Kowal", "shell:root")
+    installation.staff_desk.join(link.rsplit("/", 1)[-1], "Ewa", "Kowal", PASSWORD, "en")
+
+
+def approve(terminal: Terminal, run: str, name: str, password: str = PASSWORD) -> BaseException | None:
+    words = ("runs", "approve", run, "--as", name, "--password-stdin")
+    return terminal.result(*words, typed=f"{password}\n").exception
+
+
+def test_somebody_signs_in_for_a_plan_and_it_is_carried_out(
+    terminal: Terminal, installation: Idp, waiting: str
+) -> None:
+    join(installation, "ewa@po.edu.pl", Role.OPERATOR)
+
+    shown = terminal.run("runs", "show", waiting)
+    refused = approve(terminal, waiting, "ewa@po.edu.pl", WRONG)
+    approved = approve(terminal, waiting, "ewa@po.edu.pl")
+    again = approve(terminal, waiting, "ewa@po.edu.pl")
+
+    assert "accounts disable: 2 of 2, limit 1" in shown
+    assert "nobody; 1 needed" in shown
+    assert isinstance(refused, BadCredentials)
+    assert approved is None
+    assert isinstance(again, Conflict)
+    assert terminal.json("apply", waiting)["complete"] is True
+    assert "Ewa Kowal" in terminal.run("runs", "show", waiting)
+    assert waiting in terminal.run("runs", "list")
+
+
+def test_a_clerk_and_a_student_may_not(terminal: Terminal, installation: Idp, waiting: str) -> None:
+    join(installation, "clerk@po.edu.pl", Role.CLERK)
+
+    assert isinstance(approve(terminal, waiting, "clerk@po.edu.pl"), NotAllowed)
+    assert isinstance(approve(terminal, waiting, ANNA.uid), BadCredentials)  # nobody's password fits
+    assert terminal.json("runs", "show", waiting)["state"] == "waiting"
+
+
+def test_a_plan_is_exported_whole_as_lines_and_as_a_table(terminal: Terminal, waiting: str, tmp_path: Path) -> None:
+    table = tmp_path / "plan.csv"
+
+    lines = [json.loads(line) for line in terminal.run("runs", "export", waiting).splitlines()]
+    terminal.run("runs", "export", waiting, str(table), "--format", "csv")
+
+    head, *changes = lines
+    assert (head["run"], head["state"], len(head["over"])) == (waiting, "waiting", 2)
+    assert sorted((one["target"], one["kind"]) for one in changes) == [
+        ("accounts", "disable"),
+        ("accounts", "disable"),
+        ("ldap", "disable"),
+        ("ldap", "disable"),
+    ]
+    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8")), delimiter=";"))
+    assert {(row["attribute"], row["before"], row["after"]) for row in rows if row["target"] == "accounts"} == {
+        ("(enabled)", "true", "false")
+    }
+
+
+def test_a_plan_that_is_not_there_is_a_mistake_in_the_command(terminal: Terminal, keys: Keys) -> None:
+    for command in ("show", "export"):
+        assert terminal.result("runs", command, "no-such-plan").exit_code == 2
