@@ -49,8 +49,13 @@ JAVA_OPTIONS = (
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
     "--enable-native-access=ALL-UNNAMED",
 )
-# Half the processor time of a start, and slower afterwards: for tests.
-STARTS_QUICKLY = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# A third of the processor time of a start, and slower afterwards: for tests. Keycloak's own classes are not verified.
+STARTS_QUICKLY = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
+)
 
 
 @dataclass
@@ -72,6 +77,7 @@ class PrivateKeycloak:
     dies_with_us: bool = False
     management_port: int = field(default=0, init=False)
     _fixed_port: int = field(init=False, repr=False)
+    _admin: KeycloakAdmin | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.folder = self.folder.absolute()
@@ -97,14 +103,26 @@ class PrivateKeycloak:
         """Return the secret of `admin`, `provisioning` or `load`."""
         return self.secret_file(name).read_text()
 
-    def admin(self, realm: str = "") -> KeycloakAdmin:
+    def admin(self) -> KeycloakAdmin:
         """Return a client that may do everything in our realm: for set-up and tests, never for the service."""
+        if self._admin is None:  # kept: every new one makes Keycloak check a password
+            self._admin = KeycloakAdmin(
+                server_url=self.url,
+                username=ADMIN,
+                password=self.secret(ADMIN),
+                user_realm_name="master",
+                realm_name=self.realm,
+                timeout=60,
+            )
+        return self._admin
+
+    def service(self, client_id: str, secret: str) -> KeycloakAdmin:
+        """Return a client that may do what the service account of a client may."""
         return KeycloakAdmin(
             server_url=self.url,
-            username=ADMIN,
-            password=self.secret(ADMIN),
-            user_realm_name="master",
-            realm_name=realm or self.realm,
+            client_id=client_id,
+            client_secret_key=self.secret(secret),
+            realm_name=self.realm,
             timeout=60,
         )
 
@@ -119,6 +137,7 @@ class PrivateKeycloak:
             if self._is_ours_and_answers():
                 return
             self._end(timeout_s)
+            self._admin = None
             self._set_up(installed)
             self._run(installed, timeout_s)
             self._make_realm()
@@ -259,7 +278,7 @@ class PrivateKeycloak:
         }
 
     def _make_realm(self) -> None:
-        admin = self.admin("master")
+        admin = self.admin()
         wanted = realm(
             self.realm,
             provisioning_secret=self.secret(PROVISIONING),

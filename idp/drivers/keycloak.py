@@ -26,7 +26,7 @@ Page = list[User]
 # Taken for "ask again later"; Keycloak itself answers 503 while it starts and stops, a proxy before it the others.
 TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
 TOKEN_LIFE_USED = 0.75  # renewed before the library does it at 0.9, where threads would all do it at once
-PAGE = 500
+MOST_GROUPS = 1000  # of one user
 
 
 class FailedInside(TargetUnavailable):
@@ -42,6 +42,7 @@ class KeycloakServer:
     ca_file: Path | None = None
     timeout_s: float = 10.0  # for a connection, and for each wait for an answer
     connections: int = 8
+    page: int = 500  # users asked for at once
 
 
 class Realm:
@@ -107,7 +108,7 @@ class Realm:
 
     def stream(self) -> Iterator[User]:
         """Yield every user with attributes, by name; never holding more than two pages."""
-        yield from in_pages(lambda first, most: self._users(first=first, max=most), PAGE)
+        yield from in_pages(lambda first, most: self._users(first=first, max=most), self._server.page)
 
     # --- links and groups ---
 
@@ -118,8 +119,11 @@ class Realm:
 
     def stream_linked(self, alias: str) -> Iterator[str]:
         """Yield the id of every user who is linked to whatever subject at an identity provider."""
-        pages = in_pages(lambda first, most: self._users(brief=True, idpAlias=alias, first=first, max=most), PAGE)
-        yield from (user["id"] for user in pages)
+
+        def page(first: int, most: int) -> Page:
+            return self._users(brief=True, idpAlias=alias, first=first, max=most)
+
+        yield from (user["id"] for user in in_pages(page, self._server.page))
 
     def link(self, user_id: str, alias: str, subject: str, name: str) -> None:
         """Link a user to a subject, in place of another subject at that provider. Keycloak lets two users share one."""
@@ -147,7 +151,7 @@ class Realm:
         Raises:  NotFound
         """
         with self._admin("read a user's groups") as admin:
-            return [group["id"] for group in admin.get_user_groups(user_id, {"first": 0, "max": PAGE})]
+            return [group["id"] for group in admin.get_user_groups(user_id, {"first": 0, "max": MOST_GROUPS})]
 
     def stream_members(self, group_id: str) -> Iterator[str]:
         """Yield the id of every user of a group."""
@@ -157,7 +161,7 @@ class Realm:
                 query = {"first": first, "max": most, "briefRepresentation": "true"}
                 return list(admin.get_group_members(group_id, query))
 
-        yield from (user["id"] for user in in_pages(page, PAGE))
+        yield from (user["id"] for user in in_pages(page, self._server.page))
 
     def join(self, user_id: str, group_id: str) -> None:
         """Put a user into a group; a repeat is harmless."""
@@ -202,7 +206,7 @@ class Realm:
 
     def _users(self, *, brief: bool = False, **query: str | int) -> Page:
         # With both bounds given, the library asks once and does not gather pages of its own.
-        bounds: dict[str, str | int] = {"first": 0, "max": PAGE, "briefRepresentation": str(brief).lower()}
+        bounds: dict[str, str | int] = {"first": 0, "max": self._server.page, "briefRepresentation": str(brief).lower()}
         with self._admin("read users") as admin:
             return list(admin.get_users({**bounds, **query}))
 

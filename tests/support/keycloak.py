@@ -1,7 +1,10 @@
 """Parts for tests over a real Keycloak: the target, entries that it accepts, and an administrator's hands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from keycloak import KeycloakOpenID
 
 from deploy.keycloak.private import PrivateKeycloak
 from idp.people.identifiers import public_subject
@@ -39,6 +42,7 @@ class Hands:
     """Does in the realm what only its administrator may, behind the target's back."""
 
     def __init__(self, keycloak: PrivateKeycloak) -> None:
+        self._keycloak = keycloak
         self.admin = keycloak.admin()
 
     def user(self, name: str) -> dict[str, Any]:
@@ -80,3 +84,27 @@ class Hands:
     def delete(self, name: str) -> None:
         """Remove a user."""
         self.admin.delete_user(self.user(name)["id"])
+
+    def application(self, name: str) -> KeycloakOpenID:
+        """Return a client of the realm that takes a name and a password, made where it is not there."""
+        client = {"clientId": name, "publicClient": True, "directAccessGrantsEnabled": True}
+        self.admin.create_client(client, skip_exists=True)
+        return KeycloakOpenID(server_url=self._keycloak.url, realm_name=self._keycloak.realm, client_id=name)
+
+    @contextmanager
+    def enabled_client(self, name: str) -> Iterator[None]:
+        """Enable a client for a while."""
+        client_id = self.admin.get_client_id(name)
+        assert client_id is not None
+        self.admin.update_client(client_id, {"enabled": True})
+        yield
+        self.admin.update_client(client_id, {"enabled": False})
+
+    @contextmanager
+    def profile_without(self, *names: str) -> Iterator[None]:
+        """Take attributes out of the user profile for a while."""
+        profile = self.admin.get_realm_users_profile()
+        kept = [each for each in profile["attributes"] if each["name"] not in names]
+        self.admin.update_realm_users_profile({**profile, "attributes": kept})
+        yield
+        self.admin.update_realm_users_profile(profile)

@@ -1,6 +1,6 @@
 """Parts for tests of provisioning: people in the store, the LDAP target over a real slapd, and its eyes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
-from idp.provisioning.values import Change, Entry
+from idp.provisioning.values import Change, Entry, Target
 from idp.store.addresses import NewAddress, give
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -36,12 +36,17 @@ def make_target(slapd: PrivateSlapd, **settings: object) -> LdapTarget:
 
 
 def make_provisioner(
-    databases: Databases, slapd: PrivateSlapd, clock: Clock, limits: LimitSettings = NO_LIMITS, **settings: object
+    databases: Databases,
+    slapd: PrivateSlapd,
+    clock: Clock,
+    limits: LimitSettings = NO_LIMITS,
+    others: Mapping[str, Target] | None = None,
+    **settings: object,
 ) -> Provisioner:
-    """Return what the steps are given, with the LDAP target alone."""
+    """Return what the steps are given, with the LDAP target and no others, unless given."""
     return Provisioner(
         databases=databases,
-        targets={"ldap": make_target(slapd)},
+        targets={"ldap": make_target(slapd), **(others or {})},
         people=PeopleSettings(),
         settings=ProvisioningSettings.model_validate({"limits": limits, **settings}),
         zone=ZONE,

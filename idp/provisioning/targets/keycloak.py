@@ -71,6 +71,7 @@ class Settings(TargetSettings):
     load_batch: Annotated[int, "Users per import.", Field(ge=1, le=2000)] = 500
     timeout_s: Annotated[float, "Seconds to wait for a connection, and for one answer.", Field(gt=0)] = 10.0
     parallel_writes: Annotated[int, "Users written at the same time.", Field(ge=1, le=64)] = 4
+    page: Annotated[int, "Users read at once.", Field(ge=2, le=5000)] = 500
     owner: Annotated[
         str,
         "Mark in idpOwner of the users that this installation makes and alone writes; never change it.",
@@ -117,7 +118,12 @@ class KeycloakTarget:
         from idp.drivers.keycloak import FailedInside, KeycloakServer, Realm
 
         server = KeycloakServer(
-            settings.url, settings.realm, settings.ca_file, settings.timeout_s, settings.parallel_writes
+            url=settings.url,
+            realm=settings.realm,
+            ca_file=settings.ca_file,
+            timeout_s=settings.timeout_s,
+            connections=settings.parallel_writes,
+            page=settings.page,
         )
         self._settings = settings
         self._realm = Realm(server, settings.client_id, secret)
