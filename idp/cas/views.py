@@ -28,7 +28,7 @@ from idp.sso.sign_out import Outcome
 from idp.sso.waiting_line import TooBusy
 from idp.sso.watch import CaptchaDue, TooSoon
 from idp.store.sessions import LiveSession
-from idp.web.headers import allow_form_targets
+from idp.web.headers import KEPT_NOWHERE, allow_form_targets
 from idp.web.plumbing import exempt_from_csrf
 
 RETRY_AFTER_S, BUSY_RETRY_AFTER_S = 30, 5
@@ -313,4 +313,5 @@ def _see_other(url: str) -> Response:
     # Set as it is: a rewritten service URL would no longer be the one that the ticket is bound to.
     response.autocorrect_location_header = False
     response.headers["Location"] = url
+    response.headers.extend(KEPT_NOWHERE)
     return response

@@ -26,6 +26,8 @@ PERMISSIONS = ", ".join(
 )
 # `same-origin` and not `no-referrer`: over https, Flask-WTF takes a form only with a Referer from this host.
 REFERRER = "same-origin"
+# For caches of HTTP/1.0, on the answers that carry a ticket (CAS Protocol 3.0.3, appendix B).
+KEPT_NOWHERE = [("Pragma", "no-cache"), ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")]
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)

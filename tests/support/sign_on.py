@@ -149,12 +149,14 @@ def build_sign_on(
     sso: SsoSettings | None = None,
     web: WebSettings | None = None,
     compiled: Path | None = None,
+    outgoing: Outgoing | None = None,
     *,
     shortcut: bool = True,
 ) -> Iterator[SignOn]:
     """Yield the service; the demo's loopback registration is there.
 
     Shape:   compiled: a folder that keeps compiled templates from one service to the next
+             outgoing: an HTTP client other than our own
              shortcut: with the hot path in front of Flask, as shipped
     """
     folder.mkdir(exist_ok=True)
@@ -163,7 +165,7 @@ def build_sign_on(
     raw = open_raw(databases)
     directory = Directory(LdapServer(slapd.url), slapd.service_dn("signin"), slapd.password("signin"))
     registered = RegisteredServices([folder], [], clock)
-    outgoing = Outgoing()
+    outgoing = outgoing or Outgoing()
     sign_out = SignOutDesk(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
     watch = Watch(raw, sso, clock)
     line = WaitingLine(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)

@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 from werkzeug.test import TestResponse
 
+from tests.conformance.cas.broken import broken_by, says, spends_nothing, status, takes
 from tests.integration.cas.conftest import PASSWORD, People
 from tests.support.sign_on import Browser, SignOn, hidden_fields, serving, ticket_in
 
@@ -92,7 +93,10 @@ def test_no_ticket_goes_to_a_target_that_nobody_registered(signed_in: Browser, q
     assert "Location" not in answer.headers
 
 
-def test_the_assertion_is_for_this_service_and_this_request(signed_in: Browser, people: People) -> None:
+@broken_by(
+    says("samlp:Success", "samlp:Failure"), says("InResponseTo", "Answers"), says("<saml:Audience>", "<saml:Audience>x")
+)
+def test_4_2_5_the_assertion_is_for_this_service_and_this_request(signed_in: Browser, people: People) -> None:
     answer = ask(signed_in, signed_in.ticket(APP))
 
     assert found(answer, "//samlp:StatusCode/@Value") == ["samlp:Success"]
@@ -103,7 +107,8 @@ def test_the_assertion_is_for_this_service_and_this_request(signed_in: Browser, 
     assert found(answer, "//saml:Attribute/@AttributeName")[0] == "authenticationDate"
 
 
-def test_a_ticket_for_another_service_is_denied_and_burnt(signed_in: Browser) -> None:
+@broken_by(spends_nothing())
+def test_4_2_1_a_ticket_for_another_service_is_denied_and_burnt(signed_in: Browser) -> None:
     ticket = signed_in.ticket(APP)
 
     for target in ("http://127.0.0.1:9000/other", APP):
@@ -126,7 +131,8 @@ def test_a_ticket_for_another_service_is_denied_and_burnt(signed_in: Browser) ->
     ],
     ids=["empty", "another", "no XML", "outer entity", "inner entities", "two tickets", "too long"],
 )
-def test_what_is_no_question_is_refused_and_leaves_the_ticket(signed_in: Browser, question: str) -> None:
+@broken_by(says("INVALID_REQUEST", "INVALID_TICKET", "/cas/samlValidate"))
+def test_4_2_2_what_is_no_question_is_refused_and_leaves_the_ticket(signed_in: Browser, question: str) -> None:
     ticket = signed_in.ticket(APP)
 
     refused = ask(signed_in, ticket, question=question)
@@ -136,5 +142,29 @@ def test_what_is_no_question_is_refused_and_leaves_the_ticket(signed_in: Browser
     assert found(ask(signed_in, ticket), "//samlp:StatusCode/@Value") == ["samlp:Success"]
 
 
-def test_the_target_is_required(signed_in: Browser) -> None:
+@broken_by(says("INVALID_REQUEST", "INVALID_TICKET", "/cas/samlValidate"))
+def test_4_2_1_the_target_is_required(signed_in: Browser) -> None:
     assert "INVALID_REQUEST" in found(ask(signed_in, "ST-1", target=""), "//samlp:StatusMessage/text()")[0]
+
+
+@broken_by(says("<saml:AttributeStatement>", '<saml:AttributeStatement><saml:Attribute AttributeName="sn"/>'))
+def test_4_2_1_attributes_do_not_go_to_plain_http(signed_in: Browser) -> None:
+    plain = "http://127.0.0.1:9000/app"
+
+    names = found(ask(signed_in, signed_in.ticket(plain), plain), "//saml:Attribute/@AttributeName")
+
+    assert names == ["authenticationDate", "longTermAuthenticationRequestTokenUsed", "isFromNewLogin"]
+
+
+@broken_by(takes("target", for_="TARGET"))
+def test_4_2_1_the_name_of_the_parameter_is_case_sensitive(signed_in: Browser) -> None:
+    answer = signed_in.client.post(
+        "/cas/samlValidate", query_string={"target": APP}, data=QUESTION, content_type="text/xml"
+    )
+
+    assert "INVALID_REQUEST" in answer.text
+
+
+@broken_by(status(200, "/cas/samlValidate"))
+def test_4_2_2_only_a_post_is_taken(signed_in: Browser) -> None:
+    assert signed_in.open("/cas/samlValidate", TARGET=APP).status_code == 405

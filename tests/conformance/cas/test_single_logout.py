@@ -1,5 +1,6 @@
 """Signing out once is out everywhere."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,6 +10,17 @@ from idp.sso import sessions
 from idp.sso.sign_out import RETRIES_S
 from idp.store.accounts import set_enabled
 from idp.store.base import Databases
+from tests.conformance.cas.broken import (
+    broken_by,
+    follows,
+    ignores,
+    keeps_the_session,
+    posts,
+    says,
+    status,
+    takes_any_case,
+    tells_nobody,
+)
 from tests.integration.cas.conftest import PASSWORD
 from tests.support.clock import ManualClock
 from tests.support.sign_on import Application, Browser, SignOn, ticket_in
@@ -24,6 +36,8 @@ host = "127.0.0.1"
 port = {port}
 path_prefix = "/"
 """
+LOGOUT = "/cas/logout"
+FOLLOWS_ANYTHING = says("^.*$", '<a href="https://evil.example/">', LOGOUT)
 SAMLP = {"samlp": "urn:oasis:names:tc:SAML:2.0:protocol"}
 
 
@@ -46,6 +60,7 @@ def told(application: Application) -> list[tuple[str, str]]:
     return logouts
 
 
+@broken_by(says("signed out", "", LOGOUT), says("1970", "2070", LOGOUT, "Set-Cookie"))
 def test_2_3_2_logout_ends_the_session_and_says_so(signed_in: Browser) -> None:
     page = signed_in.open("/cas/logout", lang="en")
 
@@ -54,6 +69,7 @@ def test_2_3_2_logout_ends_the_session_and_says_so(signed_in: Browser) -> None:
     assert 'name="password"' in signed_in.open("/cas/login").text
 
 
+@broken_by(tells_nobody(), posts("ST-", "ST-X"))
 def test_2_3_3_every_application_is_told_with_its_ticket(signed_in: Browser, application: Application) -> None:
     first = visit(signed_in, f"{application.url}/one?x=1")
     second = visit(signed_in, f"{application.url}/two")
@@ -63,6 +79,57 @@ def test_2_3_3_every_application_is_told_with_its_ticket(signed_in: Browser, app
     assert sorted(told(application)) == [("/one?x=1", first), ("/two", second)]
     assert "Registered on this machine: <span" in page.text
     assert "signed out" in page.text
+
+
+@broken_by(keeps_the_session("session"))
+def test_2_3_after_signing_out_no_ticket_is_given(signed_in: Browser) -> None:
+    cookie = signed_in.client.get_cookie("idp_sso")
+    assert cookie is not None
+    signed_in.open("/cas/logout")
+    signed_in.client.set_cookie("idp_sso", cookie.value)  # a browser that keeps it all the same
+
+    assert 'name="password"' in signed_in.open("/cas/login", service="http://127.0.0.1:9000/app").text
+
+
+@broken_by(takes_any_case("service"))
+def test_2_3_1_parameter_names_are_case_sensitive(signed_in: Browser) -> None:
+    answer = signed_in.open("/cas/logout", SERVICE="http://127.0.0.1:9000/bye")
+
+    assert answer.status_code == 200
+
+
+@broken_by(status(502, LOGOUT))
+def test_2_3_3_1_an_application_that_fails_disturbs_nobody(signed_in: Browser, application: Application) -> None:
+    visit(signed_in, f"{application.url}/one")
+    application.status = 500
+
+    page = signed_in.open("/cas/logout", lang="en")
+
+    assert page.status_code == 200
+    assert "You are signed out" in page.text
+
+
+@broken_by(
+    posts('Version="2.0"', ""),
+    posts("@NOT_USED@", ""),
+    posts(' ID="[^"]+"', ""),
+    posts('Z"', '"'),
+    posts("(?<=SessionIndex>)(?=ST)", " "),
+)
+def test_appendix_c_the_document_is_a_saml_logout_request(signed_in: Browser, application: Application) -> None:
+    ticket = visit(signed_in, f"{application.url}/one")
+    signed_in.open("/cas/logout")
+
+    ((method, _, body),) = application.requests
+    (text,) = parse_qs(body.decode())["logoutRequest"]
+    document = etree.fromstring(text)
+    assert method == "POST"
+    assert document.tag == "{urn:oasis:names:tc:SAML:2.0:protocol}LogoutRequest"
+    assert document.get("Version") == "2.0"
+    assert re.fullmatch(r"LR-\w{16,}", document.get("ID", ""))
+    assert document.get("IssueInstant") == "2026-10-01T10:00:00Z"
+    assert document.findtext("{urn:oasis:names:tc:SAML:2.0:assertion}NameID") == "@NOT_USED@"
+    assert f"<samlp:SessionIndex>{ticket}</samlp:SessionIndex>" in text
 
 
 def test_an_application_that_never_validated_is_not_told(signed_in: Browser, application: Application) -> None:
@@ -165,7 +232,10 @@ def test_another_person_in_the_same_browser_ends_the_session_before(
     assert sign_on.events("session.ended") == [("anna", "replaced")]
 
 
-def test_signing_in_again_keeps_the_applications_of_the_session(signed_in: Browser, application: Application) -> None:
+@broken_by(tells_nobody())
+def test_2_3_3_signing_in_again_keeps_the_applications_of_the_session(
+    signed_in: Browser, application: Application
+) -> None:
     first = visit(signed_in, f"{application.url}/one")
     assert ticket_in(signed_in.sign_in("12345", PASSWORD, renew="true", service=f"{application.url}/two"))
     assert told(application) == []
@@ -175,6 +245,7 @@ def test_signing_in_again_keeps_the_applications_of_the_session(signed_in: Brows
     assert told(application) == [("/one", first)]
 
 
+@broken_by(ignores("service", LOGOUT))
 def test_2_3_2_a_registered_service_is_returned_to(signed_in: Browser) -> None:
     answer = signed_in.open("/cas/logout", service="http://127.0.0.1:9000/bye")
 
@@ -183,7 +254,8 @@ def test_2_3_2_a_registered_service_is_returned_to(signed_in: Browser) -> None:
 
 
 @pytest.mark.parametrize("parameter", ["service", "url"])
-def test_an_unregistered_address_is_neither_followed_nor_shown(signed_in: Browser, parameter: str) -> None:
+@broken_by(FOLLOWS_ANYTHING)
+def test_2_3_2_an_unregistered_address_is_neither_followed_nor_shown(signed_in: Browser, parameter: str) -> None:
     answer = signed_in.open("/cas/logout", **{parameter: "https://evil.example/"})
 
     assert answer.status_code == 200
@@ -191,16 +263,16 @@ def test_an_unregistered_address_is_neither_followed_nor_shown(signed_in: Browse
     assert "Location" not in answer.headers
 
 
-def test_the_older_url_is_a_link_when_it_is_registered(signed_in: Browser) -> None:
+@broken_by(follows("url", LOGOUT))
+def test_2_3_1_the_older_url_is_never_followed(signed_in: Browser) -> None:
     page = signed_in.open("/cas/logout", url="http://127.0.0.1:9000/bye")
 
     assert page.status_code == 200
     assert 'href="http://127.0.0.1:9000/bye"' in page.text
 
 
-def test_a_silent_application_does_not_keep_the_page_waiting_and_is_told_on(
-    sign_on: SignOn, signed_in: Browser
-) -> None:
+@broken_by(says("has not answered yet", "", LOGOUT))
+def test_2_3_3_1_a_silent_application_does_not_keep_the_page_waiting(sign_on: SignOn, signed_in: Browser) -> None:
     visit(signed_in, "http://127.0.0.1:1/nobody-listens")
 
     assert "has not answered yet" in signed_in.open("/cas/logout", lang="en").text
