@@ -66,6 +66,19 @@ class PrivatePostgres:
         access = ["-U", USER, "--auth=scram-sha-256", f"--pwfile={password_file}"]
         self._run(programs / "initdb", "-D", self.folder / "data", "-E", "UTF8", "--locale=C.UTF-8", *access, *quick)
         self.port = _free_port()
+        self._spawn(programs, timeout_s)
+
+    def crash(self) -> None:
+        """End the server at once, without a checkpoint, as a power cut does; `start_again` brings it back."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait()
+
+    def start_again(self, timeout_s: float = 60.0) -> None:
+        """Start the server after a crash, at its port, and return when it answers."""
+        self._spawn(find_programs(), timeout_s)
+
+    def _spawn(self, programs: Path, timeout_s: float) -> None:
         settings = (*FAST, "listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={self.folder}")
         options = [part for setting in settings for part in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:

@@ -113,7 +113,7 @@ def make_plan(
         refuse_while_at_work(provisioner)
         run_id = new_id()
         with databases.identity.write() as connection:
-            runs.begin_plan(connection, run_id, clock.now(), actor)
+            runs.begin_plan(connection, run_id, clock.now(), actor, chunk=provisioner.settings.chunk)
         draft = Draft(run_id)
         if person_ids is None:
             _plan_scope(provisioner, scope, draft, progress)

@@ -73,6 +73,7 @@ class ProvisioningSettings(Section):
     sweep_people: Annotated[
         int, "People changed by an import that the worker brings true by itself; more of them wait for `idp apply`."
     ] = 200
+    chunk: Annotated[int, "Changes of a run that one worker takes at a time.", Field(ge=1)] = 1000
     canary: Annotated[
         int, "People of a run who are written and checked before all others; 0: nobody. A run of no more has none."
     ] = 20

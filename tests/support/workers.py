@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from deploy.openldap.private import PrivateSlapd
 from idp.provisioning.applying import Result, result_of
 from idp.provisioning.asking import ask_for
 from idp.provisioning.provisioner import Provisioner
 from idp.store import runs
 from idp.store.base import Databases
+from idp.store.events import event_pending
 
 PROJECT = Path(__file__).parents[2]
 LOOK_S = 0.05
@@ -113,3 +117,29 @@ def over(provisioner: Provisioner, run_id: str) -> Callable[[], bool]:
 def result(provisioner: Provisioner, run_id: str) -> Result:
     """Return how far a run is."""
     return result_of(provisioner, run_id)
+
+
+def settled(provisioner: Provisioner, run_id: str) -> int:
+    """Return how many changes are made once no more are: nothing new for a second."""
+    clock, done, since = provisioner.clock, -1, 0.0
+    while True:
+        now = result_of(provisioner, run_id).done
+        if now != done:
+            done, since = now, clock.timestamp()
+        elif clock.timestamp() - since > 1.0:
+            return done
+        time.sleep(LOOK_S)
+
+
+def free_port() -> int:
+    """Return a port that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def events_of(databases: Databases, kind: str, run_id: str) -> int:
+    """Return how often something was written down about a run."""
+    with databases.identity.read() as connection:
+        rows = connection.execute(select(event_pending.c.data).where(event_pending.c.kind == kind)).scalars()
+        return sum(run_id in row for row in rows)

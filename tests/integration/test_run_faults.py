@@ -1,0 +1,138 @@
+"""A directory fails in the middle of a run: no intent is lost, and all is there soon after it recovers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.audit import words
+from idp.clock import Clock
+from idp.provisioning import asking
+from idp.provisioning.applying import apply_run
+from idp.provisioning.health import health_of
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support import slapd_faults
+from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, waiting
+from tests.support.slapd_faults import Fault, SlowLine
+from tests.support.students import Student
+from tests.support.workers import events_of, free_port, hand_over, over, result, settled, until, workers_over, written
+
+ACTOR = "shell:test"
+PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(90)]
+THERE = PEOPLE[:60]
+RECOVERY_S = 60.0
+SETTINGS = {"batch": 10, "canary": 5, "target_retry_most_s": 4.0, "target_patience_s": 1.0}
+
+
+@pytest.fixture(scope="module")
+def own_slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlapd]:
+    """A directory at one port for all its lives."""
+    folder = tmp_path_factory.mktemp("slapd-of-faults")
+    with PrivateSlapd(folder, port=free_port(), durable=False, dies_with_us=True) as slapd:
+        yield slapd
+
+
+@pytest.fixture
+def provisioner(databases: Databases, own_slapd: PrivateSlapd) -> Iterator[Provisioner]:
+    own_slapd.reset()
+    made = make_provisioner(databases, own_slapd, Clock(), **SETTINGS)
+    yield made
+    made.close()
+    own_slapd.start()
+
+
+def planned(provisioner: Provisioner, keys: Keys) -> str:
+    """Return a run that makes people, changes some and shuts others."""
+    add_students(provisioner.databases, keys, THERE)
+    apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+    for student in PEOPLE[:30]:
+        change_person(provisioner.databases, student.person_id, surname="Nowak")
+    for student in PEOPLE[30:40]:
+        change_status(provisioner.databases, student.person_id, "suspended")
+    add_students(provisioner.databases, keys, PEOPLE[60:])
+    return make_plan(provisioner, ACTOR).run_id
+
+
+def require_everything(provisioner: Provisioner, run_id: str) -> None:
+    became = result(provisioner, run_id)
+    assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, 70, True)
+    entries = {entry.person_id: entry for entry in provisioner.targets["ldap"].read()}
+    assert len(entries) == len(PEOPLE)  # nobody was deleted, and everybody was made
+    assert {entries[student.person_id].attributes["sn"] for student in PEOPLE[:30]} == {("Nowak",)}
+    assert [entries[student.person_id].enabled for student in PEOPLE[30:40]] == [False] * 10
+    assert waiting(provisioner.databases) == 0
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        slapd_faults.gone,
+        slapd_faults.frozen,
+        slapd_faults.read_only,
+        slapd_faults.full,
+        slapd_faults.busy,
+        slapd_faults.restarted,
+    ],
+    ids=["gone", "frozen", "read-only", "full", "busy", "restarted"],
+)
+def test_a_directory_that_fails_in_mid_run_loses_nothing(
+    fault: Fault, provisioner: Provisioner, own_slapd: PrivateSlapd, databases: Databases, keys: Keys, tmp_path: Path
+) -> None:
+    run_id = planned(provisioner, keys)
+    with workers_over(
+        tmp_path, databases, own_slapd, provisioning=SETTINGS, ldap={"timeout_s": 2.0}, paces={"ldap": 20}
+    ) as workers:
+        workers.start()
+        hand_over(provisioner, run_id)
+        until(written(provisioner, run_id, at_least=15), why=workers.log)
+        with fault(own_slapd):
+            if fault not in (slapd_faults.restarted, slapd_faults.busy):  # both may go unnoticed
+                until(lambda: health_of(provisioner, "ldap") is not None, why=workers.log)
+                until(lambda: result(provisioner, run_id).run.state == runs.INCOMPLETE, why=workers.log)
+            assert result(provisioner, run_id).rejected == 0
+        recovered_s = until(over(provisioner, run_id), RECOVERY_S, why=workers.log)
+        assert recovered_s < RECOVERY_S
+        until(lambda: health_of(provisioner, "ldap") is None, why=workers.log)
+
+    require_everything(provisioner, run_id)
+
+
+def test_a_directory_far_away_is_only_slow(
+    provisioner: Provisioner, own_slapd: PrivateSlapd, databases: Databases, keys: Keys, tmp_path: Path
+) -> None:
+    run_id = planned(provisioner, keys)
+    line = SlowLine(own_slapd.port, delay_s=0.05)
+    try:
+        with workers_over(tmp_path, databases, own_slapd, provisioning=SETTINGS) as workers:
+            workers.start(directory={"url": f"ldap://127.0.0.1:{line.port}"})
+            hand_over(provisioner, run_id)
+            until(over(provisioner, run_id), why=workers.log)
+    finally:
+        line.close()
+
+    require_everything(provisioner, run_id)
+
+
+def test_a_pause_stops_between_two_batches_and_nothing_is_done_twice(
+    provisioner: Provisioner, own_slapd: PrivateSlapd, databases: Databases, keys: Keys, tmp_path: Path
+) -> None:
+    run_id = planned(provisioner, keys)
+    with workers_over(tmp_path, databases, own_slapd, provisioning=SETTINGS, paces={"ldap": 20}) as workers:
+        workers.start()
+        hand_over(provisioner, run_id)
+        until(written(provisioner, run_id, at_least=15), why=workers.log)
+        asking.pause(provisioner, run_id, ACTOR)
+        done = settled(provisioner, run_id)
+        assert 15 <= done < 70
+        assert result(provisioner, run_id).run.state == runs.PAUSED
+        asking.resume(provisioner, run_id, ACTOR)
+        until(over(provisioner, run_id), why=workers.log)
+
+    require_everything(provisioner, run_id)
+    assert events_of(databases, words.TARGET_CHANGED, run_id) == 70
