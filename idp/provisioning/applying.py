@@ -16,6 +16,7 @@ from idp.audit.events import Event, record
 from idp.errors import CanaryFailed, Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
 from idp.provisioning import health
 from idp.provisioning.asking import COMMAND_LOCK, ask_for, release_abandoned
+from idp.provisioning.merging import put_in_force
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
@@ -96,7 +97,7 @@ def apply_run(provisioner: Provisioner, run_id: str, actor: str, *, progress: Pr
             return result_of(provisioner, run_id)
         begun = begin(provisioner, run_id, run.attempt + 1, runs.BY_COMMAND, progress=progress)
         failure = begun.failure
-        for error in _apply_parts(provisioner, run_id, run.attempt + 1, begun.parts, progress):
+        for error in apply_parts(provisioner, run_id, run.attempt + 1, begun.parts, progress):
             failure = error or failure
         result = finish(provisioner, run_id, run.attempt + 1)
     if failure is not None and result.run.state == runs.INCOMPLETE:
@@ -104,8 +105,12 @@ def apply_run(provisioner: Provisioner, run_id: str, actor: str, *, progress: Pr
     return result
 
 
-def _apply_parts(
-    provisioner: Provisioner, run_id: str, attempt: int, parts: Sequence[Part], progress: Progress
+def apply_parts(
+    provisioner: Provisioner,
+    run_id: str,
+    attempt: int,
+    parts: Sequence[Part],
+    progress: Progress = lambda _: None,
 ) -> Iterator[TargetError | None]:
     """Carry parts out, phase by phase, two at a time: while one is noted in the journal, the target works on the other.
 
@@ -153,6 +158,8 @@ def begin(
         with provisioner.databases.identity.read() as connection:
             counts = runs.count_by_target(connection, run_id)
         untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {runs.OPEN}]
+        if run.kind == runs.MERGE:  # from now on the records ask for what the plan has
+            put_in_force(provisioner, run)
         # An undo is not what the records ask for; where they ask for something new meanwhile, the next run writes it.
         if len(untouched) == len(targets) and run.kind != runs.UNDO:
             _refuse_if_records_moved(provisioner, run)

@@ -7,12 +7,11 @@ read again only where it has to be looked at. Most people in most files have not
 import os
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
-from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from idp.people.names import clean
 from idp.registry.guards import too_many_bad_rows
@@ -99,29 +98,45 @@ class Survey:
             row = self.rows_before[row]
         return found[::-1]
 
-    def add(self, row: "_RawRow", os_id: int, album: int, digest: int) -> None:
-        """Note a well-formed row."""
-        place = self.place_of.get(os_id)
-        if place is None:
-            place = self.place_of[os_id] = len(self.os_ids)
-            self.os_ids.append(os_id)
-            self.sums.append(0)
-            self.last_rows.append(-1)
-        self.sums[place] = (self.sums[place] + digest) & MASK
-        self.rows_before.append(self.last_rows[place])
-        self.last_rows[place] = len(self.offsets)
-        self.offsets.append(row.offset)
-        self.lengths.append(len(row.raw))
-        self.lines.append(row.line)
-        if album != _NONE:
-            self.claims.append(album << _PLACE_BITS | place)
+    def adder(self) -> Callable[[int, int, int, int, int, int], None]:
+        """Return a function that notes a well-formed row: offset, length, line, os_id, album number, digest.
+
+        A closure over what it writes to: a file has a million rows.
+        """
+        place_of, sums, last_rows, rows_before = self.place_of, self.sums, self.last_rows, self.rows_before
+        offsets, lengths, lines, claims = self.offsets, self.lengths, self.lines, self.claims
+
+        def add(offset: int, length: int, line: int, os_id: int, album: int, digest: int) -> None:
+            row = len(offsets)
+            place = place_of.get(os_id)
+            if place is None:
+                place = place_of[os_id] = len(sums)
+                self.os_ids.append(os_id)
+                sums.append(digest & MASK)
+                last_rows.append(row)
+                rows_before.append(-1)
+            else:
+                sums[place] = (sums[place] + digest) & MASK
+                rows_before.append(last_rows[place])
+                last_rows[place] = row
+            offsets.append(offset)
+            lengths.append(length)
+            lines.append(line)
+            if album != _NONE:
+                claims.append(album << _PLACE_BITS | place)
+
+        return add
 
     def contested(self) -> Iterator[tuple[int, list[int]]]:
         """Yield each album number that several people's rows carry, with their places."""
-        for number, claims in groupby(sorted(self.claims), key=lambda claim: claim >> _PLACE_BITS):
-            places = {claim & _PLACES for claim in claims}
-            if len(places) > 1:
-                yield number, sorted(places)
+        several: dict[int, set[int]] = {}
+        before = 0
+        for claim in sorted(self.claims):  # those of one number stand side by side; most are of one person
+            if 0 < claim ^ before <= _PLACES and before:
+                several.setdefault(claim >> _PLACE_BITS, {before & _PLACES}).add(claim & _PLACES)
+            before = claim
+        for number, places in several.items():
+            yield number, sorted(places)
 
 
 def survey(
@@ -138,30 +153,32 @@ def survey(
     keyed = blake2b(key=row_key, digest_size=8)
     fill = _Fill(every=1 if source.lines <= _SAMPLED_IN_FULL else 16)
     newest = _Newest(believed_until)
-    for row in _rows(source, progress):
-        os_id, album = _key(row) if row.reason is None else (_NONE, _NONE)
+    add = found.adder()
+    for offset, line, raw, fields, reason in _rows(source, progress):
+        os_id, album = _key(raw, fields) if reason is None else (_NONE, _NONE)
         if os_id in (0, _NONE):
-            found.misshapen.append(_misshapen(row.line, row.raw, row.reason or Reason.OS_ID_FORM))
+            found.misshapen.append(_misshapen(line, raw, reason or Reason.OS_ID_FORM))
             if most_misshapen is not None and len(found.misshapen) > most_misshapen:
                 reasons = Counter(one.reason.value for one in found.misshapen)
                 raise too_many_bad_rows(reasons, source.lines - 1)
             continue
+        text = raw.rstrip(b"\r\n")
         digest = keyed.copy()
-        digest.update(row.raw.rstrip(b"\r\n"))
-        found.add(row, os_id, album, int.from_bytes(digest.digest(), "little"))
-        fill.add(row)
-        newest.add(row)
+        digest.update(text)
+        add(offset, len(raw), line, os_id, album, int.from_bytes(digest.digest(), "little"))
+        fill.seen += 1
+        if not fill.seen % fill.every:
+            fill.add(raw, fields)
+        at = text[text.rfind(b";") + 1 :] if fields is None else fields[-1].encode()
+        if at > newest.text:
+            newest.add(at)
     found.fill = fill.shares()
     found.newest = newest.at
     return found
 
 
-class _RawRow(NamedTuple):
-    offset: int
-    line: int
-    raw: bytes
-    fields: list[str] | None  # None: no quotation marks, so every separator separates
-    reason: Reason | None  # why it is no row
+# Offset, line, bytes; fields (None: no quotation marks, so every separator separates); why it is no row, if it is none.
+_RawRow = tuple[int, int, bytes, list[str] | None, Reason | None]
 
 
 def _rows(source: Source, progress: Progress) -> Iterator[_RawRow]:
@@ -180,19 +197,19 @@ def _rows(source: Source, progress: Progress) -> Iterator[_RawRow]:
         elif raw.count(b";") != _SEPARATORS:
             reason = Reason.COLUMNS
         if reason is None or raw.strip():  # empty lines are nothing
-            yield _RawRow(offset, line, raw, fields, reason)
+            yield offset, line, raw, fields, reason
         offset += len(raw)
         line += count - 1
         if not line & 0x3FFF:
             progress("reading", source.size + offset, 2 * source.size)
 
 
-def _key(row: _RawRow) -> tuple[int, int]:
+def _key(raw: bytes, fields: list[str] | None) -> tuple[int, int]:
     """Return os_id and album number, each _NONE when the field has not its form."""
-    if row.fields is None:
-        os_id, album, _ = row.raw.split(b";", 2)
+    if fields is None:
+        os_id, album, _ = raw.split(b";", 2)
     else:
-        os_id, album = row.fields[0].encode(), row.fields[1].encode()
+        os_id, album = fields[0].encode(), fields[1].encode()
     return _number(os_id, 18), _number(album, 10)
 
 
@@ -202,13 +219,13 @@ class _Newest:
     def __init__(self, believed_until: datetime) -> None:
         self.believed_until = believed_until
         self.at: datetime | None = None
-        self._text = b""
+        self.text = b""
 
-    def add(self, row: _RawRow) -> None:
-        text = row.raw[row.raw.rfind(b";") + 1 :].rstrip() if row.fields is None else row.fields[-1].encode()
-        if text > self._text and (at := self._read(text)) is not None:
-            # As text: offsets make hours of difference, and what is judged by this are days.
-            self._text = text
+    def add(self, text: bytes) -> None:
+        """Look at a time that is later than `text`, as text: offsets make hours of difference, and we judge by days."""
+        text = text.rstrip()
+        if text > self.text and (at := self._read(text)) is not None:
+            self.text = text
             self.at = at if self.at is None else max(at, self.at)
 
     def _read(self, text: bytes) -> datetime | None:
@@ -228,13 +245,10 @@ class _Fill:
         self.seen = self.sampled = 0
         self.filled = [0] * len(COLUMNS)
 
-    def add(self, row: _RawRow) -> None:
-        self.seen += 1
-        if self.seen % self.every:
-            return
+    def add(self, raw: bytes, fields: list[str] | None) -> None:
+        """Look at a row; whoever calls counts `seen` and takes one of `every`."""
         self.sampled += 1
-        fields = row.fields if row.fields is not None else row.raw.decode().split(";")
-        for column, text in enumerate(fields):
+        for column, text in enumerate(fields if fields is not None else raw.decode().split(";")):
             if text and not text.isspace():
                 self.filled[column] += 1
 

@@ -308,7 +308,7 @@ def stream_digests(connection: Connection) -> Iterator[tuple[str, int]]:
     """Yield (os_id, digest of the rows last taken) of everybody, in no order."""
     rows = connection.execution_options(yield_per=10_000).execute(select(person.c.os_id, person.c.digest))
     for part in rows.partitions():
-        yield from (tuple(row) for row in part)
+        yield from part
 
 
 def digests_of(connection: Connection, os_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
