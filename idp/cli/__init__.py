@@ -9,6 +9,7 @@ from idp.errors import IdpError
 
 # command -> (module, attribute, help): the help line stands here so that `idp --help` imports nothing.
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "accounts": ("idp.cli.accounts", "accounts", "Keep an account closed whatever the records say: hold, release."),
     "addresses": ("idp.cli.addresses", "addresses", "Mail names: preview a new intake's."),
     "apply": ("idp.cli.provisioning", "apply", "Apply a plan to the targets."),
     "audit": ("idp.cli.audit", "audit", "Read and check the journal."),
@@ -18,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("idp.cli.export", "export", "What the directory should have, as a file for its own tools."),
     "fees": ("idp.cli.fees", "fees", "The fees application."),
     "letters": ("idp.cli.letters", "letters", "Letters owed and sent."),
+    "people": ("idp.cli.people", "people", "Records that may be one person: duplicates, merge, unmerge."),
     "plan": ("idp.cli.provisioning", "plan", "Show what would change in the targets; nothing is written to them."),
     "registry": ("idp.cli.registry", "registry", "Student records in: import, quarantine, sample."),
     "runs": ("idp.cli.runs", "runs", "Plans and runs: list, show, export, approve, pause, cancel."),

@@ -41,6 +41,12 @@ def drop_hold(connection: Connection, account_id: str) -> bool:
     return connection.execute(delete(account_hold).where(account_hold.c.account_id == account_id)).rowcount == 1
 
 
+def list_holds(connection: Connection) -> list[Hold]:
+    """Return all held accounts, the latest first."""
+    rows = connection.execute(select(account_hold).order_by(account_hold.c.held_at.desc()))
+    return [Hold(**row._mapping) for row in rows]
+
+
 def on_hold_among(connection: Connection, account_ids: Sequence[str]) -> set[str]:
     """Return those of some accounts that are held."""
     held: set[str] = set()

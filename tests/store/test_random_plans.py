@@ -69,9 +69,9 @@ def kind_of(door: str, may: bool) -> Kind | None:
 
 
 def most(limits: LimitSettings, kind: Kind, population: int) -> int:
-    share = round(getattr(limits, f"{kind}_share") * 100)
-    allowed = max(getattr(limits, f"{kind}_floor"), share * population // 100)
-    return min(allowed, int(getattr(limits, f"{kind}_count")))
+    values = limits.model_dump()
+    share = round(values[f"{kind}_share"] * 100)
+    return int(min(values[f"{kind}_count"], max(values[f"{kind}_floor"], share * population // 100)))
 
 
 def limit_values() -> st.SearchStrategy[LimitSettings]:

@@ -1,0 +1,96 @@
+"""A human closes an account: at once, everywhere, and whatever the records say afterwards."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.app.installation import Idp
+from idp.app.settings import load_settings
+from idp.clock import Clock
+from idp.store.accounts import load_account
+from tests.support.installation import installed
+from tests.support.provisioning import Eyes, add_students, change_person, change_status
+from tests.support.students import Student
+from tests.support.terminal import Terminal
+
+ANNA = Student("a" * 20, album="123", given_name="Anna", surname="Kowalska")
+JAN = Student("b" * 20, album="200", given_name="Jan", surname="Beek")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, directory: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path, directory, monkeypatch)
+
+
+@pytest.fixture
+def installation(terminal: Terminal) -> Iterator[Idp]:
+    with installed(load_settings(), Clock()) as opened:
+        add_students(opened.databases, opened.keys, [ANNA, JAN])
+        terminal.run("apply")
+        yield opened
+
+
+def is_open(installation: Idp, student: Student) -> bool:
+    with installation.databases.identity.read() as connection:
+        account = load_account(connection, student.person_id)
+    assert account is not None
+    return account.enabled
+
+
+def test_a_held_account_is_closed_everywhere_and_no_import_opens_it(
+    terminal: Terminal, installation: Idp, eyes: Eyes
+) -> None:
+    terminal.run("accounts", "hold", ANNA.uid, "--reason", "lost telephone")
+
+    assert (is_open(installation, ANNA), is_open(installation, JAN)) == (False, True)
+    assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
+    assert eyes.value(ANNA.uid, "pwdAccountLockedTime") == "000001010000Z"
+    assert "lost telephone" in terminal.run("accounts", "held")
+
+    change_person(installation.databases, ANNA.person_id, surname="Nowak")
+    change_status(installation.databases, ANNA.person_id, "active")
+    terminal.run("apply")
+
+    assert is_open(installation, ANNA) is False
+    assert (eyes.value(ANNA.uid, "sn"), eyes.value(ANNA.uid, "idpStatus")) == ("Nowak", "suspended")
+
+
+def test_a_released_account_is_as_the_records_say(terminal: Terminal, installation: Idp, eyes: Eyes) -> None:
+    for student in (ANNA, JAN):
+        terminal.run("accounts", "hold", student.uid, "--reason", "asked for by phone")
+    change_status(installation.databases, JAN.person_id, "suspended")
+
+    assert "is open" in terminal.run("accounts", "release", ANNA.uid)
+    assert "is closed" in terminal.run("accounts", "release", JAN.uid)
+
+    assert eyes.value(ANNA.uid, "idpStatus") == "active"
+    assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
+    assert eyes.value(JAN.uid, "idpStatus") == "suspended"
+    assert "Nobody is held" in terminal.run("accounts", "held")
+
+
+def test_a_directory_that_is_away_does_not_keep_the_door_open(
+    terminal: Terminal, installation: Idp, directory: PrivateSlapd
+) -> None:
+    directory.stop()
+
+    said = terminal.result("accounts", "hold", ANNA.uid, "--reason", "stolen password")
+
+    assert said.exit_code == 0
+    assert "the worker will tell it" in said.stderr
+    assert is_open(installation, ANNA) is False
+
+
+def test_a_persons_own_act_does_not_carry_out_what_an_import_says_of_them(
+    terminal: Terminal, installation: Idp, eyes: Eyes
+) -> None:
+    change_status(installation.databases, ANNA.person_id, "suspended")
+
+    installation.bring_true(ANNA.person_id)
+    between = (is_open(installation, ANNA), eyes.value(ANNA.uid, "idpStatus"))
+    terminal.run("apply")
+
+    assert between == (True, "active")
+    assert (is_open(installation, ANNA), eyes.value(ANNA.uid, "idpStatus")) == (False, "suspended")
