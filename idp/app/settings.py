@@ -97,6 +97,11 @@ def warnings(settings: Settings) -> list[str]:
         found.append(
             "web.trusted_proxies is 0: behind a reverse proxy all visitors are one network, and one guesser slows all."
         )
+    if settings.web.blocking_threads <= settings.sso.parallel_checks + settings.sso.waiting_checks:
+        found.append(
+            "web.blocking_threads is not above sso.parallel_checks and sso.waiting_checks together: while sign-ins wait"
+            " for the directory, nobody else is served."
+        )
     if not settings.sso.throttle.enabled:
         found.append("sso.throttle.enabled is false: passwords may be guessed without limit.")
     return found

@@ -61,7 +61,7 @@ class SsoSettings(Section):
     ] = 2
     waiting_checks: Annotated[
         int,
-        "Sign-ins that wait for that; web.blocking_threads above both leave some for sessions.",
+        "Sign-ins that wait for that; the next ones are asked to come back.",
         Field(ge=0),
     ] = 8
     check_wait_s: Annotated[float, "Seconds that a sign-in waits for its check at most.", Field(gt=0)] = 5.0

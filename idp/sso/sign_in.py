@@ -9,7 +9,7 @@ from idp.audit import words
 from idp.audit.events import Event, row
 from idp.clock import Clock
 from idp.drivers.ldap import Directory
-from idp.errors import BadCredentials, Refused, TargetUnavailable
+from idp.errors import BadCredentials, IdpError, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
 from idp.sso.identifiers import Identifier, tell_apart
@@ -40,10 +40,11 @@ class Reason(StrEnum):
     TOO_BUSY = "too_busy"
 
 
-NOT_LOOKED_AT: Mapping[type[Refused], Reason] = {
+NOT_LOOKED_AT: Mapping[type[IdpError], Reason] = {
     TooSoon: Reason.TOO_SOON,
     CaptchaDue: Reason.CAPTCHA_DUE,
     TooBusy: Reason.TOO_BUSY,
+    TargetUnavailable: Reason.UNAVAILABLE,
 }
 
 
@@ -84,7 +85,7 @@ class PasswordCheck:
                 # In one's turn, and not before: whoever failed meanwhile counts already.
                 self.watch.admit(one, is_person=is_person)
                 return self._check(identifier, account, password, browser, one)
-        except (TooSoon, CaptchaDue, TooBusy) as refusal:
+        except (TooSoon, CaptchaDue, TooBusy, TargetUnavailable) as refusal:
             self._record(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
             raise
 
@@ -93,12 +94,8 @@ class PasswordCheck:
     ) -> Account:
         secret = unicodedata.normalize("NFC", password)
         reason = refused_before_bind(identifier, account, secret)
-        try:
-            if not self._bind(account, secret, decoy=reason is not None):
-                reason = reason or Reason.WRONG_PASSWORD
-        except TargetUnavailable:
-            self._record(Reason.UNAVAILABLE, identifier, account, browser)
-            raise
+        if not self._bind(account, secret, decoy=reason is not None):
+            reason = reason or Reason.WRONG_PASSWORD
         if reason is not None or account is None:
             self._record(reason or Reason.UNKNOWN, identifier, account, browser, failed=one)
             raise RefusedSignIn(self.watch.captcha_is_due(one))

@@ -16,7 +16,12 @@ class WebSettings(Section):
     host: Annotated[str, "Address to listen on."] = "127.0.0.1"
     port: Annotated[int, "Port to listen on.", Field(ge=1, le=65535)] = 8080
     workers: Annotated[int, "Web processes.", Field(ge=1)] = 2
-    blocking_threads: Annotated[int, "Threads of each web process.", Field(ge=1)] = 4
+    blocking_threads: Annotated[
+        int,
+        "Threads of each web process; more than sso.parallel_checks and sso.waiting_checks together, so that sign-ins"
+        " that wait leave some for those who are signed in.",
+        Field(ge=1),
+    ] = 16
     log_format: Annotated[
         str,
         "Log lines as `json`, for people as `console`, or `auto`: console on a terminal.",

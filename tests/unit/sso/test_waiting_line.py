@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from idp.errors import TargetUnavailable
 from idp.sso.waiting_line import TooBusy, WaitingLine
 
 
@@ -44,3 +45,29 @@ def test_who_waits_is_served_in_the_end() -> None:
         thread.join()
 
     assert len(served) == 3
+
+
+def test_who_waited_for_a_silent_directory_hears_it_at_once_and_who_comes_later_asks_again() -> None:
+    line, told = WaitingLine(served_at_once=1, waiting=1, wait_s=60), threading.Event()
+
+    def come() -> None:
+        with pytest.raises(TargetUnavailable), line.turn():
+            raise AssertionError
+        told.set()
+
+    thread = threading.Thread(target=come)
+
+    def find_it_silent() -> None:
+        with line.turn():
+            thread.start()
+            while not line.is_full:
+                pass
+            raise TargetUnavailable("no answer")
+
+    with pytest.raises(TargetUnavailable):
+        find_it_silent()
+    assert told.wait(10)
+    thread.join()
+
+    with line.turn():
+        pass
