@@ -20,6 +20,7 @@ from idp.store.base import Databases
 from idp.store.schedules import Firing
 
 HOLD_S = 900.0  # a worker that says nothing for so long while it does something counts as dead
+KEEP_DAYS = 400  # firings are kept as long as the runs that they made
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 log = structlog.get_logger(__name__)
@@ -150,6 +151,8 @@ class Timetable:
         data = {"due_at": firing.due_at.isoformat(), "run": done.run_id, "note": done.note}
         with self.databases.identity.write() as connection:
             store.end_firing(connection, firing, state, done.run_id, done.note, now)
+            # Counted from this one, so that a schedule's last firing always stays.
+            store.forget_firings(connection, firing.name, firing.due_at - timedelta(days=KEEP_DAYS))
             record(connection, now.timestamp(), Event(word, firing.name, SYSTEM, data=data))
 
     def _firing(self, name: str, due_at: datetime, *, state: str = store.RUNNING) -> Firing:

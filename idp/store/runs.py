@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from idp.store.approvals import run_approval
 from idp.store.base import UtcDateTime, identity_metadata
 from idp.store.bulk import as_bound, insert_rows, run_many
 
@@ -463,7 +464,7 @@ def forget_runs(connection: Connection, before: datetime, limit: int) -> int:
     """Delete the oldest runs that were made before a moment and are not at work, and return how many."""
     old = select(run.c.run_id).where(run.c.created_at < before, run.c.state != APPLYING)
     ids = list(connection.execute(old.order_by(run.c.run_id).limit(limit)).scalars())
-    for table in (change, finding, run):
+    for table in (change, finding, run_approval, run):
         connection.execute(delete(table).where(table.c.run_id.in_(ids)))
     return len(ids)
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    delete,
     select,
     update,
 )
@@ -67,6 +68,12 @@ def last_firings(connection: Connection) -> list[Firing]:
     """Return the latest firing of every schedule, sorted by name."""
     names = connection.execute(select(schedule_firing.c.name).distinct().order_by(schedule_firing.c.name)).scalars()
     return [firing for name in names.all() if (firing := last_firing(connection, name)) is not None]
+
+
+def forget_firings(connection: Connection, name: str, before: datetime) -> int:
+    """Delete a schedule's finished firings that fell due before a moment, and return how many."""
+    mine = (schedule_firing.c.name == name) & (schedule_firing.c.state != RUNNING)
+    return connection.execute(delete(schedule_firing).where(mine, schedule_firing.c.due_at < before)).rowcount
 
 
 def begin_firing(connection: Connection, new: Firing) -> bool:

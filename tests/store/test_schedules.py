@@ -124,6 +124,18 @@ def test_one_that_failed_says_why_and_comes_again_at_its_next_time(databases: Da
     assert table.sweep() == 1
 
 
+def test_old_firings_are_forgotten_and_the_last_one_stays(databases: Databases, clock: ManualClock, bell: Bell) -> None:
+    table = worker(databases, clock, bell)
+    table.sweep()
+    for days in (1, 300, 200):
+        clock.advance(days * DAY_S)
+        table.sweep()
+
+    with databases.identity.read() as connection:
+        kept = connection.execute(select(store.schedule_firing.c.due_at)).scalars().all()
+    assert len(kept) == 2
+
+
 def test_doing_it_by_hand_leaves_its_times_as_they_are(databases: Databases, clock: ManualClock, bell: Bell) -> None:
     table = worker(databases, clock, bell)
     table.sweep()
