@@ -12,6 +12,7 @@ from idp.letters.sending import send_due
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
 from idp.provisioning.live import sweep_dirty
+from idp.registry.duplicates import find_duplicates
 from idp.registry.standings import sweep_standings
 from idp.sso import sessions
 from idp.store.engine import engine_url
@@ -47,6 +48,7 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
         "failing targets": ask_failing,
         "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
         "changed people": lambda: sweep_dirty(installation.provisioner),
+        "duplicates": AfterImports(databases, clock, installation.zone, lambda: find_duplicates(databases, clock)),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
         "letters": lambda: send_due(installation.letter_sender),
         "closed accounts": lambda: sessions.sweep_closed(installation.raw_store, clock),

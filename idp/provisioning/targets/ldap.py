@@ -286,6 +286,11 @@ class LdapTarget:
         return _in_turn(bulk, self._writes(Change.update(found, change.after)))
 
     def _writes(self, change: Change) -> Iterator[Write]:
+        if found == change.before and isinstance(error, TargetRejected):
+            # What it was refused for, such as another entry's address, may have been given up by a write beside it.
+            error = _in_turn(bulk, self._writes(change))
+            if error is None or isinstance(error, TargetUnavailable):
+                return error
         """Yield the writes of one change; in order, where there are two."""
         before, after = change.before, change.after
         match before, after:
@@ -328,7 +333,7 @@ def _is_two_writes(change: Change) -> bool:
     return change.before is not None and change.after is not None and change.before.name != change.after.name
 
 
-def _in_turn(bulk: BulkLdap, writes: Iterable[Write]) -> IdpError | None:
+def _in_turn(bulk: "BulkLdap", writes: Iterable[Write]) -> IdpError | None:
     """Do writes one after the other and return the first error."""
     for write in writes:
         for answer in bulk.write([write]):

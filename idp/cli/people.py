@@ -1,0 +1,186 @@
+"""`idp people`: records that may be one person."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from rich.table import Table
+
+from idp.app.installation import Idp
+from idp.audit import words
+from idp.audit.events import Event, record, shell_actor
+from idp.cli.people_named import person_named
+from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
+from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.errors import NotFound
+from idp.provisioning.approval import refusal
+from idp.provisioning.merging import make_merge, make_unmerge
+from idp.registry.duplicates import find_duplicates
+from idp.store import runs
+from idp.store.duplicates import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in, settle_pair
+from idp.store.people import load_people
+from idp.store.runs import Run
+
+
+@click.group()
+def people() -> None:
+    """Records that may be one person."""
+
+
+@people.group()
+def duplicates() -> None:
+    """Pairs of records that may be one person, with what speaks for it."""
+
+
+@duplicates.command(name="list")
+@click.option("--settled", is_flag=True, help="Those that were dismissed or merged, too.")
+@click.option("--find", is_flag=True, help="Look for new ones first; the worker does so after each import.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="How many, the newest first.")
+@json_option
+@pass_idp
+def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: bool) -> None:
+    """List the pairs that a human must judge."""
+    if find:
+        find_duplicates(installation.databases, installation.clock, shell_actor())
+    with installation.databases.identity.read() as connection:
+        pairs = pairs_in(connection, (OPEN, DISMISSED, MERGED) if settled else (OPEN,), limit)
+        ids = sorted({person_id for pair in pairs for person_id in (pair.person_a, pair.person_b)})
+        facts = {one.person_id: one for one in facts_of(connection, ids)}
+    if as_json:
+        print_json([_pair_facts(pair, facts) for pair in pairs])
+        return
+    if not pairs:
+        click.echo("Nobody is waiting to be judged.")
+        return
+    table = Table("first", "album", "second", "album", "what speaks for it", "state", box=None, header_style="bold")
+    for pair in pairs:
+        first, second = facts[pair.person_a], facts[pair.person_b]
+        sides = (_name(first), first.album or first.os_id, _name(second), second.album or second.os_id)
+        add_row(table, *sides, ", ".join(pair.evidence), pair.state)
+    console().print(table)
+    click.echo("Look at one with: idp people duplicates show FIRST SECOND")
+
+
+@duplicates.command()
+@click.argument("first")
+@click.argument("second")
+@json_option
+@pass_idp
+def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
+    """Show a pair side by side. Each is named by album number, uid or mail address."""
+    pair, facts = _pair(installation, first, second)
+    if as_json:
+        print_json(_pair_facts(pair, facts))
+        return
+    zone = ZoneInfo(installation.settings.university.time_zone)
+    table = Table("", "first", "second", box=None, header_style="bold")
+    sides = [_side(facts[person_id], zone) for person_id in (pair.person_a, pair.person_b)]
+    for name in sides[0]:
+        add_row(table, name, sides[0][name], sides[1][name])
+    console().print(table)
+    for word, text in pair.evidence.items():
+        click.echo(f"{word.replace('_', ' ')}{': ' + text if text else ''}")
+    click.echo(f"State: {pair.state}. One person: idp people merge KEPT GONE. Two: idp people duplicates dismiss …")
+
+
+@duplicates.command()
+@click.argument("first")
+@click.argument("second")
+@pass_idp
+def dismiss(installation: Idp, first: str, second: str) -> None:
+    """Say that two records are two people; the pair does not come again."""
+    pair, _ = _pair(installation, first, second)
+    now, actor = installation.clock.now(), shell_actor()
+    with installation.databases.identity.write() as connection:
+        settle_pair(connection, pair.person_a, pair.person_b, DISMISSED, now, actor)
+        event = Event(words.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor, data={"other": pair.person_a})
+        record(connection, now.timestamp(), event)
+    click.echo("Two people. The pair does not come again.")
+
+
+@people.command()
+@click.argument("kept")
+@click.argument("gone")
+@json_option
+@pass_idp
+def merge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
+    """Make a plan that makes one person of two records: KEPT stays, GONE is closed. `idp apply` carries it out.
+
+    Programmes and addresses of GONE count for KEPT. Nothing is destroyed: `idp people unmerge` parts them again.
+    """
+    ids = person_named(installation, kept), person_named(installation, gone)
+    _print_plan(installation, make_merge(installation.provisioner, *ids, shell_actor()), as_json)
+
+
+@people.command()
+@click.argument("kept")
+@click.argument("gone")
+@json_option
+@pass_idp
+def unmerge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
+    """Make a plan that makes two people of what was merged, each as their records say. `idp apply` carries it out."""
+    ids = person_named(installation, kept), person_named(installation, gone)
+    _print_plan(installation, make_unmerge(installation.provisioner, *ids, shell_actor()), as_json)
+
+
+def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:
+    with installation.databases.identity.read() as connection:
+        changes = runs.changes_of(connection, run.run_id)
+        findings = runs.findings_of(connection, run.run_id)
+        found = load_people(connection, [change.person_id for change in changes])
+        waits_because = refusal(connection, run, installation.settings.provisioning)
+    if as_json:
+        print_json({**run_facts(run), "waits_because": waits_because, "changes": change_facts(changes)})
+        return
+    print_changes(changes, {person.person_id: person.display_name for person in found})
+    print_findings(findings)
+    print_totals(run, shown=len(changes))
+    if waits_because:
+        print_waiting(waits_because)
+    else:
+        click.echo(f"Apply exactly this with: idp apply {run.run_id}")
+
+
+def _pair(installation: Idp, first: str, second: str) -> tuple[Pair, dict[str, Facts]]:
+    ids = [person_named(installation, text) for text in (first, second)]
+    with installation.databases.identity.read() as connection:
+        pair = pair_of(connection, *ids)
+        facts = {one.person_id: one for one in facts_of(connection, ids)}
+    if pair is None:
+        raise NotFound("these two are not in the queue: idp people duplicates list")
+    return pair, facts
+
+
+def _pair_facts(pair: Pair, facts: dict[str, Facts]) -> dict[str, Any]:
+    sides = [facts[person_id] for person_id in (pair.person_a, pair.person_b)]
+    return {
+        "state": pair.state,
+        "evidence": pair.evidence,
+        "found_at": pair.found_at,
+        "settled_at": pair.settled_at,
+        "settled_by": pair.settled_by,
+        "people": [
+            {"person_id": one.person_id, "os_id": one.os_id, "album": one.album, "name": _name(one)} for one in sides
+        ],
+    }
+
+
+def _side(one: Facts, zone: ZoneInfo) -> dict[str, str]:
+    return {
+        "name": _name(one),
+        "album": one.album or "none",
+        "os_id": one.os_id,
+        "born": one.born_on.isoformat() if one.born_on else "not known",
+        "access": one.access,
+        "first seen": _when(one.first_seen_at, zone),
+        "key": one.person_id,
+    }
+
+
+def _when(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _name(one: Facts) -> str:
+    return " ".join(part for part in (one.given_name, one.surname_prefix, one.surname) if part)

@@ -1,0 +1,139 @@
+"""Two records that are one human being: joined, and parted again, by a plan like any other. No record is changed.
+
+The merged record's programmes and addresses count for the kept one; its own entries are closed. Names stay on the
+ledger with their first owner. Parted, everything is as the records say of each.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from idp.audit import words
+from idp.audit.events import Event, new_id, record
+from idp.errors import Conflict, NotFound
+from idp.provisioning.plan import plan
+from idp.provisioning.planning import LOCK, Draft, add_to, refresh_some, seal
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import load_subjects
+from idp.provisioning.values import Change, Finding, Target
+from idp.provisioning.wanted import wanted_entry
+from idp.store import runs
+from idp.store.duplicates import (
+    MERGED,
+    OPEN,
+    Merge,
+    begin_merge,
+    end_merge,
+    load_merge,
+    merges_in_force,
+    plan_merge,
+    settle_pair,
+)
+from idp.store.locks import exclusive
+from idp.store.provisioning import count_states, mark_many_dirty
+from idp.store.runs import Run, TargetSummary
+
+
+def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
+    """Return a plan that makes one person of two records; `kept` is the one that stays.
+
+    Raises:  NotFound; Conflict when one of them was merged already; TargetUnavailable
+    Effect:  a stored plan, to be applied like any other; until then nothing has changed
+    """
+    with exclusive(provisioner.databases, LOCK):
+        with provisioner.databases.identity.read() as connection:
+            in_force = merges_in_force(connection)
+        _refuse_to_merge(kept, merged, in_force)
+        draft = Draft(new_id())
+        new = Merge(draft.run_id, kept, merged, provisioner.clock.now(), actor)
+        _plan(provisioner, draft, actor, [merged, kept], [*in_force, new], undoes=None)
+        with provisioner.databases.identity.write() as connection:
+            plan_merge(connection, new)
+        return seal(provisioner, draft, actor)
+
+
+def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
+    """Return a plan that makes two people of what was merged.
+
+    Raises:  NotFound when they are not merged; TargetUnavailable
+    """
+    with exclusive(provisioner.databases, LOCK):
+        with provisioner.databases.identity.read() as connection:
+            in_force = merges_in_force(connection)
+        old = next((one for one in in_force if (one.kept, one.merged) == (kept, merged)), None)
+        if old is None:
+            raise NotFound("these two are not merged")
+        draft = Draft(new_id())
+        rest = [one for one in in_force if one != old]
+        _plan(provisioner, draft, actor, [kept, merged], rest, undoes=old.merge_id)
+        return seal(provisioner, draft, actor)
+
+
+def _refuse_to_merge(kept: str, merged: str, in_force: Sequence[Merge]) -> None:
+    if kept == merged:
+        raise Conflict("that is one person already")
+    for one in in_force:
+        if one.merged in (kept, merged):
+            raise Conflict("one of them was merged into another person; take that back first: idp people unmerge")
+        if one.kept == merged:
+            raise Conflict("others were merged into the one that is to go; take that back first: idp people unmerge")
+
+
+def _plan(
+    provisioner: Provisioner,
+    draft: Draft,
+    actor: str,
+    order: Sequence[str],
+    merges: Sequence[Merge],
+    *,
+    undoes: str | None,
+) -> None:
+    """Write the plan, changes in `order` of people: an address must be given up before another entry may have it."""
+    with provisioner.databases.identity.read() as connection:
+        seen = load_subjects(connection, order, provisioner.people, provisioner.today(), merges)
+        populations = count_states(connection)
+    if len(seen) != len(set(order)):
+        raise NotFound("there is no such person")
+    with provisioner.databases.identity.write() as connection:
+        at = provisioner.clock.now()
+        runs.begin_plan(connection, draft.run_id, at, actor, kind=runs.MERGE, undoes=undoes)
+    for kind, target in provisioner.targets.items():
+        desired = [wanted_entry(each, target) for each in seen]
+        observed = sorted(target.read(sorted(order)), key=lambda entry: entry.person_id)
+        results = list(plan(desired, observed))
+        changes = sorted(
+            (one for one in results if isinstance(one, Change)), key=lambda one: order.index(one.person_id)
+        )
+        _add(provisioner, target, draft, changes, [one for one in results if isinstance(one, Finding)])
+        counts = Counter(change.kind.value for change in changes)
+        draft.summary[kind] = TargetSummary(populations.get(kind, (0, 0))[0], dict(counts))
+
+
+def _add(
+    provisioner: Provisioner, target: Target, draft: Draft, changes: Sequence[Change], findings: Sequence[Finding]
+) -> None:
+    add_to(provisioner, target, draft, [(change, "") for change in changes], findings)
+
+
+def put_in_force(provisioner: Provisioner, run: Run) -> None:
+    """Have two records count as one person, or as two again, as a run of this kind begins.
+
+    Effect:  what is desired of both; person.merged or person.unmerged; a repeat is harmless
+    """
+    at = provisioner.clock.now()
+    with provisioner.databases.identity.write() as connection:
+        merge = load_merge(connection, run.undoes or run.run_id)
+        if merge is None:
+            raise NotFound(f"run {run.run_id} has no merge")
+        if run.undoes:
+            is_new, word = end_merge(connection, merge.merge_id, at, run.asked_by), words.PERSON_UNMERGED
+        else:
+            is_new, word = begin_merge(connection, merge.merge_id, at), words.PERSON_MERGED
+        if is_new:
+            settle_pair(connection, merge.kept, merge.merged, OPEN if run.undoes else MERGED, at, run.asked_by)
+            mark_many_dirty(connection, [merge.kept, merge.merged])
+            event = Event(word, merge.kept, run.asked_by, data={"merged": merge.merged, "run": run.run_id})
+            record(connection, at.timestamp(), event)
+    with provisioner.databases.identity.read() as connection:
+        ids = [merge.kept, merge.merged]
+        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+    refresh_some(provisioner, seen)

@@ -1,0 +1,66 @@
+"""Look for people who are one under two numbers of the registry. A human decides; nothing here joins anybody."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from idp.audit import words
+from idp.audit.events import SYSTEM, Event, record_all
+from idp.clock import Clock
+from idp.people.lifecycle import Access
+from idp.store.base import Databases
+from idp.store.duplicates import OPEN, Facts, Pair, groups_alike, merges_in_force, note_pairs
+
+
+def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> int:
+    """Put pairs of people who may be one into the queue, and return how many are new there.
+
+    Effect:  person.duplicate_found for each; a pair that a human dismissed does not come again
+    """
+    now = clock.now()
+    with databases.identity.read() as connection:
+        joined = {frozenset((one.kept, one.merged)) for one in merges_in_force(connection)}
+        found: dict[frozenset[str], Pair] = {}
+        for group in groups_alike(connection):
+            for older, newer in pairwise(group):
+                key = frozenset((older.person_id, newer.person_id))
+                if key not in joined and key not in found:
+                    found[key] = Pair(older.person_id, newer.person_id, OPEN, evidence(older, newer), now, None, "")
+    if not found:
+        return 0
+    with databases.identity.write() as connection:
+        fresh = note_pairs(connection, found.values())
+        record_all(connection, now.timestamp(), _events(fresh, actor))
+    return len(fresh)
+
+
+def _events(pairs: list[Pair], actor: str) -> Iterator[Event]:
+    for pair in pairs:
+        data = {"other": pair.person_a, "evidence": sorted(pair.evidence)}
+        yield Event(words.PERSON_DUPLICATE_FOUND, pair.person_b, actor, data=data)
+
+
+def evidence(older: Facts, newer: Facts) -> dict[str, str]:
+    """Return what speaks for, and against, two records being one human being. Pure; never a national id.
+
+    Shape:   {"same_pesel": "", "came_back": "album 123 is closed, album 456 came later"}
+    """
+    found: dict[str, str] = {}
+    if older.pesel_mac and older.pesel_mac == newer.pesel_mac:
+        found["same_pesel"] = ""
+    if older.document_mac and older.document_mac == newer.document_mac:
+        found["same_document"] = ""
+    if _name(older) == _name(newer):
+        found["same_name"] = _name(older)
+    if older.born_on and older.born_on == newer.born_on:
+        found["same_birth"] = older.born_on.isoformat()
+    if older.pesel_mac and newer.pesel_mac and older.pesel_mac != newer.pesel_mac:
+        found["different_pesel"] = "speaks against it"
+    if older.access != Access.ACTIVE.value and newer.access == Access.ACTIVE.value:
+        found["came_back"] = (
+            f"album {older.album or 'none'} is {older.access}, album {newer.album or 'none'} came later"
+        )
+    return found
+
+
+def _name(one: Facts) -> str:
+    return " ".join(part for part in (one.given_name, one.surname_prefix, one.surname) if part)

@@ -1,0 +1,218 @@
+"""Two records that are one person, over a real directory."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from idp.errors import Conflict, NotFound
+from idp.provisioning.applying import apply_run
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.merging import make_merge, make_unmerge
+from idp.provisioning.planning import Scope, make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.undo import make_undo
+from idp.provisioning.values import Entry
+from idp.registry.duplicates import evidence, find_duplicates
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.duplicates import DISMISSED, OPEN, Facts, pair_of, pairs_in, settle_pair
+from idp.store.keys import Keys
+from idp.store.people import ledger
+from tests.support.clock import ManualClock
+from tests.support.provisioning import Eyes, add_students, change_person, change_status, choose_mail_name
+from tests.support.students import SEEN, Student
+
+OLD = Student("a" * 32, album="123", given_name="Anna", surname="Kowalska")
+NEW = Student("b" * 32, album="456", given_name="Anna", surname="Kowalska")
+OTHER = Student("c" * 32, album="789", given_name="Jan", surname="Nowak")
+ACTOR = "shell:tester"
+
+
+def run_now(provisioner: Provisioner) -> None:
+    assert apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR).is_complete
+
+
+def state(provisioner: Provisioner) -> dict[str, list[Entry]]:
+    return {
+        kind: sorted(target.read(), key=lambda entry: entry.person_id) for kind, target in provisioner.targets.items()
+    }
+
+
+def merged(provisioner: Provisioner, kept: Student = NEW, gone: Student = OLD) -> runs.Run:
+    run = make_merge(provisioner, kept.person_id, gone.person_id, ACTOR)
+    assert apply_run(provisioner, run.run_id, ACTOR).is_complete
+    return run
+
+
+@pytest.fixture
+def written(provisioner: Provisioner, databases: Databases, keys: Keys) -> Provisioner:
+    """Three people in the directory; the old record has a mail name."""
+    add_students(databases, keys, [OLD, NEW, OTHER])
+    choose_mail_name(databases, OLD.person_id, "anna.kowalska@student.po.edu.pl", "s123@student.po.edu.pl")
+    run_now(provisioner)
+    return provisioner
+
+
+def test_the_merged_record_is_closed_and_its_addresses_deliver_to_the_kept_one(
+    written: Provisioner, eyes: Eyes
+) -> None:
+    merged(written)
+
+    assert eyes.value(OLD.uid, "idpStatus") == "closed"
+    assert eyes.value(OLD.uid, "pwdAccountLockedTime") == "000001010000Z"
+    assert eyes.value(OLD.uid, "mailLocalAddress") is None
+    assert eyes.value(NEW.uid, "mail") == "anna.kowalska@student.po.edu.pl"
+    entry = eyes.entry(NEW.uid)
+    assert entry is not None
+    assert set(entry.values("mailLocalAddress")) == {"anna.kowalska@student.po.edu.pl", "s123@student.po.edu.pl"}
+    assert eyes.value(NEW.uid, "idpStatus") == "active"
+    assert make_plan(written, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_an_unmerge_restores_everything_exactly(written: Provisioner, databases: Databases) -> None:
+    before = state(written)
+    merged(written)
+
+    run = make_unmerge(written, NEW.person_id, OLD.person_id, ACTOR)
+    assert apply_run(written, run.run_id, ACTOR).is_complete
+
+    assert state(written) == before
+    assert make_plan(written, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_programmes_of_the_merged_record_count_for_the_kept_one(
+    written: Provisioner, databases: Databases, eyes: Eyes
+) -> None:
+    change_status(databases, NEW.person_id, "graduated_diploma", date(2001, 6, 1))
+    run_now(written)
+    assert eyes.value(NEW.uid, "idpStatus") == "closed"
+
+    merged(written)
+
+    assert eyes.value(NEW.uid, "idpStatus") == "active"
+    change_status(databases, OLD.person_id, "suspended")
+    sweep_dirty(written)
+    assert eyes.value(NEW.uid, "idpStatus") == "suspended"
+
+
+def test_what_happens_to_the_kept_one_live_keeps_the_merge(
+    written: Provisioner, databases: Databases, eyes: Eyes
+) -> None:
+    merged(written)
+
+    change_person(databases, NEW.person_id, surname="Nowak")
+    bring_true(written, NEW.person_id)
+    bring_true(written, OLD.person_id)
+
+    assert eyes.value(NEW.uid, "sn") == "Nowak"
+    assert eyes.value(NEW.uid, "mail") == "anna.kowalska@student.po.edu.pl"
+    assert eyes.value(OLD.uid, "idpStatus") == "closed"
+
+
+def test_a_planned_merge_changes_nothing_until_it_is_applied(written: Provisioner) -> None:
+    make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
+
+    assert make_plan(written, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_names_stay_on_the_ledger_with_their_first_owner(written: Provisioner, databases: Databases) -> None:
+    def owners() -> list[tuple[str, str]]:
+        with databases.identity.read() as connection:
+            return sorted((row.value, row.owner_id) for row in connection.execute(select(ledger)))
+
+    before = owners()
+
+    merged(written)
+
+    assert owners() == before
+
+
+def test_nobody_is_merged_twice_with_themselves_or_with_nobody(written: Provisioner) -> None:
+    with pytest.raises(Conflict, match="one person already"):
+        make_merge(written, NEW.person_id, NEW.person_id, ACTOR)
+    with pytest.raises(NotFound):
+        make_merge(written, NEW.person_id, "f" * 32, ACTOR)
+    with pytest.raises(NotFound, match="not merged"):
+        make_unmerge(written, NEW.person_id, OLD.person_id, ACTOR)
+    run = merged(written)
+    with pytest.raises(Conflict, match="merged into another"):
+        make_merge(written, OTHER.person_id, OLD.person_id, ACTOR)
+    with pytest.raises(Conflict, match="others were merged"):
+        make_merge(written, OTHER.person_id, NEW.person_id, ACTOR)
+    with pytest.raises(Conflict, match="idp people unmerge"):
+        make_undo(written, run.run_id, ACTOR)
+
+
+# --- the queue --------------------------------------------------------------------------------------------------------
+
+
+def test_same_name_and_birth_date_wait_for_a_human_with_what_speaks_for_it(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    add_students(databases, keys, [OLD, NEW, OTHER])
+
+    assert find_duplicates(databases, clock) == 1
+    assert find_duplicates(databases, clock) == 0
+
+    with databases.identity.read() as connection:
+        (pair,) = pairs_in(connection, (OPEN,), 10)
+    assert {pair.person_a, pair.person_b} == {OLD.person_id, NEW.person_id}
+    assert pair.evidence == {"same_name": "Anna Kowalska", "same_birth": "1905-03-14"}
+
+
+def test_a_dismissed_pair_does_not_come_again(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    add_students(databases, keys, [OLD, NEW])
+    find_duplicates(databases, clock)
+    with databases.identity.write() as connection:
+        settle_pair(connection, NEW.person_id, OLD.person_id, DISMISSED, clock.now(), ACTOR)
+
+    assert find_duplicates(databases, clock) == 0
+
+
+def test_a_merge_settles_the_pair_and_an_unmerge_opens_it_again(
+    written: Provisioner, databases: Databases, clock: ManualClock
+) -> None:
+    find_duplicates(databases, clock)
+    merged(written)
+    with databases.identity.read() as connection:
+        settled = pair_of(connection, OLD.person_id, NEW.person_id)
+    apply_run(written, make_unmerge(written, NEW.person_id, OLD.person_id, ACTOR).run_id, ACTOR)
+    with databases.identity.read() as connection:
+        opened = pair_of(connection, OLD.person_id, NEW.person_id)
+
+    assert settled is not None
+    assert opened is not None
+    assert (settled.state, settled.settled_by, opened.state) == ("merged", ACTOR, OPEN)
+    assert find_duplicates(databases, clock) == 0
+
+
+def facts(**changes: object) -> Facts:
+    values = {
+        "person_id": "a" * 32,
+        "os_id": "1",
+        "album": "123",
+        "given_name": "Anna",
+        "surname_prefix": "",
+        "surname": "Nowak",
+        "born_on": date(1905, 3, 14),
+        "pesel_mac": "m1",
+        "document_mac": None,
+        "access": "closed",
+        "first_seen_at": SEEN,
+    }
+    return Facts(**{**values, **changes})  # type: ignore[arg-type]  # a factory takes any column
+
+
+def test_who_comes_back_with_a_new_album_is_said_so() -> None:
+    newer = facts(album="456", access="active", first_seen_at=SEEN + timedelta(days=900))
+
+    found = evidence(facts(), newer)
+
+    assert found["came_back"] == "album 123 is closed, album 456 came later"
+    assert "same_pesel" in found
+    assert "m1" not in str(found)
+
+
+def test_two_numbers_that_differ_speak_against_it() -> None:
+    assert "different_pesel" in evidence(facts(), facts(pesel_mac="m2"))
