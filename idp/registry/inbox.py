@@ -6,6 +6,7 @@ done/ refused/   where files go, with the moment before their name; beside a ref
 anything else    is left alone: a name that begins with a dot or ends otherwise is a file in the making
 """
 
+import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from idp.store.locks import exclusive
 DONE, REFUSED = "done", "refused"
 FULL, DELTA = ".csv", ".delta.csv"
 LOCK = "registry-inbox"
+BREATH_S = 0.2  # between two writes of one who opens the file for each
 STAMP = "%Y%m%dT%H%M%SZ"
 
 Import = Callable[[Path, bool], ImportResult]
@@ -42,8 +44,8 @@ class Taken:
 def finished(inbox: Path, now: float, settle_s: float) -> list[Path]:
     """Return the files that nobody writes to any more, the oldest first.
 
-    A file is finished when it was quiet for `settle_s`, or when its name is younger than its content: renamed into
-    place after the last write, which is how a careful sender does it.
+    A file is finished when it was quiet for `settle_s`; or at once when its name is younger than its content, that is,
+    renamed into place after the last write; or when the system says that nobody has it open for writing.
 
     Raises:  NotFound when the folder is not there
     """
@@ -57,10 +59,27 @@ def finished(inbox: Path, now: float, settle_s: float) -> list[Path]:
             continue
         with suppress(FileNotFoundError):  # somebody has just taken it away
             status = entry.stat()
-            is_quiet = now - status.st_mtime >= settle_s or status.st_ctime_ns > status.st_mtime_ns
-            if stat.S_ISREG(status.st_mode) and is_quiet:
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            age_s = now - status.st_mtime
+            is_renamed = status.st_ctime_ns > status.st_mtime_ns
+            if is_renamed or age_s >= settle_s or (age_s >= BREATH_S and _has_no_writer(entry.path)):
                 found.append((status.st_mtime_ns, entry.name))
     return [inbox / name for _, name in sorted(found)]
+
+
+def _has_no_writer(path: str) -> bool:
+    """Return whether nobody has a file open for writing, as far as the system can tell; else False."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        # A read lease is given only while there is no writer (fcntl(2)); where leases do not work, time decides.
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def take_all(databases: Databases, inbox: Path, now: datetime, settle_s: float, take: Import) -> list[Taken]:

@@ -61,7 +61,7 @@ class RegistrySettings(Section):
     ] = True
     inbox_settle_s: Annotated[
         float,
-        "Seconds without a write after which a file counts as finished; one renamed into place is at once.",
+        "Seconds without a write after which a file counts as finished where nothing better is known of it.",
         Field(ge=0),
     ] = 5.0
     inbox_keep_days: Annotated[

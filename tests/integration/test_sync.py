@@ -128,10 +128,11 @@ def test_a_file_in_the_making_is_left_alone_and_one_that_is_refused_says_why_bes
 ) -> None:
     clock.set(datetime.now(UTC))  # the age of a file is told by the machine's clock
     sync = sync_of(installation)
-    write_export(inbox / "being-written.csv", [export_row()])
     write_export(inbox / ".hidden.csv", [export_row()])
     (inbox / "notes.txt").write_text("not ours")
     deliver(inbox, "bad.csv", [])
+    writing = write_export(inbox / "being-written.csv", [export_row()]).open("a", encoding="utf-8")
+    clock.advance(1)
 
     sync.watch()
 
@@ -139,9 +140,20 @@ def test_a_file_in_the_making_is_left_alone_and_one_that_is_refused_says_why_bes
     (reason,) = (inbox / "refused").glob("*.reason.txt")
     assert reason.read_text().startswith("no_rows: ")
     assert {"being-written.csv", ".hidden.csv", "notes.txt"} <= names_in(inbox)
-    clock.advance(10)
+    writing.close()
     sync.watch()
     assert names(inbox / "done") == ["being-written.csv"]
+
+
+def test_a_file_that_is_quiet_for_long_is_taken_whoever_has_it_open(
+    installation: Idp, inbox: Path, clock: ManualClock
+) -> None:
+    clock.set(datetime.now(UTC))
+    with write_export(inbox / "slow.csv", [export_row()]).open("a", encoding="utf-8"):
+        clock.advance(4)
+        assert sync_of(installation).watch() == 0
+        clock.advance(2)
+        assert sync_of(installation).watch() == 1
 
 
 def test_a_file_stays_while_another_import_is_at_work(installation: Idp, inbox: Path) -> None:
