@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(90)]
 THERE = PEOPLE[:60]
 RECOVERY_S = 60.0
-SETTINGS = {"batch": 10, "canary": 5, "target_retry_most_s": 4.0, "target_patience_s": 1.0}
+SETTINGS: dict[str, Any] = {"batch": 10, "canary": 5, "target_retry_most_s": 4.0, "target_patience_s": 1.0}
 
 
 @pytest.fixture(scope="module")

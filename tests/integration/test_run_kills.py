@@ -30,7 +30,7 @@ from tests.support.provisioning import add_students, change_person, change_statu
 from tests.support.students import Student
 
 PROJECT = Path(__file__).parents[2]
-SETTINGS = {"batch": 40, "canary": 10}
+SETTINGS: dict[str, Any] = {"batch": 40, "canary": 10}
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.support.workers import Workers, events_of, hand_over, over, result, u
 
 ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(240)]
-SETTINGS = {"batch": 10, "chunk": 30, "canary": 5, "target_patience_s": 1.0}
+SETTINGS: dict[str, Any] = {"batch": 10, "chunk": 30, "canary": 5, "target_patience_s": 1.0}
 LIVENESS_S = 3.0
 
 

@@ -1,0 +1,127 @@
+"""One run at work, one attempt of it, and how targets are paced, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from idp.store import health, runs, workers
+from idp.store.base import Databases
+from idp.store.runs import ChangeRow, TargetSummary
+
+NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
+STARTABLE = (runs.APPROVED, runs.INCOMPLETE)
+
+
+def make_run(databases: Databases, run_id: str, people: int = 0, at: datetime = NOW) -> str:
+    with databases.identity.write() as connection:
+        runs.begin_plan(connection, run_id, at, "shell:test")
+        rows = [
+            ChangeRow(number, "ldap", f"p{number}", "create", f"u{number}", None, "[]", "student", f"d{number}", "")
+            for number in range(1, people + 1)
+        ]
+        runs.add_to_plan(connection, run_id, rows, [])
+        runs.end_plan(connection, run_id, "digest", {"ldap": TargetSummary(0, {"create": people})})
+        runs.move(connection, run_id, (runs.PLANNED,), runs.APPROVED, asked_by="shell:test")
+    return run_id
+
+
+def take_up(databases: Databases, run_id: str, attempt: int = 0) -> bool:
+    with databases.identity.write() as connection:
+        return runs.take_up(connection, run_id, STARTABLE, attempt, runs.BY_ENGINE, NOW)
+
+
+def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> None:
+    ids = [make_run(databases, f"r{number}") for number in range(4)] * 2
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda run_id: take_up(databases, run_id), ids))
+
+    assert sum(taken) == 1
+    with databases.identity.read() as connection:
+        assert runs.at_work(connection) == ids[taken.index(True)]
+
+
+def test_an_older_attempt_stops_and_ends_nothing(databases: Databases) -> None:
+    run_id = make_run(databases, "r1")
+    assert take_up(databases, run_id)
+    with databases.identity.write() as connection:
+        assert runs.pulse(connection, run_id, 1, NOW)
+        assert runs.end_attempt(connection, run_id, 1, runs.INCOMPLETE, due_at=NOW, error="x" * 900)
+    assert take_up(databases, run_id, attempt=1)
+
+    with databases.identity.write() as connection:
+        assert not runs.pulse(connection, run_id, 1, NOW)
+        assert not runs.end_attempt(connection, run_id, 1, runs.APPLIED)
+        assert runs.is_going(connection, run_id, 2)
+        assert runs.pulse(connection, run_id, 2, NOW)
+
+
+def test_a_run_that_is_taken_up_with_an_old_number_is_left_alone(databases: Databases) -> None:
+    run_id = make_run(databases, "r1")
+    assert not take_up(databases, run_id, attempt=3)
+    with databases.identity.write() as connection:
+        runs.skip_attempt(connection, run_id, 1)
+    assert take_up(databases, run_id, attempt=1)
+
+
+def test_portions_are_found_by_what_is_open_in_them(databases: Databases) -> None:
+    run_id = make_run(databases, "r1", people=65)
+    with databases.identity.write() as connection:
+        assert runs.open_portions(connection, run_id, "ldap", None, 30) == [0, 1, 2]
+        runs.settle(connection, run_id, NOW, [(number, runs.DONE, "") for number in range(31, 61)])
+        assert runs.open_portions(connection, run_id, "ldap", ("create",), 30) == [0, 2]
+        assert runs.open_portions(connection, run_id, "ldap", ("disable",), 30) == []
+        assert runs.count_by_target(connection, run_id) == {"ldap": {runs.OPEN: 35, runs.DONE: 30}}
+
+
+def test_old_runs_go_with_their_changes_and_one_at_work_stays(databases: Databases) -> None:
+    old, at_work, new = (
+        make_run(databases, "r1", 3, NOW - timedelta(days=500)),
+        make_run(databases, "r2", 3, NOW - timedelta(days=450)),
+        make_run(databases, "r3", 3),
+    )
+    assert take_up(databases, at_work)
+    before = NOW - timedelta(days=400)
+
+    with databases.identity.write() as connection:
+        assert runs.any_before(connection, before)
+        assert runs.forget_runs(connection, before, 20) == 1
+        assert not runs.any_before(connection, before)
+        assert (runs.load_run(connection, old), runs.changes_of(connection, old)) == (None, [])
+        assert len(runs.changes_of(connection, at_work)) == len(runs.changes_of(connection, new)) == 3
+
+
+def test_a_pace_is_shared_by_all_who_ask(databases: Databases) -> None:
+    def ask(_: int) -> float:
+        with databases.sessions.write() as connection:
+            return health.grant(connection, "ldap", 1000.0, cost_s=0.5)
+
+    with ThreadPoolExecutor(8) as pool:
+        waits = sorted(pool.map(ask, range(8)))
+
+    assert waits[0] == 0.0
+    # On PostgreSQL its own clock runs on between the questions.
+    assert 3.0 <= waits[-1] <= 3.5
+
+
+def test_a_failing_target_is_counted_and_recovers_once(databases: Databases) -> None:
+    with databases.sessions.write() as connection:
+        for number in (1, 2):
+            health.note_failure(connection, "ldap", 1000.0 + number, 1010.0 + number, "busy")
+        found = health.health_of(connection, "ldap")
+        assert found is not None
+        assert (found.failures, found.since, found.closed_until, found.error) == (2, 1001.0, 1012.0, "busy")
+        assert set(health.failing(connection)) == {"ldap"}
+        assert health.note_recovery(connection, "ldap")
+        assert not health.note_recovery(connection, "ldap")
+        assert health.health_of(connection, "ldap") is None
+
+
+def test_a_worker_lives_as_long_as_it_said(databases: Databases) -> None:
+    with databases.sessions.write() as connection:
+        workers.sign(connection, "a", 1000.0, 20.0, carries_runs=True, version="1")
+        workers.sign(connection, "b", 1010.0, 20.0)
+        assert [one.worker_id for one in workers.alive(connection, 1019.0)] == ["a", "b"]
+        assert [one.worker_id for one in workers.alive(connection, 1021.0)] == ["b"]
+        workers.sign(connection, "a", 1021.0, 20.0, carries_runs=True, version="2")
+        workers.leave(connection, "b")
+        assert [(one.worker_id, one.version) for one in workers.alive(connection, 1022.0)] == [("a", "2")]
