@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.keycloak.install import VERSION, KeycloakFailed, install
 from deploy.keycloak.private import ADMIN, LOAD, PROVISIONING, PrivateKeycloak
+from idp.cli.children import end_with_parent
 
 PROJECT = Path(__file__).parents[2]
 DEFAULT_PORT = 8180
@@ -17,6 +18,8 @@ def main() -> int:
     # SIGTERM as Ctrl-C: whichever comes, in the middle of the start as well, `stop` is reached.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "MAKELEVEL" in os.environ:
+        end_with_parent()
     keycloak = PrivateKeycloak(PROJECT / "var" / "keycloak", port=_port(), dies_with_us=True)
     try:
         install(say=_say)

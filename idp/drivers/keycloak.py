@@ -9,7 +9,7 @@ import http
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,8 +318,10 @@ def _said(error: KeycloakError) -> str:
     Shape:   {"field":"email","errorMessage":"error-invalid-email","params":[…]} -> "email: error-invalid-email"
     """
     try:
-        body: Mapping[str, Any] = json.loads(error.response_body or b"{}")
+        body = json.loads(error.response_body or b"{}")
     except ValueError:
+        body = None
+    if not isinstance(body, dict):
         return "no reason given"
     words = (body.get("field"), body.get("errorMessage") or body.get("error"))
     return ": ".join(str(word)[:200] for word in words if word) or "no reason given"
