@@ -1,7 +1,7 @@
 """Many LDAP operations over one connection: everybody read as a stream, many writes in flight at once (python-ldap)."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ from idp.drivers.ldap_values import (
     Replace,
     Write,
     error_of,
+    ldap_entry,
 )
 from idp.errors import IdpError, TargetUnavailable
 
@@ -196,14 +197,6 @@ def _said(exc: ldap.LDAPError) -> str:
     details = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
     said = (str(details.get(part) or "").strip() for part in ("desc", "info"))
     return ": ".join(part for part in said if part) or type(exc).__name__
-
-
-def ldap_entry(dn: str, values: Mapping[str, Sequence[bytes]]) -> LdapEntry:
-    """Return what came off the wire as text."""
-    attributes = {
-        name.lower(): tuple(value.decode(errors="replace") for value in found) for name, found in values.items()
-    }
-    return LdapEntry(dn, attributes)
 
 
 def _modification(each: Modification) -> tuple[int, str, list[bytes] | None]:

@@ -9,8 +9,8 @@ import ldap
 from ldap.ldapobject import SimpleLDAPObject
 from ldap.syncrepl import SyncreplConsumer
 
-from idp.drivers.ldap_bulk import CONNECTION_LOST, SCOPES, connected, ldap_entry, translated
-from idp.drivers.ldap_values import LdapEntry, LdapServer
+from idp.drivers.ldap_bulk import CONNECTION_LOST, SCOPES, connected, translated
+from idp.drivers.ldap_values import LdapEntry, LdapServer, ldap_entry
 
 NOBODY = "(!(objectClass=*))"  # matches nothing: asked for the cookie alone
 # The server cannot go on from this cookie: it says so (e-syncRefreshRequired), or its data are older than the cookie,

@@ -35,6 +35,14 @@ class LdapEntry:
         return self.attributes.get(name.lower(), ())
 
 
+def ldap_entry(dn: str, values: Mapping[str, Sequence[bytes]]) -> LdapEntry:
+    """Return what came off the wire as text."""
+    attributes = {
+        name.lower(): tuple(value.decode(errors="replace") for value in found) for name, found in values.items()
+    }
+    return LdapEntry(dn, attributes)
+
+
 @dataclass(frozen=True, slots=True)
 class Replace:
     """Give an attribute exactly these values; none removes it. A repeat is harmless."""

@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any, LiteralString
 
 from sqlalchemy import Column, Connection, Dialect, Table, insert
-from sqlalchemy.dialects import postgresql, sqlite
 
 Convert = Callable[[Any], Any]
 
@@ -24,9 +23,19 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless one with its key is there, and return whether it was inserted: of racers one gets True."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    once = dialect.insert(table).values(dict(values)).on_conflict_do_nothing()
+    once = _dialect_insert(connection)(table).values(dict(values)).on_conflict_do_nothing()
     return connection.execute(once.returning(*table.primary_key)).first() is not None
+
+
+def _dialect_insert(connection: Connection) -> Any:
+    # Late: each dialect brings modules for all its drivers, which every command would wait for.
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert
 
 
 def run_many(connection: Connection, sql: LiteralString, rows: Iterable[Sequence[Any]]) -> None:

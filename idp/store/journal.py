@@ -4,9 +4,9 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.store.base import Database
+from idp.store.bulk import insert_once
 from idp.store.events import event_pending, journal, lease, session_event_pending
 
 EVENT_COLUMNS = ("event_id", "at", "kind", "actor", "subject", "reason", "correlation_id", "data")
@@ -78,8 +78,7 @@ def newest(database: Database, table: Table, count: int, kind: str, subjects: Se
 
 def take_lease(connection: Connection, name: str, holder: str, now: float, until: float) -> bool:
     """Return whether `holder` now has the lease; it is had by one holder at a time, until it runs out."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    connection.execute(dialect.insert(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
+    insert_once(connection, lease, {"name": name, "holder": holder, "until": until})
     renewed = connection.execute(
         update(lease)
         .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < now))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Column, Connection, Float, Integer, String, Table, Text, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from idp.store.base import identity_metadata
+from idp.store.bulk import insert_once
 from idp.store.people import account, enrolment, person
 
 OWED, SENT, GIVEN_UP = "owed", "sent", "given_up"
@@ -63,10 +63,7 @@ class Newcomer:
 
 def add_once(connection: Connection, new: Letter) -> bool:
     """Write a letter unless one with its `once_key` was ever owed; say whether it was written."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    values = {column.name: getattr(new, column.name) for column in letter.c}
-    once = dialect.insert(letter).values(values).on_conflict_do_nothing(index_elements=["once_key"])
-    return connection.execute(once.returning(letter.c.letter_id)).first() is not None
+    return insert_once(connection, letter, {column.name: getattr(new, column.name) for column in letter.c})
 
 
 def take_due(connection: Connection, now: float, hold_until: float) -> Letter | None:

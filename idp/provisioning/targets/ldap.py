@@ -6,12 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from idp.drivers.ldap_bulk import BulkLdap, ldap_entry
-from idp.drivers.ldap_sync import SyncChanges, changes_since
 from idp.drivers.ldap_values import (
     Add,
     AddValues,
@@ -25,6 +23,7 @@ from idp.drivers.ldap_values import (
     Write,
     any_of,
     equals,
+    ldap_entry,
     rdn,
 )
 from idp.drivers.ldif import as_ldif
@@ -32,6 +31,10 @@ from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnava
 from idp.people.directory import DirectorySettings
 from idp.provisioning.settings import TargetSettings
 from idp.provisioning.values import Change, Changes, Entry, Outcome, Sighting, digest_of
+
+if TYPE_CHECKING:
+    from idp.drivers.ldap_bulk import BulkLdap
+    from idp.drivers.ldap_sync import SyncChanges
 
 KIND = "ldap"
 
@@ -186,7 +189,9 @@ class LdapTarget:
                 if self._is_ours(entry):
                     yield entry.values("idpOwner")[0].removeprefix(self._mark("")), entry.values("entryUUID")[0]
 
-    def _changes(self, cookie: str | None) -> SyncChanges | None:
+    def _changes(self, cookie: str | None) -> "SyncChanges | None":
+        from idp.drivers.ldap_sync import changes_since  # late, as `_bulk` does
+
         server, directory = self._server(self._settings.timeout_s), self._directory
         names = (*READ, "modifiersName")
         account = (directory.provisioning_dn, self._password)
@@ -222,7 +227,7 @@ class LdapTarget:
 
     # --- reading ---
 
-    def _read(self, bulk: BulkLdap, person_ids: Sequence[str] | None) -> Iterator[Entry]:
+    def _read(self, bulk: "BulkLdap", person_ids: Sequence[str] | None) -> Iterator[Entry]:
         for filter_ in self._filters(person_ids):
             for found in bulk.stream(self._directory.people_dn, filter_, READ):
                 if self._is_ours(found):
@@ -256,7 +261,7 @@ class LdapTarget:
 
     # --- writing ---
 
-    def _many(self, bulk: BulkLdap, changes: Iterable[Change]) -> Iterator[Outcome]:
+    def _many(self, bulk: "BulkLdap", changes: Iterable[Change]) -> Iterator[Outcome]:
         waiting: deque[Change] = deque()
 
         def writes() -> Iterator[Write]:
@@ -269,28 +274,28 @@ class LdapTarget:
             change = waiting.popleft()
             yield Outcome(change, self._settled(bulk, change, answer.error))
 
-    def _one_by_one(self, bulk: BulkLdap, changes: Iterable[Change]) -> Iterator[Outcome]:
+    def _one_by_one(self, bulk: "BulkLdap", changes: Iterable[Change]) -> Iterator[Outcome]:
         """A server may do writes in flight in any order; two of one entry must not be."""
         for change in changes:
             yield Outcome(change, self._settled(bulk, change, _in_turn(bulk, self._writes(change))))
 
-    def _settled(self, bulk: BulkLdap, change: Change, error: IdpError | None) -> IdpError | None:
+    def _settled(self, bulk: "BulkLdap", change: Change, error: IdpError | None) -> IdpError | None:
         """Return what is left of an error: a write that was done before, its answer lost, is no error."""
         if error is None or isinstance(error, TargetUnavailable):
             return error
         found = next(self._read(bulk, [change.person_id]), None)
         if found == change.after:
             return None
-        if found is None or change.after is None or isinstance(error, TargetRejected):
-            return TargetRejected(str(error))
-        return _in_turn(bulk, self._writes(Change.update(found, change.after)))
-
-    def _writes(self, change: Change) -> Iterator[Write]:
         if found == change.before and isinstance(error, TargetRejected):
             # What it was refused for, such as another entry's address, may have been given up by a write beside it.
             error = _in_turn(bulk, self._writes(change))
             if error is None or isinstance(error, TargetUnavailable):
                 return error
+        if found is None or change.after is None or isinstance(error, TargetRejected):
+            return TargetRejected(str(error))
+        return _in_turn(bulk, self._writes(Change.update(found, change.after)))
+
+    def _writes(self, change: Change) -> Iterator[Write]:
         """Yield the writes of one change; in order, where there are two."""
         before, after = change.before, change.after
         match before, after:
@@ -324,7 +329,10 @@ class LdapTarget:
     def _server(self, timeout_s: float) -> LdapServer:
         return LdapServer(self._directory.url, self._directory.ca_file, self._directory.start_tls, timeout_s)
 
-    def _bulk(self) -> BulkLdap:
+    def _bulk(self) -> "BulkLdap":
+        # Late, as ldap3 above: python-ldap brings pyasn1, and `idp status` asks one question.
+        from idp.drivers.ldap_bulk import BulkLdap
+
         server = self._server(self._settings.timeout_s)
         return BulkLdap(server, self._directory.provisioning_dn, self._password, self._settings.in_flight)
 
