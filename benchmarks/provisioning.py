@@ -1,10 +1,11 @@
 """The engine's table of sizes, beside OpenLDAP's own tools on the same data in the same run.
 
-    .venv/bin/python -m benchmarks.provisioning [--people 10000] [--many 20000] [--full] [--only load,many,student]
+    .venv/bin/python -m benchmarks.provisioning [--people 10000] [--many 20000] [--full] [--only load,…]
 
 load     --people into a running slapd, without and with fsync, beside ldapadd; reading and comparing, beside
          ldapsearch; a cycle in which nothing changed
 many     --many people: import, import of another order with 0.5 % changed, a first fill by slapadd, a cycle
+workers  one worker and two on PostgreSQL, the directory 20 ms away
 student  one changed student in a running worker: a delta file of one row, and a full file, until LDAP has it
 
 --full takes 100,000 for --people and 1,000,000 for --many (about an hour). Everything is in a temporary folder, each
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
+from benchmarks.two_workers import IN_FLIGHT, ROUND_TRIP_S, two_workers
 from deploy.openldap.private import PrivateSlapd
 
 PROJECT = Path(__file__).parents[1]
@@ -50,7 +52,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--many", type=int, default=20_000)
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--only", default="load,many,student")
+    parser.add_argument("--only", default="load,many,student,workers")
     asked = parser.parse_args()
     people, many = (100_000, 1_000_000) if asked.full else (asked.people, asked.many)
     report = Report()
@@ -64,6 +66,7 @@ def main() -> int:
                 "load": lambda here=here: load(here, people, report),
                 "many": lambda here=here: million(here, many, report),
                 "student": lambda here=here: student(here, people, report),
+                "workers": lambda here=here: workers(here, min(people, 4_000), report),
             }[name]()
             shutil.rmtree(here)
     return 0
@@ -258,6 +261,15 @@ def _search(slapd: PrivateSlapd, *words: str) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - our own words
 
 
+def workers(folder: Path, people: int, report: Report) -> None:
+    """Load people by one worker and by two."""
+    far = f"{1000 * ROUND_TRIP_S:.0f} ms away, {IN_FLIGHT} writes in flight per portion"
+    report.say(f"\nworkers on PostgreSQL, {people} people, a directory {far}")
+    folder.chmod(0o755)  # PostgreSQL runs as somebody else
+    folder.parent.chmod(0o755)
+    two_workers(folder, Installation.make(folder / "records", people), report.say)
+
+
 # --- running things -------------------------------------------------------------------------------------------------
 
 
@@ -306,11 +318,19 @@ class Installation:
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.csv"))
         return Installation(folder, _environment(folder))
 
-    def use(self, slapd: PrivateSlapd | None, more: str = "") -> None:
-        """Write the settings."""
-        lines = ["[store]", 'folder = "data"', "[keys]", 'folder = "keys"', more]
+    def over(self, folder: Path) -> "Installation":
+        """Return another one, of nobody yet, with the same keys."""
+        folder.mkdir()
+        shutil.copytree(self.folder / "keys", folder / "keys")
+        return Installation(folder, _environment(folder))
+
+    def use(self, slapd: PrivateSlapd | None, more: str = "", *, url: str = "", store: str = "") -> None:
+        """Write the settings; `url`: another way to the directory; `store`: a PostgreSQL."""
+        lines = ["[store]", 'folder = "data"', *([f'postgresql_url = "{store}"'] if store else [])]
+        lines += ["[keys]", 'folder = "keys"', more]
         if slapd is not None:
             directory = slapd.settings.model_dump(mode="json", exclude_none=True)
+            directory["url"] = url or directory["url"]
             lines += ["[directory]", *(f"{name} = {json.dumps(value)}" for name, value in directory.items())]
         (self.folder / "idp.toml").write_text("\n".join(lines) + "\n")
 
