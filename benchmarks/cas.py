@@ -1,10 +1,18 @@
 """Single sign-on under load: the running service with its shipped defaults (CSRF, journal, throttle on).
 
-    .venv/bin/python -m benchmarks.cas [--postgresql] [--clients 1 8 32] [--seconds 5] [--people 64]
+    .venv/bin/python -m benchmarks.cas [--postgresql] [--clients 1 8 32] [--seconds 5] [--only bare flow …]
 
 `idp serve` (granian and the worker), a private slapd, and SQLite or a private PostgreSQL in a temporary folder. The
 client is one process of plain sockets on the same machine; its own CPU is printed, and the flows per second that it
 could drive at most, so that nobody takes the client's limit for the service's.
+
+    bare      the least that could be called single sign-on (benchmarks.bare), in the same run: what the ratios refer to
+    flow      a session gets a ticket, its application validates it
+    refused   an application asks about a ticket that is not there
+    cold      form, password, bind; and what slapd alone binds
+    logout    a session ends: alone, and with three applications that are told and answer
+    mixed     flow, while sign-ins keep slapd busy
+    kill      kill -9 of every process under load; then: do the issued tickets validate, is every event there?
 """
 
 import argparse
@@ -12,13 +20,16 @@ import json
 import os
 import re
 import selectors
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -31,10 +42,21 @@ from sqlalchemy import select, update
 from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
+from idp.audit.sealing import verify
+from idp.cli.granian import granian_command
+from idp.clock import Clock
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
+from idp.sso import sessions
+from idp.sso.sessions import Browser
+from idp.sso.settings import SsoSettings
+from idp.sso.tokens import short_token
+from idp.store.accounts import Key, find_account
 from idp.store.base import open_databases
+from idp.store.events import journal, session_event_pending
 from idp.store.people import account
+from idp.store.raw import open_raw
+from idp.store.sessions import Visited, add_visited
 from idp.store.settings import StoreSettings
 
 PROJECT = Path(__file__).parents[1]
@@ -46,6 +68,15 @@ attributes = ["mail", "displayName", "album", "eduPersonAffiliation"]
 [[url]]
 host = "fees.po.edu.pl"
 path = "/app"
+"""
+TOLD = """id = "told{number}"
+name = {{ pl = "Aplikacja {number}", en = "Application {number}" }}
+owner = "bench"
+[[url]]
+schemes = ["http"]
+host = "127.0.0.1"
+port = "*"
+path = "/told{number}"
 """
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of invented people
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
@@ -204,15 +235,22 @@ def cold(name: str) -> Flow:
     return flow
 
 
-def logout(name: str) -> Flow:
-    """A session that an application has not been told of ends. Its sign-in is part of the flow, see `cold`."""
+def logout(cookies: deque[str]) -> Flow:
+    """A session ends; each cookie is good for one flow."""
 
     def flow(connection: Connection) -> Iterator[bytes]:
-        yield from cold(name)(connection)
-        yield request("/cas/logout", session_in(connection.answer))
+        yield request("/cas/logout", cookies.popleft())
         _require(connection.answer.startswith(b"HTTP/1.1 200"), connection)
 
     return flow
+
+
+def bare(connection: Connection) -> Iterator[bytes]:
+    """As `sign_on`, with benchmarks.bare."""
+    yield request("/issue")
+    ticket = connection.answer.rpartition(b"\r\n\r\n")[2].decode()
+    yield request(f"/take?{ticket}")
+    _require(connection.answer.endswith(b"yes"), connection)
 
 
 def session_in(answer: bytes) -> str:
@@ -230,14 +268,51 @@ def _require(is_right: bool, connection: Connection) -> None:
 # --- the service ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Service:
     """The running service, and whom it knows."""
 
-    process: subprocess.Popen[bytes]
+    environment: Mapping[str, str]
+    store: StoreSettings
     slapd: PrivateSlapd
     address: tuple[str, int]
     albums: Sequence[str]
+    log: Path
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def start(self) -> None:
+        """Start it, and say how long it took to answer, and to let the first person in."""
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "idp", "serve"], cwd=PROJECT, env=self.environment, stderr=self.log.open("ab")
+        )
+        _wait_until_it_answers(self.address[1])
+        answered = time.perf_counter()
+        drive(self.address, [cold(self.albums[0])], 0)
+        signed_in = time.perf_counter()
+        print(
+            f"after its start: answers in {answered - began:.1f} s, has signed somebody in in {signed_in - began:.1f} s"
+        )
+        # The worker starts beside it; its imports are no part of what a flow costs.
+        deadline = time.monotonic() + 60
+        while self._worker_is_busy() and time.monotonic() < deadline:
+            pass
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+    def kill(self) -> None:
+        """End every process at once, as a power cut would if the kernel survived it."""
+        pids = tree(self.process.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _worker_is_busy(self) -> bool:
+        before = self._cpu()[1]
+        time.sleep(1.0)
+        return self._cpu()[1] - before > 0.3
 
     def run(self, name: str, flows: Sequence[Flow], seconds: float) -> Result:
         """Return what a scenario gave; CPU in seconds per 1,000 flows, the worker (it seals the journal) apart."""
@@ -288,7 +363,7 @@ def _is_worker(pid: int) -> bool:
 
 
 @contextmanager
-def running(people: int, postgresql: bool, threads: int | None) -> Iterator[Service]:
+def running(people: int, postgresql: bool, threads: int | None, ticket_s: int | None = None) -> Iterator[Service]:
     """Yield the service with claimed accounts."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idp-cas-", dir="/var/tmp")))
@@ -298,7 +373,7 @@ def running(people: int, postgresql: bool, threads: int | None) -> Iterator[Serv
         if postgresql:
             url = stack.enter_context(PrivatePostgres(folder / "pg")).url("postgres")
         port = _free_port()
-        environment = _installation(folder, slapd, port, url, threads)
+        environment = _installation(folder, slapd, port, url, threads, ticket_s)
         for words in (
             ("registry", "sample", str(folder / "export.csv"), "--people", str(people), "--seed", "1"),
             ("setup",),
@@ -308,29 +383,28 @@ def running(people: int, postgresql: bool, threads: int | None) -> Iterator[Serv
             command = [sys.executable, "-m", "idp", *words]
             subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         albums = _claim(folder, slapd, url, people)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "idp", "serve"],
-            cwd=PROJECT,
-            env=environment,
-            stderr=(folder / "log").open("wb"),
-        )
+        settings = StoreSettings.model_validate({"postgresql_url": url} if url else {"folder": folder / "data"})
+        service = Service(environment, settings, slapd, ("127.0.0.1", port), albums, folder / "log")
+        service.start()
         try:
-            began = time.perf_counter()
-            _wait_until_it_answers(port)
-            print(f"answers {time.perf_counter() - began:.1f} s after its start")
-            yield Service(process, slapd, ("127.0.0.1", port), albums)
+            yield service
         finally:
-            process.terminate()
-            process.wait()
+            service.stop()
 
 
-def _installation(folder: Path, slapd: PrivateSlapd, port: int, url: str, threads: int | None) -> dict[str, str]:
+def _installation(
+    folder: Path, slapd: PrivateSlapd, port: int, url: str, threads: int | None, ticket_s: int | None
+) -> dict[str, str]:
     (folder / "services").mkdir()
     (folder / "services" / "fees.toml").write_text(SERVICES)
+    for number in range(3):
+        (folder / "services" / f"told{number}.toml").write_text(TOLD.format(number=number))
     store = f'postgresql_url = "{url}"' if url else 'folder = "data"'
     web = [f"blocking_threads = {threads}"] if threads else []
     lines = ["[web]", f"port = {port}", f'base_url = "http://127.0.0.1:{port}"', *web, "[store]", store]
-    lines += ["[keys]", 'folder = "keys"', "[cas]", 'services_dirs = ["services"]', "[letters]", 'transport = "folder"']
+    life = [f"service_ticket_s = {ticket_s}"] if ticket_s else []
+    lines += ["[keys]", 'folder = "keys"', "[cas]", 'services_dirs = ["services"]', *life]
+    lines += ["[letters]", 'transport = "folder"']
     lines += ['folder = "letters"', "[directory]"]
     directory = slapd.settings.model_dump(mode="json", exclude_none=True)
     lines += [f"{name} = {json.dumps(value)}" for name, value in directory.items()]
@@ -376,19 +450,32 @@ def _wait_until_it_answers(port: int) -> None:
     raise SystemExit("the service did not start")
 
 
-def sessions_of(service: Service, count: int) -> list[str]:
-    """Sign so many people in, one after the other, and return their session cookies."""
-    cookies: list[str] = []
+def sessions_of(service: Service, count: int, told_at: int = 0) -> list[str]:
+    """Write so many sessions, as sign-ins would, and return their cookies.
 
-    def keeping(name: str) -> Flow:
-        def flow(connection: Connection) -> Iterator[bytes]:
-            yield from cold(name)(connection)
-            cookies.append(session_in(connection.answer))
-
-        return flow
-
-    for name in service.albums[:count]:
-        drive(service.address, [keeping(name)], 0)
+    Shape:   told_at: the port of an application that each session has visited three times over; 0 for none
+    """
+    databases, clock, cookies = open_databases(service.store), Clock(), []
+    raw_store = open_raw(databases)
+    with databases.identity.read() as connection:
+        accounts = [find_account(connection, Key.UID, uid) for uid in service.albums]
+    for number in range(count):
+        account = accounts[number % len(accounts)]
+        assert account is not None
+        started = sessions.start(raw_store, SsoSettings(), clock, account, Browser("127.0.0.1", "bench"))
+        cookies.append(f"idp_sso={started.token}")
+        if told_at:
+            with raw_store.lend() as raw, raw.transaction():
+                for each in range(3):
+                    address = f"http://127.0.0.1:{told_at}/told{each}"
+                    add_visited(
+                        raw,
+                        Visited(
+                            started.session_id, short_token("ST-"), "cas", f"told{each}", address, clock.timestamp()
+                        ),
+                    )
+    raw_store.close()
+    databases.close()
     return cookies
 
 
@@ -414,39 +501,205 @@ def slapd_alone(service: Service, seconds: float) -> float:
     return sum(counts) / seconds
 
 
+# --- scenarios --------------------------------------------------------------------------------------------------------
+
+SCENARIOS = ("bare", "flow", "refused", "cold", "logout", "mixed", "kill")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for."""
+
+    clients: Sequence[int]
+    seconds: float
+    people: int
+    only: Sequence[str]
+    threads: int | None
+    postgresql: bool
+
+    def wants(self, name: str) -> bool:
+        return not self.only or name in self.only
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--people", type=int, default=64)
-    parser.add_argument("--only", nargs="+", choices=["flow", "refused", "cold", "logout"], default=[])
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=[])
     parser.add_argument("--threads", type=int, help="of each web process; left out: as shipped")
-    asked = parser.parse_args()
+    asked = Asked(**vars(parser.parse_args()))
     print("\n".join(describe()))
     print(f"granian {version('granian')}, {'PostgreSQL' if asked.postgresql else 'SQLite (WAL)'}")
-    with running(asked.people, asked.postgresql, asked.threads) as service:
-        cookies = sessions_of(service, max(asked.clients))
-        print(f"web processes and their parent: {service.memory_mib():.0f} MiB (PSS)\n{HEAD}")
-        for name, flows in _scenarios(service, cookies, asked.only):
-            for clients in asked.clients:
-                print(service.run(name, flows[:clients], asked.seconds).line(), flush=True)
-        if not asked.only or "cold" in asked.only:
-            print(f"slapd alone binds {slapd_alone(service, asked.seconds):.0f}/s")
-        print(f"afterwards: {service.memory_mib():.0f} MiB (PSS), load {os.getloadavg()[0]:.1f}")
+    if asked.only != ["kill"]:
+        with running(asked.people, asked.postgresql, asked.threads) as service:
+            print(f"web processes and their parent: {service.memory_mib():.0f} MiB (PSS)\n{HEAD}")
+            _measure(service, asked)
+            print(f"afterwards: {service.memory_mib():.0f} MiB (PSS), load {os.getloadavg()[0]:.1f}")
+    if asked.wants("kill"):
+        with running(asked.people, asked.postgresql, asked.threads, ticket_s=300) as service:
+            kill_everything(service, asked.seconds)
     return 0
 
 
-def _scenarios(service: Service, cookies: list[str], only: list[str]) -> Iterator[tuple[str, list[Flow]]]:
-    wanted = only or ["flow", "refused", "cold", "logout"]
-    if "flow" in wanted:
-        yield "single sign-on", [sign_on(cookie) for cookie in cookies]
-    if "refused" in wanted:
-        yield "refused validation", [refused for _ in cookies]
-    if "cold" in wanted:
-        yield "sign-in, form and bind", [cold(name) for name in service.albums]
-    if "logout" in wanted:
-        yield "sign-in and sign-out", [logout(name) for name in service.albums]
+def _measure(service: Service, asked: Asked) -> None:
+    cookies = sessions_of(service, max(asked.clients))
+    if asked.wants("bare"):
+        with bare_service() as (address, pid):
+            for clients in asked.clients:
+                print(bare_result(address, pid, clients, asked.seconds).line(), flush=True)
+    plain: list[tuple[str, list[Flow]]] = [
+        ("flow", [sign_on(cookie) for cookie in cookies]),
+        ("refused", [refused for _ in cookies]),
+        ("cold", [cold(name) for name in service.albums]),
+    ]
+    for name, flows in plain:
+        for clients in asked.clients if asked.wants(name) else ():
+            print(service.run(NAMES[name], flows[:clients], asked.seconds).line(), flush=True)
+    if asked.wants("cold"):
+        print(f"slapd alone binds {slapd_alone(service, asked.seconds):.0f}/s")
+    if asked.wants("logout"):
+        _measure_logout(service, asked)
+    if asked.wants("mixed"):
+        for clients in asked.clients:
+            storm = [cold(name) for name in service.albums[-8:]]
+            thread = threading.Thread(target=drive, args=(service.address, storm, asked.seconds + 1))
+            thread.start()
+            time.sleep(0.5)
+            print(service.run("single sign-on, mixed", plain[0][1][:clients], asked.seconds).line(), flush=True)
+            thread.join()
+
+
+NAMES = {"flow": "single sign-on", "refused": "refused validation", "cold": "sign-in, form and bind"}
+
+
+def _measure_logout(service: Service, asked: Asked) -> None:
+    with receiver() as port:
+        for name, told_at, guess in (("sign-out", 0, 1500), ("sign-out, three told", port, 400)):
+            for clients in asked.clients:
+                # More than can be ended in the time; a flow that finds no session left ends the run.
+                left = deque(sessions_of(service, int(guess * asked.seconds), told_at))
+                flows = [logout(left) for _ in range(clients)]
+                print(service.run(name, flows, asked.seconds).line(), flush=True)
+
+
+@contextmanager
+def receiver() -> Iterator[int]:
+    """Yield the port of three applications that are told of sign-outs."""
+    words = [sys.executable, "-m", "benchmarks.receiver"]
+    process = subprocess.Popen(words, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def bare_service() -> Iterator[tuple[tuple[str, int], int]]:
+    """Yield where benchmarks.bare answers, in two processes like the service, and its process."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # a disk, as the service has
+        words = granian_command("benchmarks.bare:create_app", "127.0.0.1", port, 2, 4)
+        environment = {**os.environ, "IDP_BENCH_BARE": f"{folder}/bare.db"}
+        process = subprocess.Popen(words, cwd=PROJECT, env=environment)  # noqa: S603 - ours
+        try:
+            _wait_until_it_answers(port)
+            yield ("127.0.0.1", port), process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def bare_result(address: tuple[str, int], pid: int, clients: int, seconds: float) -> Result:
+    def cpu() -> float:
+        return sum(cpu_of(one) for one in tree(pid))
+
+    server, client = cpu(), time.process_time()
+    count, took, times = drive(address, [bare] * clients, seconds)
+    return Result("bare", clients, count, took, times, cpu() - server, 0, 0, time.process_time() - client)
+
+
+def kill_everything(service: Service, seconds: float) -> None:
+    """Kill every process under load; say whether what was acknowledged is kept."""
+    cookies = sessions_of(service, 8)
+    numbers: list[str] = []  # of acknowledged requests; the journal's events carry them
+    tickets: list[str] = []  # handed out and not validated
+    killed = threading.Event()
+
+    def issue_and_validate(cookie: str) -> None:
+        with suppress(OSError), socket.create_connection(service.address) as stream:
+            for turn in range(10**9):
+                answer = exchange(stream, request(f"/cas/login?service={quote(SERVICE, safe='')}", cookie))
+                found = re.search(rb"ticket=(ST-[A-Z2-7]+)", answer)
+                if found is None:
+                    return
+                numbers.append(number_of(answer))
+                if turn % 3 == 0 or killed.is_set():
+                    tickets.append(found[1].decode())
+                    continue
+                path = f"/cas/p3/serviceValidate?service={quote(SERVICE, safe='')}&ticket={found[1].decode()}"
+                answer = exchange(stream, request(path))
+                if b"authenticationSuccess" not in answer:
+                    return
+                numbers.append(number_of(answer))
+
+    threads = [threading.Thread(target=issue_and_validate, args=(cookie,)) for cookie in cookies]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    service.kill()
+    for thread in threads:
+        thread.join()
+    service.start()
+    good = 0
+    with socket.create_connection(service.address) as stream:
+        for ticket in tickets:
+            path = f"/cas/p3/serviceValidate?service={quote(SERVICE, safe='')}&ticket={ticket}"
+            answer = exchange(stream, request(path))
+            good += b"authenticationSuccess" in answer
+            numbers.append(number_of(answer))
+    print(f"killed every process under load: {good} of {len(tickets)} tickets handed out before it validate after it")
+    missing, rows, broken = missing_events(service, set(numbers))
+    print(
+        f"{len(set(numbers))} acknowledged requests, {missing} without their event; journal of {rows} rows: "
+        f"{'broken' if broken else 'whole'}"
+    )
+
+
+def exchange(stream: socket.socket, asked: bytes) -> bytes:
+    """Return the answer to a request. Raises: OSError when the other side is gone"""
+    stream.sendall(asked)
+    answer = b""
+    while not is_whole(answer):
+        got = stream.recv(65536)
+        if not got:
+            raise ConnectionResetError
+        answer += got
+    return answer
+
+
+def number_of(answer: bytes) -> str:
+    found = re.search(rb"x-request-id: ([^\r]+)", answer, re.IGNORECASE)
+    return found[1].decode() if found else "-"
+
+
+def missing_events(service: Service, numbers: set[str]) -> tuple[int, int, bool]:
+    """Return how many requests have no event in the journal once it is sealed, its rows, and whether it is broken."""
+    databases = open_databases(service.store)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with databases.sessions.read() as connection:
+            if connection.execute(select(session_event_pending.c.event_id).limit(1)).first() is None:
+                break
+        time.sleep(0.2)
+    with databases.identity.read() as connection:
+        kept = set(connection.execute(select(journal.c.correlation_id).distinct()).scalars())
+    rows, broken = verify(databases)
+    databases.close()
+    return len(numbers - kept), rows, broken is not None
 
 
 if __name__ == "__main__":
