@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from deploy.demo.configuration import write_toml
@@ -80,7 +81,7 @@ def test_sessions_go_on_and_everybody_else_hears_the_truth_in_time(
     port = quiet_port()
     with silent_port() as silent:
         directory = {"url": f"ldap://127.0.0.1:{silent.getsockname()[1]}", "timeout_s": TIMEOUT_S}
-        sections = {
+        sections: dict[str, dict[str, Any]] = {
             "web": {"base_url": f"http://127.0.0.1:{port}"},
             "store": {"folder": "data"},
             "keys": {"folder": "keys"},
