@@ -21,6 +21,7 @@ from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
 from idp.people.names import clean_name, fault_of
 from idp.store import onetime
+from idp.store.accounts import set_enabled
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.people import uids_given_among
@@ -125,6 +126,30 @@ class StaffDesk:
             self._open(account, f"{given_name} {surname}".strip(), language)
         with self.databases.sessions.write() as connection:
             onetime.take(connection, PURPOSE, token, self.clock.timestamp())
+        return account
+
+    def disable(self, mail: str, actor: str) -> StaffAccount:
+        """Close the account of a member of staff.
+
+        Raises:  NotFound; Conflict when they have not joined
+        Effect:  staff.disabled; no session of theirs counts any more; a repeat is harmless
+        """
+        return self._switch(mail, actor, enabled=False)
+
+    def enable(self, mail: str, actor: str) -> StaffAccount:
+        """Open it again. Raises, Effect: as `disable`, with staff.enabled"""
+        return self._switch(mail, actor, enabled=True)
+
+    def _switch(self, mail: str, actor: str, *, enabled: bool) -> StaffAccount:
+        with self.databases.identity.write() as connection:
+            account = staff_by_mail(connection, mail.strip().lower())
+            if account is None:
+                raise NotFound("no member of staff has this address")
+            if account.joined_at is None:
+                raise Conflict(f"{account.mail} has not joined yet")
+            if set_enabled(connection, account.account_id, enabled):
+                word = words.STAFF_ENABLED if enabled else words.STAFF_DISABLED
+                record(connection, self.clock.timestamp(), Event(word, account.account_id, actor))
         return account
 
     def _invited_account(self, connection: Connection, mail: str, role: Role) -> StaffAccount:

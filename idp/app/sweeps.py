@@ -6,6 +6,7 @@ from idp.audit.sealing import seal_pending
 from idp.jobs import housekeeping
 from idp.jobs.after_imports import AfterImports
 from idp.jobs.engine import Carrier
+from idp.jobs.syncing import InboxWatch
 from idp.jobs.worker import Sweep
 from idp.letters.albums import owe_album_letters
 from idp.letters.sending import send_due
@@ -42,7 +43,7 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
         return sealed if sealed >= settings.audit.batch else 0
 
     return {
-        "inbox": lambda: sync_of(installation).watch(),
+        "inbox": InboxWatch(lambda: sync_of(installation)),
         "schedules": timetable(installation, name).sweep,
         "standings": lambda: sweep_standings(databases, settings.people.access_policy, clock, installation.zone),
         "failing targets": ask_failing,
@@ -51,7 +52,7 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
         "duplicates": AfterImports(databases, clock, installation.zone, lambda: find_duplicates(databases, clock)),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
         "letters": lambda: send_due(installation.letter_sender),
-        "closed accounts": lambda: sessions.sweep_closed(installation.raw_store, clock),
+        "closed accounts": sessions.ClosedAccounts(installation.raw_store, clock).sweep,
         "sign-outs": installation.sign_out_desk.sweep,
         "settled sign-outs": installation.sign_out_desk.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),

@@ -7,6 +7,7 @@ from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.sso.sessions import Ended, end_all
 from idp.store.staff import StaffAccount, list_staff
 
 
@@ -35,6 +36,27 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
     click.echo(f"{mail} is invited as {role}. This link works once, for {seconds / 86400:g} days:\n")
     click.echo(f"  {link}\n")
     click.echo("The same link is on its way as a letter.")
+
+
+@staff.command()
+@click.argument("mail")
+@pass_idp
+def disable(installation: Idp, mail: str) -> None:
+    """Shut a member of staff out and end their sessions; applications are told."""
+    member = installation.staff_desk.disable(mail, shell_actor())
+    owed = end_all(
+        installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=shell_actor()
+    )
+    installation.sign_out_desk.tell(owed, installation.settings.sso.logout_wait_s)
+    click.echo(f"{member.mail} is disabled; every session has ended.")
+
+
+@staff.command()
+@click.argument("mail")
+@pass_idp
+def enable(installation: Idp, mail: str) -> None:
+    """Let a member of staff sign in again."""
+    click.echo(f"{installation.staff_desk.enable(mail, shell_actor()).mail} may sign in again.")
 
 
 @staff.command(name="list")

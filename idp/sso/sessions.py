@@ -18,6 +18,7 @@ from idp.store.sessions import LiveSession, NewSession, Owed, Visited
 TOUCH_SHARE = 20  # a use is noted when a twentieth of the idle time has passed since the last note
 SENDING_S = 30  # for so long the sweep leaves a logout to the request that owes it
 SWEEP_SIZE = 200
+SWEPT_AT_ONCE = 20_000  # sessions looked at in a round of the worker: 15 ms
 MOST_PER_APPLICATION = 20  # logouts to one application in one session, the latest; older ones have long ended there
 
 
@@ -154,12 +155,31 @@ def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, a
         return _end(raw, store.session_ids_of(raw, account_id), now, reason, actor)
 
 
-def sweep_closed(raw_store: RawStore, clock: Clock) -> int:
-    """End sessions of accounts that were disabled or got a new epoch, and return how many.
+class ClosedAccounts:
+    """Ends sessions of accounts that were disabled or got a new epoch.
 
-    They have not counted since that moment; this tells their applications.
+    They have not counted since that moment; this tells their applications. A round looks at a part of all sessions,
+    so that it costs the same however many there are.
     """
-    return _sweep(raw_store, clock, Ended.ACCOUNT_CLOSED, lambda raw, _now: store.closed_session_ids(raw, SWEEP_SIZE))
+
+    def __init__(self, raw_store: RawStore, clock: Clock, part: int = SWEPT_AT_ONCE) -> None:
+        self._raw_store = raw_store
+        self._clock = clock
+        self._part = part
+        self._after = ""  # up to here this pass has looked
+
+    def sweep(self) -> int:
+        """Look at the next part of the sessions and return how many were ended."""
+        with self._raw_store.lend() as raw:
+            last = store.end_of_part(raw, self._after, self._part)
+
+        def choose(raw: Raw, _now: float) -> list[str]:
+            return store.closed_session_ids(raw, SWEEP_SIZE, self._after, last)
+
+        ended = _sweep(self._raw_store, self._clock, Ended.ACCOUNT_CLOSED, choose)
+        if ended < SWEEP_SIZE:  # else there may be more in this part
+            self._after = last or ""
+        return ended
 
 
 def sweep_expired(raw_store: RawStore, clock: Clock) -> int:

@@ -233,12 +233,24 @@ def session_ids_of(raw: Raw, account_id: str) -> list[str]:
     return [row[0] for row in raw.all("SELECT session_id FROM session WHERE account_id = ?", (account_id,))]
 
 
-def closed_session_ids(raw: Raw, limit: int) -> list[str]:
-    """Return sessions whose account was disabled or has another epoch."""
+def end_of_part(raw: Raw, after: str, count: int) -> str | None:
+    """Return the last of the `count` sessions that follow `after` in the order of their ids; None for fewer."""
+    row = one(
+        raw.all(
+            "SELECT session_id FROM session WHERE session_id > ? ORDER BY session_id LIMIT 1 OFFSET ?",
+            (after, count - 1),
+        )
+    )
+    return None if row is None else str(row[0])
+
+
+def closed_session_ids(raw: Raw, limit: int, after: str = "", last: str | None = None) -> list[str]:
+    """Return sessions in a part of all whose account was disabled or has another epoch."""
+    upper, bounds = ("", (after,)) if last is None else (" AND s.session_id <= ?", (after, last))
     rows = raw.all(
-        "SELECT s.session_id FROM session s LEFT JOIN identity.account a ON a.account_id = s.account_id"
-        " WHERE a.account_id IS NULL OR NOT a.enabled OR a.epoch <> s.epoch LIMIT ?",
-        (limit,),
+        "SELECT s.session_id FROM session s LEFT JOIN identity.account a ON a.account_id = s.account_id"  # noqa: S608 - constants
+        f" WHERE (a.account_id IS NULL OR NOT a.enabled OR a.epoch <> s.epoch) AND s.session_id > ?{upper} LIMIT ?",
+        (*bounds, limit),
     )
     return [row[0] for row in rows]
 

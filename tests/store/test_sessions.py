@@ -25,6 +25,7 @@ from idp.store.sessions import (
     claim_owed,
     closed_session_ids,
     drop_expired_tickets,
+    end_of_part,
     expired_session_ids,
     find_proxy_granting,
     find_session,
@@ -99,6 +100,19 @@ def test_a_session_counts_only_while_its_account_is_enabled_and_of_its_epoch(
         assert find_session(raw, "TGC-1", NOW) is None
         assert sessions_of(raw, "p1", NOW) == []
         assert sorted(closed_session_ids(raw, 10)) == ["s1", "s2", "s3"]
+
+
+def test_closed_sessions_are_found_part_by_part(store: RawStore) -> None:
+    with store.lend() as raw:
+        for number in range(5):
+            add_session(raw, f"TGT-{number}", new_session(f"s{number}", epoch=7))
+
+        last = end_of_part(raw, "", 2)
+        assert last == "s1"
+        assert sorted(closed_session_ids(raw, 10, "", last)) == ["s0", "s1"]
+        assert sorted(closed_session_ids(raw, 10, "s1", end_of_part(raw, "s1", 2))) == ["s2", "s3"]
+        assert end_of_part(raw, "s3", 2) is None
+        assert closed_session_ids(raw, 10, "s3") == ["s4"]
 
 
 def test_a_renewed_session_keeps_its_name_and_loses_its_old_token(store: RawStore) -> None:

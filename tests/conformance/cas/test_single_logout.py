@@ -208,11 +208,12 @@ def test_a_closed_account_is_told_to_its_applications(
     sign_on: SignOn, signed_in: Browser, application: Application, databases: Databases, clock: ManualClock
 ) -> None:
     ticket = visit(signed_in, f"{application.url}/app")
-    assert sessions.sweep_closed(sign_on.raw, clock) == 0
+    sweep = sessions.ClosedAccounts(sign_on.raw, clock).sweep
+    assert sweep() == 0
     with databases.identity.write() as connection:
         set_enabled(connection, "anna", False)
 
-    assert sessions.sweep_closed(sign_on.raw, clock) == 1
+    assert sweep() == 1
     sign_on.sign_out.sweep()
     assert told(application) == [("/app", ticket)]
     assert sign_on.events("session.ended") == [("anna", "account_closed")]
