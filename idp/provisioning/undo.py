@@ -102,7 +102,7 @@ def _plan_one(
         backs = [
             take_back(row, there.get(row.person_id), seen.get(row.person_id), target, remove_created) for row in rows
         ]
-        changes = [(_because(back.change, undone.run_id), "") for back in backs if back.change is not None]
+        changes = [(replace(back.change, reason="undo"), "") for back in backs if back.change is not None]
         found = [finding for back in backs for finding in back.left]
         add_to(provisioner, target, draft, changes, found)
         counts.update(change.kind.value for change, _ in changes)
@@ -124,10 +124,6 @@ def _written_rows(provisioner: Provisioner, run_id: str, target: str) -> Iterato
 def _rows(provisioner: Provisioner, run_id: str, target: str, state: str, after: int) -> list[ChangeRow]:
     with provisioner.databases.identity.read() as connection:
         return runs.changes_of(connection, run_id, after=after, state=state, target=target)
-
-
-def _because(change: Change, run_id: str) -> Change:
-    return replace(change, reason=f"undo of {run_id}")
 
 
 # --- one person -----------------------------------------------------------------------------------------------------
