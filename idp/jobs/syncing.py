@@ -1,6 +1,7 @@
 """One sync: take what lies in the inbox, plan what changed, carry it out if it is within the limits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ import structlog
 
 from idp.audit.events import SYSTEM
 from idp.clock import Clock
-from idp.errors import Conflict
+from idp.errors import Conflict, TargetError
 from idp.jobs.schedules import Done
 from idp.people.lifecycle import AccessPolicy
 from idp.provisioning.applying import apply_run
@@ -58,21 +59,24 @@ class Sync:
         """Compare everybody with all that the targets have, and carry out what differs."""
         return self._carried_out([], Scope.ALL)
 
-    def watch(self) -> int:
-        """Pick up as soon as a file is finished, and return how many there were: for the worker's round."""
+    def take_finished(self) -> list[Taken]:
+        """Take what lies finished in the inbox now, where that is wanted at once.
+
+        Raises:  Conflict while somebody else imports
+        """
         inbox = self.registry.inbox
         if inbox is None or not self.registry.inbox_at_once:
-            return 0
+            return []
         if not finished(inbox, self.clock.timestamp(), self.registry.inbox_settle_s):
-            return 0
-        try:
-            taken = self._take_inbox()
-            if any(one.result for one in taken):
-                done = self._carried_out(taken)
-                log.info("inbox", done=done.note, run=done.run_id)
-        except Conflict:
-            return 0  # somebody else imports or plans now: next time
-        return len(taken)
+            return []
+        return self._take_inbox()
+
+    def carry_out(self, taken: Sequence[Taken]) -> Done:
+        """Carry out what files changed.
+
+        Raises:  Conflict while somebody else plans or applies; TargetError
+        """
+        return self._carried_out(taken)
 
     def forget(self) -> int:
         """Delete files that were put away long ago."""
@@ -180,6 +184,37 @@ class Sync:
             return f"{run.changes} changes handed to the workers"
         result = apply_run(self.provisioner, run.run_id, SYSTEM)
         return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")
+
+
+class InboxWatch:
+    """A sweep that takes files from the inbox as soon as they are finished, and carries out what they changed.
+
+    What it could not carry out, since somebody else was at work or a target did not answer, it owes, and tries again.
+    """
+
+    def __init__(self, sync: Callable[[], Sync]) -> None:
+        self._sync = sync
+        self._owed: list[Taken] = []
+        self._not_before = 0.0
+
+    def __call__(self) -> int:
+        sync = self._sync()
+        with suppress(Conflict):
+            self._owed += sync.take_finished()
+        if not any(one.result for one in self._owed):
+            self._owed = []
+            return 0
+        now = sync.clock.timestamp()
+        if now < self._not_before:
+            return 0
+        try:
+            done = sync.carry_out(self._owed)
+        except (Conflict, TargetError) as error:
+            self._not_before = now + (0 if isinstance(error, Conflict) else sync.provisioner.settings.target_retry_s)
+            return 0
+        log.info("inbox", done=done.note, run=done.run_id)
+        count, self._owed = len(self._owed), []
+        return count
 
 
 def _files(taken: Sequence[Taken]) -> str:

@@ -12,6 +12,7 @@ from idp.accounts.claim import Claims, Typed
 from idp.app.installation import Idp
 from idp.app.schedules import sync_of, timetable
 from idp.errors import BadCredentials, Conflict
+from idp.jobs.syncing import InboxWatch
 from idp.people.values import Album
 from idp.provisioning.applying import apply_run
 from idp.provisioning.approval import Approver, approve
@@ -71,6 +72,12 @@ def uid_of(databases: Databases, os_id: str) -> str:
     return person.uid
 
 
+@pytest.fixture
+def watch(installation: Idp) -> InboxWatch:
+    """The worker's sweep over the inbox."""
+    return InboxWatch(lambda: sync_of(installation))
+
+
 def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -110,76 +117,85 @@ def test_data_corrected_at_the_service_center_count_after_the_next_noon_sync(
 
 
 def test_one_changed_row_in_a_delta_reaches_the_directory_in_one_round(
-    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes, watch: InboxWatch
 ) -> None:
-    sync = sync_of(installation)
     deliver(inbox, "all.csv", [export_row(), *person_rows(5)])
-    assert sync.watch() == 1
+    assert watch() == 1
 
     deliver(inbox, "one.delta.csv", [export_row(nazwisko="Kowalska", **LATER)])
 
-    assert sync.watch() == 1
+    assert watch() == 1
     assert eyes.value(uid_of(databases, "101"), "sn") == "Kowalska"
-    assert sync.watch() == 0
+    assert watch() == 0
 
 
 def test_a_file_in_the_making_is_left_alone_and_one_that_is_refused_says_why_beside_it(
-    installation: Idp, inbox: Path, clock: ManualClock
+    installation: Idp, inbox: Path, clock: ManualClock, watch: InboxWatch
 ) -> None:
     clock.set(datetime.now(UTC))  # the age of a file is told by the machine's clock
-    sync = sync_of(installation)
     write_export(inbox / ".hidden.csv", [export_row()])
     (inbox / "notes.txt").write_text("not ours")
     deliver(inbox, "bad.csv", [])
     writing = write_export(inbox / "being-written.csv", [export_row()]).open("a", encoding="utf-8")
     clock.advance(1)
 
-    sync.watch()
+    watch()
 
     assert names(inbox / "refused") == ["bad.csv", "bad.csv.reason.txt"]
     (reason,) = (inbox / "refused").glob("*.reason.txt")
     assert reason.read_text().startswith("no_rows: ")
     assert {"being-written.csv", ".hidden.csv", "notes.txt"} <= names_in(inbox)
     writing.close()
-    sync.watch()
+    watch()
     assert names(inbox / "done") == ["being-written.csv"]
 
 
 def test_a_file_that_is_quiet_for_long_is_taken_whoever_has_it_open(
-    installation: Idp, inbox: Path, clock: ManualClock
+    installation: Idp, inbox: Path, clock: ManualClock, watch: InboxWatch
 ) -> None:
     clock.set(datetime.now(UTC))
     with write_export(inbox / "slow.csv", [export_row()]).open("a", encoding="utf-8"):
         clock.advance(4)
-        assert sync_of(installation).watch() == 0
+        assert watch() == 0
         clock.advance(2)
-        assert sync_of(installation).watch() == 1
+        assert watch() == 1
 
 
-def test_a_file_stays_while_another_import_is_at_work(installation: Idp, inbox: Path) -> None:
+def test_a_file_stays_while_another_import_is_at_work(installation: Idp, inbox: Path, watch: InboxWatch) -> None:
     sync = sync_of(installation)
     deliver(inbox, "all.csv", [export_row()])
 
     with exclusive(installation.databases, "registry-import"):
-        assert sync.watch() == 0
+        assert watch() == 0
         with pytest.raises(Conflict):
             sync.sync()
 
-    assert sync.watch() == 1
+    assert watch() == 1
+
+
+def test_what_cannot_be_carried_out_now_is_owed_and_not_forgotten(
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes, directory: PrivateSlapd, watch: InboxWatch
+) -> None:
+    deliver(inbox, "all.csv", [export_row()])
+    with exclusive(databases, "provisioning"):
+        between = watch()
+    done = [watch(), watch()]
+
+    assert (between, done) == (0, [1, 0])
+    assert eyes.value(uid_of(databases, "101"), "sn") == "Nowak"
 
 
 def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
-    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes, watch: InboxWatch
 ) -> None:
-    sync = sync_of(installation)
     deliver(inbox, "all.csv", [export_row(), *person_rows(5)])
-    sync.watch()
+    watch()
     suspended = {"status": "suspended", "status_od": "2026-09-25", **LATER}
 
     deliver(inbox, "bad.csv", [export_row(), *person_rows(5, 1000, **suspended)])
-    waits = sync.sync()
+    waits = sync_of(installation).sync()
     deliver(inbox, "one.delta.csv", [export_row(nazwisko="Kowalska", **LATER)])
-    sync.watch()
+    watch()
 
     assert waits.waits
     assert "accounts disable: 5 of 6, limit 1" in waits.note
@@ -196,13 +212,13 @@ def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
 
 
 def test_a_mended_feed_makes_the_waiting_plan_stale(
-    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes, watch: InboxWatch
 ) -> None:
     sync = sync_of(installation)
     deliver(inbox, "all.csv", person_rows(5))
-    sync.watch()
+    watch()
     deliver(inbox, "bad.csv", person_rows(5, 1000, status="suspended", status_od="2026-09-25", **LATER))
-    waits = sync.sync()
+    waits = sync_of(installation).sync()
     deliver(inbox, "good.csv", person_rows(5, zmieniono="2026-09-30T12:00:00Z"))
 
     sync.sync()
