@@ -5,7 +5,7 @@ itself agree that it is below the registered address. Whatever else comes gets n
 """
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -139,6 +139,44 @@ def test_no_hostile_address_gets_a_ticket_or_a_redirect(sign_on: SignOn, signed_
             assert may_be_followed(url), url
             # What is followed is the very text, with the ticket at its end.
             assert re.sub(r"[?&]ticket=ST-[A-Z2-7]{29}$", "", location) in (url, url.replace("?ticket=ST-1", ""))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(url=service_urls(), comes_first=st.booleans(), spelling=st.sampled_from(["service", "%73ervice"]))
+def test_of_two_services_neither_is_followed(
+    sign_on: SignOn, signed_in: Browser, url: str, comes_first: bool, spelling: str
+) -> None:
+    sign_on.register("fees", REGISTRATION)
+    both = [("service", "".join(GOOD)), (spelling, url)]
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in (reversed(both) if comes_first else both))
+
+    for answer in (
+        signed_in.client.get(f"/cas/login?{query}"),
+        signed_in.client.get(f"/cas/logout?{query}"),
+        sign_on.browser().client.get(f"/cas/login?{query}&gateway=true"),
+        sign_on.browser().client.post(f"/cas/login?service={quote(url, safe='')}", data={"service": "".join(GOOD)}),
+    ):
+        assert answer.status_code < 500
+        assert "Location" not in answer.headers or url == "".join(GOOD)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(url=service_urls())
+def test_no_hostile_address_counts_in_a_form_or_a_question(sign_on: SignOn, signed_in: Browser, url: str) -> None:
+    sign_on.register("fees", REGISTRATION)
+    stranger = sign_on.browser().client
+    form = stranger.post("/cas/login", data={"service": url, "gateway": "true"})
+    asked = [
+        stranger.get("/cas/serviceValidate", query_string={"service": url, "ticket": "ST-1", "pgtUrl": url}),
+        stranger.get("/cas/proxy", query_string={"pgt": "PGT-1", "targetService": url}),
+        stranger.post("/cas/samlValidate", query_string={"TARGET": url}, data="<x/>", content_type="text/xml"),
+    ]
+
+    assert form.status_code < 500
+    assert "Location" not in form.headers or may_be_followed(url)
+    for answer in asked:
+        assert answer.status_code == 200
+        assert "uccess>" not in answer.text
 
 
 def test_the_rule_follows_what_is_registered() -> None:

@@ -182,6 +182,34 @@ def test_a_success_clears_the_count_of_that_device_alone(stranger: Guesser, anna
     assert "data-altcha" in stranger.sign_in("12345", "wrong").text
 
 
+def test_a_success_never_clears_the_count_of_the_network(stranger: Guesser, sign_on: SignOn) -> None:
+    stranger.fail(2, "90001")
+    assert stranger.sign_in("12345", PASSWORD).status_code == 303
+
+    # The third failure of the network, though the first of this name and browser.
+    other = Guesser(sign_on.browser(), ELSEWHERE)
+    assert "data-altcha" in other.fail(1, "90002").text
+
+
+def test_the_counts_hold_over_processes_and_restarts(
+    stranger: Guesser,
+    databases: Databases,
+    keys: Keys,
+    clock: ManualClock,
+    slapd: PrivateSlapd,
+    tmp_path: Path,
+) -> None:
+    stranger.fail(5)
+
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services") as another:
+        assert Guesser(another.browser(), HOME).sign_in("12345", PASSWORD).status_code == 429
+
+
+def test_the_widget_loads_only_when_it_is_due(stranger: Guesser) -> None:
+    assert "altcha" not in stranger.open()
+    assert "altcha.min.js" in stranger.fail(3).text
+
+
 def test_a_known_device_that_fails_too_often_is_like_any_other(anna: Guesser, clock: ManualClock) -> None:
     anna.sign_in("12345", PASSWORD)
     assert anna.fail(10).status_code == 401

@@ -9,16 +9,17 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.drivers.ldap import Directory
-from idp.drivers.ldap_values import LdapServer
+from idp.drivers.ldap_values import LdapServer, Replace
 from idp.sso import sessions
 from idp.sso.sessions import Ended
 from idp.sso.settings import SsoSettings
 from idp.store.accounts import raise_epoch, set_enabled
 from idp.store.base import Databases
 from idp.store.keys import Keys
-from tests.integration.cas.conftest import PASSWORD, People
+from tests.integration.cas.conftest import CLAIMED, PASSWORD, People
 from tests.support.clock import ManualClock
-from tests.support.sign_on import Browser, SignOn, build_sign_on, silent_port, ticket_in
+from tests.support.sign_on import Browser, SignOn, build_sign_on, give_password, silent_port, ticket_in
+from tests.support.students import Student, add_student
 
 APP = "http://127.0.0.1:9000/app"
 
@@ -47,23 +48,35 @@ REFUSED = {
     "wrong password": ("12345", "wrong", "wrong_password"),
     "unclaimed": ("54321", PASSWORD, "unclaimed"),
     "disabled": ("777", PASSWORD, "disabled"),
+    "locked in the directory": ("888", PASSWORD, "wrong_password"),
     "no password": ("12345", "", "password_form"),
     "too long": ("12345", "x" * 129, "password_form"),
 }
 
 
-def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(sign_on: SignOn, clock: ManualClock) -> None:
+def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(
+    sign_on: SignOn, clock: ManualClock, databases: Databases, keys: Keys, slapd: PrivateSlapd
+) -> None:
+    locked = add_student(databases, keys, Student("locked", album="888", claimed_at=CLAIMED))
+    lock(slapd, give_password(slapd, locked.uid, PASSWORD))
     seen = set()
     for name, password, reason in REFUSED.values():
         clock.advance(sign_on.door.settings.throttle.forget_s)  # three of them are one account's
         answer = sign_on.browser().sign_in(name, password, service=APP)
         body = re.sub(r"LT-[A-Z2-7]+", "LT", answer.text).replace(f'value="{name}"', "")
-        headers = [(key, value) for key, value in answer.headers if key not in ("X-Request-Id", "Content-Length")]
+        headers = {key: value for key, value in answer.headers if key != "X-Request-Id"}
+        headers["Content-Length"] = str(int(headers["Content-Length"]) - len(name))  # the name stands in the form again
         seen.add((answer.status, body, str(headers)))
         assert sign_on.events("sign_in.refused")[-1][1] == reason
 
     assert len(seen) == 1
     assert sign_on.events("sign_in.succeeded") == []
+
+
+def lock(slapd: PrivateSlapd, dn: str) -> None:
+    manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
+    manager.modify(dn, [Replace("pwdAccountLockedTime", ["000001010000Z"])])
+    manager.close()
 
 
 def test_what_was_typed_is_not_in_the_journal(sign_on: SignOn, visitor: Browser) -> None:
