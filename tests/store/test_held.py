@@ -1,0 +1,192 @@
+"""Held values, cookies, targets' keys, pairs and merges, and where records came from: on both databases."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from idp.store.base import Databases
+from idp.store.drift import cookie_of, keep_cookie
+from idp.store.duplicates import (
+    DISMISSED,
+    OPEN,
+    Merge,
+    Pair,
+    begin_merge,
+    end_merge,
+    groups_alike,
+    kept_for,
+    merges_in_force,
+    note_pairs,
+    pair_of,
+    pairs_in,
+    plan_merge,
+    settle_pair,
+)
+from idp.store.held import (
+    ADOPT,
+    REPORT,
+    UNDO,
+    Held,
+    held_among,
+    held_by_run,
+    held_for,
+    hold,
+    let_go,
+    stream_held,
+)
+from idp.store.keys import Keys
+from idp.store.people import find_by_os_id
+from idp.store.provenance import chosen_at, origin_of_person, origins_of_programmes, written_of
+from idp.store.provisioning import (
+    Desire,
+    confirm,
+    desire,
+    forget_remote_ids,
+    keep_remote_ids,
+    mark_many_dirty,
+    marks_among,
+    people_of_remote_ids,
+    remote_ids_among,
+    without_remote_id,
+)
+from tests.support.clock import ManualClock
+from tests.support.exports import FOREIGNER, export_row, write_export
+from tests.support.imports import Registry
+from tests.support.students import SEEN, Student, add_student
+
+ANNA, JAN, EWA = "a" * 32, "b" * 32, "c" * 32
+
+
+def held(person_id: str = ANNA, attribute: str = "sn", **changes: object) -> Held:
+    one = Held("ldap", person_id, attribute, ("Żak",), ("Nowak",), UNDO, "r1", SEEN)
+    return replace(one, **changes)  # type: ignore[arg-type]  # a factory takes any column
+
+
+def test_held_values_come_back_by_person_run_and_reason(databases: Databases) -> None:
+    adopted = held(JAN, "cn", why=ADOPT, run_id="", held=())
+    with databases.identity.write() as connection:
+        hold(connection, [held(), held(attribute="cn"), adopted])
+
+    with databases.identity.read() as connection:
+        assert held_among(connection, [ANNA, EWA]) == {ANNA: (held(attribute="cn"), held())}
+        assert [person_id for person_id, _ in stream_held(connection)] == [ANNA, JAN]
+        assert {one.attribute for one in held_by_run(connection, "r1")} == {"cn", "sn"}
+        assert held_for(connection, (REPORT, ADOPT), 10) == [adopted]
+
+
+def test_a_newer_held_value_replaces_the_older_and_is_not_let_go_in_its_name(databases: Databases) -> None:
+    newer = held(held=("Zając",), why=REPORT, run_id="")
+    with databases.identity.write() as connection:
+        hold(connection, [held()])
+        hold(connection, [newer])
+        let_go(connection, [held()])
+
+    with databases.identity.read() as connection:
+        assert held_among(connection, [ANNA]) == {ANNA: (newer,)}
+    with databases.identity.write() as connection:
+        let_go(connection, [newer])
+        assert held_among(connection, [ANNA]) == {}
+
+
+def test_a_cookie_is_kept_per_target(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        keep_cookie(connection, "ldap", "one", SEEN)
+        keep_cookie(connection, "ldap", "two", SEEN)
+        found, other = cookie_of(connection, "ldap"), cookie_of(connection, "keycloak")
+
+    assert (found and found.cookie, other) == ("two", None)
+
+
+def test_a_targets_key_leads_to_the_person_until_it_is_forgotten(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        desire(connection, "ldap", [Desire(ANNA, "d1", False), Desire(JAN, "d2", False)])
+        confirm(connection, "ldap", [(ANNA, "d1"), (JAN, "d2")], "", SEEN)
+        keep_remote_ids(connection, "ldap", [(ANNA, "uuid-1")])
+
+        assert remote_ids_among(connection, "ldap", [ANNA, JAN, EWA]) == {ANNA: "uuid-1", JAN: None}
+        assert people_of_remote_ids(connection, "ldap", ["uuid-1", "uuid-2"]) == {"uuid-1": ANNA}
+        assert without_remote_id(connection, "ldap") == [JAN]
+        forget_remote_ids(connection, "ldap", ["uuid-1"])
+        assert people_of_remote_ids(connection, "ldap", ["uuid-1"]) == {}
+
+
+def test_a_merge_is_in_force_from_its_beginning_to_its_end(databases: Databases) -> None:
+    merge = Merge("m1", ANNA, JAN, SEEN, "shell:tester")
+    with databases.identity.write() as connection:
+        plan_merge(connection, merge)
+        assert (merges_in_force(connection), kept_for(connection, [JAN])) == ([], [])
+        assert (begin_merge(connection, "m1", SEEN), begin_merge(connection, "m1", SEEN)) == (True, False)
+        assert (merges_in_force(connection), kept_for(connection, [JAN, EWA])) == ([merge], [ANNA])
+        mark_many_dirty(connection, [JAN])
+        assert marks_among(connection, [ANNA, JAN]).keys() == {ANNA, JAN}
+        assert (end_merge(connection, "m1", SEEN, "x"), end_merge(connection, "m1", SEEN, "x")) == (True, False)
+        assert merges_in_force(connection) == []
+
+
+def test_nobody_is_merged_into_two_people_at_once(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        plan_merge(connection, Merge("m1", ANNA, JAN, SEEN, "x"))
+        plan_merge(connection, Merge("m2", EWA, JAN, SEEN, "x"))
+        begin_merge(connection, "m1", SEEN)
+
+    with pytest.raises(IntegrityError), databases.identity.write() as connection:
+        begin_merge(connection, "m2", SEEN)
+
+
+def test_a_pair_is_noted_once_and_stays_settled(databases: Databases) -> None:
+    pair = Pair(ANNA, JAN, OPEN, {"same_name": "Anna Żak"}, SEEN, None, "")
+    with databases.identity.write() as connection:
+        assert note_pairs(connection, [pair]) == [pair]
+        assert note_pairs(connection, [replace(pair, person_a=JAN, person_b=ANNA)]) == []
+        assert pairs_in(connection, (OPEN,), 10) == [pair]
+        assert settle_pair(connection, JAN, ANNA, DISMISSED, SEEN, "x") == 1
+        assert note_pairs(connection, [pair]) == []
+        settled = pair_of(connection, ANNA, JAN)
+
+    assert settled is not None
+    assert (settled.state, settled.settled_by, settled.settled_at) == (DISMISSED, "x", SEEN)
+
+
+def test_people_of_one_name_born_on_one_day_are_a_group(databases: Databases, keys: Keys) -> None:
+    for number, person_id in enumerate((ANNA, JAN, EWA)):
+        name = "Nowak" if person_id == EWA else "Żak"
+        add_student(databases, keys, Student(person_id, album=str(100 + number), surname=name))
+
+    with databases.identity.read() as connection:
+        (group,) = groups_alike(connection)
+
+    assert {one.person_id for one in group} == {ANNA, JAN}
+
+
+def test_each_programme_leads_to_the_line_it_was_last_taken_from(
+    databases: Databases, keys: Keys, clock: ManualClock, tmp_path: Path
+) -> None:
+    registry = Registry(databases, keys, clock)
+    first = export_row(**FOREIGNER)
+    write_export(
+        tmp_path / "full.csv", [export_row(os_id="5", nr_albumu="5", **FOREIGNER | {"dok_numer": "ZZ12345"}), first]
+    )
+    registry.take(tmp_path / "full.csv")
+    clock.advance(timedelta(hours=1).total_seconds())
+    second = export_row(
+        **FOREIGNER | {"prog_kod": "EKO-N1", "prog_nazwa": "Ekonomia", "zmieniono": "2026-09-20T10:00:00Z"}
+    )
+    write_export(tmp_path / "delta.csv", [second])
+    registry.take(tmp_path / "delta.csv", delta=True)
+
+    with databases.identity.read() as connection:
+        person = find_by_os_id(connection, "101")
+        assert person is not None
+        programmes = origins_of_programmes(connection, person.person_id)
+        origin = origin_of_person(connection, person.person_id)
+        assert (chosen_at(connection, person.person_id), written_of(connection, person.person_id)) == (None, [])
+
+    assert [(one.programme, one.origin.file_name, one.origin.line) for one in programmes] == [
+        ("EKO-N1", "delta.csv", 2),
+        ("INF-S1", "full.csv", 3),
+    ]
+    assert origin is not None
+    assert (origin.file_name, origin.taken_at) == ("delta.csv", clock.now())
