@@ -158,3 +158,49 @@ def test_drift_is_found_shown_and_repaired_at_the_terminal(
     imported.run("apply")
     assert [eyes.value(uid, name) for name in ("displayName", "sn")] == ["Anna Nowak", "Nowak"]
     assert imported.result("drift", "--all").exit_code == 0
+
+
+def test_two_records_of_one_person_are_judged_merged_and_parted_at_the_terminal(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    alike = {"imie": "Ewa", "nazwisko": "Lis", "pesel": "", "obywatelstwo": "UA", "dok_kraj": "UA", "zmieniono": ago(2)}
+    rows = [
+        export_row(**alike, os_id=os_id, nr_albumu=album, dok_numer=f"AB12345{os_id}")
+        for os_id, album in (("1", "501"), ("2", "502"), ("3", "503"))
+    ]
+    write_export(tmp_path / "export.csv", rows)
+    terminal.run("registry", "import", str(tmp_path / "export.csv"))
+    terminal.run("apply")
+
+    pairs = terminal.json("people", "duplicates", "list", "--find")
+    albums = [{one["album"] for one in pair["people"]} for pair in pairs]
+    assert (len(pairs), {"same_name", "same_birth"} <= pairs[0]["evidence"].keys()) == (2, True)
+    assert "same birth" in terminal.run("people", "duplicates", "show", *sorted(albums[0]))
+    terminal.run("people", "duplicates", "dismiss", *albums[0])
+    kept, gone = sorted(albums[1])
+    merge = terminal.json("people", "merge", kept, gone)
+    assert {change["reason"] for change in merge["changes"]} == {"merged"}
+    terminal.run("apply", merge["run"])
+    assert terminal.json("explain", "person", gone)["reason"] == "merged"
+    assert terminal.run("people", "duplicates", "list") == "Nobody is waiting to be judged.\n"
+    assert len(terminal.json("people", "duplicates", "list", "--settled")) == 2
+    part = terminal.json("people", "unmerge", kept, gone)
+    terminal.run("apply", part["run"])
+    assert terminal.json("explain", "person", gone)["access"] == "active"
+
+
+def test_a_new_intakes_mail_names_are_shown_at_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    foreign = {"pesel": "", "obywatelstwo": "UA", "dok_kraj": "UA", "zmieniono": ago(2)}
+    rows = [
+        export_row(**foreign, os_id=str(n), nr_albumu=str(n), dok_numer=f"AB12345{n}", imie=imie, nazwisko=nazwisko)
+        for n, (imie, nazwisko) in enumerate([("Jan", "Lis"), ("Jan", "Lis"), ("Ірина", "Шевченко")], start=1)
+    ]
+    write_export(tmp_path / "intake.csv", rows)
+
+    shown = terminal.run("addresses", "preview", str(tmp_path / "intake.csv"))
+    facts = terminal.json("addresses", "preview", str(tmp_path / "intake.csv"))
+
+    assert "3 people, 0 with a mail name already, 3 without" in shown
+    assert ("jan.lis" in shown, "transliterated" in shown) == (True, True)
+    assert [group["mail_name"] for group in facts["namesakes"]] == ["jan.lis"]
+    assert terminal.json("status")["people"] == {}
