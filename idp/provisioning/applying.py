@@ -514,6 +514,7 @@ def _end(provisioner: Provisioner, run: Run, failure: TargetError | None) -> Res
     }
     word, state = (words.RUN_APPLIED, runs.APPLIED) if is_over else (words.RUN_FAILED, runs.INCOMPLETE)
     with provisioner.databases.identity.write() as connection:
+        runs.clear_settled_marks(connection, run.run_id)
         if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
             record(connection, now.timestamp(), Event(word, run.run_id, run.asked_by, error[:200], data))
     return result_of(provisioner, run.run_id)

@@ -9,7 +9,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.undo import hold_back
 from idp.provisioning.values import Change, Entry, Kind, Outcome, Target, digests_in
 from idp.store import runs
-from idp.store.provisioning import Observed, clear_marks, confirm, doubt, mark_many_dirty, refused, states_among
+from idp.store.provisioning import Observed, confirm, doubt, mark_many_dirty, refused, states_among
 from idp.store.runs import ChangeRow, Run
 
 Progress = Callable[[int], None]
@@ -86,7 +86,6 @@ def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes)
         if run.kind == runs.UNDO:  # before `confirm`: what is held back is what is desired from now on
             hold_back(connection, provisioner, run, target, done, now)
         confirm(connection, target.kind, written, run.run_id, now)
-        clear_marks(connection, ((row.person_id, row.mark) for row in done))
         # Whose records changed while we wrote: what we wrote may have undone what the request wrote. Look again.
         known = states_among(connection, target.kind, [person_id for person_id, _ in written])
         late = [person_id for person_id, digest in written if known[person_id].desired != digest]

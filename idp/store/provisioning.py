@@ -307,7 +307,7 @@ def given_up(connection: Connection, limit: int = BATCH) -> list[GivenUp]:
     """Return whom targets refuse for good, the longest known first."""
     columns = [target_state.c[name] for name in GivenUp.__dataclass_fields__]
     query = select(*columns).where(_IS_GIVEN_UP).order_by(target_state.c.target, target_state.c.person_id)
-    return [GivenUp(*row) for row in connection.execute(query.limit(limit)).tuples()]
+    return [GivenUp(*row) for row in connection.execute(query.limit(limit))]
 
 
 def count_given_up(connection: Connection) -> dict[str, int]:

@@ -448,6 +448,20 @@ def marked_since(connection: Connection, run_id: str) -> list[str]:
     return [row[0] for row in connection.execute(_MARKED_SINCE, {"run": run_id})]
 
 
+_CLEAR_SETTLED = text(
+    "DELETE FROM dirty WHERE mark IN (SELECT mark FROM change WHERE run_id = :run)"
+    " AND person_id NOT IN (SELECT person_id FROM change WHERE run_id = :run AND state <> 'done')"
+)
+
+
+def clear_settled_marks(connection: Connection, run_id: str) -> None:
+    """Take people off the list of those to look at in whom a run did everything, in every target.
+
+    Effect:  a mark that was renewed since the plan stays
+    """
+    connection.execute(_CLEAR_SETTLED, {"run": run_id})
+
+
 def people_in(connection: Connection, run_id: str) -> list[str]:
     """Return whom a run has open changes of, sorted."""
     query = select(change.c.person_id).where(change.c.run_id == run_id, change.c.state == OPEN)

@@ -18,22 +18,20 @@ from idp.store.base import Databases
 from idp.store.keys import Keys
 from tests.support.databases import PostgresDatabase
 from tests.support.provisioning import add_students, make_provisioner, waiting
+from tests.support.run import FOLDER
 from tests.support.students import Student
 from tests.support.workers import Workers, events_of, hand_over, over, result, until, workers_over, written
 
 ACTOR = "shell:test"
-PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(240)]
-SETTINGS: dict[str, Any] = {"batch": 10, "chunk": 30, "canary": 5, "target_patience_s": 1.0}
+PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(72)]
+SETTINGS: dict[str, Any] = {"batch": 4, "chunk": 8, "canary": 5, "target_patience_s": 1.0}
 LIVENESS_S = 3.0
 
 
 @pytest.fixture(scope="module")
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
+def own_postgres(pytestconfig: pytest.Config, worker_id: str) -> Iterator[PrivatePostgres]:
     """A server that may be ended."""
-    folder = tmp_path_factory.mktemp("pg")
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(0o755)  # the server runs as somebody else
-    with PrivatePostgres(folder / "cluster") as server:
+    with PrivatePostgres(pytestconfig.stash[FOLDER] / f"own-{worker_id}") as server:
         yield server
 
 
@@ -53,7 +51,7 @@ def provisioner(databases: Databases, directory: PrivateSlapd) -> Iterator[Provi
 
 @pytest.fixture
 def run_id(provisioner: Provisioner, keys: Keys) -> str:
-    """A plan that makes everybody, in portions of thirty."""
+    """A plan that makes everybody, in portions of eight."""
     add_students(provisioner.databases, keys, PEOPLE)
     return make_plan(provisioner, ACTOR).run_id
 
@@ -61,7 +59,7 @@ def run_id(provisioner: Provisioner, keys: Keys) -> str:
 @pytest.fixture
 def two(tmp_path: Path, databases: Databases, directory: PrivateSlapd) -> Iterator[Workers]:
     """Two workers, at a pace that leaves time to disturb them."""
-    told = {"jobs": {"liveness_s": LIVENESS_S}, "ldap": {"timeout_s": 5.0}, "paces": {"ldap": 40}}
+    told = {"jobs": {"liveness_s": LIVENESS_S}, "ldap": {"timeout_s": 5.0}, "paces": {"ldap": 8}}
     with workers_over(tmp_path, databases, directory, provisioning=SETTINGS, **told) as made:
         made.start(release="1.0")
         made.start(release="1.0")
@@ -96,7 +94,7 @@ def test_a_worker_that_is_killed_for_good_is_replaced_by_the_other(
     provisioner: Provisioner, two: Workers, run_id: str, victim: int
 ) -> None:
     hand_over(provisioner, run_id)
-    until(written(provisioner, run_id, at_least=60), why=logs(two))
+    until(written(provisioner, run_id, at_least=15), why=logs(two))
     two.running[victim].kill()
 
     until(over(provisioner, run_id), why=logs(two))
@@ -107,7 +105,7 @@ def test_a_worker_that_falls_silent_is_replaced_and_does_no_harm_when_it_wakes(
     provisioner: Provisioner, two: Workers, run_id: str
 ) -> None:
     hand_over(provisioner, run_id)
-    until(written(provisioner, run_id, at_least=60), why=logs(two))
+    until(written(provisioner, run_id, at_least=15), why=logs(two))
     two.running[0].send_signal(signal.SIGSTOP)
 
     until(over(provisioner, run_id), why=logs(two))
@@ -119,10 +117,10 @@ def test_a_worker_that_falls_silent_is_replaced_and_does_no_harm_when_it_wakes(
 
 def test_a_worker_that_is_woken_in_mid_run_does_no_harm(provisioner: Provisioner, two: Workers, run_id: str) -> None:
     hand_over(provisioner, run_id)
-    until(written(provisioner, run_id, at_least=60), why=logs(two))
+    until(written(provisioner, run_id, at_least=15), why=logs(two))
     two.running[0].send_signal(signal.SIGSTOP)
     until(lambda: len(alive(provisioner)) == 1, why=logs(two))
-    until(written(provisioner, run_id, at_least=150), why=logs(two))
+    until(written(provisioner, run_id, at_least=45), why=logs(two))
     two.running[0].send_signal(signal.SIGCONT)
 
     until(over(provisioner, run_id), why=logs(two))
@@ -132,7 +130,7 @@ def test_a_worker_that_is_woken_in_mid_run_does_no_harm(provisioner: Provisioner
 def test_workers_are_upgraded_in_mid_run(provisioner: Provisioner, two: Workers, run_id: str) -> None:
     hand_over(provisioner, run_id)
     for number in (0, 1):
-        until(written(provisioner, run_id, at_least=40 + 60 * number), why=logs(two))
+        until(written(provisioner, run_id, at_least=12 + 18 * number), why=logs(two))
         two.running[number].terminate()
         two.start(release="2.0")
 
@@ -146,7 +144,7 @@ def test_the_database_is_restarted_in_mid_run(
     provisioner: Provisioner, two: Workers, run_id: str, own_postgres: PrivatePostgres
 ) -> None:
     hand_over(provisioner, run_id)
-    until(written(provisioner, run_id, at_least=60), why=logs(two))
+    until(written(provisioner, run_id, at_least=15), why=logs(two))
     own_postgres.crash()
     own_postgres.start_again()
 

@@ -63,7 +63,7 @@ def add_student(databases: Databases, keys: Keys, student: Student) -> Student:
 def _new_person(student: Student, keys: Keys) -> NewPerson:
     return NewPerson(
         person_id=student.person_id,
-        os_id=student.person_id,
+        os_id=student.person_id[-20:],  # no longer than the column, which PostgreSQL minds
         uid=student.uid,
         identity=_identity(student, keys),
         changed_at=SEEN,

@@ -1,0 +1,295 @@
+"""Runs in one process: the first few, refusals, targets that fail beside others, pause, takeover, and pace."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from deploy.openldap.private import PrivateSlapd
+from idp.errors import CanaryFailed, Conflict, TargetUnavailable
+from idp.provisioning import asking
+from idp.provisioning.applying import apply_part, apply_run, begin, finish, result_of
+from idp.provisioning.asking import next_work
+from idp.provisioning.health import health_of
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.provisioning import given_up
+from tests.support.clock import ManualClock
+from tests.support.moody import MoodyTarget
+from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, mark, waiting
+from tests.support.students import Student
+
+ACTOR = "shell:test"
+PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(12)]
+IDS = [student.person_id for student in PEOPLE]
+
+
+@pytest.fixture
+def moody() -> MoodyTarget:
+    return MoodyTarget()
+
+
+@pytest.fixture
+def provisioner(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, moody: MoodyTarget
+) -> Iterator[Provisioner]:
+    """The directory, and behind it another target."""
+    made = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=0, tries=3)
+    yield made
+    made.close()
+
+
+def plan_everybody(provisioner: Provisioner, keys: Keys) -> str:
+    add_students(provisioner.databases, keys, PEOPLE)
+    return make_plan(provisioner, ACTOR).run_id
+
+
+def test_a_target_that_is_away_keeps_no_other_one_waiting_and_gets_its_part_later(
+    provisioner: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    moody.is_away = True
+
+    with pytest.raises(TargetUnavailable, match="lunch"):
+        apply_run(provisioner, run_id, ACTOR)
+
+    assert len(list(provisioner.targets["ldap"].read())) == len(PEOPLE)
+    became = result_of(provisioner, run_id)
+    assert (became.run.state, became.done, became.left) == (runs.INCOMPLETE, len(PEOPLE), len(PEOPLE))
+    clock.advance(60)
+    moody.is_away = False
+    work = next_work(provisioner)
+    assert work is not None
+    assert work.run_id == run_id
+    assert apply_run(provisioner, run_id, ACTOR).is_complete
+    assert (set(moody.entries), waiting(provisioner.databases)) == (set(IDS), 0)
+    assert health_of(provisioner, "moody") is None
+
+
+def test_a_run_whose_only_open_target_is_left_alone_is_not_begun(
+    provisioner: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    moody.is_away = True
+    for _ in range(8):
+        with pytest.raises(TargetUnavailable):
+            apply_run(provisioner, run_id, ACTOR)
+    found = health_of(provisioner, "moody")
+    assert found is not None
+    assert found.closed_until > clock.timestamp() + 5
+
+    assert next_work(provisioner) is None
+    clock.advance(120)
+    assert next_work(provisioner) is not None
+
+
+def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
+    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    moody.refuses = {IDS[0]}
+    add_students(databases, keys, PEOPLE)
+    for _ in range(6):
+        sweep_dirty(provisioner)
+        clock.advance(1000)
+
+    with databases.identity.read() as connection:
+        gone = given_up(connection)
+    assert [(one.target, one.person_id, one.tries, one.error) for one in gone] == [
+        ("moody", IDS[0], 3, "we do not take this one")
+    ]
+    assert (set(moody.entries), waiting(databases)) == (set(IDS[1:]), 0)
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+    moody.refuses = set()
+    change_person(databases, IDS[0], surname="Nowak")
+    sweep_dirty(provisioner)
+    assert moody.entries[IDS[0]].attributes["sn"] == ("Nowak",)
+    with databases.identity.read() as connection:
+        assert given_up(connection) == []
+
+
+def test_somebody_who_was_given_up_is_tried_again_when_a_human_says_so(
+    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    moody.refuses = {IDS[0]}
+    add_students(databases, keys, PEOPLE[:2])
+    for _ in range(6):
+        sweep_dirty(provisioner)
+        clock.advance(1000)
+    moody.refuses = set()
+    assert sweep_dirty(provisioner) == 0
+
+    assert asking.let_go(provisioner, ACTOR) == [IDS[0]]
+    sweep_dirty(provisioner)
+
+    assert set(moody.entries) == set(IDS[:2])
+
+
+def test_one_change_that_ends_the_connection_keeps_nobody_else_from_being_written(
+    provisioner: Provisioner, keys: Keys, moody: MoodyTarget
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    moody.hangs_up_on = {IDS[5]}
+
+    for _ in range(4):
+        try:
+            apply_run(provisioner, run_id, ACTOR)
+        except TargetUnavailable:
+            continue
+
+    assert set(moody.entries) == {*IDS} - {IDS[5]}
+
+
+def test_an_outage_gives_nobody_up(
+    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    moody.is_away = True
+    add_students(databases, keys, PEOPLE[:4], live=True)
+    for _ in range(6):
+        sweep_dirty(provisioner)
+        clock.advance(30)
+
+    with databases.identity.read() as connection:
+        assert given_up(connection) == []
+    assert len(list(provisioner.targets["ldap"].read())) == 4
+    moody.is_away = False
+    clock.advance(25)
+    sweep_dirty(provisioner)
+    assert (set(moody.entries), waiting(databases)) == (set(IDS[:4]), 0)
+
+
+def test_doors_close_from_the_first_target_and_open_from_the_last(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    order: list[tuple[str, str]] = []
+    outer, inner = MoodyTarget("outer", shared=order), MoodyTarget("inner", shared=order)
+    made = make_provisioner(databases, directory, clock)
+    provisioner = replace(made, targets={"outer": outer, "inner": inner})
+    add_students(databases, keys, PEOPLE[:1])
+
+    apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+    change_status(databases, IDS[0], "suspended")
+    apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+    change_status(databases, IDS[0], "active")
+    bring_true(provisioner, IDS[0])
+
+    opened = [("inner", "create"), ("outer", "create")]
+    shut = [("outer", "disable"), ("inner", "disable")]
+    assert order == [*opened, *shut, ("inner", "enable"), ("outer", "enable")]
+    made.close()
+
+
+def test_the_first_few_are_checked_before_all_others(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+    moody.forgets = True
+    run_id = plan_everybody(provisioner, keys)
+
+    with pytest.raises(CanaryFailed, match="found otherwise"):
+        apply_run(provisioner, run_id, ACTOR)
+
+    became = result_of(provisioner, run_id)
+    assert became.run.state == runs.INCOMPLETE
+    assert became.run.due_at is None  # only when somebody asks
+    assert len(moody.did) <= 4
+    assert next_work(provisioner) is None
+
+    moody.forgets = False
+    again = make_plan(provisioner, ACTOR)
+    assert apply_run(provisioner, again.run_id, ACTOR).is_complete
+    provisioner.close()
+
+
+def test_a_target_that_refuses_most_of_the_first_few_stops_the_run(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=8)
+    moody.refuses = set(IDS)
+    run_id = plan_everybody(provisioner, keys)
+
+    with pytest.raises(CanaryFailed, match="refused 4 of the first"):
+        apply_run(provisioner, run_id, ACTOR)
+
+    assert len(list(provisioner.targets["ldap"].read())) < len(PEOPLE)
+    provisioner.close()
+
+
+def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
+    provisioner: Provisioner, keys: Keys, moody: MoodyTarget
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    asking.ask_for(provisioner, run_id, ACTOR)
+    begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
+    asking.pause(provisioner, run_id, ACTOR)
+
+    for part in begun.parts:
+        apply_part(provisioner, run_id, 1, part)
+    assert finish(provisioner, run_id, 1).run.state == runs.PAUSED
+    assert (moody.did, next_work(provisioner)) == ([], None)
+
+    asking.resume(provisioner, run_id, ACTOR)
+    begun = begin(provisioner, run_id, 2, runs.BY_ENGINE)
+    asking.cancel(provisioner, run_id, ACTOR)
+    for part in begun.parts:
+        apply_part(provisioner, run_id, 2, part)
+    assert finish(provisioner, run_id, 2).run.state == runs.CANCELLED
+    with pytest.raises(Conflict, match="cancelled"):
+        apply_run(provisioner, run_id, ACTOR)
+
+    again = make_plan(provisioner, ACTOR)
+    assert again.changes == 2 * len(PEOPLE)
+
+
+def test_the_steps_of_one_attempt_may_be_repeated_by_anybody(
+    provisioner: Provisioner, keys: Keys, moody: MoodyTarget
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    asking.ask_for(provisioner, run_id, ACTOR)
+    for _ in range(2):
+        begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
+        for part in [*begun.parts, *begun.parts]:
+            apply_part(provisioner, run_id, 1, part)
+    for _ in range(2):
+        became = finish(provisioner, run_id, 1)
+
+    assert (became.run.state, became.done) == (runs.APPLIED, 2 * len(PEOPLE))
+    assert len(moody.did) == len(PEOPLE)
+
+
+def test_somebody_who_changes_in_mid_run_is_left_to_the_next_plan(
+    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    asking.ask_for(provisioner, run_id, ACTOR)
+    begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
+    change_person(databases, IDS[3], surname="Nowak")
+    mark(databases, [IDS[3]], live=True)
+    bring_true(provisioner, IDS[3])
+
+    for part in begun.parts:
+        apply_part(provisioner, run_id, 1, part)
+    became = finish(provisioner, run_id, 1)
+
+    assert (became.run.state, became.moved, became.is_complete) == (runs.APPLIED, 2, True)
+    assert moody.entries[IDS[3]].attributes["sn"] == ("Nowak",)
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+
+def test_a_pace_holds_for_a_whole_run(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    made = make_provisioner(databases, directory, clock)
+    provisioner = replace(made, paces={"ldap": 2.0})
+    run_id = plan_everybody(provisioner, keys)
+    began_at = clock.timestamp()
+
+    assert apply_run(provisioner, run_id, ACTOR).is_complete
+
+    # Twelve writes at two a second: the first two at once, the last two after five seconds.
+    assert 4.9 <= clock.timestamp() - began_at <= 6.1
+    made.close()

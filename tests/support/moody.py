@@ -1,0 +1,66 @@
+"""A second target that does what a test says: it keeps entries in memory, refuses people, or does not answer at all."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from idp.errors import TargetRejected, TargetUnavailable
+from idp.provisioning.targets.ldap import ATTRIBUTES
+from idp.provisioning.values import Change, Entry, Outcome
+
+
+@dataclass
+class MoodyTarget:
+    """Entries by person, and moods."""
+
+    kind: str = "moody"
+    entries: dict[str, Entry] = field(default_factory=dict)
+    is_away: bool = False
+    refuses: set[str] = field(default_factory=set)  # people
+    hangs_up_on: set[str] = field(default_factory=set)  # people whose change ends the connection
+    forgets: bool = False  # says yes and keeps nothing
+    did: list[tuple[str, str]] = field(default_factory=list)  # (kind of change, person)
+    shared: list[tuple[str, str]] = field(default_factory=list)  # (target, kind of change), of several targets
+
+    @property
+    def attributes(self) -> Mapping[str, str | tuple[str, ...]]:
+        return ATTRIBUTES
+
+    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+        self.ping()
+        yield from [entry for entry in self.entries.values() if person_ids is None or entry.person_id in person_ids]
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        for change in changes:
+            self.ping()
+            if change.person_id in self.refuses:
+                yield Outcome(change, TargetRejected("we do not take this one"))
+                continue
+            self._write(change)
+            yield Outcome(change)
+
+    def read_one(self, person_id: str, name: str) -> Entry | None:
+        self.ping()
+        return self.entries.get(person_id)
+
+    def apply_one(self, change: Change) -> None:
+        self.ping()
+        if change.person_id in self.refuses:
+            raise TargetRejected("we do not take this one")
+        self._write(change)
+
+    def ping(self) -> None:
+        if self.is_away:
+            raise TargetUnavailable("gone for lunch")
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, change: Change) -> None:
+        if change.person_id in self.hangs_up_on:
+            raise TargetUnavailable("hung up")
+        self.did.append((change.kind.value, change.person_id))
+        self.shared.append((self.kind, change.kind.value))
+        if change.after is None:
+            self.entries.pop(change.person_id, None)
+        elif not self.forgets:
+            self.entries[change.person_id] = change.after
