@@ -1,8 +1,8 @@
 """Find what changed in a target behind our back, and have it repaired, reported or adopted, attribute by attribute.
 
-Nothing is written to a target here. What is to be repaired is in doubt and marked, so that the next guarded run writes
-it; what is left as found is held (idp.store.held) until the records say something else. Attributes that we do not
-manage and entries that are not ours are not looked at.
+Nothing but the lock of closed entries is written to a target here. What is to be repaired is in doubt and marked, so
+that the next guarded run writes it; what is left as found is held (idp.store.held) until the records say something
+else. Attributes that we do not manage and entries that are not ours are not looked at.
 """
 
 import itertools
@@ -137,7 +137,7 @@ def _look_at_changes(provisioner: Provisioner, target: Target, found: _Findings,
     for some in _portions(changes.seen):
         _keep_remote_ids(provisioner, target, [(one.entry.person_id, one.remote_id) for one in some])
         _judge(provisioner, target, [one.entry for one in some], found, actor)
-        _lock_again(provisioner, target, some, found)
+        _lock_again(provisioner, target, some, found, actor)
     if changes.gone:
         _judge_gone(provisioner, target, changes.gone, found, actor)
     with provisioner.databases.identity.write() as connection:
@@ -286,14 +286,23 @@ def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
         yield Event(words.DRIFT_FOUND, subject=person_id, actor=actor, data=data)
 
 
-def _lock_again(provisioner: Provisioner, target: Target, some: Sequence[Sighting], found: _Findings) -> None:
+def _lock_again(
+    provisioner: Provisioner, target: Target, some: Sequence[Sighting], found: _Findings, actor: str
+) -> None:
     """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
     touched = [one.entry for one in some if one.by_others and not one.entry.enabled]
     with provisioner.databases.identity.read() as connection:
         states = states_among(connection, target.kind, [entry.person_id for entry in touched])
     closed = [entry for entry in touched if (state := states.get(entry.person_id)) and state.desired == entry.digest]
+    if not closed:
+        return
     changes = (Change(Kind.DISABLE, entry.person_id, entry, entry, "drift") for entry in closed)
-    found.relocked += sum(outcome.error is None for outcome in target.apply(changes)) if closed else 0
+    locked = [outcome.change.person_id for outcome in target.apply(changes) if outcome.error is None]
+    found.relocked += len(locked)
+    data = {"target": target.kind, "locked_again": True}
+    with provisioner.databases.identity.write() as connection:
+        events = (Event(words.DRIFT_FOUND, subject=person_id, actor=actor, data=data) for person_id in locked)
+        record_all(connection, provisioner.clock.timestamp(), events)
 
 
 # --- entries that are gone ------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.undo import sides
 from idp.provisioning.values import Change, Entry, Kind, Target
 from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
+from idp.store.duplicates import merges_of
 from idp.store.held import Held
 from idp.store.provenance import (
     Origin,
@@ -85,7 +86,9 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
     with provisioner.databases.identity.read() as connection:
         loaded = load_subjects(connection, [person_id], provisioner.people, provisioner.today())
         origin = origin_of_person(connection, person_id)
-        programmes = tuple(origins_of_programmes(connection, person_id))
+        # Programmes of records that were merged into this person count, too.
+        records = [person_id, *(one.merged for one in merges_of(connection, [person_id]) if one.kept == person_id)]
+        programmes = tuple(one for record in records for one in origins_of_programmes(connection, record))
         chosen = chosen_at(connection, person_id)
         written = written_of(connection, person_id)
     if not loaded:

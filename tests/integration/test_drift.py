@@ -274,6 +274,7 @@ def test_a_lock_alone_that_somebody_took_away_is_written_again(
     found = look(written, "ldap")
 
     assert (found.relocked, found.people) == (1, set())
+    assert events(databases, words.DRIFT_FOUND) == [(JAN.person_id, {"target": "ldap", "locked_again": True})]
     assert eyes.value(JAN.uid, "pwdAccountLockedTime") == "000001010000Z"
     assert look(written, "ldap").relocked == 0
 
