@@ -67,7 +67,7 @@ class Measurement:
         client_id = admin.get_client_id("idp-load")
         assert client_id is not None  # our realm has it
         admin.update_client(client_id, {"enabled": True})
-        self._create("create by import of 500", self._target(8, loads=True), "l")
+        self._create("create by import", self._target(8, loads=True), "l")
 
     def _target(self, parallel: int, *, loads: bool = False) -> KeycloakTarget:
         settings = Settings(enabled=True, url=self._keycloak.url, parallel_writes=parallel, timeout_s=120)
