@@ -114,6 +114,9 @@ class Sync:
         files = _files(taken)
         run = self._plan(scope)
         if run is None or not run.changes:
+            if waiting := self._waiting_runs():
+                what = f"nothing to change besides what waits for approval: {sentence(waiting[-1].over)}"
+                return Done(f"{files}{what}", waiting[-1].run_id, waits=True)
             return Done(f"{files}nothing to change", run.run_id if run else "")
         if run.over:
             log.warning("a plan waits for approval", run=run.run_id, over=sentence(run.over))
@@ -138,9 +141,7 @@ class Sync:
         Effect:  such a plan is stale
         """
         people: set[str] = set()
-        with self.databases.identity.read() as connection:
-            waiting = [run for run in runs.runs_in(connection, (runs.WAITING,)) if run.created_by == SYSTEM]
-        for run in waiting:
+        for run in self._waiting_runs():
             if self._is_overtaken(run):
                 with self.databases.identity.write() as connection:
                     why = "the records of its people changed before it was approved"
@@ -149,6 +150,10 @@ class Sync:
             with self.databases.identity.read() as connection:
                 people.update(runs.people_in(connection, run.run_id))
         return people
+
+    def _waiting_runs(self) -> list[Run]:
+        with self.databases.identity.read() as connection:
+            return [run for run in runs.runs_in(connection, (runs.WAITING,)) if run.created_by == SYSTEM]
 
     def _is_overtaken(self, run: Run) -> bool:
         with self.databases.identity.read() as connection:

@@ -197,7 +197,10 @@ def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
     deliver(inbox, "one.delta.csv", [export_row(nazwisko="Kowalska", **LATER)])
     watch()
 
+    again = sync_of(installation).sync()
+
     assert waits.waits
+    assert (again.waits, again.run_id) == (True, waits.run_id)
     assert "accounts disable: 5 of 6, limit 1" in waits.note
     uids = [uid_of(databases, str(1000 + number)) for number in range(5)]
     assert [eyes.value(uid, "idpStatus") for uid in uids] == ["active"] * 5
