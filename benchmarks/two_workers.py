@@ -29,7 +29,10 @@ IN_FLIGHT = 4  # per portion: of more, two cores are the limit and not the dista
 def two_workers(folder: Path, records: "Installation", say: Callable[[str], None]) -> None:
     """Load the same people by one worker and by two, and say how much faster that was."""
     took = {}
-    with PrivatePostgres(folder / "pg") as server, PrivateSlapd(folder / "slapd", durable=False) as slapd:
+    with (
+        PrivatePostgres(folder / "pg") as server,
+        PrivateSlapd(folder / "slapd", durable=False, dies_with_us=True) as slapd,
+    ):
         line = LateLine(slapd.port, ROUND_TRIP_S / 2)
         for count in (1, 2):
             slapd.reset()
