@@ -47,6 +47,7 @@ from idp.cli.granian import granian_command
 from idp.clock import Clock
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
+from idp.errors import TargetUnavailable
 from idp.sso import sessions
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
@@ -224,12 +225,16 @@ def cold(name: str) -> Flow:
     """A browser opens the form, signs in, and signs out by forgetting its cookies."""
 
     def flow(connection: Connection) -> Iterator[bytes]:
-        yield request("/cas/login")
-        found = re.search(rb'name="lt" value="([^"]+)"', connection.answer)
-        _require(found is not None, connection)
-        assert found is not None
-        fields = {"lt": found[1].decode(), "username": name, "password": PASSWORD}
-        yield request("/cas/login", body=urlencode(fields).encode())
+        while True:
+            yield request("/cas/login")
+            found = re.search(rb'name="lt" value="([^"]+)"', connection.answer)
+            _require(found is not None, connection)
+            assert found is not None
+            fields = {"lt": found[1].decode(), "username": name, "password": PASSWORD}
+            yield request("/cas/login", body=urlencode(fields).encode())
+            # More at once than may wait: the service says 503 and Retry-After, and the time counts.
+            if not connection.answer.startswith(b"HTTP/1.1 503"):
+                break
         _require(connection.answer.startswith(b"HTTP/1.1 303"), connection)
 
     return flow
@@ -491,8 +496,9 @@ def slapd_alone(service: Service, seconds: float) -> float:
     def bind(uid: str) -> int:
         count = 0
         while time.perf_counter() < until:
-            assert directory.bind(service.slapd.settings.person_dn(uid), PASSWORD)
-            count += 1
+            with suppress(TargetUnavailable):  # on a crowded machine a bind may outlast its time
+                assert directory.bind(service.slapd.settings.person_dn(uid), PASSWORD)
+                count += 1
         return count
 
     with ThreadPoolExecutor(8) as pool:

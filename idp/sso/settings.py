@@ -63,7 +63,7 @@ class SsoSettings(Section):
         int,
         "Sign-ins that wait for that; the next ones are asked to come back.",
         Field(ge=0),
-    ] = 8
+    ] = 24
     check_wait_s: Annotated[float, "Seconds that a sign-in waits for its check at most.", Field(gt=0)] = 5.0
     logout_wait_s: Annotated[
         float, "Seconds that the sign-out page waits for applications to confirm; slower ones are told on.", Field(ge=0)

@@ -8,15 +8,12 @@ wait for an import. On PostgreSQL a pool of its own commits without waiting for 
 A statement outside `transaction()` commits by itself.
 """
 
-import fcntl
-import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, LiteralString, Protocol
 
 import psycopg
@@ -24,6 +21,7 @@ from psycopg_pool import ConnectionPool
 
 from idp.store.base import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.store.settings import StoreSettings
+from idp.store.writers import WriterQueue
 
 Row = tuple[Any, ...]
 
@@ -155,15 +153,21 @@ class _Lent:
 
 
 class SqliteRaw:
-    def __init__(self, connection: sqlite3.Connection, queue: "WriterQueue") -> None:
+    def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
         self._connection = connection
         self._queue = queue
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        return self._connection.execute(sql, parameters).fetchall()
+        if self._connection.in_transaction or sql.startswith(("SELECT", "PRAGMA")):
+            return self._connection.execute(sql, parameters).fetchall()
+        with self._queue:
+            return self._connection.execute(sql, parameters).fetchall()
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        return self._connection.execute(sql, parameters).rowcount
+        if self._connection.in_transaction:
+            return self._connection.execute(sql, parameters).rowcount
+        with self._queue:
+            return self._connection.execute(sql, parameters).rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(sql, rows)
@@ -180,7 +184,7 @@ class _Transaction:
 
     __slots__ = ("_connection", "_queue")
 
-    def __init__(self, connection: sqlite3.Connection, queue: "WriterQueue") -> None:
+    def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
         self._connection = connection
         self._queue = queue
 
@@ -201,43 +205,6 @@ class _Transaction:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._queue.__exit__()
-
-
-class WriterQueue:
-    """Where writers of one SQLite file wait for each other.
-
-    SQLite has one writer per file; others sleep 1, 2, 5, 10 … ms and try again, however short the wait would be. Here
-    threads of one process wait at a lock, and processes at a file lock, which the kernel hands on at once and takes
-    from whoever dies. Who writes past the queue (imports, the sealer) is waited for in SQLite's own way.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """`folder`: of the file; it is locked itself, so that there is no lock file with an owner of its own."""
-        self._folder = folder
-        self._descriptor = -1
-        self._threads = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._threads.acquire()
-        try:
-            if self._descriptor < 0:
-                self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        except BaseException:
-            self._threads.release()
-            raise
-
-    def __exit__(self, *_error: object) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        finally:
-            self._threads.release()
-
-    def close(self) -> None:
-        with self._threads:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
 
 
 class PostgresStore:

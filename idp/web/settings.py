@@ -21,7 +21,7 @@ class WebSettings(Section):
         "Threads of each web process; more than sso.parallel_checks and sso.waiting_checks together, so that sign-ins"
         " that wait leave some for those who are signed in.",
         Field(ge=1),
-    ] = 16
+    ] = 32
     log_format: Annotated[
         str,
         "Log lines as `json`, for people as `console`, or `auto`: console on a terminal.",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from idp.store.base import Databases, sessions_file
-from idp.store.raw import TIDY_LOG_BYTES, RawStore, WriterQueue, open_raw
+from idp.store.raw import TIDY_LOG_BYTES, RawStore, open_raw
+from idp.store.writers import WriterQueue
 
 INSERT = "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)"
 TOKEN = ("a" * 64, "test", "{}", 5.0)
@@ -80,7 +81,7 @@ def test_a_writer_of_another_process_is_waited_for_and_its_death_is_noticed_at_o
     program = f"""
 import os, time
 from pathlib import Path
-from idp.store.raw import WriterQueue
+from idp.store.writers import WriterQueue
 with WriterQueue(Path({str(tmp_path)!r})):
     os.write(1, b"inside\\n")
     time.sleep(600)
