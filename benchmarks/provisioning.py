@@ -329,7 +329,7 @@ class Installation:
     def use(self, slapd: PrivateSlapd | None, more: str = "", *, url: str = "", store: str = "") -> None:
         """Write the settings; `url`: another way to the directory; `store`: a PostgreSQL."""
         lines = ["[store]", 'folder = "data"', *([f'postgresql_url = "{store}"'] if store else [])]
-        lines += ["[keys]", 'folder = "keys"', more]
+        lines += ["[keys]", 'folder = "keys"', "[letters]", 'folder = "letters"', more]
         if slapd is not None:
             directory = slapd.settings.model_dump(mode="json", exclude_none=True)
             directory["url"] = url or directory["url"]

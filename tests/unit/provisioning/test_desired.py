@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from idp.people.lifecycle import standing
+from idp.people.lifecycle import Access, standing
 from idp.people.settings import PeopleSettings
 from idp.people.values import Album, Enrolment, Person, PersonId, Status
 from idp.provisioning.desired import FACTS, Subject, desired
@@ -54,11 +54,22 @@ def test_a_student_has_every_fact_but_addresses() -> None:
         "scoped_affiliations": ("student@po.edu.pl", "member@po.edu.pl"),
         "principal_name": ("u7kq2m9xa@po.edu.pl",),
         "unique_identifier": ("0a1b" * 8 + "@po.edu.pl",),
+        "subject_identifier": ("0a1b" * 8,),
         "home_organization": ("po.edu.pl",),
         "european_student_identifier": ("urn:schac:personalUniqueCode:int:esi:po.edu.pl:00123",),
         "album": ("00123",),
         "status": ("active",),
     }
+
+
+def test_a_held_account_is_shut_whatever_the_records_say() -> None:
+    held = replace(subject(), is_on_hold=True)
+    entry = desired(held, {"idpStatus": "status", "eduPersonAffiliation": "affiliations"})
+
+    assert (entry.enabled, entry.reason, entry.attributes["idpStatus"]) == (False, "on_hold", ("suspended",))
+    assert entry.attributes["eduPersonAffiliation"] == ("member", "student")
+    closed = desired(replace(held, standing=replace(held.standing, access=Access.CLOSED)), {"idpStatus": "status"})
+    assert closed.attributes["idpStatus"] == ("closed",)
 
 
 def test_addresses_stand_together_once_a_name_is_chosen() -> None:
