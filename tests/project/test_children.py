@@ -24,9 +24,10 @@ WITH_CHILD = (
 )
 
 PARENT = """
-import sys
+import os, sys
+def say(text): os.write(1, f"{text}\\n".encode())
 from idp.cli.children import ChildEnded, Children, Command, Stopped
-with Children(say=lambda text: print("said:", text, flush=True), stop_within_s=0.5) as children:
+with Children(say=lambda text: say(f"said: {text}"), stop_within_s=0.5) as children:
     try:
         for code in sys.argv[3:]:
             if sys.argv[2] == "fork":
@@ -36,9 +37,9 @@ with Children(say=lambda text: print("said:", text, flush=True), stop_within_s=0
             children.start(command)
         children.watch()
     except Stopped as stopped:
-        print("stopped by", stopped, flush=True)
+        say(f"stopped by {stopped}")
     except ChildEnded as ended:
-        print("ended:", ended, flush=True)
+        say(f"ended: {ended}")
 """
 
 
