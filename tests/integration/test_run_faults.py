@@ -76,11 +76,10 @@ def require_everything(provisioner: Provisioner, run_id: str) -> None:
         slapd_faults.gone,
         slapd_faults.frozen,
         slapd_faults.read_only,
-        slapd_faults.full,
         slapd_faults.busy,
         slapd_faults.restarted,
     ],
-    ids=["gone", "frozen", "read-only", "full", "busy", "restarted"],
+    ids=["gone", "frozen", "read-only", "busy", "restarted"],
 )
 def test_a_directory_that_fails_in_mid_run_loses_nothing(
     fault: Fault, provisioner: Provisioner, own_slapd: PrivateSlapd, databases: Databases, keys: Keys, tmp_path: Path

@@ -1,4 +1,4 @@
-"""What can happen to a directory: gone, restarted, frozen, read-only, full, busy, slow. Each ends with its block."""
+"""What can happen to a directory: gone, restarted, frozen, read-only, busy, slow. Each ends with its block."""
 
 import os
 import re
@@ -13,9 +13,6 @@ from pathlib import Path
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
-from idp.drivers.ldap import Directory
-from idp.drivers.ldap_values import AddValues, LdapServer
-from idp.errors import TargetUnavailable
 from tests.support.workers import until
 
 Fault = Callable[[PrivateSlapd], AbstractContextManager[None]]
@@ -49,36 +46,6 @@ def frozen(slapd: PrivateSlapd) -> Iterator[None]:
 def read_only(slapd: PrivateSlapd) -> AbstractContextManager[None]:
     """It answers and refuses every write (53)."""
     return _configured(slapd, {"olcReadOnly": "TRUE"})
-
-
-@contextmanager
-def full(slapd: PrivateSlapd) -> Iterator[None]:
-    """Its database may not grow any more, and has no page left (80)."""
-    used = (slapd.folder / "data" / "data.mdb").stat().st_size
-    filler = f"ou=filler,{slapd.base_dn}"
-    with _configured(slapd, {"olcDbMaxSize": str(used + 65536)}):
-        _fill(slapd, filler)
-        yield
-    _as_manager(slapd, lambda directory: directory.delete(filler))
-
-
-def _fill(slapd: PrivateSlapd, dn: str) -> None:
-    def fill(directory: Directory) -> None:
-        directory.add(dn, {"objectClass": ["organizationalUnit"], "ou": ["filler"]})
-        for size in (1_000_000, 100_000, 10_000, 1_000, 100):
-            with suppress(TargetUnavailable):
-                for number in range(10_000):
-                    directory.modify(dn, [AddValues("description", [f"{size}-{number}-{'x' * size}"])])
-
-    _as_manager(slapd, fill)
-
-
-def _as_manager(slapd: PrivateSlapd, act: Callable[[Directory], None]) -> None:
-    directory = Directory(LdapServer(slapd.url, timeout_s=10.0), slapd.manager_dn, slapd.password("manager"))
-    try:
-        act(directory)
-    finally:
-        directory.close()
 
 
 def busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
