@@ -7,12 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from idp.clock import Clock
 from idp.jobs.settings import JobsSettings
 from idp.store import workers
-from idp.store.base import Databases
+from idp.store.base import Databases, StoreError
 
 DAY_S = 24 * 3600
 
@@ -85,5 +84,5 @@ class Liveness:
         while not self._ended.wait(self._settings.liveness_s / 6):
             try:
                 self.sign()
-            except SQLAlchemyError as error:  # a database that restarts: the next sign comes soon
+            except StoreError as error:  # a database that restarts: the next sign comes soon
                 log.warning("no sign of life", error=type(error).__name__)

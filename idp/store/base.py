@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from idp.store.settings import StoreSettings
+
+StoreError = SQLAlchemyError
+"""What a database that does not answer, or refuses, raises; for those above who go on without it."""
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

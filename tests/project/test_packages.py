@@ -141,7 +141,8 @@ def test_what_is_missing_is_named_in_one_message(machine: Machine) -> None:
     assert code == 1
     assert output == ""
     assert errors.splitlines() == [
-        "Missing: libc6-dev libldap2-dev libsasl2-dev postgresql fonts-dejavu-core libapache2-mod-auth-cas php-xml php-cas"
+        "Missing: libc6-dev libldap2-dev libsasl2-dev postgresql fonts-dejavu-core libapache2-mod-auth-cas php-xml"
+        " php-cas"
         " (names of Debian packages); IDP_NO_INSTALL forbids to install it. Install it and start again."
     ]
 

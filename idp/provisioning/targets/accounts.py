@@ -9,12 +9,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
 from idp.provisioning.values import Change, Entry, Outcome, digest_of
 from idp.store.account_switches import switches, turn
-from idp.store.base import Database
+from idp.store.base import Database, StoreError
 
 KIND = "accounts"
 AT_ONCE = 500  # per transaction: others write in between
@@ -76,7 +74,7 @@ class AccountsTarget:
                 turn(connection, wanted)
                 ids = [person_id for person_id, _ in wanted]
                 there = {one.account_id: one.is_open for one in switches(connection, ids)}
-        except DBAPIError as exc:
+        except StoreError as exc:
             raise TargetUnavailable("the store did not take it") from exc
         return [Outcome(change, _error(change, there.get(change.person_id))) for change in changes]
 
