@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, LiteralString, Protocol
 
@@ -51,6 +51,14 @@ class RawStore(Protocol):
     def lend(self) -> AbstractContextManager[Raw]:
         """Yield a connection that nobody else uses until the block ends."""
 
+    def turn(self) -> AbstractContextManager[object]:
+        """Hold the turn of this process among requests that are processor time and short statements alone.
+
+        Threads that run such requests side by side on SQLite take the interpreter's lock from each other at every
+        statement, which costs a good part of a request; over a network they had better wait side by side. Whoever waits
+        for others (a directory, an application) asks for no turn.
+        """
+
     def tidy(self) -> int:
         """Do what the database puts off for the sake of its writers, if it is time; 1 when it was. For the worker."""
 
@@ -86,6 +94,10 @@ class SqliteStore:
         self._settings = settings
         self._idle: deque[SqliteRaw] = deque()
         self._queue = WriterQueue(sessions_file(settings).parent)
+        self._turn = threading.Lock()
+
+    def turn(self) -> AbstractContextManager[object]:
+        return self._turn
 
     def lend(self) -> AbstractContextManager[Raw]:
         return _Lent(self)
@@ -214,6 +226,9 @@ class PostgresStore:
         self._url = url
         self._opening = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+
+    def turn(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     @contextmanager
     def lend(self) -> Iterator[Raw]:

@@ -229,6 +229,7 @@ def test_while_the_directory_is_down_the_page_says_so_and_the_step_lives_on(
         cookie = estudent.client.get_cookie("idp_form")
     assert cookie is not None
 
+    clock.advance(settings.provisioning.target_retry_s * 2)  # a target that failed is left alone for a moment
     with installed(settings, clock) as installation:
         again = Browser(installation)
         again.client.set_cookie("idp_form", cookie.value)

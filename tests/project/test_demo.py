@@ -184,4 +184,4 @@ def test_a_file_laid_over_the_settings_holds_for_that_start(again: Again, tmp_pa
 
     assert running.process.wait(60) == 1
     assert "nonsense" in running.output
-    assert "77" not in (running.project / "var" / "demo" / "idp.toml").read_text()
+    assert "service_ticket_s" not in (running.project / "var" / "demo" / "idp.toml").read_text()
