@@ -42,6 +42,7 @@ from sqlalchemy import select, update
 from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
+from deploy.processes import free_port
 from idp.audit.sealing import verify
 from idp.cli.granian import granian_command
 from idp.clock import Clock
@@ -377,7 +378,7 @@ def running(people: int, postgresql: bool, threads: int | None, ticket_s: int | 
         url = ""
         if postgresql:
             url = stack.enter_context(PrivatePostgres(folder / "pg")).url("postgres")
-        port = _free_port()
+        port = free_port()
         environment = _installation(folder, slapd, port, url, threads, ticket_s)
         for words in (
             ("registry", "sample", str(folder / "export.csv"), "--people", str(people), "--seed", "1"),
@@ -433,13 +434,6 @@ def _claim(folder: Path, slapd: PrivateSlapd, url: str, people: int) -> list[str
     manager.close()
     databases.close()
     return uids
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_it_answers(port: int) -> None:
@@ -606,7 +600,7 @@ def receiver() -> Iterator[int]:
 @contextmanager
 def bare_service() -> Iterator[tuple[tuple[str, int], int]]:
     """Yield where benchmarks.bare answers, in two processes like the service, and its process."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # a disk, as the service has
         words = granian_command("benchmarks.bare:create_app", "127.0.0.1", port, 2, 4)
         environment = {**os.environ, "IDP_BENCH_BARE": f"{folder}/bare.db"}

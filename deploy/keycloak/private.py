@@ -4,19 +4,13 @@ Nothing outside the folder is touched. A second start keeps the data. The progra
 folder holds links to it, the database, and the secrets, which are made at the first start.
 """
 
-import fcntl
 import http.client
 import os
 import secrets
-import select
 import shutil
-import signal
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +21,7 @@ from keycloak.exceptions import KeycloakError, KeycloakGetError
 
 from deploy.keycloak.install import Installed, KeycloakFailed, find_installed
 from deploy.keycloak.realm import realm
+from deploy.processes import alone, end, free_port, pid_in, wait_for_end
 
 ADMIN = "admin"
 PROVISIONING, LOAD = "provisioning", "load"
@@ -133,10 +128,10 @@ class PrivateKeycloak:
         """
         installed = find_installed()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._alone():
+        with alone(self.folder / "lock"):
             if self._is_ours_and_answers():
                 return
-            self._end(timeout_s)
+            end(lambda: self.pid, timeout_s)
             self._admin = None
             self._set_up(installed)
             self._run(installed, timeout_s)
@@ -146,8 +141,8 @@ class PrivateKeycloak:
     def stop(self, timeout_s: float = 30.0) -> None:
         """End it and keep its folder; a repeat is harmless."""
         if self.folder.exists():
-            with self._alone():
-                self._end(timeout_s)
+            with alone(self.folder / "lock"):
+                end(lambda: self.pid, timeout_s)
 
     def restart(self) -> None:
         """Stop and start on the same port, as after a power cut of Keycloak alone."""
@@ -166,24 +161,11 @@ class PrivateKeycloak:
     @property
     def pid(self) -> int | None:
         """The running server's process id, or None."""
-        try:
-            pid = int((self.folder / "keycloak.pid").read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return None
-        # The number may have gone to another process meanwhile: only a Keycloak on our folder is ours.
-        return pid if os.fsencode(self._home_option) in words else None
+        return pid_in(self.folder / "keycloak.pid", os.fsencode(self._home_option))
 
     @property
     def _home_option(self) -> str:
         return f"-Dkc.home.dir={self.folder / 'home'}"
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep two starters apart. Not inherited: Keycloak would hold the lock as long as it runs."""
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _is_ours_and_answers(self) -> bool:
         if self.pid is None or not (self.folder / "ready").exists():
@@ -214,7 +196,7 @@ class PrivateKeycloak:
         """Start it; where we chose the port and somebody else took it meanwhile, choose again."""
         end = time.monotonic() + timeout_s
         for last_one in [False, False, True] if self._fixed_port == 0 else [True]:
-            self.port, self.management_port = self._fixed_port or _free_port(), _free_port()
+            self.port, self.management_port = self._fixed_port or free_port(), free_port()
             (self.folder / "ports").write_text(f"{self.port} {self.management_port}")
             server = self._spawn(installed)
             (self.folder / "keycloak.pid").write_text(str(server.pid))
@@ -222,7 +204,7 @@ class PrivateKeycloak:
                 if self._answers():
                     server.returncode = 0  # left running on purpose: Popen must not complain when it is collected
                     return
-                _wait_for_end(server.pid, 0.1)
+                wait_for_end(server.pid, 0.1)
             server.kill()
             server.wait()
             if last_one or time.monotonic() > end:
@@ -305,29 +287,3 @@ class PrivateKeycloak:
             return False
         finally:
             connection.close()
-
-    def _end(self, timeout_s: float) -> None:
-        for word, patience in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, timeout_s)):
-            pid = self.pid
-            if pid is None:
-                return
-            try:
-                os.kill(pid, word)
-                _wait_for_end(pid, patience)
-            except ProcessLookupError:
-                return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for_end(pid: int, seconds: float) -> bool:
-    """Return whether the process ended in time; a zombie has ended, and it need not be our child."""
-    process = os.pidfd_open(pid)
-    try:
-        return bool(select.select([process], [], [], seconds)[0])
-    finally:
-        os.close(process)

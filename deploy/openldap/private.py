@@ -5,19 +5,13 @@ There is no unix socket, so the folder's path may be as long as it likes.
 """
 
 import base64
-import fcntl
 import os
 import secrets
-import select
 import shutil
-import signal
-import socket
 import string
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +19,7 @@ from typing import Self
 
 from argon2 import PasswordHasher, Type
 
+from deploy.processes import alone, end, free_port, pid_in, wait_for_end
 from idp.people.directory import DirectorySettings
 
 HERE = Path(__file__).parent
@@ -131,18 +126,18 @@ class PrivateSlapd:
         """
         programs = Programs.find()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._alone():
+        with alone(self.folder / "lock"):
             if self._is_ours_and_answers(programs):
                 return
-            self._end(timeout_s)
+            end(lambda: self.pid, timeout_s)
             self._set_up(programs)
             self._run(programs, timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """End it and keep its folder; a repeat is harmless."""
         if self.folder.exists():
-            with self._alone():
-                self._end(timeout_s)
+            with alone(self.folder / "lock"):
+                end(lambda: self.pid, timeout_s)
 
     def restart(self) -> None:
         """Stop and start on the same port, as after a power cut of the directory alone."""
@@ -161,28 +156,15 @@ class PrivateSlapd:
     def load(self, ldif: Path) -> None:
         """Fill it from a file of entries while it stands still, and start it again."""
         self._fixed_port = self.port
-        with self._alone():
-            self._end(10.0)
+        with alone(self.folder / "lock"):
+            end(lambda: self.pid, 10.0)
             self._tool(Programs.find().slapadd, "-q", "-n1", "-l", str(ldif))
         self.start()
 
     @property
     def pid(self) -> int | None:
         """The running server's process id, or None."""
-        try:
-            pid = int((self.folder / "slapd.pid").read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return None
-        # The number may have gone to another process meanwhile: only a slapd on our configuration is ours.
-        return pid if os.fsencode(self.folder / "config") in words else None
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep two starters apart. Not inherited: slapd would hold the lock as long as it runs."""
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return pid_in(self.folder / "slapd.pid", os.fsencode(self.folder / "config"))
 
     def _is_ours_and_answers(self, programs: "Programs") -> bool:
         if self.pid is None:
@@ -263,8 +245,8 @@ class PrivateSlapd:
         """Start slapd; where we chose the port and somebody else took it meanwhile, choose again."""
         tries = 1 if self._fixed_port else 5
         for last_one in [False] * (tries - 1) + [True]:
-            self.port = self._fixed_port or _free_port()
-            self.tls_port = _free_port() if self.certificate else 0
+            self.port = self._fixed_port or free_port()
+            self.tls_port = free_port() if self.certificate else 0
             (self.folder / "port").write_text(str(self.port))
             server = self._spawn(programs)
             end = time.monotonic() + timeout_s
@@ -272,7 +254,7 @@ class PrivateSlapd:
                 if self._answers(programs):
                     server.returncode = 0  # left running on purpose: Popen must not complain when it is collected
                     return
-                _wait_for_end(server.pid, 0.02)
+                wait_for_end(server.pid, 0.02)
             server.terminate()
             server.wait()
             if last_one:
@@ -292,17 +274,6 @@ class PrivateSlapd:
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C at the terminal is for whoever started us; he stops slapd in order
             )
-
-    def _end(self, timeout_s: float) -> None:
-        for word, patience in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, timeout_s)):
-            pid = self.pid
-            if pid is None:
-                return
-            try:
-                os.kill(pid, word)
-                _wait_for_end(pid, patience)
-            except ProcessLookupError:
-                return
 
     def _answers(self, programs: "Programs") -> bool:
         """Asked with our own password, so that another server on this port is not taken for ours."""
@@ -405,21 +376,6 @@ def _as_ldif_line(line: str) -> str:
         return line
     name, _, value = line.partition(": ")
     return f"{name}:: {base64.b64encode(value.encode()).decode()}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for_end(pid: int, seconds: float) -> bool:
-    """Return whether the process ended in time; a zombie has ended, and it need not be our child."""
-    process = os.pidfd_open(pid)
-    try:
-        return bool(select.select([process], [], [], seconds)[0])
-    finally:
-        os.close(process)
 
 
 def _environment() -> dict[str, str]:

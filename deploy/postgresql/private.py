@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from deploy.processes import free_port
 
 USER = "idp"
 
@@ -65,7 +66,7 @@ class PrivatePostgres:
         quick = ["--no-sync", "--no-instructions"]
         access = ["-U", USER, "--auth=scram-sha-256", f"--pwfile={password_file}"]
         self._run(programs / "initdb", "-D", self.folder / "data", "-E", "UTF8", "--locale=C.UTF-8", *access, *quick)
-        self.port = _free_port()
+        self.port = free_port()
         self._spawn(programs, timeout_s)
 
     def crash(self) -> None:
@@ -164,9 +165,3 @@ def _give_away(*paths: Path) -> None:
     if os.geteuid() == 0:
         for path in paths:
             shutil.chown(path, "nobody", "nogroup")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from deploy.processes import free_port
 from idp.cli.fees import fees
 from idp.errors import ConfigError, IdpError
 from tests.support.fees import registry_export, student_row
-from tests.support.processes import descendants, ended_within, free_port, is_listened_on
+from tests.support.processes import descendants, ended_within, is_listened_on
 
 STATES = {"paid", "paid_late", "due", "overdue"}
 

@@ -8,12 +8,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from deploy.processes import free_port
 from idp.drivers.smtp import SmtpServer, connected
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead, compose
 from idp.letters.transports import make_transport
-from tests.support.processes import free_port
 
 LETTERHEAD = Letterhead(
     university={"pl": "Politechnika Opolska", "en": "Opole University of Technology"},

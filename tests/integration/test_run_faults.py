@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from deploy.processes import free_port
 from idp.audit import words
 from idp.clock import Clock
 from idp.provisioning import asking
@@ -21,7 +22,7 @@ from tests.support import slapd_faults
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, waiting
 from tests.support.slapd_faults import Fault, SlowLine
 from tests.support.students import Student
-from tests.support.workers import events_of, free_port, hand_over, over, result, settled, until, workers_over, written
+from tests.support.workers import events_of, hand_over, over, result, settled, until, workers_over, written
 
 ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(90)]

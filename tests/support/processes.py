@@ -43,13 +43,6 @@ def parent_of(pid: int) -> int | None:
         return None
 
 
-def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def quiet_port() -> int:
     """Return a loopback port that nobody listens on, and that the kernel gives to no outgoing connection meanwhile."""
     first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -129,13 +128,6 @@ def settled(provisioner: Provisioner, run_id: str) -> int:
         elif clock.timestamp() - since > 1.0:
             return done
         time.sleep(LOOK_S)
-
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def events_of(databases: Databases, kind: str, run_id: str) -> int:
