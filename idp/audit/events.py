@@ -1,7 +1,6 @@
 """Record what happened: who, what, when, why, and which request or run it belonged to."""
 
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +64,7 @@ def record_all(connection: Connection, at: float, events: Iterable[Event]) -> No
 
 def new_id() -> str:
     """Return 32 hex digits that sort in the order of making: nanoseconds since 1970, then 64 random bits."""
-    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
+    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
 
 
 def shell_actor() -> str:

@@ -153,9 +153,10 @@ class TicketDesk:
 
     def _add_ticket(self, text: str, new: NewTicket, account_id: str, now: float) -> None:
         data = {"service": new.service_id, "session": new.session_id, "ticket": new.kind}
-        with self.raw_store.lend() as raw, raw.transaction():
+        issued = row(Event(words.TICKET_ISSUED, account_id, account_id, data=data), now)
+        with self.raw_store.lend() as raw, raw.transaction():  # one at a time: nothing is computed in here
             store.add_ticket(raw, text, new)
-            store.add_events(raw, [row(Event(words.TICKET_ISSUED, account_id, account_id, data=data), now)])
+            store.add_events(raw, [issued])
 
     # --- consuming --------------------------------------------------------------------------------------------------
 

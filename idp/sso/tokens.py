@@ -1,6 +1,6 @@
 """Random texts that open something: long enough never to be guessed, of letters that every client takes."""
 
-import secrets
+import os
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 # A random byte's last five bits choose the letter; 256 is a whole number of alphabets, so each is as likely.
@@ -10,9 +10,9 @@ _SHORT, _LONG = 29, 48  # letters: 145 and 240 bits
 
 def short_token(prefix: str) -> str:
     """Return `prefix` and 29 characters of `A-Z2-7`; with `ST-` these are the 32 that every CAS client must take."""
-    return prefix + secrets.token_bytes(_SHORT).translate(_LETTERS).decode("ascii")
+    return prefix + os.urandom(_SHORT).translate(_LETTERS).decode("ascii")
 
 
 def long_token(prefix: str) -> str:
     """Return `prefix` and 48 characters of `A-Z2-7`: for what lives long; `PGTIOU-` stays within 64."""
-    return prefix + secrets.token_bytes(_LONG).translate(_LETTERS).decode("ascii")
+    return prefix + os.urandom(_LONG).translate(_LETTERS).decode("ascii")

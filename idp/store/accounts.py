@@ -1,10 +1,10 @@
 """Accounts, the right to sign in: found by what a person types, closed and opened, read for what applications learn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy import Row as SqlRow
@@ -122,9 +122,11 @@ def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:
 # --- what applications may learn, read on the hot path --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the store knows about an account that an application may be told."""
+class Facts(NamedTuple):
+    """What the store knows about an account that an application may be told.
+
+    A tuple, as is all that the hot path makes at each request: a frozen dataclass takes four times as long.
+    """
 
     account_id: str
     kind: str
@@ -179,7 +181,7 @@ def facts_in(account_id: str, row: Row) -> Facts:
 
 def add_enrolments(raw: Raw, facts: Facts) -> Facts:
     """Return the same facts with the person's enrolments."""
-    return replace(facts, enrolments=_enrolments(raw, facts.account_id))
+    return facts._replace(enrolments=_enrolments(raw, facts.account_id))
 
 
 def _enrolments(raw: Raw, person_id: str) -> tuple[Enrolment, ...]:

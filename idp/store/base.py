@@ -8,7 +8,7 @@ database, found by the search path; the names in SQL are the same on both.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDeco
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp.store.settings import StoreSettings
+from idp.store.writers import WriterQueue
 
 StoreError = SQLAlchemyError
 """What a database that does not answer, or refuses, raises; for those above who go on without it."""
@@ -57,9 +58,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One of the two databases."""
+    """One of the two databases. `queue`: where its writers wait for each other; None where the database sees to it."""
 
     engine: Engine
+    queue: WriterQueue | None = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -68,7 +70,8 @@ class Database:
         On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so a transaction never fails half-way
         because somebody else wrote after its first read.
         """
-        with self.engine.connect() as connection:
+        turn: AbstractContextManager[object] = nullcontext() if self.queue is None else self.queue
+        with turn, self.engine.connect() as connection:
             connection.execution_options(idp_write=True)
             with connection.begin():
                 yield connection
@@ -94,12 +97,15 @@ class Databases:
 
     def close(self) -> None:
         """Give every pooled connection back to the system."""
-        self.identity.engine.dispose()
-        self.sessions.engine.dispose()
+        for one in (self.identity, self.sessions):
+            one.engine.dispose()
+            if one.queue is not None:
+                one.queue.close()
 
 
 def open_databases(settings: StoreSettings) -> Databases:
     """Return the databases of an installation; connections are made on first use."""
+    queue = None
     if settings.postgresql_url is not None:
         url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
         identity = _postgresql(url, "identity,sessions", durable=True)
@@ -110,7 +116,8 @@ def open_databases(settings: StoreSettings) -> Databases:
         sessions = _sqlite(
             sessions_file(settings), settings.busy_timeout_s, "NORMAL", f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
         )
-    return Databases(Database(identity), Database(sessions), settings)
+        queue = WriterQueue(sessions_file(settings).parent)
+    return Databases(Database(identity), Database(sessions, queue), settings)
 
 
 def identity_file(settings: StoreSettings) -> Path:

@@ -13,6 +13,7 @@ Times are seconds since 1970.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Boolean, Column, Float, Integer, PrimaryKeyConstraint, String, Table, Text
 
@@ -116,9 +117,8 @@ class NewSession:
     browser: str
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSession:
-    """A session that counts at this moment, and whose it is."""
+class LiveSession(NamedTuple):
+    """A session that counts at this moment, and whose it is. A tuple: see `Facts`."""
 
     session_id: str
     account_id: str
@@ -274,8 +274,7 @@ def _live(row: Row) -> LiveSession:
 # --- tickets ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NewTicket:
+class NewTicket(NamedTuple):
     """What a service or proxy ticket stands for."""
 
     kind: str
@@ -288,8 +287,7 @@ class NewTicket:
     proxies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TakenTicket:
+class TakenTicket(NamedTuple):
     """A ticket that was just spent, and the session behind it."""
 
     kind: str

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.store.base import Databases, sessions_file
+from idp.store.base import Databases, open_databases, sessions_file
 from idp.store.raw import TIDY_LOG_BYTES, RawStore, open_raw
 from idp.store.writers import WriterQueue
 
@@ -105,6 +105,31 @@ with WriterQueue(Path({str(tmp_path)!r})):
     finally:
         other.kill()
         other.communicate()
+
+
+def test_a_writer_by_either_way_waits_its_turn_and_not_for_the_databases_lock(databases: Databases) -> None:
+    if not databases.sessions.is_sqlite:
+        return  # PostgreSQL's writers do not wait for each other
+    impatient = open_databases(databases.settings.model_copy(update={"busy_timeout_s": 0.0}))
+    store = open_raw(impatient)
+    written = threading.Event()
+
+    def write() -> None:
+        with impatient.sessions.write() as connection:
+            connection.exec_driver_sql(INSERT, ("b" * 64, "test", "{}", 5.0))
+        written.set()
+
+    thread = threading.Thread(target=write)
+    with store.lend() as raw, raw.transaction():
+        raw.run(INSERT, TOKEN)
+        thread.start()
+        assert not written.wait(0.2)
+    thread.join(10)
+
+    assert written.is_set()
+    assert count(store) == 2
+    store.close()
+    impatient.close()
 
 
 def test_the_log_is_emptied_into_the_file_and_nothing_is_lost(databases: Databases, store: RawStore) -> None:

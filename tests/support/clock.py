@@ -16,6 +16,9 @@ class ManualClock(Clock):
     def now(self) -> datetime:
         return self._now
 
+    def timestamp(self) -> float:
+        return self._now.timestamp()
+
     def sleep(self, seconds: float) -> None:
         self.advance(seconds)
 
