@@ -1,6 +1,7 @@
 """A directory fails in the middle of a run: no intent is lost, and all is there soon after it recovers."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from deploy.openldap.private import PrivateSlapd
 from deploy.processes import free_port
 from idp.audit import words
 from idp.clock import Clock
+from idp.errors import TargetUnavailable
 from idp.provisioning import asking
 from idp.provisioning.applying import apply_run
 from idp.provisioning.health import health_of
@@ -19,7 +21,16 @@ from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from tests.support import slapd_faults
-from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, waiting
+from tests.support.clock import ManualClock
+from tests.support.provisioning import (
+    add_students,
+    change_person,
+    change_status,
+    make_provisioner,
+    make_target,
+    waiting,
+)
+from tests.support.rounds import after, rounds_for, seconds_until_over
 from tests.support.slapd_faults import Fault, SlowLine
 from tests.support.students import Student
 from tests.support.workers import events_of, hand_over, over, result, settled, until, workers_over, written
@@ -28,24 +39,22 @@ ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(90)]
 THERE = PEOPLE[:60]
 RECOVERY_S = 60.0
+OUTAGE_S = 180.0  # long enough for every wait to be the longest
 SETTINGS: dict[str, Any] = {"batch": 10, "canary": 5, "target_retry_most_s": 4.0, "target_patience_s": 1.0}
 
 
-@pytest.fixture(scope="module")
-def own_slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSlapd]:
-    """A directory at one port for all its lives."""
-    folder = tmp_path_factory.mktemp("slapd-of-faults")
-    with PrivateSlapd(folder, port=free_port(), durable=False, dies_with_us=True) as slapd:
+@pytest.fixture
+def own_slapd(tmp_path: Path) -> Iterator[PrivateSlapd]:
+    """A directory at one port for all its lives; a new one, as people who were removed leave room in its file."""
+    with PrivateSlapd(tmp_path / "slapd", port=free_port(), durable=False, dies_with_us=True) as slapd:
         yield slapd
 
 
 @pytest.fixture
 def provisioner(databases: Databases, own_slapd: PrivateSlapd) -> Iterator[Provisioner]:
-    own_slapd.reset()
     made = make_provisioner(databases, own_slapd, Clock(), **SETTINGS)
     yield made
     made.close()
-    own_slapd.start()
 
 
 def planned(provisioner: Provisioner, keys: Keys) -> str:
@@ -77,10 +86,14 @@ def require_everything(provisioner: Provisioner, run_id: str) -> None:
         slapd_faults.gone,
         slapd_faults.frozen,
         slapd_faults.read_only,
+        slapd_faults.disk_full,
+        slapd_faults.database_full,
         slapd_faults.busy,
+        slapd_faults.half_busy,
+        slapd_faults.crowded,
         slapd_faults.restarted,
     ],
-    ids=["gone", "frozen", "read-only", "busy", "restarted"],
+    ids=lambda fault: fault.__name__,
 )
 def test_a_directory_that_fails_in_mid_run_loses_nothing(
     fault: Fault, provisioner: Provisioner, own_slapd: PrivateSlapd, databases: Databases, keys: Keys, tmp_path: Path
@@ -93,7 +106,7 @@ def test_a_directory_that_fails_in_mid_run_loses_nothing(
         hand_over(provisioner, run_id)
         until(written(provisioner, run_id, at_least=15), why=workers.log)
         with fault(own_slapd):
-            if fault not in (slapd_faults.restarted, slapd_faults.busy):  # both may go unnoticed
+            if fault not in (slapd_faults.restarted, slapd_faults.crowded):  # both may go unnoticed
                 until(lambda: health_of(provisioner, "ldap") is not None, why=workers.log)
                 until(lambda: result(provisioner, run_id).run.state == runs.INCOMPLETE, why=workers.log)
             assert result(provisioner, run_id).rejected == 0
@@ -102,6 +115,40 @@ def test_a_directory_that_fails_in_mid_run_loses_nothing(
         until(lambda: health_of(provisioner, "ldap") is None, why=workers.log)
 
     require_everything(provisioner, run_id)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        slapd_faults.gone,
+        slapd_faults.frozen,
+        slapd_faults.read_only,
+        slapd_faults.disk_full,
+        slapd_faults.busy,
+        slapd_faults.half_busy,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_with_the_waits_as_shipped_all_is_there_within_a_minute_of_recovery(
+    fault: Fault, databases: Databases, own_slapd: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    ldap = make_target(own_slapd, timeout_s=0.3)
+    provisioner = make_provisioner(databases, own_slapd, clock, others={"ldap": ldap}, batch=10)
+    run_id = planned(provisioner, keys)
+    with ExitStack() as outage:
+        begins = after(25, lambda: outage.enter_context(fault(own_slapd)))
+        with pytest.raises(TargetUnavailable):
+            apply_run(provisioner, run_id, ACTOR, progress=begins)
+        rounds_for(provisioner, OUTAGE_S)
+        became = result(provisioner, run_id)
+        assert (became.run.state, became.rejected) == (runs.INCOMPLETE, 0)
+        assert became.done >= 25
+        assert became.left > 0
+
+    assert seconds_until_over(provisioner, run_id, 2 * RECOVERY_S) < RECOVERY_S
+    require_everything(provisioner, run_id)
+    assert health_of(provisioner, "ldap") is None
+    provisioner.close()
 
 
 def test_a_directory_far_away_is_only_slow(

@@ -1,13 +1,15 @@
-"""What can happen to a directory: gone, restarted, frozen, read-only, busy, slow. Each ends with its block."""
+"""What can happen to a directory: gone, restarted, frozen, read-only, full, busy, slow. Each ends with its block."""
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -15,7 +17,16 @@ from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
 from tests.support.workers import until
 
-Fault = Callable[[PrivateSlapd], AbstractContextManager[None]]
+Fault = Callable[[PrivateSlapd], AbstractContextManager[object]]
+WRITES = ("add", "modify", "modrdn", "delete")
+SOCK = """dn: olcOverlay={{3}}sock
+objectClass: olcOverlayConfig
+objectClass: olcOvSocketConfig
+olcOverlay: {{3}}sock
+olcDbSocketPath: {path}
+{ops}
+structuralObjectClass: olcOvSocketConfig
+"""
 
 
 @contextmanager
@@ -43,43 +54,113 @@ def frozen(slapd: PrivateSlapd) -> Iterator[None]:
     os.kill(pid, signal.SIGCONT)
 
 
-def read_only(slapd: PrivateSlapd) -> AbstractContextManager[None]:
+def read_only(slapd: PrivateSlapd) -> AbstractContextManager[object]:
     """It answers and refuses every write (53)."""
     return _configured(slapd, {"olcReadOnly": "TRUE"})
 
 
-def busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
-    """It has two threads and lets nobody wait: whoever sends many writes at once is turned away."""
+@contextmanager
+def disk_full(slapd: PrivateSlapd) -> Iterator[None]:
+    """No file may grow beyond what it holds: a write that needs a new page is answered 80 (txn_commit failed)."""
+    # The file is as long as it may ever become, and mostly a hole: only its blocks say what is used.
+    used = (slapd.folder / "data" / "data.mdb").stat().st_blocks * 512
+    with _configured(slapd, {}) as pid:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (used, used))
+        yield
+
+
+def database_full(slapd: PrivateSlapd) -> AbstractContextManager[object]:
+    """Its database may not grow beyond what it holds: a write that needs a new page is answered 80."""
+    used = (slapd.folder / "data" / "data.mdb").stat().st_blocks * 512
+    return _configured(slapd, {"olcDbMaxSize": str(used)})
+
+
+def crowded(slapd: PrivateSlapd) -> AbstractContextManager[object]:
+    """It has two threads and lets nobody wait: it hangs up on whoever sends many writes at once."""
     return _configured(slapd, {}, {"olcThreads": "2", "olcConnMaxPendingAuth": "1", "olcConnMaxPending": "1"})
+
+
+def busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
+    """It answers every write that it is busy (51)."""
+    return _busy(slapd)
+
+
+def half_busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
+    """It answers new entries that it is busy (51), and changes the ones that it has."""
+    return _busy(slapd, ("add",))
+
+
+@contextmanager
+def _busy(slapd: PrivateSlapd, writes: Sequence[str] = WRITES) -> Iterator[None]:
+    """Have slapd ask us, by its overlay sock, what to answer a write."""
+    folder = Path(tempfile.mkdtemp(prefix="busy-"))  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "s"))
+        listener.listen(128)
+        threading.Thread(target=_say_busy, args=(listener,), daemon=True).start()
+        overlay = SOCK.format(path=folder / "s", ops="\n".join(f"olcOvSocketOps: {write}" for write in writes))
+        # The overlay shows the access rules an entry without attributes; ours look for a mark in it.
+        database = {"olcRootDN": slapd.service_dn("provisioning"), "olcRootPW": ""}
+        with _configured(slapd, database, module="{5}back_sock", overlay=overlay):
+            yield
+        listener.shutdown(socket.SHUT_RDWR)
+    shutil.rmtree(folder)
+
+
+def _say_busy(listener: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            asked, _ = listener.accept()
+            with asked, asked.makefile("rb") as request:
+                for line in request:
+                    if line == b"\n":
+                        break
+                asked.sendall(b"RESULT\ncode: 51\ninfo: too much to do\n")
 
 
 @contextmanager
 def _configured(
-    slapd: PrivateSlapd, database: Mapping[str, str], server: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run it with other settings over the same data, at the same port."""
+    slapd: PrivateSlapd,
+    database: Mapping[str, str],
+    server: Mapping[str, str] | None = None,
+    *,
+    module: str = "",
+    overlay: str = "",
+) -> Iterator[int]:
+    """Run it with other settings over the same data, at the same port, and yield its process id."""
     slapd.stop()
     folder = slapd.folder / "config-of-a-fault"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(slapd.folder / "config", folder)
     _set(folder / "cn=config" / "olcDatabase={1}mdb.ldif", database)
     _set(folder / "cn=config.ldif", server or {})
+    if module:
+        _set(folder / "cn=config" / "cn=module{0}.ldif", {"olcModuleLoad": module}, is_more=True)
+        (folder / "cn=config" / "olcDatabase={1}mdb" / "olcOverlay={3}sock.ldif").write_text(overlay)
     program = shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/usr/libexec") or "slapd"
     words = [program, "-F", str(folder), "-h", slapd.url, "-d", "0"]
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=slapd.folder) as server_:
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=slapd.folder,
+        restore_signals=False,  # as we, it is not to be ended by SIGXFSZ: its write fails, as on a full disk
+    ) as server_:
         try:
-            until(lambda: _answers(slapd.port), 20)
-            yield
+            until(lambda: _answers(slapd.port), 20, why=server_.poll)
+            yield server_.pid
         finally:
             server_.terminate()
     slapd.start()
 
 
-def _set(file: Path, values: Mapping[str, str]) -> None:
+def _set(file: Path, values: Mapping[str, str], *, is_more: bool = False) -> None:
     text = file.read_text()
     for name, value in values.items():
-        text = re.sub(rf"^{name}: .*\n", "", text, flags=re.MULTILINE)
-        text = text.replace("structuralObjectClass:", f"{name}: {value}\nstructuralObjectClass:", 1)
+        if not is_more:
+            text = re.sub(rf"^{name}::? .*\n( .*\n)*", "", text, flags=re.MULTILINE)
+        if value:
+            text = text.replace("structuralObjectClass:", f"{name}: {value}\nstructuralObjectClass:", 1)
     file.write_text(text)
 
 

@@ -1,0 +1,52 @@
+"""A worker's rounds in this process, on a clock that the test moves: waits take no time, and are counted."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from idp.errors import TargetError
+from idp.jobs.settings import JobsSettings
+from idp.provisioning.applying import apply_run, result_of
+from idp.provisioning.asking import next_work
+from idp.provisioning.health import try_again
+from idp.provisioning.provisioner import Provisioner
+
+ACTOR = "shell:test"
+Progress = Callable[[int], None]
+
+
+def after(count: int, do: Callable[[], object]) -> Progress:
+    """Return a callback for the progress of a run that does something once, after so many changes."""
+    seen = 0
+
+    def progress(done: int) -> None:
+        nonlocal seen
+        is_now = seen < count <= seen + done
+        seen += done
+        if is_now:
+            do()
+
+    return progress
+
+
+def one_round(provisioner: Provisioner) -> None:
+    """Ask the targets that fail, begin what is due, and wait as a worker does."""
+    try_again(provisioner)
+    if (work := next_work(provisioner)) is not None:
+        with suppress(TargetError):
+            apply_run(provisioner, work.run_id, ACTOR)
+    provisioner.clock.sleep(JobsSettings().interval_s)
+
+
+def rounds_for(provisioner: Provisioner, seconds: float) -> None:
+    """Do a worker's rounds for so long."""
+    end = provisioner.clock.timestamp() + seconds
+    while provisioner.clock.timestamp() < end:
+        one_round(provisioner)
+
+
+def seconds_until_over(provisioner: Provisioner, run_id: str, most_s: float) -> float:
+    """Do a worker's rounds until a run has nothing left, or for so long, and return how long it took."""
+    began_at = provisioner.clock.timestamp()
+    while not result_of(provisioner, run_id).is_complete and provisioner.clock.timestamp() < began_at + most_s:
+        one_round(provisioner)
+    return provisioner.clock.timestamp() - began_at
