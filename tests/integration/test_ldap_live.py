@@ -3,6 +3,7 @@
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.audit import words
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
@@ -11,6 +12,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
 from idp.store.base import Databases
 from idp.store.keys import Keys
+from idp.store.provisioning import due_marks
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
     Eyes,
@@ -23,6 +25,7 @@ from tests.support.provisioning import (
     waiting,
 )
 from tests.support.students import Student
+from tests.support.workers import events_of
 
 ANNA = Student("a" * 32, album="123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek")
@@ -116,6 +119,30 @@ def test_the_worker_keeps_to_the_limits(
     assert sweep_dirty(provisioner) == 0
     assert eyes.value(ANNA.uid, "idpStatus") == "active"
     assert waiting(databases) == 2
+    provisioner.close()
+
+
+def test_a_suspension_that_comes_from_the_records_is_left_for_a_guarded_run(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, LimitSettings(disable_count=0))
+    add_students(databases, keys, [ANNA])
+    bring_true(provisioner, ANNA.person_id)
+    change_status(databases, ANNA.person_id, "suspended")
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    mark(databases, [ANNA.person_id], live=True)  # by an act of her own, such as a choice of a mail name
+    before, written = eyes.entry(ANNA.uid, ["*", "+"]), events_of(databases, words.TARGET_CHANGED, "")
+
+    bring_true(provisioner, ANNA.person_id)
+
+    assert eyes.entry(ANNA.uid, ["*", "+"]) == before
+    assert events_of(databases, words.TARGET_CHANGED, "") == written
+    with databases.identity.read() as connection:
+        now = provisioner.clock.timestamp()
+        assert due_marks(connection, is_live=True, now=now, limit=9) == []
+        assert [each.person_id for each in due_marks(connection, is_live=False, now=now, limit=9)] == [ANNA.person_id]
+    assert sweep_dirty(provisioner) == 0  # it is over the limit, and waits for people
+    assert eyes.entry(ANNA.uid, ["*", "+"]) == before
     provisioner.close()
 
 
