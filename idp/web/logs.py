@@ -35,7 +35,7 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
     for_people = log_format == "console" or (log_format == "auto" and stream.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Text tracebacks without local variables: locals hold passwords.
@@ -45,6 +45,7 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
         if for_people
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    # Libraries log by `logging`; our own lines go straight to the stream, which costs a quarter of it.
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -54,14 +55,9 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *last, renderer],
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
 
