@@ -90,6 +90,7 @@ def decide(candidate: Candidate, context: Context) -> Decision:
     chosen, beaten = _one_per_programme(good)
     stale += len(beaten)
     chosen = _judge_person(chosen, candidate)
+    stale += _overtaken(reads, chosen)
     aside = tuple(_aside(candidate.os_id, read, context) for read in reads if read.reason is not None)
     rows = [_row(read) for read in chosen]
     decision = Decision(
@@ -171,6 +172,23 @@ def _one_per_programme(good: Iterable[_Read]) -> tuple[list[_Read], list[_Read]]
         chosen.append(min(first, key=lambda read: read.line))
         beaten += [read for read in reads if _age(read) != latest]
     return chosen, beaten
+
+
+def _overtaken(reads: Iterable[_Read], chosen: Iterable[_Read]) -> int:
+    """Return how many bad rows are older than the row that is taken of their programme, and let them go.
+
+    The next import of the same file finds them older than what is stored; the first one says the same.
+    """
+    taken = {_row(read).enrolment.programme: _row(read).changed_at for read in chosen}
+    count = 0
+    for read in reads:
+        if read.reason is None or read.stamp is None:
+            continue
+        overtaken_at = taken.get(read.stamp.programme)
+        if overtaken_at is not None and read.stamp.changed_at < overtaken_at:
+            read.reason = None
+            count += 1
+    return count
 
 
 def _age(read: _Read) -> tuple[datetime, date]:

@@ -138,7 +138,8 @@ def _contests(found: Survey, identity: Database, context: Context, most_bad: int
 
 
 def _good_claim(rows: Iterable[tuple[int, str]], number: int, context: Context) -> str | None:
-    """Return the album as a good row writes it; a bad row claims nothing."""
+    """Return the album as the good rows write it; a bad row claims nothing."""
+    written = set()
     for line, text in rows:
         try:
             fields = split(text)
@@ -146,8 +147,8 @@ def _good_claim(rows: Iterable[tuple[int, str]], number: int, context: Context) 
         except BadRow:
             continue
         if album is not None and int(album) == number:
-            return album
-    return None
+            written.add(album)
+    return min(written, default=None)  # of two ways to write it the same one, whatever the order of the rows
 
 
 def _count(counts: Counts, decision: Decision) -> None:

@@ -289,6 +289,18 @@ def test_a_first_album_goes_on_the_ledger(registry: Registry, file: Path) -> Non
         assert people.album_owners(connection, ["12345"]) == {"12345": person_id_of(registry.databases, "101")}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_why_an_album_is_refused_does_not_depend_on_the_order_of_rows(
+    registry: Registry, file: Path, order: int
+) -> None:
+    of_two_minds = [export_row(nr_albumu="012345"), export_row(nr_albumu="12345", **SECOND)]
+    other = export_row(**FOREIGNER | {"os_id": "103", "nr_albumu": "12345"})
+
+    result = registry.take(write_export(file, [*of_two_minds[::order], other]))
+
+    assert result.quarantined == {"album_zero_twin": 3}
+
+
 def test_an_album_of_the_ledger_is_not_given_again_even_if_its_owner_is_elsewhere(
     registry: Registry, file: Path
 ) -> None:

@@ -165,6 +165,15 @@ def test_an_older_row_is_stale_even_if_it_is_bad() -> None:
     assert (decision.stale, decision.update, decision.aside) == (2, None, ())
 
 
+def test_a_bad_row_is_stale_beside_a_newer_good_one_of_its_programme() -> None:
+    old = {"zmieniono": "2025-09-01T10:00:00Z"}
+    decision = decided({}, old | {"pesel": "1"}, SECOND | old | {"pesel": "1"})
+
+    assert decision.add is not None
+    assert decision.stale == 1
+    assert [one.programme for one in decision.aside] == [SECOND["prog_kod"]]
+
+
 def test_a_row_from_the_future_is_not_believed() -> None:
     decision = decided({"zmieniono": "2026-10-02T10:00:00Z"}, stored=stored({}))
 
