@@ -1,8 +1,8 @@
-"""How long the five refusals of a sign-in take: unknown, wrong password, closed, not claimed, no password.
+"""How long refusals of a sign-in take: unknown, wrong password, locked, disabled, not claimed, and no password.
 
     .venv/bin/python -m benchmarks.refusals [--rounds 60]
 
-In one process over a private slapd and SQLite, argon2id as shipped, the five taken in turn so that the machine's moods
+In one process over a private slapd and SQLite, argon2id as shipped, one of each in turn so that the machine's moods
 fall on all alike. Prints medians and the largest difference between them; the goal is 2 ms.
 """
 
@@ -18,8 +18,8 @@ from benchmarks.cas import ARGON2, PASSWORD
 from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
-from idp.drivers.ldap import Directory
-from idp.drivers.ldap_values import LdapServer
+from idp.drivers.ldap import LOCKED, Directory
+from idp.drivers.ldap_values import LdapServer, Replace
 from idp.errors import BadCredentials
 from idp.people.settings import PeopleSettings
 from idp.sso.sessions import Browser
@@ -39,7 +39,8 @@ KEYS = Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi
 KINDS = {
     "unknown": ("99999", PASSWORD),
     "wrong password": ("1", "wrong"),
-    "closed": ("2", PASSWORD),
+    "locked": ("4", PASSWORD),
+    "disabled": ("2", PASSWORD),
     "not claimed": ("3", PASSWORD),
     "no password": ("1", ""),
 }
@@ -71,10 +72,19 @@ def measure(folder: Path, slapd: PrivateSlapd, rounds: int) -> dict[str, list[fl
     closed = add_student(databases, KEYS, Student("closed", album="2", claimed_at=CLAIMED, enabled=False))
     add_student(databases, KEYS, Student("new", album="3"))
     manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
-    for person in (anna, closed):
+    locked = add_student(databases, KEYS, Student("locked", album="4", claimed_at=CLAIMED))
+    for person in (anna, closed, locked):
         dn = slapd.settings.person_dn(person.uid)
-        manager.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [person.uid], "cn": ["Test"], "sn": ["Test"]})
+        manager.add(
+            dn,
+            {
+                "objectClass": ["inetOrgPerson", "idpStudent"],
+                **{name: [person.uid] for name in ("uid", "cn", "sn")},
+                "idpOwner": [f"idp:{person.person_id}"],
+            },
+        )
         manager.set_password(dn, ARGON2.hash(PASSWORD))
+    manager.modify(slapd.settings.person_dn(locked.uid), [Replace(LOCKED, ["000001010000Z"])])
     manager.close()
     raw_store, clock = open_raw(databases), Clock()
     # Limits so high that nobody waits, and everything is counted as ever.

@@ -37,6 +37,7 @@ from idp.drivers.ldap_values import (
 from idp.errors import ConfigError, Conflict, NotFound, TargetRejected, TargetUnavailable
 
 ENTRY_WITHOUT_PASSWORD, NOT_A_NAME = 48, 34
+LOCKED = "pwdAccountLockedTime"
 NOT_THIS_PASSWORD = frozenset({INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOUT_PASSWORD, NOT_A_NAME})
 
 
@@ -73,6 +74,15 @@ class Directory:
             if code in NOT_THIS_PASSWORD:
                 return False
             raise TargetUnavailable(f"the directory answered a bind with code {code}")
+
+    def is_locked(self, dn: str) -> bool:
+        """Return whether an entry is locked, as far as we may see: its binds are refused whatever the password is.
+
+        Raises:  TargetUnavailable, TargetRejected
+        Source:  docs/domain.md, the lock
+        """
+        found = self.read(dn, [LOCKED])
+        return found is not None and bool(found.values(LOCKED))
 
     def read(self, dn: str, attributes: Sequence[str]) -> LdapEntry | None:
         """Return one entry with these attributes, or None.

@@ -108,12 +108,23 @@ class PasswordCheck:
             return find_account(connection, identifier.key, identifier.value)
 
     def _bind(self, account: Account | None, secret: str, *, decoy: bool) -> bool:
-        """Bind as the person, or, where the answer is no already, as the decoy: the same work, and never a yes."""
+        """Bind as the person, or, where the answer is no already, as the decoy: the same work, and never a yes.
+
+        A no is followed by a look at the lock: a locked entry refuses before any hash is computed, which would show.
+        """
         if decoy or account is None:
-            self.directory.bind(self.layout.decoy_dn, secret if has_good_form(secret) else NO_PASSWORD)
-            return False
-        dn = self.layout.staff_member_dn(account.uid) if account.is_staff else self.layout.person_dn(account.uid)
-        return self.directory.bind(dn, secret)
+            dn = self.layout.decoy_dn
+            self._bind_decoy(secret)
+        else:
+            dn = self.layout.staff_member_dn(account.uid) if account.is_staff else self.layout.person_dn(account.uid)
+            if self.directory.bind(dn, secret):
+                return True
+        if self.directory.is_locked(dn):
+            self._bind_decoy(secret)
+        return False
+
+    def _bind_decoy(self, secret: str) -> None:
+        self.directory.bind(self.layout.decoy_dn, secret if has_good_form(secret) else NO_PASSWORD)
 
     def _record(
         self,

@@ -102,6 +102,7 @@ def test_the_accounts_service_makes_staff_and_sets_their_passwords(services: Ser
     assert services["signin"].bind(dn, PASSWORD)
     services["accounts"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])
     assert not services["signin"].bind(dn, PASSWORD)
+    assert services["signin"].is_locked(dn)
     with pytest.raises((TargetRejected, NotFound)):
         services["provisioning"].modify(dn, [Replace("sn", ["X"])])
 
@@ -117,8 +118,10 @@ def test_provisioning_brings_no_password_with_a_new_entry(services: Services, di
 
 def test_provisioning_locks_and_unlocks(services: Services, directory: PrivateSlapd) -> None:
     dn = directory.settings.person_dn(UID)
+    assert not services["signin"].is_locked(dn)
     services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])
     assert not services["signin"].bind(dn, PASSWORD)
+    assert services["signin"].is_locked(dn)
 
     for _ in range(2):
         services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [])])
@@ -158,6 +161,14 @@ def test_the_sign_in_account_sees_only_what_it_needs(services: Services, directo
 
     assert entry is not None
     assert set(entry.attributes) <= {"objectclass", "uid", "idpalbum", "idpstatus", "mail", "maillocaladdress"}
+
+
+@pytest.mark.parametrize("name", ["provisioning", "accounts", "reader"])
+def test_nobody_else_reads_the_lock(services: Services, directory: PrivateSlapd, name: str) -> None:
+    dn = directory.settings.person_dn(UID)
+    services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])
+
+    assert not services[name].is_locked(dn)
 
 
 def test_a_student_reads_and_changes_nothing_over_ldap(directory: PrivateSlapd) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.drivers.ldap import Directory
-from idp.drivers.ldap_values import LdapServer, Replace
+from idp.drivers.ldap import LOCKED, Directory
+from idp.drivers.ldap_values import AddValues, LdapServer, Replace
 from idp.sso import sessions
 from idp.sso.sessions import Ended
 from idp.sso.settings import SsoSettings
@@ -58,7 +58,7 @@ def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(
     sign_on: SignOn, clock: ManualClock, databases: Databases, keys: Keys, slapd: PrivateSlapd
 ) -> None:
     locked = add_student(databases, keys, Student("locked", album="888", claimed_at=CLAIMED))
-    lock(slapd, give_password(slapd, locked.uid, PASSWORD))
+    lock(slapd, give_password(slapd, locked.uid, PASSWORD), locked.person_id)
     seen = set()
     for name, password, reason in REFUSED.values():
         clock.advance(sign_on.door.settings.throttle.forget_s)  # three of them are one account's
@@ -73,9 +73,10 @@ def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(
     assert sign_on.events("sign_in.succeeded") == []
 
 
-def lock(slapd: PrivateSlapd, dn: str) -> None:
+def lock(slapd: PrivateSlapd, dn: str, person_id: str) -> None:
     manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
-    manager.modify(dn, [Replace("pwdAccountLockedTime", ["000001010000Z"])])
+    manager.modify(dn, [AddValues("objectClass", ["idpStudent"]), Replace("idpOwner", [f"idp:{person_id}"])])
+    manager.modify(dn, [Replace(LOCKED, ["000001010000Z"])])
     manager.close()
 
 
