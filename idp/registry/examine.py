@@ -107,12 +107,15 @@ def _owners(connection: Connection, rows: Iterable[Lines]) -> dict[str, tuple[st
 
 def _contest_with_stored(rows: Lines, stored: PersonRecord | None, owners: dict[str, tuple[str, str]]) -> Reason | None:
     me = stored.person_id if stored else None
+    claimed: dict[str, list[str]] = {}  # what others have, as these rows write it
     for _, text in rows:
         number = album_number_of(text)
-        owner, owner_text = owners.get(number, (me, ""))
-        if number and owner != me:
-            return contest_with_owner([split(text)[1].strip()], owner_text)
-    return None
+        if number and owners.get(number, (me, ""))[0] != me:
+            claimed.setdefault(number, []).append(split(text)[1].strip())
+    if not claimed:
+        return None
+    number = min(claimed)  # the same one, whatever the order of the rows
+    return contest_with_owner(claimed[number], owners[number][1])
 
 
 def _contests(found: Survey, identity: Database, context: Context, most_bad: int | None) -> dict[int, Reason]:

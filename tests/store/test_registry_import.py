@@ -301,6 +301,16 @@ def test_why_an_album_is_refused_does_not_depend_on_the_order_of_rows(
     assert result.quarantined == {"album_zero_twin": 3}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_nor_does_it_where_another_person_has_the_album_already(registry: Registry, file: Path, order: int) -> None:
+    registry.take(write_export(file, [export_row(os_id="103", **FOREIGNER)]))
+    of_two_minds = [export_row(nr_albumu="012345"), export_row(nr_albumu="12345", status_od="2026-06-01")]
+
+    result = registry.take(write_export(file, of_two_minds[::order]), delta=True)
+
+    assert result.quarantined == {"album_of_two": 1}
+
+
 def test_an_album_of_the_ledger_is_not_given_again_even_if_its_owner_is_elsewhere(
     registry: Registry, file: Path
 ) -> None:
