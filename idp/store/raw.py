@@ -30,7 +30,12 @@ TIDY_WAIT_S = 0.05  # for readers; what is in their way then stays in the log un
 
 
 class Raw(Protocol):
-    """One connection to the sessions' database that also reads the identities."""
+    """One connection to the sessions' database that also reads the identities.
+
+    `hold`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers take turns
+    """
+
+    hold: LiteralString
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return every row; also of a statement that writes and has RETURNING."""
@@ -165,6 +170,8 @@ class _Lent:
 
 
 class SqliteRaw:
+    hold: LiteralString = ""
+
     def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
         self._connection = connection
         self._queue = queue
@@ -264,6 +271,8 @@ class PostgresStore:
 
 
 class PostgresRaw:
+    hold: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
+
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
 

@@ -337,7 +337,8 @@ _BEHIND_TICKET = (
 def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
     """Delete a ticket and return what it stood for, expired or not; None when it was never there or already taken.
 
-    Effect:  of any number of parallel takers exactly one gets it
+    Effect:  of any number of parallel takers exactly one gets it; the session behind it does not end before we commit,
+             so that whoever ends it sees the application that is now signed in
     """
     taken = one(
         raw.all(
@@ -349,7 +350,7 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
     if taken is None:
         return None
     kind, session_id, service_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
-    behind = one(raw.all(_BEHIND_TICKET, (session_id, now, now)))
+    behind = one(raw.all(_BEHIND_TICKET + raw.hold, (session_id, now, now)))
     account_id, signed_in_at, session_expires_at, remembered, *about = behind or (None, 0.0, 0.0, False)
     return TakenTicket(
         kind,
@@ -390,11 +391,14 @@ class LiveProxyGranting:
 
 
 def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> bool:
-    """Write a proxy-granting ticket, if its session still counts, and return whether it does; only its hash is kept."""
+    """Write a proxy-granting ticket, if its session still counts, and return whether it does; only its hash is kept.
+
+    Effect:  the session does not end before we commit
+    """
     written = raw.run(
         "INSERT INTO proxy_granting (pgt_hash, session_id, service_id, proxies, parent_hash, expires_at)"  # noqa: S608 - constants
         " SELECT ?, s.session_id, ?, ?, ?, ? FROM session s JOIN identity.account a ON a.account_id = s.account_id"
-        f" WHERE s.session_id = ? AND {_ALIVE}",
+        f" WHERE s.session_id = ? AND {_ALIVE}{raw.hold}",
         (
             hash_of(text),
             new.service_id,

@@ -73,6 +73,30 @@ def test_a_session_is_found_by_its_token_alone(store: RawStore) -> None:
         assert "TGC-1" not in str(raw.all("SELECT * FROM session"))
 
 
+def test_a_session_that_ends_while_a_ticket_is_taken_knows_the_application(store: RawStore) -> None:
+    with store.lend() as raw:
+        add_session(raw, "TGC-1", new_session())
+        add_ticket(raw, "ST-1", new_ticket())
+    ended = threading.Event()
+    visited: list[Visited] = []
+
+    def end() -> None:
+        with store.lend() as raw, raw.transaction():
+            assert remove_sessions(raw, ["s1"])
+            visited.extend(take_visited(raw, "s1"))
+        ended.set()
+
+    thread = threading.Thread(target=end)
+    with store.lend() as raw, raw.transaction():
+        assert take_ticket(raw, "ST-1", NOW + 1) is not None
+        thread.start()
+        assert not ended.wait(0.2)
+        add_visited(raw, Visited("s1", "ST-1", "cas", "fees", "http://127.0.0.1:8081/logout", NOW + 1))
+    thread.join(10)
+
+    assert [one.application for one in visited] == ["fees"]
+
+
 @pytest.mark.parametrize("seconds", [100, 1000])
 def test_an_idle_or_old_session_does_not_count(store: RawStore, seconds: float) -> None:
     with store.lend() as raw:
