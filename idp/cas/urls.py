@@ -28,9 +28,10 @@ _URL = re.compile(
 # Visible ASCII without the characters that browsers and servers rewrite or that end a text: " < > \ ` and space.
 _PLAIN = re.compile(r"[!#-;=?-\[\]^_a-~]+", re.ASCII)
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-f]{2})|%(?:[01][0-9a-f]|7f)", re.ASCII | re.IGNORECASE)
-# An escaped dot, slash, backslash or percent sign makes a path that two readers split differently.
-_SLY_PATH = re.compile(r"//|%(?:2e|2f|5c|25)|/\.{1,2}(?:/|;|$)", re.ASCII | re.IGNORECASE)
-_SESSION_ID = re.compile(r";jsessionid=[^/?#;]*", re.ASCII | re.IGNORECASE)
+# An escaped dot, slash, backslash, semicolon or percent sign makes a path that two readers split differently.
+_SLY_PATH = re.compile(r"//|%(?:2e|2f|5c|3b|25)|/\.{1,2}(?:/|;|$)", re.ASCII | re.IGNORECASE)
+# What Tomcat, Jetty, WebLogic and WebSphere write; nothing escaped, which would stay unread.
+_SESSION_ID = re.compile(r";jsessionid=[a-z0-9._!~:-]*", re.ASCII | re.IGNORECASE)
 
 TICKET, SAML_TICKET = "ticket", "SAMLart"
 _TICKETS = (f"{TICKET}=", f"{SAML_TICKET}=")
@@ -59,8 +60,10 @@ def parse_service_url(text: str) -> ServiceUrl:
     found = _URL.fullmatch(text) if len(text) <= MAX_LENGTH and _PLAIN.fullmatch(text) else None
     if found is None or _BAD_ESCAPE.search(text):
         raise InvalidServiceUrl("not a plain http or https address")
-    path = _SESSION_ID.sub("", found["path"] or "/")
-    if _SLY_PATH.search(path):
+    whole_path = found["path"] or "/"
+    path = _SESSION_ID.sub("", whole_path)
+    # The application may read the session id as a part of its path, so both readings have to be plain.
+    if _SLY_PATH.search(whole_path) or _SLY_PATH.search(path):
         raise InvalidServiceUrl("a path with doubled slashes, dot segments or escaped separators")
     host = found["host"].lower()
     if not _is_plain_host(host):
