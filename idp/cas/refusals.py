@@ -1,19 +1,17 @@
 """Addresses that nobody registered, in the journal: seldom enough that nobody can fill it from outside."""
 
-import threading
 from collections.abc import Callable
 
 from idp.audit import words
 from idp.audit.events import Event, row
+from idp.audit.seldom import Seldom
 from idp.cas.urls import parse_service_url
 from idp.clock import Clock
 from idp.errors import InvalidServiceUrl
 from idp.store import sessions as store
 from idp.store.raw import RawStore
 
-EVERY_S = 3600.0
-MOST_HOSTS = 50  # told of by name in that time; further ones are counted together
-UNREADABLE, OTHERS = "", "*"
+UNREADABLE = ""
 
 
 class UnregisteredNotes:
@@ -23,21 +21,12 @@ class UnregisteredNotes:
         """`write` hears the host, and how often it was refused since it was last told of."""
         self._write = write
         self._clock = clock
-        self._lock = threading.Lock()
-        self._told: dict[str, tuple[float, int]] = {}  # host -> when it was told of, refusals since then
+        self._seldom = Seldom()
 
     def note(self, address: str) -> None:
         """Count one more refused address."""
-        now, host = self._clock.timestamp(), host_of(address)
-        with self._lock:
-            if host not in self._told:
-                self._told = {one: told for one, told in self._told.items() if now - told[0] < EVERY_S}
-                host = host if len(self._told) < MOST_HOSTS else OTHERS
-            told_at, count = self._told.get(host, (float("-inf"), 0))
-            is_due = now - told_at >= EVERY_S
-            self._told[host] = (now, 0) if is_due else (told_at, count + 1)
-        if is_due:
-            self._write(host, count + 1)
+        if told := self._seldom.count(host_of(address), self._clock.timestamp()):
+            self._write(*told)
 
 
 def host_of(address: str) -> str:

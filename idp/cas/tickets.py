@@ -6,7 +6,7 @@ Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9 and 3.1 to 3.4
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ import structlog
 
 from idp.audit import words
 from idp.audit.events import Event, row
+from idp.audit.seldom import Seldom
 from idp.cas.answers import Code, Failure, ProxyFailure, ProxyTicket, Success
 from idp.cas.attributes import Principal, Subject, needs_enrolments, of_authentication, principal_of, released
 from idp.cas.registered import RegisteredServices
@@ -34,6 +35,7 @@ from idp.store.raw import Raw, RawStore
 from idp.store.sessions import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
 
 SERVICE_TICKET, PROXY_TICKET = "ST", "PT"
+UNKNOWN = "unknown"
 SESSION_ENDED = "The sign-on session of the ticket has ended."
 log = structlog.get_logger(__name__)
 
@@ -95,6 +97,7 @@ class TicketDesk:
     callbacks: CallsBack
     clock: Clock
     zone: ZoneInfo
+    unknown_tickets: Seldom = field(default_factory=Seldom)
 
     # --- issuing ----------------------------------------------------------------------------------------------------
 
@@ -238,9 +241,15 @@ class TicketDesk:
         return f"{self.keys.mac(f'cas.pairwise:{service.id}', account_id)[:32]}@{self.people.scope}"
 
     def _write_refusal(self, raw: Raw, taken: TakenTicket | None, failure: Failure, now: float) -> None:
-        subject = taken.account_id or "" if taken else ""
-        data = {"service": taken.service_id if taken else ""}
-        store.add_events(raw, [row(Event(words.TICKET_REFUSED, subject, reason=failure.code, data=data), now)])
+        if taken is None:  # anybody can invent tickets, and the journal is kept
+            told = self.unknown_tickets.count(UNKNOWN, now)
+            if told is None:
+                return
+            event = Event(words.TICKET_REFUSED, reason=failure.code, data={"service": "", "refused": told[1]})
+        else:
+            data = {"service": taken.service_id}
+            event = Event(words.TICKET_REFUSED, taken.account_id or "", reason=failure.code, data=data)
+        store.add_events(raw, [row(event, now)])
 
     def _write_success(self, raw: Raw, good: _Good, ticket: str, now: float) -> None:
         address = good.service.logout_address(good.taken.service_url)

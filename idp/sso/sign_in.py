@@ -2,14 +2,17 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+import structlog
 
 from idp.audit import words
 from idp.audit.events import Event, row
+from idp.audit.seldom import Seldom
 from idp.clock import Clock
 from idp.drivers.ldap import Directory
-from idp.errors import BadCredentials, IdpError, TargetUnavailable
+from idp.errors import BadCredentials, IdpError, TargetError, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
 from idp.sso.identifiers import Identifier, tell_apart
@@ -20,6 +23,8 @@ from idp.store import sessions as store
 from idp.store.accounts import Account, find_account
 from idp.store.base import Databases
 from idp.store.raw import RawStore
+
+log = structlog.get_logger(__name__)
 
 MAX_PASSWORD_BYTES = 128
 NO_PASSWORD = "-"  # noqa: S105 - bound to the decoy in place of what must not reach the wire
@@ -68,6 +73,7 @@ class PasswordCheck:
     clock: Clock
     watch: Watch
     line: WaitingLine
+    not_looked_at: Seldom = field(default_factory=Seldom)
 
     def __call__(self, name: str, password: str, browser: Browser, *, is_person: bool = False) -> Account:
         """Return the account that `name` and `password` open.
@@ -86,7 +92,7 @@ class PasswordCheck:
                 self.watch.admit(one, is_person=is_person)
                 return self._check(identifier, account, password, browser, one)
         except (TooSoon, CaptchaDue, TooBusy, TargetUnavailable) as refusal:
-            self._record(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
+            self._tell_seldom(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
             raise
 
     def _check(
@@ -119,12 +125,26 @@ class PasswordCheck:
             dn = self.layout.staff_member_dn(account.uid) if account.is_staff else self.layout.person_dn(account.uid)
             if self.directory.bind(dn, secret):
                 return True
-        if self.directory.is_locked(dn):
-            self._bind_decoy(secret)
+        self._make_up_for_the_lock(dn, secret)
         return False
+
+    def _make_up_for_the_lock(self, dn: str, secret: str) -> None:
+        try:
+            if self.directory.is_locked(dn):
+                self._bind_decoy(secret)
+        except TargetError as error:  # the no stands, and counts, whatever our own account may read
+            log.warning("lock not read", code=error.code, why=str(error))
 
     def _bind_decoy(self, secret: str) -> None:
         self.directory.bind(self.layout.decoy_dn, secret if has_good_form(secret) else NO_PASSWORD)
+
+    def _tell_seldom(
+        self, reason: Reason, identifier: Identifier | None, account: Account | None, browser: Browser
+    ) -> None:
+        """Record what costs nothing to cause: once an hour for each account, or network where there is none."""
+        about = account.account_id if account else browser.network
+        if self.not_looked_at.count(f"{reason}:{about}", self.clock.timestamp()):
+            self._record(reason, identifier, account, browser)
 
     def _record(
         self,

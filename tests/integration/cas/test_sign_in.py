@@ -271,6 +271,19 @@ class TestWhenTheDirectoryIsSilent:
         assert sign_on.browser().sign_in("12345", PASSWORD).status_code == 503
 
 
+def test_a_wrong_password_is_refused_and_counted_also_where_our_own_account_is_refused(
+    sign_on: SignOn, slapd: PrivateSlapd
+) -> None:
+    directory = Directory(LdapServer(slapd.url), slapd.service_dn("signin"), "rotated")
+    _replace_directory(sign_on, directory)
+
+    refused = [sign_on.browser().sign_in("12345", "wrong").status_code for _ in range(4)]
+    directory.close()
+
+    assert refused == [401] * 4
+    assert [reason for _, reason in sign_on.events("sign_in.refused")] == ["wrong_password"] * 3 + ["captcha_due"]
+
+
 def _replace_directory(sign_on: SignOn, directory: Directory) -> None:
     sign_on.door.check_password.directory.close()
     object.__setattr__(sign_on.door.check_password, "directory", directory)

@@ -1,6 +1,7 @@
 """Nobody can fill the journal with addresses that are not registered."""
 
-from idp.cas.refusals import EVERY_S, MOST_HOSTS, UnregisteredNotes, host_of
+from idp.audit.seldom import EVERY_S, MOST
+from idp.cas.refusals import UnregisteredNotes, host_of
 from tests.support.clock import ManualClock
 
 
@@ -21,10 +22,10 @@ def test_each_host_is_told_of_once_an_hour_with_the_number_of_refusals() -> None
 def test_many_hosts_are_counted_together() -> None:
     clock, told = ManualClock(), list[tuple[str, int]]()
     notes = UnregisteredNotes(lambda host, count: told.append((host, count)), clock)
-    for number in range(10 * MOST_HOSTS):
+    for number in range(10 * MOST):
         notes.note(f"https://host{number}.example/")
 
-    assert len(told) == MOST_HOSTS + 1
+    assert len(told) == MOST + 1
     assert told[-1] == ("*", 1)
 
 
