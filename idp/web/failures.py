@@ -25,6 +25,7 @@ from idp.errors import (
     TooManyAttempts,
     UnsafePlan,
 )
+from idp.web.languages import page_path
 
 STATUSES: dict[type[IdpError], int] = {
     InvalidInput: 400,
@@ -201,4 +202,7 @@ def _words_of_expired_form() -> Words:
 def _way_back() -> str:
     """The page of the refused form, if it can be opened; it is on this host by its nature."""
     rule = request.url_rule
-    return request.full_path.rstrip("?") if rule is not None and "GET" in (rule.methods or ()) else ""
+    if rule is None or "GET" not in (rule.methods or ()):
+        return ""
+    query = request.query_string.decode("latin-1")
+    return f"{page_path()}?{query}" if query else page_path()

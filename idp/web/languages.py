@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, request
 from flask_babel import Babel, get_locale
@@ -64,10 +64,15 @@ def current_language() -> str:
 def page_url_in(language: str) -> str:
     """Return the address of this page in another language; of the front page where this one answers no GET."""
     rule = request.url_rule
-    if rule is not None and "GET" not in (rule.methods or ()):
+    if rule is None or "GET" not in (rule.methods or ()):
         return "/?" + urlencode({"lang": language})
     query = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
-    return request.path + "?" + urlencode([*query, ("lang", language)])
+    return page_path() + "?" + urlencode([*query, ("lang", language)])
+
+
+def page_path() -> str:
+    """Return the path of this page for a link: encoded again, since browsers read `/\\host` as another host."""
+    return quote(request.path, safe="/")
 
 
 def text_in(texts: Mapping[str, str], language: str, default: str) -> str:

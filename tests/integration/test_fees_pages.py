@@ -178,6 +178,13 @@ def test_a_title_without_an_english_one_is_marked_as_polish(site: Site) -> None:
     assert '<span lang="pl">Ubezpieczenie</span>' in site.browser("12345").get("/fees?lang=en").text
 
 
+def test_no_page_links_to_another_site_that_its_address_names(site: Site) -> None:
+    answer = site.browser().get("/%5Cevil.example/x")
+
+    assert answer.status_code == 404
+    assert "evil" not in answer.text
+
+
 def test_a_student_sees_nothing_of_anybody_else(site: Site) -> None:
     other = site.account("7").nrb
 

@@ -45,6 +45,10 @@ def _add(app: Flask) -> None:
     def form() -> str:
         return f"taken {request.form.get('x', '')}"
 
+    @app.route("/named/<name>", methods=["GET", "POST"])
+    def named(name: str) -> str:
+        return render_template_string(PAGE)
+
     @app.post("/post-only")
     def post_only() -> str:
         return "taken"

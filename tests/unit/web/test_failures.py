@@ -113,6 +113,7 @@ def test_a_form_without_its_token_is_refused_and_shows_the_way_back(client: Flas
     assert answer.status_code == 400
     assert "no longer valid" in answer.text
     assert 'href="/form?service=a%26b"' in answer.text
+    assert 'href="/named/a%3Fb"' in client.post("/named/a%3Fb").text
 
 
 def test_a_form_of_a_page_that_cannot_be_opened_leads_to_the_front_page(client: FlaskClient) -> None:

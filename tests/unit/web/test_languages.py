@@ -51,6 +51,22 @@ def test_the_switch_of_a_page_that_answers_no_get_leads_to_the_front(client: Fla
     assert 'href="/?lang=pl"' in client.post("/post-only").text
 
 
+@pytest.mark.parametrize("path", ["/%5Cevil.example/x", "/%09/evil.example/x", "//evil.example/x", "/nothing-here"])
+def test_the_switch_of_a_page_that_is_not_there_leads_to_the_front_and_to_no_other_site(
+    client: FlaskClient, path: str
+) -> None:
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    assert 'href="/?lang=pl"' in answer.text
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/named/a%3Fb", "/named/a%23b", "/named/a%5Cb", "/named/%C5%82"])
+def test_the_switch_keeps_what_is_escaped_in_the_path(client: FlaskClient, path: str) -> None:
+    assert f'href="{path}?lang=pl"' in client.get(path).text
+
+
 def test_messages_are_escaped_and_have_a_role(client: FlaskClient) -> None:
     page = client.get("/flash", follow_redirects=True).text
 
