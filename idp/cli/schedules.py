@@ -56,11 +56,12 @@ def run_one(installation: Idp, name: str, as_json: bool) -> None:
 
 def _facts(installation: Idp, name: str) -> dict[str, Any]:
     schedule = timetable(installation, "").schedules[name]
+    now = installation.clock.now()
     with installation.databases.identity.read() as connection:
-        last = last_firing(connection, name)
+        last = last_firing(connection, name, now)
     return {
         "name": name,
-        "next_at": next_due(schedule, installation.clock.now(), installation.zone),
+        "next_at": next_due(schedule, now, installation.zone),
         "last_at": last.due_at if last else None,
         "state": last.state if last else "",
         "note": last.note if last else "",

@@ -106,7 +106,7 @@ class Timetable:
         if due is None:
             return False
         with self.databases.identity.read() as connection:
-            last = store.last_firing(connection, name)
+            last = store.last_firing(connection, name, now)
         if last is not None and last.due_at >= due:
             return self._take_over_if_silent(last, schedule)
         firing = self._firing(name, due)

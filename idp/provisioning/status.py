@@ -107,7 +107,7 @@ def status(provisioner: Provisioner) -> Status:
             plans_waiting=_plans_waiting(provisioner, connection),
             schedules={
                 firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note)
-                for firing in last_firings(connection)
+                for firing in last_firings(connection, provisioner.clock.now())
             },
         )
 

@@ -56,18 +56,19 @@ class Firing:
     note: str
 
 
-def last_firing(connection: Connection, name: str) -> Firing | None:
-    """Return the latest firing of a schedule."""
+def last_firing(connection: Connection, name: str, now: datetime) -> Firing | None:
+    """Return the latest firing of a schedule that fell due up to now; one of a clock that was wrong is none."""
+    due = (schedule_firing.c.name == name) & (schedule_firing.c.due_at <= now)
     row = connection.execute(
-        select(schedule_firing).where(schedule_firing.c.name == name).order_by(schedule_firing.c.due_at.desc()).limit(1)
+        select(schedule_firing).where(due).order_by(schedule_firing.c.due_at.desc()).limit(1)
     ).one_or_none()
     return None if row is None else Firing(**row._mapping)
 
 
-def last_firings(connection: Connection) -> list[Firing]:
-    """Return the latest firing of every schedule, sorted by name."""
+def last_firings(connection: Connection, now: datetime) -> list[Firing]:
+    """Return the latest firing of every schedule up to now, sorted by name."""
     names = connection.execute(select(schedule_firing.c.name).distinct().order_by(schedule_firing.c.name)).scalars()
-    return [firing for name in names.all() if (firing := last_firing(connection, name)) is not None]
+    return [firing for name in names.all() if (firing := last_firing(connection, name, now)) is not None]
 
 
 def forget_firings(connection: Connection, name: str, before: datetime) -> int:

@@ -40,7 +40,7 @@ def worker(databases: Databases, clock: ManualClock, act: Callable[[], Done], na
 
 def last(databases: Databases) -> store.Firing:
     with databases.identity.read() as connection:
-        found = store.last_firing(connection, "sync")
+        found = store.last_firing(connection, "sync", datetime.max.replace(tzinfo=UTC))
     assert found is not None
     return found
 
@@ -122,6 +122,23 @@ def test_one_that_failed_says_why_and_comes_again_at_its_next_time(databases: Da
     assert (last(databases).state, last(databases).note) == (store.FAILED, "target_unavailable: no answer")
     clock.advance(DAY_S)
     assert table.sweep() == 1
+
+
+def test_a_clock_that_ran_ahead_for_a_while_stops_no_schedule(
+    databases: Databases, clock: ManualClock, bell: Bell
+) -> None:
+    table = worker(databases, clock, bell)
+    table.sweep()
+    right = clock.now()
+    clock.advance(30 * DAY_S)
+    table.sweep()
+    clock.set(right)
+
+    for _ in range(5):
+        clock.advance(DAY_S)
+        assert table.sweep() == 1
+
+    assert bell.rung == 6
 
 
 def test_old_firings_are_forgotten_and_the_last_one_stays(databases: Databases, clock: ManualClock, bell: Bell) -> None:
