@@ -32,18 +32,24 @@ class Limits:
 
 
 def excesses(
-    target: str, counts: Mapping[str, int], population: int, limits: Limits | Mapping[Kind, Limits]
+    target: str,
+    counts: Mapping[str, int],
+    population: int,
+    limits: Limits | Mapping[Kind, Limits],
+    *,
+    was_filled: bool = False,
 ) -> Iterator[Over]:
     """Yield each limit that a plan of so many changes exceeds in a target that holds `population` entries of ours.
 
     A kind without a limit may not be used at all.
 
     Shape:   {"disable": 6200}, 6200 -> Over("ldap", "disable", 6200, 6200, 124)
+             was_filled: it had entries of ours at some time; if it holds none now, it was emptied, or is another one
     """
     for word, count in sorted(counts.items()):
         kind = Kind(word)
         most = _most(kind, population, limits)
-        if count > most and not _is_first_load(kind, population):
+        if count > most and not (kind is Kind.CREATE and _is_first_load(population, was_filled)):
             yield Over(target, kind.value, count, population, most)
 
 
@@ -61,6 +67,6 @@ def _most(kind: Kind, population: int, limits: Limits | Mapping[Kind, Limits]) -
     return limits[kind].most(population) if kind in limits else 0
 
 
-def _is_first_load(kind: Kind, population: int) -> bool:
-    """Nobody can be hurt by entries made in a target that holds nothing of ours."""
-    return kind is Kind.CREATE and population == 0
+def _is_first_load(population: int, was_filled: bool) -> bool:
+    """Nobody can be hurt by entries made where nothing of ours has ever been."""
+    return population == 0 and not was_filled

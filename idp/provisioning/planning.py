@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import TypeVar
 
 import msgspec
+from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
@@ -44,6 +45,7 @@ from idp.store.provisioning import (
     open_after,
     rules_noted,
     states_among,
+    was_filled,
 )
 from idp.store.runs import ChangeRow, FindingRow, Over, Run, TargetSummary
 
@@ -167,7 +169,7 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     """
     at = provisioner.clock.timestamp()
     with provisioner.databases.identity.write() as connection:
-        over = _over(provisioner, draft.summary)
+        over = _over(provisioner, connection, draft.summary)
         runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary, over)
         counts = {kind: part.counts for kind, part in draft.summary.items()}
         record(connection, at, Event(words.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts}))
@@ -179,14 +181,14 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     return made
 
 
-def _over(provisioner: Provisioner, summary: Mapping[str, TargetSummary]) -> list[Over]:
+def _over(provisioner: Provisioner, connection: Connection, summary: Mapping[str, TargetSummary]) -> list[Over]:
     """Return which of today's limits a plan exceeds; it is kept with the plan, whatever the limits are later."""
-    settings = provisioner.settings
-    return [
-        over
-        for target, part in summary.items()
-        for over in excesses(target, part.counts, part.population, settings.limits_of(target))
-    ]
+    found: list[Over] = []
+    for target, part in summary.items():
+        limits = provisioner.settings.limits_of(target)
+        filled = part.population == 0 and was_filled(connection, target)
+        found.extend(excesses(target, part.counts, part.population, limits, was_filled=filled))
+    return found
 
 
 # --- desired --------------------------------------------------------------------------------------------------------

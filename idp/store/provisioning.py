@@ -346,6 +346,13 @@ def count_states(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row.target: (row.held, row.waiting) for row in rows}
 
 
+def was_filled(connection: Connection, target: str) -> bool:
+    """Return whether a target ever had an entry of ours, as far as we know: one that is seen to be gone counts, too."""
+    had = or_(target_state.c.applied.is_not(None), target_state.c.applied_at.is_not(None))
+    found = select(target_state.c.person_id).where(target_state.c.target == target, had).limit(1)
+    return connection.execute(found).one_or_none() is not None
+
+
 def open_after(connection: Connection, target: str, after: str, limit: int) -> list[str]:
     """Return people in whom a target is not as desired, as far as we know, sorted, behind a person_id."""
     mine = (target_state.c.target == target) & (target_state.c.person_id > after)

@@ -63,6 +63,12 @@ def test_a_first_load_is_free() -> None:
     assert over({Kind.CREATE: 1}, 1, Limits(0, 0)) == "ldap create: 1 of 1, limit 0"
 
 
+def test_an_empty_target_that_had_entries_of_ours_is_no_first_load() -> None:
+    (found,) = excesses("ldap", {"create": 6200}, 0, Limits(0.5, 500, count=5000), was_filled=True)
+
+    assert sentence([found]) == "ldap create: 6200 of 0, limit 500"
+
+
 def test_only_entries_that_are_made_are_free_in_an_empty_target() -> None:
     assert over({Kind.CREATE: 1000, Kind.DISABLE: 1}, 0, Limits(0, 0)) == "ldap disable: 1 of 0, limit 0"
 
