@@ -1,10 +1,13 @@
 """Schedules: when something falls due by the university's clock, and doing it once, over however many workers.
 
 Each moment at which a schedule falls due is one row: who inserts it does it. Of several moments that were missed, only
-the last is made up. A firing whose worker fell silent is taken over: what schedules do may be repeated.
+the last is made up. A firing whose worker fell silent is taken over, one that may succeed later is tried again: what
+schedules do may be repeated.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -16,10 +19,11 @@ from idp.audit.events import SYSTEM, Event, record
 from idp.clock import Clock
 from idp.errors import Conflict, IdpError
 from idp.store import schedules as store
-from idp.store.base import Databases
+from idp.store.base import Databases, StoreError
 from idp.store.schedules import Firing
 
-HOLD_S = 900.0  # a worker that says nothing for so long while it does something counts as dead
+HOLD_S = 120.0  # a worker that says nothing for so long while it does something counts as dead
+RETRY_S = 30.0  # until what a target or another worker was in the way of is tried again
 KEEP_DAYS = 400  # firings are kept as long as the runs that they made
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -86,6 +90,7 @@ class Timetable:
     zone: ZoneInfo
     schedules: Mapping[str, Schedule]
     worker: str
+    hold_s: float = HOLD_S
 
     def sweep(self) -> int:
         """Do what is due and nobody else does, and return how many things that were."""
@@ -122,7 +127,7 @@ class Timetable:
         now = self.clock.timestamp()
         if last.state != store.RUNNING or last.until > now:
             return False
-        until = now + HOLD_S
+        until = now + self.hold_s
         with self.databases.identity.write() as connection:
             if not store.take_over(connection, last, self.worker, until, now):
                 return False
@@ -132,7 +137,8 @@ class Timetable:
 
     def _do(self, firing: Firing, act: Callable[[], Done], *, is_raised: bool = False) -> Done:
         try:
-            done = act()
+            with self._held(firing):
+                done = act()
         except IdpError as error:
             self._end(firing, store.FAILED, Done(f"{error.code}: {error}"))
             if is_raised:
@@ -144,6 +150,27 @@ class Timetable:
             raise
         self._end(firing, store.DONE, done)
         return done
+
+    @contextmanager
+    def _held(self, firing: Firing) -> Iterator[None]:
+        """Say, while inside, that the worker of a firing lives, however long it takes."""
+        ended = threading.Event()
+
+        def sign_on() -> None:
+            while not ended.wait(self.hold_s / 6):
+                try:
+                    with self.databases.identity.write() as connection:
+                        store.stay(connection, firing, self.clock.timestamp() + self.hold_s)
+                except StoreError as error:  # a database that is busy or restarts: the next sign comes soon
+                    log.warning("no sign of life", schedule=firing.name, error=type(error).__name__)
+
+        thread = threading.Thread(target=sign_on, name=f"schedule-{firing.name}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _end(self, firing: Firing, state: str, done: Done) -> None:
         now = self.clock.now()
@@ -157,5 +184,5 @@ class Timetable:
 
     def _firing(self, name: str, due_at: datetime, *, state: str = store.RUNNING) -> Firing:
         now = self.clock.now()
-        until = now.timestamp() + HOLD_S
+        until = now.timestamp() + self.hold_s
         return Firing(name, due_at, state, self.worker, until, 1, now, None, "", "")

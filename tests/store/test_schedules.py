@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 import pytest
@@ -14,6 +15,7 @@ from idp.store.base import Databases
 from idp.store.events import event_pending
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
+from tests.support.workers import until
 
 DAY_S = 24 * 3600
 
@@ -108,6 +110,26 @@ def test_one_whose_worker_fell_silent_is_taken_over_by_one(
 
     assert (early, late, bell.rung) == (0, [1, 0], 1)
     assert (last(databases).state, last(databases).holder, last(databases).tries) == (store.DONE, "two", 2)
+
+
+def test_one_that_takes_long_is_not_taken_over_while_its_worker_lives(
+    databases: Databases, clock: ManualClock, bell: Bell
+) -> None:
+    other = worker(databases, clock, bell, "two")
+
+    def take_long() -> Done:
+        for _ in range(3):
+            clock.advance(HOLD_S - 1)
+            until(lambda: last(databases).until > clock.timestamp(), within_s=20)
+            assert other.sweep() == 0
+        return Done("at last")
+
+    table = replace(worker(databases, clock, take_long), hold_s=0.6)
+    table.sweep()
+    clock.advance(DAY_S)
+
+    assert table.sweep() == 1
+    assert (last(databases).note, last(databases).tries, bell.rung) == ("at last", 1, 0)
 
 
 def test_one_that_failed_says_why_and_comes_again_at_its_next_time(databases: Databases, clock: ManualClock) -> None:
