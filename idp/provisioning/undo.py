@@ -21,7 +21,7 @@ from idp.provisioning.planning import LOCK, Draft, add_to, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.values import Change, Entry, Finding, Target
-from idp.provisioning.wanted import NO, SWITCH, THERE, YES, parts_of, wanted_entry, with_values
+from idp.provisioning.wanted import NO, SWITCH, THERE, WHY, YES, by_records, parts_of, wanted_entry, with_values
 from idp.store import runs
 from idp.store.held import UNDO, Held, held_by_run, hold, let_go
 from idp.store.locks import exclusive
@@ -29,6 +29,7 @@ from idp.store.provisioning import Desire, count_states, desire, doubt, mark_man
 from idp.store.runs import ChangeRow, FindingRow, Run, TargetSummary
 
 WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target
+UNDO_OF = "undo: "  # before the reason of the change that is taken back
 Progress = Callable[[int], None]
 
 
@@ -102,7 +103,11 @@ def _plan_one(
         backs = [
             take_back(row, there.get(row.person_id), seen.get(row.person_id), target, remove_created) for row in rows
         ]
-        changes = [(replace(back.change, reason="undo"), "") for back in backs if back.change is not None]
+        changes = [
+            (replace(back.change, reason=UNDO_OF + cause_of(row)), "")
+            for row, back in zip(rows, backs, strict=True)
+            if back.change is not None
+        ]
         found = [finding for back in backs for finding in back.left]
         add_to(provisioner, target, draft, changes, found)
         counts.update(change.kind.value for change, _ in changes)
@@ -147,13 +152,31 @@ def take_back(row: ChangeRow, found: Entry | None, seen: Seen | None, target: Ta
         case None, Entry():
             return _take_back_entry(row, found, seen, target, remove_created)
         case Entry(), None:
-            return _bring_back_entry(row, before, found)
+            return _bring_back_entry(row, before, found, seen)
         case Entry(), Entry():
-            return _take_back_values(row, before, after, found, target)
+            return _take_back_values(row, before, after, found, seen, target)
     return Back(None)
 
 
-def _take_back_values(row: ChangeRow, before: Entry, after: Entry, found: Entry | None, target: Target) -> Back:
+def cause_of(row: ChangeRow) -> str:
+    """Return why a change was made; of an undo, and of an undo of one, why the first of them was."""
+    return row.reason.removeprefix(UNDO_OF)
+
+
+def why_shut(row: ChangeRow, seen: Seen | None) -> str:
+    """Return what speaks against letting in by taking this change back, or ""."""
+    if seen is None:
+        return "our records do not know this person any more"
+    if seen.subject.is_on_hold:
+        return "a human holds the account"
+    if seen.subject.may_sign_in or seen.subject.standing.reason == cause_of(row):
+        return ""
+    return f"the records close the account for another reason by now: {seen.subject.standing.reason}"
+
+
+def _take_back_values(
+    row: ChangeRow, before: Entry, after: Entry, found: Entry | None, seen: Seen | None, target: Target
+) -> Back:
     if found is None:
         return Back(None, (_left(row, "has no entry any more"),))
     was, written, now = parts_of(before), parts_of(after), parts_of(found)
@@ -173,6 +196,8 @@ def _take_back_values(row: ChangeRow, before: Entry, after: Entry, found: Entry 
     findings = (_left(row, f"{', '.join(left)} changed since"),) if left else ()
     if not back:
         return Back(None, findings)
+    if back.get(SWITCH) == YES and (why := why_shut(row, seen)):
+        return Back(None, (*findings, _left(row, why)))
     return Back(Change.update(found, with_values(found, back)), findings)
 
 
@@ -203,9 +228,11 @@ def _follows_access(target: Target) -> Iterator[str]:
             yield name
 
 
-def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None) -> Back:
+def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None, seen: Seen | None) -> Back:
     if found is not None:
         return Back(None, (_left(row, "has an entry again"),))
+    if before.enabled and (why := why_shut(row, seen)):
+        return Back(None, (_left(row, why),))
     return Back(Change.create(before), (_left(row, "comes back without a password, which went with the entry"),))
 
 
@@ -233,15 +260,20 @@ def hold_back(
     desires: list[Desire] = []
     for each in load_subjects(connection, sorted(by_person), provisioner.people, provisioner.today()):
         row = by_person[each.subject.person.person_id]
-        asked = parts_of(desired(each.subject, target.attributes))
+        records = by_records(each, target)
+        asked = {**parts_of(records), WHY: (records.reason,)}
         taken = list(_taken(row))
         names = {name for name, _, _ in taken}
+        if SWITCH in names:
+            names.add(WHY)
         touched = [one for one in each.held if one.target == target.kind and one.attribute in names]
         fresh = tuple(
             Held(target.kind, row.person_id, name, ours, held, UNDO, run.undoes or "", at)
             for name, ours, held in taken
             if asked.get(name, ()) == ours
         )
+        if any(name == WHY and ours != asked[WHY] for name, ours, _ in taken) and not records.enabled:
+            fresh = ()  # closed for another reason while we wrote: nothing is held against that
         let_go(connection, touched)
         hold(connection, fresh)
         kept = tuple(one for one in each.held if one not in touched)
@@ -263,6 +295,8 @@ def _taken(row: ChangeRow) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ..
     for name in dict.fromkeys([*was, *put]):
         if was.get(name, ()) != put.get(name, ()):
             yield name, was.get(name, ()), put.get(name, ())
+    if after.enabled and not before.enabled:
+        yield WHY, (cause_of(row),), (cause_of(row),)
 
 
 # --- let go ---------------------------------------------------------------------------------------------------------

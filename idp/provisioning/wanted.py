@@ -1,7 +1,8 @@
 """What a target should have of a person: what the records ask for, but for values that are held against them.
 
 Values are held after an undo, and where drift is left alone on purpose (idp.store.held). A held value is in force only
-while the records still ask for what was taken back or overruled: as soon as they say something else, that flows.
+while the records still ask for what was taken back or overruled: as soon as they say something else, that flows. A door
+that an undo holds open is held against one reason alone: whoever is to be closed for another one, or by a human, is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ from idp.store.held import Held
 
 # What else an entry has besides attributes, in the words of a plan.
 PLACE, THERE = "(place)", "(there)"
+# Held with an open switch, only to be compared: why the records close the person that stays open.
+WHY = "(why)"
 YES, NO = ("true",), ("false",)
 
 
@@ -27,13 +30,19 @@ def wanted_entry(seen: Seen, target: Target) -> Entry:
     return with_values(asked, {one.attribute: one.held for one in in_force(asked, mine)}) if mine else asked
 
 
+def by_records(seen: Seen, target: Target) -> Entry:
+    """Return what the records alone ask for of a person: nothing is held back, and no human holds the account."""
+    return desired(replace(seen.subject, is_on_hold=False), target.attributes)
+
+
 def in_force(asked: Entry, held: Sequence[Held]) -> list[Held]:
     """Return those values that count: the records still ask for what they stand against.
 
     Whether somebody may sign in and the attributes that say so belong together: where an undo holds the switch, one
-    value that the records changed ends all that this undo holds of the person. A door is never held open by half.
+    value that the records changed ends all that this undo holds of the person. A door is never held open by half. Nor
+    against a new reason (a hold, a strike-off, the end of studies), although the words in a target may be the same.
     """
-    parts = parts_of(asked)
+    parts = {**parts_of(asked), WHY: (asked.reason,)}
     found: list[Held] = []
     for run_id, group in groupby(sorted(held, key=lambda one: one.run_id), key=lambda one: one.run_id):
         of_run = list(group)
@@ -73,10 +82,13 @@ def with_values(entry: Entry, values: Mapping[str, tuple[str, ...]]) -> Entry:
 
 
 def out_of_force(seen: Seen, targets: Iterable[Target]) -> list[Held]:
-    """Return held values that the records have left behind: they may be forgotten."""
+    """Return held values that the records have left behind: they may be forgotten.
+
+    What a human's hold keeps from being in force is not forgotten: it counts again when the human lets go.
+    """
     gone: list[Held] = []
     for target in targets:
         if mine := [one for one in seen.held if one.target == target.kind]:
-            true = in_force(desired(seen.subject, target.attributes), mine)
+            true = in_force(by_records(seen, target), mine)
             gone += [one for one in mine if one not in true]
     return gone

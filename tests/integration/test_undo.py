@@ -1,17 +1,22 @@
 """Taking runs back over a real directory."""
 
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.accounts.holds import hold
+from idp.accounts.holds import release as let_go
 from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, NeedsApproval, NotFound
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true
-from idp.provisioning.planning import make_plan
+from idp.provisioning.merging import make_merge
+from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
+from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
 from idp.provisioning.values import Entry
 from idp.store import runs
@@ -32,6 +37,35 @@ from tests.support.students import Student
 ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="123456", given_name="Jan", surname="Beek", surname_prefix="van")
 ACTOR = "shell:tester"
+
+
+@pytest.fixture
+def doors(databases: Databases, directory: PrivateSlapd, clock: ManualClock) -> Iterator[Provisioner]:
+    """Steps over the directory and our own accounts, which know nothing but open and closed."""
+    made = make_provisioner(databases, directory, clock, others={"accounts": AccountsTarget(databases.identity)})
+    yield made
+    made.close()
+
+
+def open_in(provisioner: Provisioner, student: Student) -> list[str]:
+    """Return the targets in which somebody may sign in."""
+    return [
+        kind
+        for kind, target in provisioner.targets.items()
+        if (entry := target.read_one(student.person_id, student.uid)) and entry.enabled
+    ]
+
+
+def wrongly_suspended_and_undone(doors: Provisioner, keys: Keys) -> Run:
+    """Return the run that suspended Anna, taken back since."""
+    add_students(doors.databases, keys, [ANNA])
+    run_now(doors)
+    change_status(doors.databases, ANNA.person_id, "suspended")
+    run = run_now(doors)
+    assert open_in(doors, ANNA) == []
+    undo_now(doors, run)
+    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    return run
 
 
 def run_now(provisioner: Provisioner) -> Run:
@@ -319,3 +353,123 @@ def test_a_run_that_is_not_there_or_wrote_nothing_is_refused(
         make_undo(provisioner, "f" * 32, ACTOR)
     with pytest.raises(Conflict, match="has written nothing"):
         make_undo(provisioner, planned.run_id, ACTOR)
+
+
+# --- who may sign in ------------------------------------------------------------------------------------------------
+
+
+def test_a_suspension_that_was_undone_stays_so_against_the_same_records(doors: Provisioner, keys: Keys) -> None:
+    wrongly_suspended_and_undone(doors, keys)
+
+    change_status(doors.databases, ANNA.person_id, "suspended", date(2026, 2, 1))
+    change_person(doors.databases, ANNA.person_id, surname="Nowak")
+    run_now(doors)
+
+    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "since"),
+    [
+        pytest.param("cancelled", date(2024, 1, 1), id="struck off"),
+        pytest.param("graduated_diploma", date(2001, 6, 1), id="left long ago"),
+        pytest.param("admitted", date(2001, 6, 1), id="never came"),
+    ],
+)
+def test_a_new_reason_closes_everywhere_who_stayed_open_by_an_undo(
+    doors: Provisioner, keys: Keys, status: str, since: date
+) -> None:
+    wrongly_suspended_and_undone(doors, keys)
+
+    change_status(doors.databases, ANNA.person_id, status, since)
+    run_now(doors)
+
+    assert open_in(doors, ANNA) == []
+    assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
+    change_status(doors.databases, ANNA.person_id, "suspended")
+    run_now(doors)
+    assert open_in(doors, ANNA) == []
+
+
+def test_a_merge_closes_everywhere_who_stayed_open_by_an_undo(doors: Provisioner, keys: Keys) -> None:
+    wrongly_suspended_and_undone(doors, keys)
+    add_students(doors.databases, keys, [JAN])
+    run_now(doors)
+
+    merge = make_merge(doors, JAN.person_id, ANNA.person_id, ACTOR)
+    apply_run(doors, merge.run_id, ACTOR)
+
+    assert open_in(doors, ANNA) == []
+
+
+def test_a_human_closes_everywhere_who_stayed_open_by_an_undo_and_lets_go_again(
+    doors: Provisioner, keys: Keys, clock: ManualClock, eyes: Eyes
+) -> None:
+    wrongly_suspended_and_undone(doors, keys)
+
+    hold(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
+    bring_true(doors, ANNA.person_id)
+
+    assert open_in(doors, ANNA) == []
+    assert (eyes.value(ANNA.uid, "idpStatus"), eyes.value(ANNA.uid, "pwdAccountLockedTime")) == (
+        "suspended",
+        "000001010000Z",
+    )
+    change_person(doors.databases, ANNA.person_id, surname="Nowak")
+    run_now(doors)
+    assert open_in(doors, ANNA) == []
+    assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
+    # The suspension is as wrong as it was.
+    let_go(doors.databases, clock, ANNA.person_id, ACTOR)
+    bring_true(doors, ANNA.person_id)
+    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+
+
+def test_a_human_who_lets_go_does_not_open_an_entry_whose_making_was_undone(
+    doors: Provisioner, keys: Keys, clock: ManualClock
+) -> None:
+    add_students(doors.databases, keys, [ANNA])
+    undo_now(doors, run_now(doors))
+    assert "ldap" not in open_in(doors, ANNA)
+
+    for act in (hold, lambda *given: let_go(*given[:-1])):
+        act(doors.databases, clock, ANNA.person_id, ACTOR, "asked for by phone")
+        bring_true(doors, ANNA.person_id)
+        assert "ldap" not in open_in(doors, ANNA)
+        assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_who_is_closed_for_another_reason_is_not_let_in_by_an_undo(
+    doors: Provisioner, keys: Keys, clock: ManualClock, by_hand: bool
+) -> None:
+    add_students(doors.databases, keys, [ANNA])
+    run_now(doors)
+    change_status(doors.databases, ANNA.person_id, "suspended")
+    run = run_now(doors)
+    if by_hand:
+        hold(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
+    else:
+        change_status(doors.databases, ANNA.person_id, "cancelled", date(2024, 1, 1))
+
+    undo = make_undo(doors, run.run_id, ACTOR)
+
+    assert undo.changes == 0
+    said = "a human holds the account" if by_hand else "the records close the account for another reason by now"
+    assert all(each.startswith(f"not undone: {said}") for each in findings(doors, undo))
+    assert len(findings(doors, undo)) == 2
+
+
+def test_an_undo_that_is_undone_twice_holds_against_the_first_reason(doors: Provisioner, keys: Keys) -> None:
+    add_students(doors.databases, keys, [ANNA])
+    run_now(doors)
+    change_status(doors.databases, ANNA.person_id, "suspended")
+    undo_now(doors, undo_now(doors, undo_now(doors, run_now(doors))))
+    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
+
+    change_status(doors.databases, ANNA.person_id, "cancelled", date(2024, 1, 1))
+    run_now(doors)
+
+    assert open_in(doors, ANNA) == []
