@@ -8,7 +8,7 @@ schedules do may be repeated.
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -131,8 +131,9 @@ class Timetable:
         with self.databases.identity.write() as connection:
             if not store.take_over(connection, last, self.worker, until, now):
                 return False
-        log.warning("a schedule's worker fell silent", schedule=last.name, worker=last.holder, due_at=str(last.due_at))
-        self._do(self._firing(last.name, last.due_at), schedule.act)
+        if not last.note:  # it was not put off
+            log.warning("a schedule's worker fell silent", schedule=last.name, worker=last.holder, due_at=last.due_at)
+        self._do(replace(last, holder=self.worker, until=until, tries=last.tries + 1), schedule.act)
         return True
 
     def _do(self, firing: Firing, act: Callable[[], Done], *, is_raised: bool = False) -> Done:
@@ -140,11 +141,17 @@ class Timetable:
             with self._held(firing):
                 done = act()
         except IdpError as error:
-            self._end(firing, store.FAILED, Done(f"{error.code}: {error}"))
+            failed = Done(f"{error.code}: {error}")
+            if not is_raised and (error.retryable or isinstance(error, Conflict)):
+                self._put_off(firing, failed)
+            else:
+                self._end(firing, store.FAILED, failed)
             if is_raised:
                 raise
-            log.warning("schedule failed", schedule=firing.name, code=error.code, error=str(error))
-            return Done(str(error))
+            log.warning("schedule failed", schedule=firing.name, code=error.code, error=str(error), tries=firing.tries)
+            return failed
+        except StoreError:  # a database that is busy or restarts: taken over as if the worker had died
+            raise
         except Exception:
             self._end(firing, store.FAILED, Done("internal: see the log"))
             raise
@@ -172,17 +179,29 @@ class Timetable:
             ended.set()
             thread.join()
 
+    def _put_off(self, firing: Firing, failed: Done) -> None:
+        """Have a firing taken over soon, by whoever comes first; an event tells of its first failure alone."""
+        now = self.clock.timestamp()
+        with self.databases.identity.write() as connection:
+            store.put_off(connection, firing, now + RETRY_S, failed.note)
+            if firing.tries == 1:
+                record(connection, now, _event(words.SCHEDULE_FAILED, firing, failed))
+
     def _end(self, firing: Firing, state: str, done: Done) -> None:
         now = self.clock.now()
         word = words.SCHEDULE_DONE if state == store.DONE else words.SCHEDULE_FAILED
-        data = {"due_at": firing.due_at.isoformat(), "run": done.run_id, "note": done.note}
         with self.databases.identity.write() as connection:
             store.end_firing(connection, firing, state, done.run_id, done.note, now)
             # Counted from this one, so that a schedule's last firing always stays.
             store.forget_firings(connection, firing.name, firing.due_at - timedelta(days=KEEP_DAYS))
-            record(connection, now.timestamp(), Event(word, firing.name, SYSTEM, data=data))
+            record(connection, now.timestamp(), _event(word, firing, done))
 
     def _firing(self, name: str, due_at: datetime, *, state: str = store.RUNNING) -> Firing:
         now = self.clock.now()
         until = now.timestamp() + self.hold_s
         return Firing(name, due_at, state, self.worker, until, 1, now, None, "", "")
+
+
+def _event(word: str, firing: Firing, done: Done) -> Event:
+    data = {"due_at": firing.due_at.isoformat(), "run": done.run_id, "note": done.note}
+    return Event(word, firing.name, SYSTEM, data=data)

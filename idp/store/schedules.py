@@ -30,7 +30,8 @@ schedule_firing = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("state", String(8), nullable=False),  # running | done | failed | skipped
     Column("holder", String(64), nullable=False),  # the worker that does it
-    Column("until", Float, nullable=False),  # seconds since 1970; a firing still running after that is taken over
+    # Seconds since 1970; a firing still running after that is taken over: its worker is dead, or it was put off.
+    Column("until", Float, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
@@ -102,6 +103,11 @@ def take_over(connection: Connection, firing: Firing, holder: str, until: float,
 def stay(connection: Connection, firing: Firing, until: float) -> None:
     """Say that the worker of a firing lives."""
     connection.execute(update(schedule_firing).where(*_is(firing)).values(until=until))
+
+
+def put_off(connection: Connection, firing: Firing, until: float, note: str) -> None:
+    """Leave a firing that failed to whoever comes first after a moment; nothing when another worker has it by now."""
+    connection.execute(update(schedule_firing).where(*_is(firing)).values(until=until, note=note[:500]))
 
 
 def end_firing(connection: Connection, firing: Firing, state: str, run_id: str, note: str, at: datetime) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, time
 import pytest
 from sqlalchemy import select
 
-from idp.errors import TargetUnavailable
-from idp.jobs.schedules import HOLD_S, Done, Schedule, Timetable
+from idp.errors import Conflict, IdpError, TargetRejected, TargetUnavailable
+from idp.jobs.schedules import HOLD_S, RETRY_S, Done, Schedule, Timetable
 from idp.store import schedules as store
 from idp.store.base import Databases
 from idp.store.events import event_pending
@@ -134,16 +134,60 @@ def test_one_that_takes_long_is_not_taken_over_while_its_worker_lives(
 
 def test_one_that_failed_says_why_and_comes_again_at_its_next_time(databases: Databases, clock: ManualClock) -> None:
     def fail() -> Done:
-        raise TargetUnavailable("no answer")
+        raise TargetRejected("no right to read")
 
     table = worker(databases, clock, fail)
     table.sweep()
     clock.advance(DAY_S)
 
     assert [table.sweep(), table.sweep()] == [1, 0]
-    assert (last(databases).state, last(databases).note) == (store.FAILED, "target_unavailable: no answer")
+    assert (last(databases).state, last(databases).note) == (store.FAILED, "target_rejected: no right to read")
     clock.advance(DAY_S)
     assert table.sweep() == 1
+
+
+@pytest.mark.parametrize("error", [TargetUnavailable("no answer"), Conflict("somebody imports")])
+def test_one_that_something_was_in_the_way_of_is_tried_until_it_is_done(
+    databases: Databases, clock: ManualClock, error: IdpError
+) -> None:
+    in_the_way = [error] * 5
+
+    def act() -> Done:
+        if in_the_way:
+            raise in_the_way.pop()
+        return Done("done after all")
+
+    tables = [worker(databases, clock, act, name) for name in ("one", "two")]
+    tables[0].sweep()
+    clock.advance(DAY_S)
+
+    done = []
+    for _ in range(6):
+        done.append(sum(table.sweep() for table in tables))
+        clock.advance(RETRY_S)
+
+    assert done == [1] * 6
+    found = last(databases)
+    assert (found.state, found.note, found.tries) == (store.DONE, "done after all", 6)
+    assert [table.sweep() for table in tables] == [0, 0]
+    with databases.identity.read() as connection:
+        kinds = connection.execute(select(event_pending.c.kind)).scalars().all()
+    assert kinds == ["schedule.failed", "schedule.done"]
+
+
+def test_one_that_is_done_by_hand_and_fails_is_not_tried_again(databases: Databases, clock: ManualClock) -> None:
+    def fail() -> Done:
+        raise TargetUnavailable("no answer")
+
+    table = worker(databases, clock, fail)
+    table.sweep()
+    clock.advance(60)
+
+    with pytest.raises(TargetUnavailable):
+        table.run_now("sync")
+    clock.advance(RETRY_S)
+
+    assert (table.sweep(), last(databases).state) == (0, store.FAILED)
 
 
 def test_a_clock_that_ran_ahead_for_a_while_stops_no_schedule(
