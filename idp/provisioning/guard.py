@@ -3,9 +3,14 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
 
 from idp.provisioning.values import Kind
 from idp.store.runs import Over
+
+# What is done by itself counts together over so long: a bad feed may come in many small pieces.
+TOGETHER = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ def excesses(
     limits: Limits | Mapping[Kind, Limits],
     *,
     was_filled: bool = False,
+    before: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Over]:
     """Yield each limit that a plan of so many changes exceeds in a target that holds `population` entries of ours.
 
@@ -45,20 +51,27 @@ def excesses(
 
     Shape:   {"disable": 6200}, 6200 -> Over("ldap", "disable", 6200, 6200, 124)
              was_filled: it had entries of ours at some time; if it holds none now, it was emptied, or is another one
+             before: other people by kind in whom the same was done by itself in the last day; they count, too
     """
     for word, count in sorted(counts.items()):
         kind = Kind(word)
         most = _most(kind, population, limits)
-        if count > most and not (kind is Kind.CREATE and _is_first_load(population, was_filled)):
-            yield Over(target, kind.value, count, population, most)
+        already = before.get(word, 0)
+        if already + count > most and not (kind is Kind.CREATE and _is_first_load(population, was_filled)):
+            yield Over(target, kind.value, count, population, most, already)
 
 
 def sentence(over: Iterable[Over]) -> str:
     """Return what is over and by how much, or "".
 
-    Shape:   "ldap disable: 6200 of 6200, limit 124"
+    Shape:   "ldap disable: 6200 of 6200, limit 124"; "ldap disable: 50 of 6200 and 100 in the last 24 hours, limit 124"
     """
-    return "; ".join(f"{one.target} {one.kind}: {one.count} of {one.population}, limit {one.limit}" for one in over)
+    return "; ".join(
+        f"{one.target} {one.kind}: {one.count} of {one.population}"
+        + (f" and {one.before} in the last 24 hours" if one.before else "")
+        + f", limit {one.limit}"
+        for one in over
+    )
 
 
 def _most(kind: Kind, population: int, limits: Limits | Mapping[Kind, Limits]) -> int:

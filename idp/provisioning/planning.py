@@ -14,13 +14,12 @@ from enum import Enum, auto
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection
 
 from idp.audit import words
-from idp.audit.events import Event, new_id, record
+from idp.audit.events import SYSTEM, Event, new_id, record
 from idp.provisioning.asking import refuse_while_at_work
 from idp.provisioning.fingerprint import fingerprint
-from idp.provisioning.guard import excesses
+from idp.provisioning.guard import TOGETHER, excesses
 from idp.provisioning.plan import plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
@@ -168,8 +167,8 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     Effect:  run.planned, and run.waiting when it is over a limit
     """
     at = provisioner.clock.timestamp()
+    over = _over(provisioner, draft, actor)
     with provisioner.databases.identity.write() as connection:
-        over = _over(provisioner, connection, draft.summary)
         runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary, over)
         counts = {kind: part.counts for kind, part in draft.summary.items()}
         record(connection, at, Event(words.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts}))
@@ -181,13 +180,18 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     return made
 
 
-def _over(provisioner: Provisioner, connection: Connection, summary: Mapping[str, TargetSummary]) -> list[Over]:
+def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[Over]:
     """Return which of today's limits a plan exceeds; it is kept with the plan, whatever the limits are later."""
     found: list[Over] = []
-    for target, part in summary.items():
-        limits = provisioner.settings.limits_of(target)
-        filled = part.population == 0 and was_filled(connection, target)
-        found.extend(excesses(target, part.counts, part.population, limits, was_filled=filled))
+    since = provisioner.clock.now() - TOGETHER
+    with provisioner.databases.identity.read() as connection:
+        # What people start, they look at; what nobody looks at counts together.
+        done = runs.people_done(connection, draft.run_id, SYSTEM, since) if actor == SYSTEM else {}
+        for target, part in draft.summary.items():
+            limits = provisioner.settings.limits_of(target)
+            filled = part.population == 0 and was_filled(connection, target)
+            before = {kind: count for (where, kind), count in done.items() if where == target}
+            found += excesses(target, part.counts, part.population, limits, was_filled=filled, before=before)
     return found
 
 

@@ -15,9 +15,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     delete,
+    exists,
+    false,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -115,6 +119,7 @@ class Over:
     count: int
     population: int
     limit: int
+    before: int = 0  # other people in whom runs that nobody approved did the same in the day before
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +418,41 @@ def count_by_target(connection: Connection, run_id: str) -> dict[str, dict[str, 
     for target, state, count in connection.execute(query.group_by(change.c.target, change.c.state)):
         found.setdefault(target, {})[state] = count
     return found
+
+
+_CREATE = "create"  # a kind of change; those of a first load are free
+_WRITTEN = (DONE, UNVERIFIED)
+
+
+def people_done(connection: Connection, run_id: str, maker: str, since: datetime) -> dict[tuple[str, str], int]:
+    """Return by (target, kind) in how many people `maker`'s runs changed something since then, besides those of a run.
+
+    Shape:   left out: runs that people approved, and the entries that a first load made
+    """
+    made = (run.c.created_by == maker) & (run.c.over == "[]") & (run.c.progress_at >= since)
+    ids: list[str] = []
+    free = []
+    for other, summary in connection.execute(select(run.c.run_id, run.c.summary).where(made)):
+        parts = {target: TargetSummary(**part) for target, part in json.loads(summary).items()}
+        loaded = [target for target, part in parts.items() if part.population == 0 and part.counts.get(_CREATE)]
+        free += [(change.c.run_id == other) & (change.c.target == target) for target in loaded]
+        if any(part.counts.keys() - ({_CREATE} if target in loaded else set()) for target, part in parts.items()):
+            ids.append(other)
+    its_own = change.alias()
+    counted = select(change.c.target, change.c.kind, func.count(change.c.person_id.distinct())).where(
+        change.c.run_id.in_(ids),
+        change.c.state.in_(_WRITTEN),
+        change.c.done_at >= since,
+        ~and_(change.c.kind == _CREATE, or_(false(), *free)),
+        ~exists().where(
+            its_own.c.run_id == run_id,
+            its_own.c.target == change.c.target,
+            its_own.c.kind == change.c.kind,
+            its_own.c.person_id == change.c.person_id,
+        ),
+    )
+    rows = connection.execute(counted.group_by(change.c.target, change.c.kind))
+    return {(target, kind): count for target, kind, count in rows}
 
 
 def open_portions(

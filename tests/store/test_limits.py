@@ -1,11 +1,16 @@
 """What counts against the limits of a plan, over plans and days, and what is a first load; on both databases."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from idp.audit.events import SYSTEM
+from idp.errors import NeedsApproval
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run
+from idp.provisioning.approval import Approver, approve
+from idp.provisioning.live import sweep_dirty
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
@@ -14,14 +19,15 @@ from idp.provisioning.values import Target
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
-from idp.store.runs import Over
+from idp.store.runs import Over, Run
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget
-from tests.support.provisioning import add_students
+from tests.support.provisioning import add_students, change_status
 from tests.support.students import Student
 
 JAN = "shell:jan"
+EVA = Approver("e" * 32, "Ewa Operator", "operator", ("password",))
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(6)]
 LIMITS = LimitSettings(create_floor=1, create_share=0, disable_floor=2, disable_share=0)
 
@@ -58,3 +64,94 @@ def test_a_first_load_that_was_only_planned_is_still_one(provisioner: Provisione
     for _ in range(2):
         run = make_plan(larger, JAN, scope=Scope.ALL)
         assert (run.state, run.summary["fresh"].counts) == (runs.PLANNED, {"create": 6})
+
+
+# --- what is done by itself -----------------------------------------------------------------------------------------
+
+
+def suspend(provisioner: Provisioner, people: Sequence[Student]) -> None:
+    for student in people:
+        change_status(provisioner.databases, student.person_id, "suspended")
+
+
+def closed(moody: MoodyTarget) -> int:
+    return sum(not entry.enabled for entry in moody.entries.values())
+
+
+def last_run(provisioner: Provisioner) -> Run:
+    with provisioner.databases.identity.read() as connection:
+        return runs.last_runs(connection)[0]
+
+
+def test_small_portions_of_a_bad_feed_count_together(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    for first in (0, 2, 4):
+        suspend(provisioner, PEOPLE[first : first + 2])
+        sweep_dirty(provisioner)
+        clock.advance(3600)
+
+    run = last_run(provisioner)
+    assert (closed(moody), run.state) == (2, runs.WAITING)
+    assert Over("moody", "disable", 4, 6, 2, before=2) in run.over
+    with pytest.raises(NeedsApproval, match=r"moody disable: 4 of 6 and 2 in the last 24 hours, limit 2\."):
+        apply_run(provisioner, run.run_id, SYSTEM)
+
+
+def test_a_day_later_the_limits_are_free_again(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    suspend(provisioner, PEOPLE[:2])
+    sweep_dirty(provisioner)
+    clock.advance(24 * 3600 + 1)
+    suspend(provisioner, PEOPLE[2:4])
+    sweep_dirty(provisioner)
+
+    assert closed(moody) == 4
+
+
+def test_what_people_started_or_approved_does_not_count(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    suspend(provisioner, PEOPLE[:1])
+    apply_run(provisioner, make_plan(provisioner, JAN).run_id, JAN)
+    suspend(provisioner, PEOPLE[1:4])
+    waiting = make_plan(provisioner, SYSTEM)
+    approve(provisioner.databases, provisioner.settings, waiting.run_id, waiting.digest, EVA, clock)
+    apply_run(provisioner, waiting.run_id, SYSTEM)
+
+    suspend(provisioner, PEOPLE[4:])
+    sweep_dirty(provisioner)
+
+    assert closed(moody) == 6
+
+
+def test_what_people_start_is_judged_alone(provisioner: Provisioner, moody: MoodyTarget) -> None:
+    suspend(provisioner, PEOPLE[:2])
+    sweep_dirty(provisioner)
+    suspend(provisioner, PEOPLE[2:4])
+
+    assert make_plan(provisioner, JAN).over == ()
+
+
+def test_a_person_to_whom_the_same_is_done_again_counts_once(provisioner: Provisioner, moody: MoodyTarget) -> None:
+    suspend(provisioner, PEOPLE[:2])
+    sweep_dirty(provisioner)
+    for student in PEOPLE[:2]:  # opened behind our back
+        moody.entries[student.person_id] = replace(moody.entries[student.person_id], enabled=True)
+
+    again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
+
+    assert (again.over, again.summary["moody"].counts) == ((), {"disable": 2})
+
+
+def test_a_first_load_that_came_by_itself_leaves_the_day_free(
+    provisioner: Provisioner, moody: MoodyTarget, keys: Keys
+) -> None:
+    larger = replace(provisioner, targets={**provisioner.targets, "fresh": MoodyTarget("fresh")})
+    run = make_plan(larger, SYSTEM)
+    assert apply_run(larger, run.run_id, SYSTEM).done == 6
+    add_students(larger.databases, keys, [Student("f" * 20, album="2000")])
+
+    assert sweep_dirty(larger) == 2
+    assert last_run(larger).over == ()

@@ -30,6 +30,13 @@ def test_a_feed_that_suspends_everyone_is_over_the_limit() -> None:
     assert sentence([found]) == "ldap disable: 6200 of 6200, limit 124"
 
 
+def test_what_was_done_the_day_before_counts_and_is_named() -> None:
+    (found,) = excesses("ldap", {"disable": 50, "enable": 50}, 6200, Limits(0.02, 50), before={"disable": 75})
+
+    assert found == Over("ldap", "disable", count=50, population=6200, limit=124, before=75)
+    assert sentence([found]) == "ldap disable: 50 of 6200 and 75 in the last 24 hours, limit 124"
+
+
 def test_the_share_counts_only_above_the_floor() -> None:
     limits = Limits(share=0.02, floor=50)
 
