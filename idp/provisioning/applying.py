@@ -16,7 +16,7 @@ from idp.audit.events import Event, record
 from idp.errors import CanaryFailed, Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
 from idp.provisioning import health
 from idp.provisioning.asking import COMMAND_LOCK, ask_for, release_abandoned
-from idp.provisioning.merging import put_in_force
+from idp.provisioning.merging import put_in_force, take_out_of_force
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
@@ -153,13 +153,14 @@ def begin(
     """
     run = _take_up(provisioner, run_id, attempt, carried_by)
     failing: dict[str, TargetError] = {}
+    goes_back = False
     try:
         targets = _targets_of(run, provisioner)
         with provisioner.databases.identity.read() as connection:
             counts = runs.count_by_target(connection, run_id)
         untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {runs.OPEN}]
         if run.kind == runs.MERGE:  # from now on the records ask for what the plan has
-            put_in_force(provisioner, run)
+            goes_back = put_in_force(provisioner, run) and len(untouched) == len(targets)
         # An undo is not what the records ask for; where they ask for something new meanwhile, the next run writes it.
         if len(untouched) == len(targets) and run.kind != runs.UNDO:
             _refuse_if_records_moved(provisioner, run)
@@ -173,6 +174,8 @@ def begin(
         if len(untouched) == len(targets):
             _canary(provisioner, run, able, progress)
     except IdpError as error:
+        if goes_back and isinstance(error, StaleVersion):
+            take_out_of_force(provisioner, run)
         _stop(provisioner, run, error)
         raise
     return Begun(_parts(provisioner, run, [target.kind for target in able]), next(iter(failing.values()), None))

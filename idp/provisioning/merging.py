@@ -7,9 +7,11 @@ ledger with their first owner. Parted, everything is as the records say of each.
 from collections import Counter
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
-from idp.errors import Conflict, NotFound
+from idp.errors import Conflict, NotFound, StaleVersion
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import LOCK, Draft, add_to, refresh_some, seal
 from idp.provisioning.provisioner import Provisioner
@@ -23,10 +25,13 @@ from idp.store.duplicates import (
     Merge,
     begin_merge,
     end_merge,
+    is_begun,
     load_merge,
     merges_in_force,
     plan_merge,
     settle_pair,
+    take_back_begin,
+    take_back_end,
 )
 from idp.store.locks import exclusive
 from idp.store.provisioning import count_states, mark_many_dirty
@@ -114,25 +119,68 @@ def _add(
     add_to(provisioner, target, draft, [(change, "") for change in changes], findings)
 
 
-def put_in_force(provisioner: Provisioner, run: Run) -> None:
-    """Have two records count as one person, or as two again, as a run of this kind begins.
+def put_in_force(provisioner: Provisioner, run: Run) -> bool:
+    """Have two records count as one person, or as two again, as a run begins, and return whether this run did that.
 
+    Raises:  StaleVersion when another merge came into force since the plan was made that stands against this one
     Effect:  what is desired of both; person.merged or person.unmerged; a repeat is harmless
     """
     at = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        merge = load_merge(connection, run.undoes or run.run_id)
-        if merge is None:
-            raise NotFound(f"run {run.run_id} has no merge")
+        merge = _merge_of(connection, run)
         if run.undoes:
-            is_new, word = end_merge(connection, merge.merge_id, at, run.asked_by), words.PERSON_UNMERGED
+            is_new = end_merge(connection, merge.merge_id, at, run.asked_by)
         else:
-            is_new, word = begin_merge(connection, merge.merge_id, at), words.PERSON_MERGED
+            _refuse_if_overtaken(connection, merge)
+            is_new = begin_merge(connection, merge.merge_id, at)
         if is_new:
-            settle_pair(connection, merge.kept, merge.merged, OPEN if run.undoes else MERGED, at, run.asked_by)
-            mark_many_dirty(connection, [merge.kept, merge.merged])
-            event = Event(word, merge.kept, run.asked_by, data={"merged": merge.merged, "run": run.run_id})
-            record(connection, at.timestamp(), event)
+            _note(provisioner, connection, run, merge, is_one=not run.undoes)
+    _refresh(provisioner, merge)
+    return is_new or not run.undoes  # a merge begins by its own run alone; it may be ended by any of several
+
+
+def take_out_of_force(provisioner: Provisioner, run: Run) -> None:
+    """Have two records count as they did before a run of this kind, which ends without having written anything.
+
+    Effect:  as `put_in_force`, the other way round
+    """
+    with provisioner.databases.identity.write() as connection:
+        merge = _merge_of(connection, run)
+        take_back = take_back_end if run.undoes else take_back_begin
+        if is_new := take_back(connection, merge.merge_id):
+            _note(provisioner, connection, run, merge, is_one=bool(run.undoes), reason="the run wrote nothing")
+    if is_new:
+        _refresh(provisioner, merge)
+
+
+def _merge_of(connection: Connection, run: Run) -> Merge:
+    merge = load_merge(connection, run.undoes or run.run_id)
+    if merge is None:
+        raise NotFound(f"run {run.run_id} has no merge")
+    return merge
+
+
+def _refuse_if_overtaken(connection: Connection, merge: Merge) -> None:
+    if is_begun(connection, merge.merge_id):
+        return
+    try:
+        _refuse_to_merge(merge.kept, merge.merged, merges_in_force(connection))
+    except Conflict as error:
+        raise StaleVersion(f"another merge came into force since this plan was made: {error}") from error
+
+
+def _note(
+    provisioner: Provisioner, connection: Connection, run: Run, merge: Merge, *, is_one: bool, reason: str = ""
+) -> None:
+    at = provisioner.clock.now()
+    word, state = (words.PERSON_MERGED, MERGED) if is_one else (words.PERSON_UNMERGED, OPEN)
+    settle_pair(connection, merge.kept, merge.merged, state, at, run.asked_by)
+    mark_many_dirty(connection, [merge.kept, merge.merged])
+    event = Event(word, merge.kept, run.asked_by, reason, {"merged": merge.merged, "run": run.run_id})
+    record(connection, at.timestamp(), event)
+
+
+def _refresh(provisioner: Provisioner, merge: Merge) -> None:
     with provisioner.databases.identity.read() as connection:
         ids = [merge.kept, merge.merged]
         seen = load_subjects(connection, ids, provisioner.people, provisioner.today())

@@ -149,6 +149,24 @@ def end_merge(connection: Connection, merge_id: str, at: datetime, by: str) -> b
     )
 
 
+def is_begun(connection: Connection, merge_id: str) -> bool:
+    """Return whether a merge is, or was, in force."""
+    query = select(person_merge.c.began_at).where(person_merge.c.merge_id == merge_id)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+def take_back_begin(connection: Connection, merge_id: str) -> bool:
+    """Have a merge planned again that came into force, and return whether it had."""
+    mine = update_rows(person_merge).where(person_merge.c.merge_id == merge_id, person_merge.c.began_at.is_not(None))
+    return bool(connection.execute(mine.values(began_at=None)).rowcount)
+
+
+def take_back_end(connection: Connection, merge_id: str) -> bool:
+    """Have a merge in force again that was ended, and return whether it was."""
+    mine = update_rows(person_merge).where(person_merge.c.merge_id == merge_id, person_merge.c.undone_at.is_not(None))
+    return bool(connection.execute(mine.values(undone_at=None, undone_by="")).rowcount)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What two records are compared by. National ids only as keyed hashes."""

@@ -1,22 +1,24 @@
 """Two records that are one person, over a real directory."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
 
-from idp.errors import Conflict, NotFound
+from idp.errors import Conflict, NotFound, StaleVersion
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.merging import make_merge, make_unmerge
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.undo import make_undo
-from idp.provisioning.values import Entry
+from idp.provisioning.values import Change, Entry
 from idp.registry.duplicates import evidence, find_duplicates
 from idp.store import runs
 from idp.store.base import Databases
-from idp.store.duplicates import DISMISSED, OPEN, Facts, pair_of, pairs_in, settle_pair
+from idp.store.duplicates import DISMISSED, OPEN, Facts, merges_in_force, pair_of, pairs_in, settle_pair
 from idp.store.keys import Keys
 from idp.store.people import ledger
 from tests.support.clock import ManualClock
@@ -114,6 +116,77 @@ def test_a_planned_merge_changes_nothing_until_it_is_applied(written: Provisione
     make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
 
     assert make_plan(written, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_a_merge_whose_target_moved_is_not_in_force(written: Provisioner, databases: Databases) -> None:
+    run = make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
+    change_in_the_directory(written, NEW, "Jan")
+
+    with pytest.raises(StaleVersion):
+        apply_run(written, run.run_id, ACTOR)
+
+    assert in_force(databases) == []
+    assert make_plan(written, ACTOR).changes == 0
+    assert_open(written, [OLD, NEW, OTHER])
+
+
+def test_an_unmerge_whose_target_moved_leaves_the_merge_in_force(written: Provisioner, databases: Databases) -> None:
+    merged(written)
+    run = make_unmerge(written, NEW.person_id, OLD.person_id, ACTOR)
+    change_in_the_directory(written, NEW, "Jan")
+
+    with pytest.raises(StaleVersion):
+        apply_run(written, run.run_id, ACTOR)
+
+    assert in_force(databases) == [(NEW.person_id, OLD.person_id)]
+    assert make_plan(written, ACTOR).changes == 0
+    assert_open(written, [NEW, OTHER])
+
+
+def test_of_two_plans_that_merge_two_people_into_each_other_one_is_applied(
+    written: Provisioner, databases: Databases
+) -> None:
+    one = make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
+    other = make_merge(written, OLD.person_id, NEW.person_id, ACTOR)
+    assert apply_run(written, one.run_id, ACTOR).is_complete
+
+    with pytest.raises(StaleVersion, match="another merge came into force since this plan was made"):
+        apply_run(written, other.run_id, ACTOR)
+
+    assert in_force(databases) == [(NEW.person_id, OLD.person_id)]
+    sweep_dirty(written)
+    assert_open(written, [NEW, OTHER])
+
+
+def test_an_unmerge_that_another_one_has_done_takes_nothing_back(written: Provisioner, databases: Databases) -> None:
+    merged(written)
+    one, other = (make_unmerge(written, NEW.person_id, OLD.person_id, ACTOR) for _ in range(2))
+    assert apply_run(written, one.run_id, ACTOR).is_complete
+    change_in_the_directory(written, NEW, "Jan")
+
+    with pytest.raises(StaleVersion):
+        apply_run(written, other.run_id, ACTOR)
+
+    assert in_force(databases) == []
+
+
+def change_in_the_directory(provisioner: Provisioner, student: Student, given_name: str) -> None:
+    """Write a name behind our back."""
+    ldap = provisioner.targets["ldap"]
+    (found,) = ldap.read([student.person_id])
+    ldap.apply_one(Change.update(found, replace(found, attributes={**found.attributes, "givenName": (given_name,)})))
+
+
+def in_force(databases: Databases) -> list[tuple[str, str]]:
+    with databases.identity.read() as connection:
+        return [(one.kept, one.merged) for one in merges_in_force(connection)]
+
+
+def assert_open(provisioner: Provisioner, people: Sequence[Student]) -> None:
+    for target in provisioner.targets.values():
+        assert sorted(entry.person_id for entry in target.read() if entry.enabled) == sorted(
+            student.person_id for student in people
+        )
 
 
 def test_names_stay_on_the_ledger_with_their_first_owner(written: Provisioner, databases: Databases) -> None:
