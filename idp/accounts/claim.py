@@ -19,8 +19,9 @@ from idp.people.directory import DirectorySettings
 from idp.people.lifecycle import local_date
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.values import Album, album_number
-from idp.store import onetime
-from idp.store.attempts import count_try
+from idp.sso.settings import ThrottleSettings
+from idp.sso.throttle import network_of
+from idp.store import attempts, onetime
 from idp.store.base import Databases
 from idp.store.claims import Claimable, claimable_by_album, claimable_by_id, mark_claimed
 from idp.store.keys import Keys
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     """Why a claim was refused: in the journal only."""
 
     TOO_MANY_TRIES = "too_many_tries"
+    NETWORK = "too_many_from_network"
     UNKNOWN_ALBUM = "unknown_album"
     DETAILS = "details_do_not_match"
     CLAIMED = "already_claimed"
@@ -51,6 +53,16 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """What a claim is counted under."""
+
+    number: str
+    address: str
+    network: str  # "" where failures count by album number only
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """Both steps of a claim, and what they need.
 
@@ -61,31 +73,32 @@ class Claims:
     databases: Databases
     keys: Keys
     settings: AccountsSettings
+    throttle: ThrottleSettings  # what is one network, and which ones many people share
     clock: Clock
     zone: ZoneInfo
     directory: Directory  # as the account that sets passwords
     layout: DirectorySettings
     bring_true: Callable[[str], object]
 
-    def match(self, album: Album, typed: Typed) -> str:
+    def match(self, album: Album, typed: Typed, address: str) -> str:
         """Return the token of the second step.
 
+        Shape:   address: of whoever asks; one network may use up the tries of a few album numbers, and not of all
         Raises:  BadCredentials, the same whatever was wrong; TooManyAttempts, known album number or not
-        Effect:  the try is counted first, so that no number of parallel tries gets past the limit;
+        Effect:  the try is counted first, so that no number of parallel tries gets past the album's limit;
                  claim.matched or claim.refused with its reason
         """
-        number = album_number(album)
         now = self.clock.now()
-        with self.databases.sessions.write() as connection:
-            tries = count_try(connection, number, local_date(now, self.zone))
-        if tries > self.settings.claim_tries_per_day:
-            self._refuse(Reason.TOO_MANY_TRIES, "", number)
+        network = network_of(address, self.throttle) if self.throttle.enabled else ""
+        one = Try(album_number(album), address, network, local_date(now, self.zone))
+        if (too_many := self._count(one)) is not None:
+            self._refuse(too_many, "", one)
             raise TooManyAttempts
         with self.databases.identity.read() as connection:
-            found = claimable_by_album(connection, number)
+            found = claimable_by_album(connection, one.number)
         reason = self._reason_to_refuse(found, typed)
         if reason is not None or found is None:
-            self._refuse(reason or Reason.UNKNOWN_ALBUM, found.person_id if found else "", number)
+            self._refuse(reason or Reason.UNKNOWN_ALBUM, found.person_id if found else "", one)
             raise BadCredentials
         with self.databases.sessions.write() as connection:
             record(connection, now.timestamp(), Event(words.CLAIM_MATCHED, subject=found.person_id))
@@ -130,6 +143,15 @@ class Claims:
             onetime.take(connection, PURPOSE, token, self.clock.timestamp())
         return person
 
+    def _count(self, one: Try) -> Reason | None:
+        """Count a try; that of a network which has failed too often costs the album number nothing."""
+        with self.databases.sessions.write() as connection:
+            failed = attempts.failures_of(connection, one.network, one.day) if one.network else 0
+            if failed >= self.settings.claim_network_failures_per_day:
+                return Reason.NETWORK
+            tries = attempts.count_try(connection, one.number, one.day)
+        return Reason.TOO_MANY_TRIES if tries > self.settings.claim_tries_per_day else None
+
     def _reason_to_refuse(self, found: Claimable | None, typed: Typed) -> Reason | None:
         """Do all comparisons whoever was found, and only then say what speaks against it."""
         end = last_four(typed.id_end)
@@ -149,9 +171,12 @@ class Claims:
             return Reason.CLAIMED
         return None if found.enabled else Reason.DISABLED
 
-    def _refuse(self, reason: Reason, person_id: str, number: str) -> None:
+    def _refuse(self, reason: Reason, person_id: str, one: Try) -> None:
+        data = {"album": one.number, "network": one.address[:64]}
         with self.databases.sessions.write() as connection:
-            refused = Event(words.CLAIM_REFUSED, subject=person_id, reason=reason, data={"album": number})
+            if one.network and reason is not Reason.NETWORK:
+                attempts.count_failure(connection, one.network, one.day)
+            refused = Event(words.CLAIM_REFUSED, subject=person_id, reason=reason, data=data)
             record(connection, self.clock.timestamp(), refused)
 
     def _write_password(self, person: Claimable, password: str) -> None:

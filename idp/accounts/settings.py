@@ -26,6 +26,11 @@ class AccountsSettings(Section):
         Field(min_length=1),
     ] = list(Detail)
     claim_tries_per_day: Annotated[int, "Tries per album number and day, right ones included.", Field(ge=1)] = 5
+    claim_network_failures_per_day: Annotated[
+        int,
+        "Failed claims from one network (see sso.throttle) on one day; then it waits for the next.",
+        Field(ge=1),
+    ] = 30
     claim_step_s: Annotated[float, "Seconds from matching details to the chosen password.", Field(gt=0)] = 1800.0
     password_min_length: Annotated[
         int, "Characters that a password must have at least (NIST SP 800-63B-4).", Field(ge=8)

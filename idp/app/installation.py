@@ -134,6 +134,7 @@ class Idp:
             databases=self.databases,
             keys=self.keys,
             settings=self.settings.accounts,
+            throttle=self.settings.sso.throttle,
             clock=self.clock,
             zone=self.zone,
             directory=self.accounts_directory,

@@ -45,7 +45,7 @@ class _Pages:
         if form.errors or form.album is None:
             return self._form(form.sent, form.errors), 422
         try:
-            session[STEP] = self._parts.claims.match(form.album, form.typed)
+            session[STEP] = self._parts.claims.match(form.album, form.typed, request.remote_addr or "")
         except BadCredentials:
             return self._form(form.sent, {}, refused=True), 403
         except TooManyAttempts:

@@ -1,4 +1,4 @@
-"""How often a claim was tried for one album number on one day, counted for all processes together."""
+"""Claims tried for one album number on one day, and failed from one network, counted for all processes together."""
 
 from datetime import date
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from idp.store.base import sessions_metadata
+from idp.store.onetime import hash_of
 
 claim_attempt = Table(
     "claim_attempt",
@@ -27,10 +28,23 @@ claim_attempt = Table(
     PrimaryKeyConstraint("album_number", "day"),
 )
 
+claim_failure = Table(
+    "claim_failure",
+    sessions_metadata,
+    Column("network_hash", String(64), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("failures", Integer, nullable=False),
+    PrimaryKeyConstraint("network_hash", "day"),
+)
+
 # One statement on both databases: two parallel tries are counted as two.
 COUNT_ONE = text(
     "INSERT INTO claim_attempt (album_number, day, tries) VALUES (:album_number, :day, 1) "
     "ON CONFLICT (album_number, day) DO UPDATE SET tries = claim_attempt.tries + 1 RETURNING tries"
+).bindparams(bindparam("day", type_=Date))
+COUNT_FAILURE = text(
+    "INSERT INTO claim_failure (network_hash, day, failures) VALUES (:network_hash, :day, 1) "
+    "ON CONFLICT (network_hash, day) DO UPDATE SET failures = claim_failure.failures + 1"
 ).bindparams(bindparam("day", type_=Date))
 
 
@@ -40,12 +54,24 @@ def count_try(connection: Connection, album_number: str, day: date) -> int:
     return tries
 
 
+def failures_of(connection: Connection, network: str, day: date) -> int:
+    """Return how many claims from a network have failed."""
+    mine = (claim_failure.c.network_hash == hash_of(network)) & (claim_failure.c.day == day)
+    return connection.execute(select(claim_failure.c.failures).where(mine)).scalar() or 0
+
+
+def count_failure(connection: Connection, network: str, day: date) -> None:
+    """Count one more."""
+    connection.execute(COUNT_FAILURE, {"network_hash": hash_of(network), "day": day})
+
+
 def any_before(connection: Connection, day: date) -> bool:
     """Say whether there are days to forget: a look costs no write lock."""
-    old = select(claim_attempt.c.day).where(claim_attempt.c.day < day).limit(1)
-    return connection.execute(old).first() is not None
+    days = (claim_attempt.c.day, claim_failure.c.day)
+    return any(connection.execute(select(one).where(one < day).limit(1)).first() is not None for one in days)
 
 
 def sweep(connection: Connection, before: date) -> int:
     """Forget the days before `before`; return how many rows went."""
-    return connection.execute(delete(claim_attempt).where(claim_attempt.c.day < before)).rowcount
+    tables = (claim_attempt, claim_failure)
+    return sum(connection.execute(delete(one).where(one.c.day < before)).rowcount for one in tables)

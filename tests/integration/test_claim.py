@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +24,7 @@ from idp.errors import (
     TargetUnavailable,
 )
 from idp.people.values import Album
+from idp.sso.settings import ThrottleSettings
 from idp.store.base import Databases
 from idp.store.events import event_pending
 from idp.store.keys import Keys
@@ -34,6 +37,7 @@ from tests.support.students import Student, add_student
 
 ALBUM = Album("12345")
 RIGHT = Typed("Żaneta", "Źdźbło-Ćwik", date(1905, 3, 14), "1359")
+HOME = "203.0.113.7"
 ANOTHER_PASSWORD = "kot śpi na piecu cały dzień"
 
 
@@ -88,7 +92,7 @@ def outcome(act: Callable[[], object]) -> str:
 def test_the_right_details_and_a_good_password_open_the_account(
     claims: Claims, databases: Databases, services: Services, student: Student
 ) -> None:
-    token = claims.match(ALBUM, RIGHT)
+    token = claims.match(ALBUM, RIGHT, HOME)
     assert claims.whose(token).person_id == student.person_id
 
     claims.set_password(token, PASSWORD, "pl")
@@ -105,14 +109,14 @@ def test_the_default_cost_is_the_one_that_owasp_names(
 ) -> None:
     claims = make_claims(databases, keys, clock, services, type(SETTINGS)())
 
-    claims.set_password(claims.match(ALBUM, RIGHT), PASSWORD, "pl")
+    claims.set_password(claims.match(ALBUM, RIGHT, HOME), PASSWORD, "pl")
 
     assert stored_passwords(services, student)[0].startswith("{ARGON2}$argon2id$v=19$m=19456,t=2,p=1$")
     assert may_sign_in(services, student, PASSWORD)
 
 
 def test_leading_zeros_of_the_album_number_mean_nothing(claims: Claims, student: Student) -> None:
-    assert claims.whose(claims.match(Album("0012345"), RIGHT)).person_id == student.person_id
+    assert claims.whose(claims.match(Album("0012345"), RIGHT, HOME)).person_id == student.person_id
 
 
 REFUSED = {
@@ -132,7 +136,7 @@ def test_everything_that_is_wrong_is_refused_alike_and_told_apart_only_in_the_jo
     add_student(databases, keys, replace(Student("p1"), **change))  # type: ignore[arg-type] # the table above
 
     with pytest.raises(BadCredentials) as refusal:
-        claims.match(album, typed)
+        claims.match(album, typed, HOME)
 
     assert str(refusal.value) == ""
     assert events(databases) == [("claim.refused", reason)]
@@ -142,26 +146,68 @@ def test_the_sixth_try_of_a_day_is_refused_even_when_it_is_right_and_the_next_da
     claims: Claims, databases: Databases, clock: ManualClock, student: Student
 ) -> None:
     for _ in range(5):
-        assert outcome(lambda: claims.match(ALBUM, replace(RIGHT, id_end="0000"))) == "bad_credentials"
+        assert outcome(lambda: claims.match(ALBUM, replace(RIGHT, id_end="0000"), HOME)) == "bad_credentials"
 
-    assert outcome(lambda: claims.match(ALBUM, RIGHT)) == "too_many_attempts"
+    assert outcome(lambda: claims.match(ALBUM, RIGHT, HOME)) == "too_many_attempts"
     clock.advance(12 * 3600 - 1)  # 23:59:59 in Opole
-    assert outcome(lambda: claims.match(ALBUM, RIGHT)) == "too_many_attempts"
+    assert outcome(lambda: claims.match(ALBUM, RIGHT, HOME)) == "too_many_attempts"
     clock.advance(1)
-    assert outcome(lambda: claims.match(ALBUM, RIGHT)) == "done"
+    assert outcome(lambda: claims.match(ALBUM, RIGHT, HOME)) == "done"
 
 
 def test_the_limit_is_the_same_for_an_album_number_that_nobody_has(claims: Claims) -> None:
-    outcomes = [outcome(lambda: claims.match(Album("999"), RIGHT)) for _ in range(6)]
+    outcomes = [outcome(lambda: claims.match(Album("999"), RIGHT, HOME)) for _ in range(6)]
 
     assert outcomes == ["bad_credentials"] * 5 + ["too_many_attempts"]
 
 
 def test_parallel_tries_do_not_get_past_the_limit(claims: Claims, student: Student) -> None:
     with ThreadPoolExecutor(max_workers=8) as pool:
-        outcomes = list(pool.map(lambda _: outcome(lambda: claims.match(ALBUM, RIGHT)), range(12)))
+        outcomes = list(pool.map(lambda _: outcome(lambda: claims.match(ALBUM, RIGHT, HOME)), range(12)))
 
     assert outcomes.count("done") == 5
+
+
+FEW = SETTINGS.model_copy(update={"claim_network_failures_per_day": 7})
+
+
+def fail(claims: Claims, times: int, address: str) -> list[str]:
+    """Try so many album numbers that nobody has."""
+    return [outcome(partial(claims.match, Album(f"9{number}"), RIGHT, address)) for number in range(times)]
+
+
+def test_one_network_cannot_use_up_the_tries_of_every_album_number(
+    databases: Databases, keys: Keys, clock: ManualClock, services: Services, student: Student
+) -> None:
+    claims = make_claims(databases, keys, clock, services, FEW)
+    assert fail(claims, 9, HOME) == ["bad_credentials"] * 7 + ["too_many_attempts"] * 2
+    refused = [outcome(lambda: claims.match(ALBUM, RIGHT, HOME)) for _ in range(6)]
+
+    assert refused == ["too_many_attempts"] * 6
+    assert events(databases)[-1] == ("claim.refused", "too_many_from_network")
+    assert outcome(lambda: claims.match(ALBUM, RIGHT, "198.51.100.1")) == "done"
+    clock.advance(12 * 3600)  # midnight in Opole
+    assert outcome(lambda: claims.match(ALBUM, RIGHT, HOME)) == "done"
+
+
+def test_claims_that_match_cost_a_network_nothing(
+    databases: Databases, keys: Keys, clock: ManualClock, services: Services
+) -> None:
+    claims = make_claims(databases, keys, clock, services, FEW)
+    fail(claims, 6, HOME)
+    for number in range(9):
+        add_student(databases, keys, Student(f"p{number}", album=f"100{number}"))
+        assert outcome(partial(claims.match, Album(f"100{number}"), RIGHT, HOME)) == "done"
+
+
+@pytest.mark.parametrize("throttle", [{"shared_networks": ["203.0.113.0/24"]}, {"enabled": False}])
+def test_a_network_that_many_people_share_is_counted_by_album_number_only(
+    databases: Databases, keys: Keys, clock: ManualClock, services: Services, throttle: dict[str, Any]
+) -> None:
+    limits = ThrottleSettings.model_validate(throttle)
+    claims = make_claims(databases, keys, clock, services, FEW, limits)
+
+    assert fail(claims, 9, HOME) == ["bad_credentials"] * 9
 
 
 def test_only_the_details_that_the_university_asks_for_have_to_match(
@@ -170,7 +216,7 @@ def test_only_the_details_that_the_university_asks_for_have_to_match(
     asked = SETTINGS.model_copy(update={"claim_details": [Detail.SURNAME, Detail.DATE_OF_BIRTH]})
     claims = make_claims(databases, keys, clock, services, asked)
 
-    assert claims.match(ALBUM, Typed(surname="zdzblo cwik", date_of_birth=date(1905, 3, 14)))
+    assert claims.match(ALBUM, Typed(surname="zdzblo cwik", date_of_birth=date(1905, 3, 14)), HOME)
 
 
 def test_after_a_correction_has_come_with_an_import_the_same_claim_works(
@@ -185,12 +231,12 @@ def test_after_a_correction_has_come_with_an_import_the_same_claim_works(
         registry.carry_out()
 
     take("before.csv", nazwisko="Nowakk")
-    assert outcome(lambda: claims.match(ALBUM, typed)) == "bad_credentials"
+    assert outcome(lambda: claims.match(ALBUM, typed, HOME)) == "bad_credentials"
 
     clock.advance(24 * 3600)
     take("after.csv", nazwisko="Nowak", zmieniono="2026-10-02T09:00:00+02:00")
 
-    claims.set_password(claims.match(ALBUM, typed), PASSWORD, "pl")
+    claims.set_password(claims.match(ALBUM, typed, HOME), PASSWORD, "pl")
     assert is_claimed(databases)
 
 
@@ -201,7 +247,7 @@ def test_the_second_step_cannot_be_reached_without_the_first(claims: Claims, stu
 
 
 def test_the_second_step_lasts_half_an_hour(claims: Claims, clock: ManualClock, student: Student) -> None:
-    token = claims.match(ALBUM, RIGHT)
+    token = claims.match(ALBUM, RIGHT, HOME)
     clock.advance(1799)
     assert claims.whose(token)
     clock.advance(1)
@@ -212,7 +258,7 @@ def test_the_second_step_lasts_half_an_hour(claims: Claims, clock: ManualClock, 
 def test_a_refused_password_says_which_rule_and_the_step_goes_on(
     claims: Claims, databases: Databases, student: Student
 ) -> None:
-    token = claims.match(ALBUM, RIGHT)
+    token = claims.match(ALBUM, RIGHT, HOME)
 
     with pytest.raises(InvalidPassword, match="too_short"):
         claims.set_password(token, "krótkie", "pl")
@@ -225,7 +271,7 @@ def test_a_refused_password_says_which_rule_and_the_step_goes_on(
 
 
 def test_a_used_step_cannot_set_a_second_password(claims: Claims, services: Services, student: Student) -> None:
-    token = claims.match(ALBUM, RIGHT)
+    token = claims.match(ALBUM, RIGHT, HOME)
     claims.set_password(token, PASSWORD, "pl")
 
     with pytest.raises(NotFound):
@@ -236,7 +282,7 @@ def test_a_used_step_cannot_set_a_second_password(claims: Claims, services: Serv
 def test_while_the_directory_is_down_nothing_is_claimed_and_nothing_is_lost(
     claims: Claims, databases: Databases, services: Services, student: Student
 ) -> None:
-    token = claims.match(ALBUM, RIGHT)
+    token = claims.match(ALBUM, RIGHT, HOME)
     services.slapd.stop()
 
     with pytest.raises(TargetUnavailable):
@@ -252,7 +298,7 @@ def test_while_the_directory_is_down_nothing_is_claimed_and_nothing_is_lost(
 def test_of_parallel_claims_one_wins_and_its_password_is_the_one_that_works(
     claims: Claims, services: Services, student: Student
 ) -> None:
-    tokens = [claims.match(ALBUM, RIGHT) for _ in range(4)]
+    tokens = [claims.match(ALBUM, RIGHT, HOME) for _ in range(4)]
     passwords = [f"{PASSWORD} numer {word}" for word in ("jeden", "dwa", "trzy", "cztery")]
 
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -271,7 +317,7 @@ def test_of_parallel_claims_one_wins_and_its_password_is_the_one_that_works(
 def test_a_step_begun_before_somebody_else_finished_comes_too_late(
     claims: Claims, services: Services, student: Student
 ) -> None:
-    early, late = claims.match(ALBUM, RIGHT), claims.match(ALBUM, RIGHT)
+    early, late = claims.match(ALBUM, RIGHT, HOME), claims.match(ALBUM, RIGHT, HOME)
     claims.set_password(early, PASSWORD, "pl")
 
     with pytest.raises(Conflict):
@@ -280,8 +326,8 @@ def test_a_step_begun_before_somebody_else_finished_comes_too_late(
 
 
 def test_no_secret_gets_into_events(claims: Claims, databases: Databases, student: Student) -> None:
-    outcome(lambda: claims.match(ALBUM, replace(RIGHT, id_end="7777", surname="Tajemnicza")))
-    claims.set_password(claims.match(ALBUM, RIGHT), PASSWORD, "pl")
+    outcome(lambda: claims.match(ALBUM, replace(RIGHT, id_end="7777", surname="Tajemnicza"), HOME))
+    claims.set_password(claims.match(ALBUM, RIGHT, HOME), PASSWORD, "pl")
 
     for database in (databases.sessions, databases.identity):
         with database.read() as connection:

@@ -137,7 +137,7 @@ def test_after_five_tries_the_page_says_so(estudent: Browser, student: Student) 
     answer = estudent.send("/account/new", DETAILS)
 
     assert answer.status_code == 429
-    assert "This album number was tried too often today" in text_of(answer)
+    assert "There were too many tries today" in text_of(answer)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from idp.store.people import find_by_os_id
 from tests.support.accounts import PASSWORD
 from tests.support.clock import ManualClock
 from tests.support.exports import export_row, person_rows, write_export
+from tests.support.imports import Registry
 from tests.support.installation import installed, settings_for
 from tests.support.provisioning import Eyes
 
@@ -98,18 +99,18 @@ def test_data_corrected_at_the_service_center_count_after_the_next_noon_sync(
     clock.set(datetime(2026, 10, 1, 10, 0, tzinfo=UTC))  # noon in Opole
     assert table.sweep() == 1
     with pytest.raises(BadCredentials):
-        claims.match(Album("12345"), typed)
+        claims.match(Album("12345"), typed, "203.0.113.7")
 
     # The Student Service Center corrects the name; the registry's next export has it.
     deliver(inbox, "tuesday.csv", [export_row(zmieniono="2026-10-01T12:00:00+00:00")])
     clock.set(datetime(2026, 10, 2, 9, 59, tzinfo=UTC))
     with pytest.raises(BadCredentials):
-        claims.match(Album("12345"), typed)
+        claims.match(Album("12345"), typed, "203.0.113.7")
     clock.set(datetime(2026, 10, 2, 10, 0, tzinfo=UTC))
     while table.sweep():
         pass
 
-    claims.set_password(claims.match(Album("12345"), typed), PASSWORD, "pl")
+    claims.set_password(claims.match(Album("12345"), typed, "203.0.113.7"), PASSWORD, "pl")
     assert installation.signin_directory.bind(
         installation.settings.directory.person_dn(uid_of(installation.databases, "101")), PASSWORD
     )
@@ -183,6 +184,61 @@ def test_what_cannot_be_carried_out_now_is_owed_and_not_forgotten(
 
     assert (between, done) == (0, [1, 0])
     assert eyes.value(uid_of(databases, "101"), "sn") == "Nowak"
+
+
+def test_what_a_worker_took_while_the_directory_was_away_is_carried_out_within_a_minute_of_its_return(
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes, directory: PrivateSlapd, clock: ManualClock
+) -> None:
+    dead, new = (InboxWatch(lambda: sync_of(installation)) for _ in range(2))
+    port, taken_at = directory.port, clock.timestamp()
+    directory.stop()
+    deliver(inbox, "all.csv", [export_row(), *person_rows(5)])
+    while clock.timestamp() < taken_at + 300:
+        assert dead() == 0
+        clock.advance(1)
+    assert names(inbox / "done") == ["all.csv"]
+    for _ in range(60):
+        new()
+        clock.advance(1)
+
+    directory.restart()
+    back_at = clock.timestamp()
+    while not eyes.value(uid_of(databases, "101"), "sn"):
+        new()
+        clock.advance(1)
+        assert clock.timestamp() < back_at + 60
+
+    assert port == directory.port
+    with databases.identity.read() as connection:
+        assert runs.count_changes(connection, runs.last_runs(connection)[0].run_id) == {runs.DONE: 12}
+
+
+def test_what_a_fellow_took_and_did_not_carry_out_is_carried_out(
+    installation: Idp, inbox: Path, databases: Databases, eyes: Eyes, clock: ManualClock
+) -> None:
+    one, other = (InboxWatch(lambda: sync_of(installation)) for _ in range(2))
+    other()
+    deliver(inbox, "all.csv", [export_row()])
+    with exclusive(databases, "provisioning"):
+        assert one() == 0
+
+    other()
+    assert eyes.entry(uid_of(databases, "101")) is None  # the fellow may be at it
+    clock.advance(20)
+    other()
+
+    assert eyes.value(uid_of(databases, "101"), "sn") == "Nowak"
+
+
+def test_a_restarted_worker_leaves_an_import_by_hand_to_those_who_made_it(
+    installation: Idp, databases: Databases, eyes: Eyes, clock: ManualClock, watch: InboxWatch, tmp_path: Path
+) -> None:
+    by_hand = Registry(databases, installation.keys, clock)
+    by_hand.take(write_export(tmp_path / "by-hand.csv", [export_row()]))
+
+    assert watch() == 0
+
+    assert eyes.entry(uid_of(databases, "101")) is None
 
 
 def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(

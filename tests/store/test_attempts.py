@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from idp.store.attempts import any_before, count_try, sweep
+from idp.store.attempts import any_before, count_failure, count_try, failures_of, sweep
 from idp.store.base import Databases
 from idp.store.leases import free, hold
 
@@ -27,6 +27,21 @@ def test_parallel_tries_are_all_counted(databases: Databases) -> None:
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         assert sorted(pool.map(one, range(24))) == list(range(1, 25))
+
+
+def test_failures_are_counted_per_network_and_day_and_forgotten_with_it(databases: Databases) -> None:
+    def fail(_: int) -> None:
+        with databases.sessions.write() as connection:
+            count_failure(connection, "203.0.113.7/32", DAY)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(fail, range(8)))
+    with databases.sessions.write() as connection:
+        assert failures_of(connection, "203.0.113.7/32", DAY) == 8
+        assert failures_of(connection, "203.0.113.8/32", DAY) == 0
+        assert any_before(connection, date(2026, 10, 2))
+        assert sweep(connection, date(2026, 10, 2)) == 1
+        assert failures_of(connection, "203.0.113.7/32", DAY) == 0
 
 
 def test_past_days_are_forgotten(databases: Databases) -> None:

@@ -12,6 +12,7 @@ from idp.clock import Clock
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
+from idp.sso.settings import ThrottleSettings
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.people import load_person
@@ -70,13 +71,19 @@ def bring_true(databases: Databases, services: Services, person_id: str) -> None
 
 
 def make_claims(
-    databases: Databases, keys: Keys, clock: Clock, services: Services, settings: AccountsSettings = SETTINGS
+    databases: Databases,
+    keys: Keys,
+    clock: Clock,
+    services: Services,
+    settings: AccountsSettings = SETTINGS,
+    throttle: ThrottleSettings | None = None,
 ) -> Claims:
     """Return claims over a real directory."""
     return Claims(
         databases=databases,
         keys=keys,
         settings=settings,
+        throttle=throttle or ThrottleSettings(),
         clock=clock,
         zone=ZONE,
         directory=services["accounts"],

@@ -23,6 +23,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("album_number", "day", name=op.f("pk_claim_attempt")),
     )
     op.create_table(
+        "claim_failure",
+        sa.Column("network_hash", sa.String(length=64), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("network_hash", "day", name=op.f("pk_claim_failure")),
+    )
+    op.create_table(
         "event_pending",
         sa.Column("event_id", sa.String(length=32), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
@@ -239,5 +246,6 @@ def downgrade() -> None:
 
     op.drop_table("failed_sign_in")
     op.drop_table("event_pending")
+    op.drop_table("claim_failure")
     op.drop_table("claim_attempt")
     # ### end Alembic commands ###
