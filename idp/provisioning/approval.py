@@ -135,4 +135,5 @@ def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) ->
 
 
 def _removes(run: Run) -> bool:
-    return any(one.kind == Kind.REMOVE for one in run.over)
+    """Return whether a plan removes anybody, by its counts: removals within their own limit are removals, too."""
+    return any(part.counts.get(Kind.REMOVE.value) for part in run.summary.values())

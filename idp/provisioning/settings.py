@@ -64,7 +64,7 @@ class ProvisioningSettings(Section):
     ] = {}
     approvals: Annotated[int, "People who must approve a plan that is over a limit.", Field(ge=1, le=9)] = 1
     removal_approvals: Annotated[
-        int, "People who must approve a plan that removes more than the limits allow.", Field(ge=1, le=9)
+        int, "People who must approve a plan that is over a limit and removes anybody.", Field(ge=1, le=9)
     ] = 2
     own_run_may_approve: Annotated[
         bool, "Whoever started a run may be one of those who approve it; with removals, whoever has the same terminal."

@@ -1,7 +1,7 @@
 """A plan over the limits: who may approve it, how many must, and what an approval is worth; on both databases."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -65,15 +65,24 @@ def are_open(databases: Databases) -> list[bool]:
         return list(connection.execute(select(account.c.enabled)).scalars())
 
 
-def removal(databases: Databases, clock: ManualClock, starter: str, over: Sequence[Over] = ()) -> Run:
-    """Return a plan that removes one entry, where none may be."""
-    what = over or (Over("ldap", "remove", 1, 10, 0),)
+def planned(databases: Databases, clock: ManualClock, starter: str, counts: Mapping[str, int], over: Over) -> Run:
+    """Return a plan of so many changes, over one limit."""
     with databases.identity.write() as connection:
         runs.begin_plan(connection, "a" * 32, clock.now(), starter)
-        runs.end_plan(connection, "a" * 32, "d" * 64, {"ldap": TargetSummary(10, {"remove": 1})}, what)
+        runs.end_plan(connection, "a" * 32, "d" * 64, {"ldap": TargetSummary(10, counts)}, [over])
         run = runs.load_run(connection, "a" * 32)
     assert run is not None
     return run
+
+
+def removal(databases: Databases, clock: ManualClock, starter: str) -> Run:
+    """Return a plan that removes one entry, where none may be."""
+    return planned(databases, clock, starter, {"remove": 1}, Over("ldap", "remove", 1, 10, 0))
+
+
+def many_shut(databases: Databases, clock: ManualClock, starter: str) -> Run:
+    """Return a plan that shuts five, where one may be."""
+    return planned(databases, clock, starter, {"disable": 5}, Over("ldap", "disable", 5, 10, 1))
 
 
 def test_a_plan_over_a_limit_is_not_applied_before_somebody_approved_it(
@@ -112,7 +121,7 @@ def test_only_operators_and_administrators_approve(provisioner: Provisioner, wai
 def test_whoever_started_a_run_does_not_approve_it(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
-    run = removal(databases, clock, EVA.account_id, [Over("ldap", "disable", 5, 10, 1)])
+    run = many_shut(databases, clock, EVA.account_id)
 
     with pytest.raises(NotAllowed):
         say_yes(provisioner, run, EVA)
@@ -122,7 +131,7 @@ def test_whoever_started_a_run_does_not_approve_it(
 def test_the_starter_may_where_the_settings_say_so(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
-    run = removal(databases, clock, EVA.account_id, [Over("ldap", "disable", 5, 10, 1)])
+    run = many_shut(databases, clock, EVA.account_id)
     lenient = STRICT.model_copy(update={"own_run_may_approve": True})
 
     assert approve(databases, lenient, run.run_id, run.digest, EVA, clock).missing == 0
@@ -142,6 +151,17 @@ def test_a_removal_needs_two_people_and_neither_at_the_terminal_that_started_it(
     second = say_yes(provisioner, run, OLA)
 
     assert (first.missing, between, second.missing, state_of(databases, run)) == (1, runs.WAITING, 0, runs.APPROVED)
+
+
+def test_removals_need_two_people_when_the_plan_is_over_another_limit_alone(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock
+) -> None:
+    over = Over("ldap", "disable", 5, 10, 1)
+    run = planned(databases, clock, "shell:jan", {"disable": 5, "remove": 1}, over)
+
+    with pytest.raises(NotAllowed, match="terminal"):
+        say_yes(provisioner, run, replace(EVA, terminal="shell:jan"))
+    assert (say_yes(provisioner, run, EVA).missing, say_yes(provisioner, run, OLA).missing) == (1, 0)
 
 
 def test_one_who_approved_does_not_count_twice_under_another_name(
