@@ -1,9 +1,11 @@
 """Record what happened: who, what, when, why, and which request or run it belonged to."""
 
 import os
+import pwd
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from sqlalchemy import Connection
 from idp.store.events import write_pending
 
 SYSTEM = "system"
+_NO_UID = 2**32 - 1  # -1, as the kernel writes it: nobody logged in
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +71,42 @@ def new_id() -> str:
 
 
 def shell_actor() -> str:
-    """Return who acts when a command is run on the machine."""
-    return "shell:" + (os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid()))
+    """Return who acts when a command is run on the machine: whoever logged in there, as well as the machine knows."""
+    return "shell:" + login_name(_login_uid(), os.getuid(), os.environ.get("SUDO_USER", ""))
+
+
+def login_name(login_uid: int | None, uid: int, sudo_user: str) -> str:
+    """Return the name of whoever logged in.
+
+    Shape:   login_uid: as the kernel keeps it through su and sudo, None where it keeps none; uid: of the process;
+             sudo_user: what sudo says, believed of root alone, since anybody else may say anything
+    Source:  proc(5), /proc/pid/loginuid; sudo(8), ENVIRONMENT
+    """
+    if login_uid is not None:
+        return _user_name(login_uid)
+    if uid == 0 and sudo_user and _is_user(sudo_user):
+        return sudo_user
+    return _user_name(uid)
+
+
+def _login_uid() -> int | None:
+    try:
+        uid = int(Path("/proc/self/loginuid").read_text())
+    except (OSError, ValueError):  # a kernel that keeps none
+        return None
+    return None if uid == _NO_UID else uid
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
