@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,12 +10,13 @@ import structlog
 
 from idp.audit.events import SYSTEM
 from idp.clock import Clock
-from idp.errors import Conflict, TargetError
+from idp.errors import Conflict, IdpError, TargetError
 from idp.jobs.schedules import Done
 from idp.people.lifecycle import AccessPolicy
 from idp.provisioning.applying import apply_run
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.guard import sentence
+from idp.provisioning.health import pause_of_run
 from idp.provisioning.planning import Scope, make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import load_subjects
@@ -27,9 +28,11 @@ from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.provisioning import count_dirty, count_states, marked_after, open_after
+from idp.store.registry import newest_import_id
 from idp.store.runs import Run
 
 PAGE = 1000
+OTHERS_S = 15.0  # that a fellow has to carry out what it took before we look after it
 
 log = structlog.get_logger(__name__)
 
@@ -191,35 +194,70 @@ class Sync:
         return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")
 
 
+@dataclass(slots=True)
 class InboxWatch:
     """A sweep that takes files from the inbox as soon as they are finished, and carries out what they changed.
 
-    What it could not carry out, since somebody else was at work or a target did not answer, it owes, and tries again.
+    What could not be carried out, since somebody else was at work or a target did not answer, is owed, and tried again.
+    What is owed stands in the records: an import of ours that this worker has not seen carried out. So a worker that
+    died, or was restarted, leaves nothing undone, whoever of its fellows took the file, and at whatever time of day.
     """
 
-    def __init__(self, sync: Callable[[], Sync]) -> None:
-        self._sync = sync
-        self._owed: list[Taken] = []
-        self._not_before = 0.0
+    sync: Callable[[], Sync]
+    _taken: list[Taken] = field(default_factory=list)
+    _settled: str | None = None  # the last import of ours after which everything was carried out; None: a new worker
+    _noticed: str | None = None
+    _not_before: float = 0.0
+    _tries: int = 0
 
     def __call__(self) -> int:
-        sync = self._sync()
+        sync = self.sync()
         with suppress(Conflict):
-            self._owed += sync.take_finished()
-        if not any(one.result for one in self._owed):
-            self._owed = []
+            self._taken += sync.take_finished()
+        newest = self._newest_import(sync)
+        if newest == self._settled:
+            self._taken = []
             return 0
         now = sync.clock.timestamp()
+        if self._is_others(newest):
+            self._not_before = now + OTHERS_S
         if now < self._not_before:
             return 0
         try:
-            done = sync.carry_out(self._owed)
-        except (Conflict, TargetError) as error:
-            self._not_before = now + (0 if isinstance(error, Conflict) else sync.provisioner.settings.target_retry_s)
+            done = sync.carry_out(self._taken)
+        except Conflict:
             return 0
-        log.info("inbox", done=done.note, run=done.run_id)
-        count, self._owed = len(self._owed), []
+        except TargetError as error:
+            self._tries += 1
+            self._not_before = now + pause_of_run(sync.provisioner, self._tries)
+            log.warning("not carried out yet", files=len(self._taken), error=str(error), tries=self._tries)
+            return 0
+        except IdpError as error:  # for people to look at; the next sync tries again
+            log.warning("not carried out", files=len(self._taken), code=error.code, error=str(error))
+            done = None
+        count, self._taken = len(self._taken), []
+        self._settled, self._tries = newest, 0
+        if done is not None:
+            log.info("inbox", done=done.note, run=done.run_id)
         return count
+
+    def _newest_import(self, sync: Sync) -> str:
+        """Return the last import from the inbox; "" when there was none.
+
+        Effect:  a new worker leaves people's own imports to people, and owes nothing of what came before them
+        """
+        with sync.databases.identity.read() as connection:
+            ours = newest_import_id(connection, SYSTEM) or ""
+            if self._settled is None:
+                last = newest_import_id(connection) or ""
+                self._settled = "" if ours == last else ours
+                self._noticed = ours
+        return ours
+
+    def _is_others(self, newest: str) -> bool:
+        """Return whether a fellow has taken files just now: then they are the fellow's to carry out, if it lives."""
+        is_new, self._noticed = newest != self._noticed, newest
+        return is_new and not any(one.result for one in self._taken)
 
 
 def _files(taken: Sequence[Taken]) -> str:

@@ -269,9 +269,10 @@ def _last(connection: Connection, condition: Any) -> LastRun | None:
     return LastRun(row.import_id, row.finished_at, row.people, msgspec.json.decode(row.fill, type=dict[str, float]))
 
 
-def newest_import_id(connection: Connection) -> str | None:
-    """Return the id of the last import that was taken."""
-    newest: str | None = connection.execute(
-        select(func.max(import_run.c.import_id)).where(import_run.c.state == DONE)
-    ).scalar_one()
+def newest_import_id(connection: Connection, actor: str | None = None) -> str | None:
+    """Return the id of the last import that was taken; `actor`: of those that this one made."""
+    query = select(func.max(import_run.c.import_id)).where(import_run.c.state == DONE)
+    if actor is not None:
+        query = query.where(import_run.c.actor == actor)
+    newest: str | None = connection.execute(query).scalar_one()
     return newest
