@@ -182,6 +182,9 @@ def _sweep_imported(provisioner: Provisioner) -> int:
         done = apply_run(provisioner, run_id, SYSTEM).done
     except Conflict:
         return 0  # somebody else plans or applies now: next time
+    except TargetUnavailable as error:  # not at growing intervals: as soon as it is back they are owed
+        _wait_for_target(provisioner, marks, error, at_least_s=provisioner.settings.retry_s)
+        return 0
     except (TargetError, UnsafePlan, CanaryFailed) as error:
         why = str(error)
     with provisioner.databases.identity.read() as connection:
@@ -212,10 +215,12 @@ def _due(provisioner: Provisioner, *, is_live: bool, limit: int) -> list[Mark]:
         return due_marks(connection, is_live=is_live, now=provisioner.clock.timestamp(), limit=limit)
 
 
-def _wait_for_target(provisioner: Provisioner, marks: Sequence[Mark], error: TargetUnavailable) -> None:
+def _wait_for_target(
+    provisioner: Provisioner, marks: Sequence[Mark], error: TargetUnavailable, *, at_least_s: float = 0.0
+) -> None:
     """Have people tried again as soon as the target may be: it is ill and not they."""
     pause_s = max([0.0, *(health.closed_for(provisioner, kind) for kind in provisioner.targets)])
-    due_at = provisioner.clock.timestamp() + max(pause_s, provisioner.settings.target_retry_s)
+    due_at = provisioner.clock.timestamp() + max(pause_s, provisioner.settings.target_retry_s, at_least_s)
     with provisioner.databases.identity.write() as connection:
         put_off(connection, marks, due_at, str(error), is_try=False)
 

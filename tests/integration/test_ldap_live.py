@@ -94,6 +94,25 @@ def test_a_few_people_of_an_import_are_brought_true_by_the_worker(
     assert (waiting(databases), sweep_dirty(provisioner)) == (0, 0)
 
 
+def test_a_few_people_of_an_import_are_written_within_a_minute_of_an_outage_of_whatever_length(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd, clock: ManualClock
+) -> None:
+    add_students(databases, keys, [ANNA])
+    directory.stop()
+    ends_at = clock.timestamp() + 1800
+    while clock.timestamp() < ends_at:
+        assert sweep_dirty(provisioner) == 0
+        clock.advance(10)
+
+    directory.restart()
+    back_at = clock.timestamp()
+    while not sweep_dirty(provisioner):
+        clock.advance(1)
+        assert clock.timestamp() < back_at + 60
+
+    assert eyes.value(ANNA.uid, "sn") == ANNA.surname
+
+
 def test_many_people_of_an_import_wait_for_a_run(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
 ) -> None:
