@@ -21,6 +21,7 @@ from idp.provisioning.parts import Part, phases
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import load_subjects
+from idp.provisioning.undo import overtaken
 from idp.provisioning.values import Outcome, Target
 from idp.provisioning.writing import (
     Progress,
@@ -306,6 +307,8 @@ def _try_first(
     provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
 ) -> None:
     try:
+        if run.kind == runs.UNDO:
+            rows = _still_to_undo(provisioner, run, target, rows)
         outcomes = write_batch(provisioner, target, run, rows, progress)
         done = [row for row, outcome in outcomes if outcome.error is None]
         wrong = verify(provisioner, target, run, done)
@@ -398,7 +401,7 @@ class _PartWriter:
 
     def _still_wanted(self, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
         """Set aside whose records changed since the attempt began: what the plan has of them is old."""
-        if self.run.kind == runs.UNDO:
+        if self.run.kind == runs.UNDO:  # `_write` asks the target
             return list(rows)
         now = self.provisioner.clock.now()
         with self.provisioner.databases.identity.read() as connection:
@@ -416,9 +419,10 @@ class _PartWriter:
         for stumbled in range(STUMBLES + 1):
             write = write_batch if stumbled < STUMBLES else write_one_by_one
             try:
-                outcomes = write(
-                    self.provisioner, self.target, self.run, self._open_among(rows, stumbled), self.progress
-                )
+                still = self._open_among(rows, stumbled)
+                if self.run.kind == runs.UNDO:
+                    still = _still_to_undo(self.provisioner, self.run, self.target, still)
+                outcomes = write(self.provisioner, self.target, self.run, still, self.progress)
             except TargetError as error:
                 self.error = error
                 pause_s = health.note_failure(self.provisioner, self.target.kind, error)
@@ -469,6 +473,16 @@ class _PartWriter:
             clock.sleep(max(0.001, min(SLICE_S, left_s)))
 
 
+def _still_to_undo(provisioner: Provisioner, run: Run, target: Target, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Set aside what an undo has come too late for: days may lie between its plan and this batch."""
+    late = overtaken(provisioner, target, rows)
+    if late:
+        with provisioner.databases.identity.write() as connection:
+            settled = ((number, runs.MOVED, why) for number, why in late.items())
+            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
+    return [row for row in rows if row.number not in late]
+
+
 # --- finish ---------------------------------------------------------------------------------------------------------
 
 
@@ -517,7 +531,7 @@ def _end(provisioner: Provisioner, run: Run, failure: TargetError | None) -> Res
     }
     word, state = (words.RUN_APPLIED, runs.APPLIED) if is_over else (words.RUN_FAILED, runs.INCOMPLETE)
     with provisioner.databases.identity.write() as connection:
-        runs.clear_settled_marks(connection, run.run_id)
+        runs.clear_settled_marks(connection, run.run_id, provisioner.targets)
         if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
             record(connection, now.timestamp(), Event(word, run.run_id, run.asked_by, error[:200], data))
     return result_of(provisioner, run.run_id)

@@ -249,6 +249,33 @@ def sides(row: ChangeRow) -> tuple[Entry | None, Entry | None]:
 # --- while it is applied ---------------------------------------------------------------------------------------------
 
 
+def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow]) -> dict[int, str]:
+    """Return by number the changes of an undo that are not to be made any more, and why.
+
+    Shape:   what stands as the change would leave it is none of them: it was made before, its outcome lost by a kill
+    Raises:  TargetUnavailable, TargetRejected
+    """
+    ids = [row.person_id for row in rows]
+    there = {entry.person_id: entry for entry in target.read(ids)}
+    with provisioner.databases.identity.read() as connection:  # later than the target: a hold comes before its lock
+        loaded = load_subjects(connection, ids, provisioner.people, provisioner.today())
+    seen = {str(each.subject.person.person_id): each for each in loaded}
+    found: dict[int, str] = {}
+    for row in rows:
+        before, after = sides(row)
+        if (entry := there.get(row.person_id)) == after:
+            continue
+        if entry != before:
+            found[row.number] = "changed since this undo was planned"
+        elif _lets_in(before, after) and (why := why_shut(row, seen.get(row.person_id))):
+            found[row.number] = why
+    return found
+
+
+def _lets_in(before: Entry | None, after: Entry | None) -> bool:
+    return after is not None and after.enabled and not (before is not None and before.enabled)
+
+
 def hold_back(
     connection: Connection, provisioner: Provisioner, run: Run, target: Target, done: Sequence[ChangeRow], at: datetime
 ) -> None:
@@ -295,7 +322,7 @@ def _taken(row: ChangeRow) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ..
     for name in dict.fromkeys([*was, *put]):
         if was.get(name, ()) != put.get(name, ()):
             yield name, was.get(name, ()), put.get(name, ())
-    if after.enabled and not before.enabled:
+    if _lets_in(before, after):
         yield WHY, (cause_of(row),), (cause_of(row),)
 
 

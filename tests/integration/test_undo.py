@@ -1,6 +1,7 @@
 """Taking runs back over a real directory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 
 import pytest
@@ -9,8 +10,9 @@ from deploy.openldap.private import PrivateSlapd
 from idp.accounts.holds import hold
 from idp.accounts.holds import release as let_go
 from idp.drivers.ldap_values import Replace
-from idp.errors import Conflict, NeedsApproval, NotFound
-from idp.provisioning.applying import apply_run
+from idp.errors import Conflict, NeedsApproval, NotFound, TargetUnavailable
+from idp.provisioning.applying import apply_parts, apply_run, begin, finish
+from idp.provisioning.asking import ask_for, pause, resume
 from idp.provisioning.live import bring_true
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
@@ -18,7 +20,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
-from idp.provisioning.values import Entry
+from idp.provisioning.values import Change, Entry, Outcome
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -66,6 +68,19 @@ def wrongly_suspended_and_undone(doors: Provisioner, keys: Keys) -> Run:
     undo_now(doors, run)
     assert open_in(doors, ANNA) == ["ldap", "accounts"]
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted(AccountsTarget):
+    """Our accounts, and something that happens when the first of the next changes is made."""
+
+    acts: list[Callable[[], object]]
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        for outcome in AccountsTarget.apply(self, changes):
+            yield outcome
+            while self.acts:
+                self.acts.pop()()
 
 
 def run_now(provisioner: Provisioner) -> Run:
@@ -473,3 +488,89 @@ def test_an_undo_that_is_undone_twice_holds_against_the_first_reason(doors: Prov
     run_now(doors)
 
     assert open_in(doors, ANNA) == []
+
+
+# --- what happens between the plan and its last batch ---------------------------------------------------------------
+
+
+def states_of(provisioner: Provisioner, run: Run, student: Student) -> list[tuple[str, str, str]]:
+    with provisioner.databases.identity.read() as connection:
+        rows = runs.changes_of(connection, run.run_id, person_ids=[student.person_id])
+    return [(row.target, row.state, row.error) for row in rows]
+
+
+def test_an_undo_that_is_resumed_lets_nobody_in_who_was_held_meanwhile(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    ours = Interrupted(databases.identity, [])
+    doors = make_provisioner(databases, directory, clock, others={"accounts": ours}, batch=1)
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(doors)
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "suspended")
+    undo = make_undo(doors, run_now(doors).run_id, ACTOR)
+    ours.acts.append(lambda: pause(doors, undo.run_id, ACTOR))
+    apply_run(doors, undo.run_id, ACTOR)
+    (shut,) = (student for student in (ANNA, JAN) if not open_in(doors, student))
+    (let_in,) = (student for student in (ANNA, JAN) if student != shut)
+    hold(databases, clock, shut.person_id, ACTOR, "stolen password")
+    bring_true(doors, shut.person_id)
+
+    resume(doors, undo.run_id, ACTOR)
+    result = apply_run(doors, undo.run_id, ACTOR)
+
+    assert (open_in(doors, shut), open_in(doors, let_in)) == ([], ["ldap", "accounts"])
+    assert (result.run.state, result.moved) == (runs.APPLIED, 2)
+    why = "a human holds the account"
+    assert states_of(doors, undo, shut) == [("ldap", runs.MOVED, why), ("accounts", runs.MOVED, why)]
+    assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
+    doors.close()
+
+
+@pytest.mark.parametrize("canary", [0, 1])
+def test_what_changes_after_an_undo_has_begun_is_left_as_it_is(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes, canary: int
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, canary=canary)
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(provisioner)
+    for student in (ANNA, JAN):
+        change_person(databases, student.person_id, surname="Nowak")
+    undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
+    run = ask_for(provisioner, undo.run_id, ACTOR)
+    begun = begin(provisioner, undo.run_id, run.attempt + 1, runs.BY_COMMAND)
+    change_person(databases, JAN.person_id, surname="Zając")
+    bring_true(provisioner, JAN.person_id)
+
+    assert list(apply_parts(provisioner, undo.run_id, run.attempt + 1, begun.parts)) == [None] * len(begun.parts)
+    finish(provisioner, undo.run_id, run.attempt + 1)
+
+    assert [eyes.value(student.uid, "sn") for student in (ANNA, JAN)] == ["Kowalska", "van Zając"]
+    assert states_of(provisioner, undo, JAN) == [("ldap", runs.MOVED, "changed since this undo was planned")]
+    assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
+    provisioner.close()
+
+
+def test_an_undo_waits_for_a_directory_that_goes_away_before_a_batch(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, canary=0, target_patience_s=0)
+    add_students(databases, keys, [ANNA])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
+    run = ask_for(provisioner, undo.run_id, ACTOR)
+    begun = begin(provisioner, undo.run_id, run.attempt + 1, runs.BY_COMMAND)
+    directory.stop()
+
+    (error,) = apply_parts(provisioner, undo.run_id, run.attempt + 1, begun.parts)
+    result = finish(provisioner, undo.run_id, run.attempt + 1)
+
+    assert isinstance(error, TargetUnavailable)
+    assert (result.run.state, result.left) == (runs.INCOMPLETE, 1)
+    provisioner.close()
+    directory.start()
+    clock.advance(3600)
+    again = make_provisioner(databases, directory, clock)
+    assert apply_run(again, undo.run_id, ACTOR).is_complete
+    again.close()
