@@ -55,6 +55,9 @@ class Engine:
                 "application_version": ENGINE_VERSION,
                 "executor_id": name,
                 "system_database_url": url,
+                "db_engine_kwargs": {"connect_args": {"application_name": name}}
+                if url.startswith("postgresql")
+                else {},
                 "log_level": "WARNING",
                 "scheduler_polling_interval_sec": 3600.0,  # we keep our schedules ourselves
             }
@@ -161,6 +164,8 @@ class Engine:
         pending = self._dbos.list_workflows(status="PENDING", load_input=False, load_output=False)
         alive = liveness.alive(self._provisioner.databases, self._provisioner.clock) if pending else set()
         orphans = [one for one in pending if one.executor_id not in alive]
+        for name in {one.executor_id for one in orphans} - {None}:
+            liveness.cut_off(self._provisioner.databases, str(name))
         for queue, name in ((RUNS, "run"), (PARTS, "part")):
             if ids := [one.workflow_id for one in orphans if one.name == name]:
                 log.warning("taking over from a dead worker", workflows=len(ids), kind=name)

@@ -1,7 +1,5 @@
 """A worker's signs of life, written by a thread of its own: a long piece of work must not look like a death."""
 
-import os
-import socket
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -12,30 +10,17 @@ from idp.clock import Clock
 from idp.jobs.settings import JobsSettings
 from idp.store import workers
 from idp.store.base import Databases, StoreError
+from idp.store.names import here, process_name
 
 DAY_S = 24 * 3600
 
 log = structlog.get_logger(__name__)
 
 
-def worker_name() -> str:
-    """Return a name that no other worker has: machine, space of process numbers, and process.
-
-    Shape:   "web1/4026531836/4711"
-    """
-    return f"{_here()}/{os.getpid()}"
-
-
-def _here() -> str:
-    # Two containers may have one host name and the same process numbers.
-    space = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
-    return f"{socket.gethostname()[:40]}/{space}"
-
-
 def is_gone(name: str) -> bool:
     """Return whether a worker of this machine has ended; of other machines only its silence says so."""
     place, _, process = name.rpartition("/")
-    return place == _here() and not Path(f"/proc/{process}").exists()
+    return place == here() and not Path(f"/proc/{process}").exists()
 
 
 def alive(databases: Databases, clock: Clock) -> set[str]:
@@ -43,6 +28,14 @@ def alive(databases: Databases, clock: Clock) -> set[str]:
     with databases.sessions.read() as connection:
         found = workers.alive(connection, clock.timestamp())
     return {one.worker_id for one in found if not is_gone(one.worker_id)}
+
+
+def cut_off(databases: Databases, name: str) -> None:
+    """Take from a worker that is taken for gone what it still holds in the database."""
+    with databases.sessions.write() as connection:
+        count = workers.cut_off(connection, name)
+    if count:
+        log.warning("connections of a silent worker ended", worker=name, connections=count)
 
 
 class Liveness:
@@ -53,7 +46,7 @@ class Liveness:
     """
 
     def __init__(self, databases: Databases, settings: JobsSettings, clock: Clock, release: str | None = None) -> None:
-        self.name = worker_name()
+        self.name = process_name()
         self._databases = databases
         self._settings = settings
         self._clock = clock

@@ -7,6 +7,7 @@ On SQLite they are two files, so that an import never blocks a sign-in. On Postg
 database, found by the search path; the names in SQL are the same on both.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,14 +15,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 
+from idp.store.names import process_name
 from idp.store.settings import StoreSettings
 from idp.store.writers import WriterQueue
 
 StoreError = SQLAlchemyError
 """What a database that does not answer, or refuses, raises; for those above who go on without it."""
+
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    *(OperationalError, InterfaceError, TimeoutError),
+    *(sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError),  # on raw connections; pool included
+)
+"""What a database that does not answer raises, by either way; an edge answers it as StoreUnavailable."""
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -153,6 +162,12 @@ def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) 
 
 def _postgresql(url: str, search_path: str, *, durable: bool) -> Engine:
     options = f"-c search_path={search_path} -c synchronous_commit={'on' if durable else 'off'}"
-    return create_engine(
+    engine = create_engine(
         url, hide_parameters=True, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"options": options}
     )
+
+    @event.listens_for(engine, "do_connect")
+    def name(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        parameters["application_name"] = process_name()  # at each connect: a fork has another one
+
+    return engine

@@ -61,6 +61,22 @@ def alive(connection: Connection, now: float) -> list[Worker]:
     return [Worker(**row._mapping) for row in connection.execute(query)]
 
 
+def cut_off(connection: Connection, worker_id: str) -> int:
+    """End what a silent worker still has open here, and return how many connections that were.
+
+    A machine that goes without a goodbye, or a process that is stopped, keeps the locks of its transactions until the
+    network notices, which takes hours. Whoever wakes after that has lost its connections, and begins anew.
+
+    Effect:  none on SQLite, where locks go with the process
+    """
+    if connection.dialect.name == "sqlite":
+        return 0
+    ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    mine = " WHERE application_name = :name AND pid <> pg_backend_pid() AND datname = current_database()"
+    count: int = connection.execute(text(ended + mine), {"name": worker_id}).scalar_one()
+    return count
+
+
 def forget_before(connection: Connection, then: float) -> None:
     """Drop workers that have been silent since `then`."""
     connection.execute(delete(worker).where(worker.c.seen_at < then))
