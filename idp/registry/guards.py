@@ -26,14 +26,7 @@ def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
     )
 
 
-def parts(
-    settings: RegistrySettings,
-    people: int,
-    rows: int,
-    fill: Mapping[str, float],
-    before: int,
-    fill_before: Mapping[str, float],
-) -> Iterator[RefusedSource]:
+def parts(settings: RegistrySettings, people: int, before: int) -> Iterator[RefusedSource]:
     """Yield why a full file looks like a part of one, beside what the last full file had."""
     if before - people > max(settings.fewer_people_floor, settings.fewer_people_share * before):
         yield RefusedSource(
@@ -41,6 +34,15 @@ def parts(
             " A file that holds only changes is declared by --delta.",
             Refusal.FEWER_PEOPLE,
         )
+
+
+def emptied(
+    settings: RegistrySettings, rows: int, fill: Mapping[str, float], fill_before: Mapping[str, float]
+) -> Iterator[RefusedSource]:
+    """Yield which columns have lost their content, beside what the last full file had.
+
+    Shape:   rows, fill: of the file, or of those whom we know where it holds only changes: newcomers are not like all
+    """
     if rows < FILL_FLOOR:
         return
     for column, share in fill_before.items():

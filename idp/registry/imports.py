@@ -149,13 +149,16 @@ def _survey(order: _Order, source: Source, believed_until: datetime) -> Survey:
     with order.databases.identity.read() as connection:
         newest_before = registry.newest_row_taken(connection)
         order.refuse(guards.too_old(order.settings, found.newest, newest_before, order.clock.now()))
+        last = registry.last_full_run(connection)
         if order.run.is_delta:
             found.compare(people.digests_of(connection, [str(os_id) for os_id in found.os_ids]))
-            return found
-        found.compare(people.stream_digests(connection))
-        last = registry.last_full_run(connection)
+        else:
+            found.compare(people.stream_digests(connection))
     if last is not None:
-        order.refuse(guards.parts(order.settings, found.people, found.rows, found.fill, last.people, last.fill))
+        rows, fill = found.fill_of_known() if order.run.is_delta else (found.rows, found.fill)
+        if not order.run.is_delta:
+            order.refuse(guards.parts(order.settings, found.people, last.people))
+        order.refuse(guards.emptied(order.settings, rows, fill, last.fill))
     return found
 
 

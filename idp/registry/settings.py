@@ -29,8 +29,8 @@ class RegistrySettings(Section):
     identity_changes_floor: Annotated[int, "So few such changes never refuse a file.", Field(ge=0)] = 20
     fill_drop_share: Annotated[
         float,
-        "A full file of 100 rows or more whose column is filled in a share of rows so much smaller than in the last"
-        " full file is refused.",
+        "A file of 100 rows or more whose column is filled in a share of rows so much smaller than in the last full"
+        " file is refused; of one that holds changes, rows of people whom we know count.",
         Field(ge=0, le=1),
     ] = 0.20
     column_changes_share: Annotated[

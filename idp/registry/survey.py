@@ -55,6 +55,7 @@ class Survey:
     fill: dict[str, float] = field(default_factory=dict)
     newest: datetime | None = None  # `zmieniono` of the newest row that can be believed
     same: bytearray = field(default_factory=bytearray)  # by place: 1 when the rows are those last taken
+    known: bytearray = field(default_factory=bytearray)  # by place: 1 when the person is in the store
     stored: int = 0  # people of the store who are in the file
     stored_in_all: int = 0
 
@@ -73,19 +74,31 @@ class Survey:
 
     def compare(self, stored: Iterable[tuple[str, int]]) -> None:
         """Mark whose rows are those last taken; `stored` are (os_id, digest) pairs."""
-        self.same = bytearray(self.people)
-        place_of, sums, same = self.place_of, self.sums, self.same
+        self.same, self.known = bytearray(self.people), bytearray(self.people)
+        place_of, sums, same, known = self.place_of, self.sums, self.same, self.known
         for os_id, digest in stored:
             self.stored_in_all += 1
             place = place_of.get(int(os_id)) if os_id.isdigit() else None
             if place is not None:
                 self.stored += 1
+                known[place] = 1
                 if digest and digest == (sums[place] or 1):
                     same[place] = 1
 
     def to_examine(self) -> Iterator[int]:
         """Yield the places of people whose rows have to be looked at."""
         return (place for place, same in enumerate(self.same) if not same)
+
+    def fill_of_known(self) -> tuple[int, dict[str, float]]:
+        """Return how many rows people have who are in the store, and in what share of them each column is filled."""
+        fill = _Fill(every=1 if self.stored <= _SAMPLED_IN_FULL else 16)
+        for place, is_known in enumerate(self.known):
+            if is_known:
+                for _, text in self.texts(place):
+                    fill.seen += 1
+                    if not fill.seen % fill.every:
+                        fill.add(b"", split(text))
+        return fill.seen, fill.shares()
 
     def texts(self, place: int) -> list[tuple[int, str]]:
         """Return line and text of each of a person's rows."""

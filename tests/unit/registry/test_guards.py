@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.registry.guards import most_bad_rows, parts, strangers, too_many_bad_rows, too_old, upheavals
+from idp.registry.guards import emptied, most_bad_rows, parts, strangers, too_many_bad_rows, too_old, upheavals
 from idp.registry.reasons import Refusal
 from idp.registry.settings import RegistrySettings
 
@@ -43,7 +43,7 @@ def test_a_refusal_names_the_worst_reasons() -> None:
     [(1000, 950, False), (1000, 949, True), (10, 5, False), (10, 4, True), (10, 900, False)],
 )
 def test_a_full_file_with_fewer_people_is_a_part(before: int, people: int, refused: bool) -> None:
-    found = [refusal.reason for refusal in parts(SETTINGS, people, people, {}, before, {})]
+    found = [refusal.reason for refusal in parts(SETTINGS, people, before)]
 
     assert found == ([Refusal.FEWER_PEOPLE] if refused else [])
 
@@ -52,7 +52,7 @@ def test_a_full_file_with_fewer_people_is_a_part(before: int, people: int, refus
     ("share", "rows", "refused"), [(0.75, 100, False), (0.74, 100, True), (0.0, 99, False), (1.0, 100, False)]
 )
 def test_a_column_that_empties_refuses_the_file(share: float, rows: int, refused: bool) -> None:
-    found = [refusal.reason for refusal in parts(SETTINGS, 10, rows, {"pesel": share}, 10, {"pesel": 0.95})]
+    found = [refusal.reason for refusal in emptied(SETTINGS, rows, {"pesel": share}, {"pesel": 0.95})]
 
     assert found == ([Refusal.COLUMN_EMPTIED] if refused else [])
 
