@@ -8,6 +8,7 @@ IdpError
 ├── UnsafePlan        NeedsApproval: removes or changes too much, and nobody has agreed to it
 ├── CanaryFailed      the first few of a run did not come out well
 ├── RefusedSource     a registry file that is refused as a whole
+├── StoreUnavailable  our own database did not answer
 ├── TargetError       TargetUnavailable (retry), TargetRejected (do not)
 └── ConfigError       settings, keys or databases that a person must mend
 
@@ -143,6 +144,13 @@ class RefusedSource(IdpError):
     def __init__(self, sentence: str, reason: str = "refused_source") -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+class StoreUnavailable(IdpError):
+    """Our own database did not answer, or others kept it busy for too long."""
+
+    code = "store_unavailable"
+    retryable = True
 
 
 class TargetError(IdpError):

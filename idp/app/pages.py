@@ -11,11 +11,13 @@ from idp.app.settings import load_settings
 from idp.cas.shortcut import Shortcut
 from idp.cas.views import blueprint as cas_blueprint
 from idp.clock import Clock
-from idp.errors import TargetUnavailable
+from idp.errors import StoreUnavailable, TargetUnavailable
 from idp.jobs import housekeeping
 from idp.portal.parts import Parts
 from idp.portal.views import blueprint as portal_blueprint
+from idp.store.base import UNAVAILABLE
 from idp.store.revisions import require_migrated
+from idp.web.failures import answer_as
 from idp.web.logs import configure_logs
 from idp.web.plumbing import new_flask
 
@@ -37,6 +39,7 @@ def new_application(installation: Idp) -> Flask:
     """Return all pages of an opened installation."""
     settings = installation.settings
     app = new_flask(ESTUDENT, settings.web, settings.university, installation.keys.web, installation.clock, "idp_form")
+    answer_as(app, StoreUnavailable(), *UNAVAILABLE)
     app.register_blueprint(
         cas_blueprint(
             installation.door,

@@ -31,6 +31,7 @@ class Visitors:
     def who(self) -> LiveSession | None:
         """Return who is signed in, looked up once per request."""
         if "visitor_session" not in g:
+            g.visitor_session = None  # should the look-up fail: the page that says so asks, too
             g.visitor_session = self.door.who_is(request)
         found: LiveSession | None = g.visitor_session
         return found

@@ -17,7 +17,8 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from idp.store.names import process_name
 from idp.store.settings import StoreSettings
@@ -27,7 +28,7 @@ StoreError = SQLAlchemyError
 """What a database that does not answer, or refuses, raises; for those above who go on without it."""
 
 UNAVAILABLE: tuple[type[Exception], ...] = (
-    *(OperationalError, InterfaceError, TimeoutError),
+    *(OperationalError, InterfaceError, PoolTimeoutError),
     *(sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError),  # on raw connections; pool included
 )
 """What a database that does not answer raises, by either way; an edge answers it as StoreUnavailable."""

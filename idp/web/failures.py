@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -20,6 +21,7 @@ from idp.errors import (
     NotFound,
     Refused,
     RefusedSource,
+    StoreUnavailable,
     TargetError,
     TargetUnavailable,
     TooManyAttempts,
@@ -35,6 +37,7 @@ STATUSES: dict[type[IdpError], int] = {
     Conflict: 409,
     UnsafePlan: 409,
     RefusedSource: 422,
+    StoreUnavailable: 503,
     TargetError: 502,
     TargetUnavailable: 503,
     IdpError: 500,
@@ -85,6 +88,17 @@ def answer_failures(app: Flask, clock: Clock) -> None:
             if name not in ("Content-Type", "Content-Length"):
                 answer.headers[name] = value
         return answer
+
+
+def answer_as(app: Flask, error: IdpError, *kinds: type[Exception]) -> None:
+    """Answer exceptions of others as one of our errors; for whoever knows what they mean."""
+
+    def translate(exception: Exception) -> ResponseReturnValue:
+        log.warning("answered as ours", code=error.code, kind=type(exception).__name__, why=str(exception))
+        return app.handle_user_exception(error)
+
+    for kind in kinds:
+        app.register_error_handler(kind, translate)
 
 
 def _answer(status: int, code: str, texts: Words, clock: Clock, way_back: str = "") -> Response:

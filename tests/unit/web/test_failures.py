@@ -26,6 +26,7 @@ STATUSES = (400, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503)
         ("StaleVersion", 409),
         ("UnsafePlan", 409),
         ("RefusedSource", 422),
+        ("StoreUnavailable", 503),
         ("TargetUnavailable", 503),
         ("TargetRejected", 502),
         ("ConfigError", 500),
