@@ -67,7 +67,8 @@ def approve(
     """
     now = clock.now()
     with databases.identity.write() as connection:
-        run = runs.load_run(connection, run_id)
+        # One after the other: of two who give the last word at once, neither would see the other's.
+        run = runs.load_run(connection, run_id, alone=True)
         if run is None:
             raise NotFound(f"there is no plan {run_id}")
         if run.state != runs.WAITING:

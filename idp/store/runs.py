@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     delete,
     exists,
     false,
@@ -249,9 +250,11 @@ def end_plan(
     )
 
 
-def load_run(connection: Connection, run_id: str) -> Run | None:
-    """Return one run."""
-    row = connection.execute(select(run).where(run.c.run_id == run_id)).one_or_none()
+def load_run(connection: Connection, run_id: str, *, alone: bool = False) -> Run | None:
+    """Return one run; `alone`: nobody else who asks so has it before this transaction ends."""
+    query = select(run).where(run.c.run_id == run_id)
+    # On SQLite, which knows no such clause, whoever writes is alone anyway.
+    row = connection.execute(query.with_for_update() if alone else query).one_or_none()
     return None if row is None else _run(row)
 
 
@@ -488,18 +491,23 @@ def marked_since(connection: Connection, run_id: str) -> list[str]:
     return [row[0] for row in connection.execute(_MARKED_SINCE, {"run": run_id})]
 
 
+# With a mark that came while the plan was made, something may be open in a target whose part was made before.
 _CLEAR_SETTLED = text(
     "DELETE FROM dirty WHERE mark IN (SELECT mark FROM change WHERE run_id = :run)"
     " AND person_id NOT IN (SELECT person_id FROM change WHERE run_id = :run AND state <> 'done')"
-)
+    " AND person_id NOT IN (SELECT c.person_id FROM change c JOIN target_state s ON s.person_id = c.person_id"
+    " WHERE c.run_id = :run AND s.target IN :targets"
+    " AND (s.applied <> s.desired OR (s.applied IS NULL AND NOT s.only_if_present))"
+    " AND (s.quarantined IS NULL OR s.quarantined <> s.desired))"
+).bindparams(bindparam("targets", expanding=True))
 
 
-def clear_settled_marks(connection: Connection, run_id: str) -> None:
-    """Take people off the list of those to look at in whom a run did everything, in every target.
+def clear_settled_marks(connection: Connection, run_id: str, targets: Collection[str]) -> None:
+    """Take people off the list of those to look at in whom a run did everything, and who are as desired in `targets`.
 
     Effect:  a mark that was renewed since the plan stays
     """
-    connection.execute(_CLEAR_SETTLED, {"run": run_id})
+    connection.execute(_CLEAR_SETTLED, {"run": run_id, "targets": list(targets)})
 
 
 def people_in(connection: Connection, run_id: str) -> list[str]:

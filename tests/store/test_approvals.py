@@ -1,8 +1,11 @@
 """A plan over the limits: who may approve it, how many must, and what an approval is worth; on both databases."""
 
 import json
+import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, replace
 
 import pytest
 from sqlalchemy import select, update
@@ -151,6 +154,28 @@ def test_a_removal_needs_two_people_and_neither_at_the_terminal_that_started_it(
     second = say_yes(provisioner, run, OLA)
 
     assert (first.missing, between, second.missing, state_of(databases, run)) == (1, runs.WAITING, 0, runs.APPROVED)
+
+
+def test_of_two_last_approvals_at_the_same_moment_each_knows_of_the_other(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock
+) -> None:
+    run = removal(databases, clock, "shell:jan")
+    met = threading.Barrier(2)
+
+    class Hesitant(Approver):
+        """Waits, in the middle of the approval, for the other to be there, too."""
+
+        def __getattribute__(self, name: str) -> object:
+            if name == "factors":
+                with suppress(threading.BrokenBarrierError):
+                    met.wait(0.5)
+            return super().__getattribute__(name)
+
+    two = [Hesitant(**asdict(who)) for who in (EVA, OLA)]
+    with ThreadPoolExecutor(2) as pool:
+        missing = sorted(progress.missing for progress in pool.map(lambda who: say_yes(provisioner, run, who), two))
+
+    assert (missing, state_of(databases, run)) == ([0, 1], runs.APPROVED)
 
 
 def test_removals_need_two_people_when_the_plan_is_over_another_limit_alone(
