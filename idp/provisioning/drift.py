@@ -26,6 +26,7 @@ from idp.store.held import ADOPT, REPORT, Held, held_among, hold, let_go
 from idp.store.locks import exclusive
 from idp.store.provisioning import (
     Observed,
+    State,
     confirm,
     doubt,
     forget_remote_ids,
@@ -199,17 +200,28 @@ def _judge(
         states = states_among(connection, target.kind, ids)
     people = {str(each.subject.person.person_id): each for each in seen}
     found.strays += [by_person[person_id].name for person_id in ids if person_id not in people]
+    suspects = [
+        person_id
+        for person_id in people
+        if (state := states.get(person_id)) and state.applied not in (None, by_person[person_id].digest)
+    ]
+    if not suspects:
+        return
+    # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
+    now = {entry.person_id: entry for entry in target.read(suspects)}
+    with provisioner.databases.identity.read() as connection:
+        states_now = states_among(connection, target.kind, suspects)
     drifted: list[tuple[Seen, Entry]] = []
     unclear: list[str] = []
     true: list[tuple[str, str]] = []
-    for person_id, each in people.items():
-        state, digest = states.get(person_id), by_person[person_id].digest
-        if state is None or state.applied is None or digest == state.applied:
+    for person_id in (each for each in suspects if each in now):
+        entry, state = now[person_id], states_now[person_id]
+        if entry.digest == state.applied:
             continue
-        if digest == state.desired:  # our own write, not noted yet
-            true.append((person_id, digest))
-        elif state.applied == state.desired:
-            drifted.append((each, by_person[person_id]))
+        if entry.digest == state.desired:  # our own write, not noted yet
+            true.append((person_id, entry.digest))
+        elif state == states[person_id] and _is_settled(people[person_id], target, state):
+            drifted.append((people[person_id], entry))
         else:  # the records changed, too: nobody can tell by whom an attribute differs, so all of it is repaired
             unclear.append(person_id)
     if true or unclear:
@@ -219,6 +231,11 @@ def _judge(
             mark_many_dirty(connection, unclear)
     if drifted:
         _settle(provisioner, target, drifted, found, actor)
+
+
+def _is_settled(seen: Seen, target: Target, state: State) -> bool:
+    """Return whether what the records ask for now is what we wrote last."""
+    return state.applied == state.desired == wanted_entry(seen, target).digest
 
 
 def _settle(

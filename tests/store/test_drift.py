@@ -1,0 +1,101 @@
+"""What is no drift: what we write ourselves while a target is looked at, on both kinds of database."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from idp.people.settings import PeopleSettings
+from idp.provisioning.applying import apply_run
+from idp.provisioning.drift import look
+from idp.provisioning.live import bring_true
+from idp.provisioning.planning import Scope, make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.values import Changes, Sighting
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.clock import ManualClock
+from tests.support.imports import ZONE
+from tests.support.moody import MoodyTarget
+from tests.support.provisioning import add_students, change_person
+from tests.support.students import Student
+
+ACTOR = "shell:test"
+ANNA = Student("a" * 20, album="1", given_name="Anna", surname="Kowalska")
+
+
+@dataclass
+class TellingTarget(MoodyTarget):
+    """Tells of everybody as touched; `later` happens between what it tells and what we make of it."""
+
+    drift: Mapping[str, str] = field(default_factory=lambda: {"displayName": "adopt", "sn": "report"})
+    later: list[Callable[[], object]] = field(default_factory=list)
+
+    def cookie_now(self) -> str:
+        return "0"
+
+    def changes_since(self, cookie: str) -> Changes | None:
+        seen = [Sighting(person_id, entry, by_others=False) for person_id, entry in self.entries.items()]
+        while self.later:
+            self.later.pop()()
+        return Changes(cookie, seen, [])
+
+    def remote_ids(self) -> Iterator[tuple[str, str]]:
+        yield from ((person_id, person_id) for person_id in self.entries)
+
+
+@pytest.fixture
+def target() -> TellingTarget:
+    return TellingTarget(attributes={"displayName": "full_name", "sn": "surname", "givenName": "given_name"})
+
+
+@pytest.fixture
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, target: TellingTarget) -> Provisioner:
+    """Anna is in the target, and a first look is taken."""
+    add_students(databases, keys, [ANNA])
+    made = Provisioner(databases, {target.kind: target}, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
+    assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
+    look(made, target.kind)
+    return made
+
+
+def marry(provisioner: Provisioner, surname: str) -> Callable[[], object]:
+    def act() -> None:
+        change_person(provisioner.databases, ANNA.person_id, surname=surname)
+        bring_true(provisioner, ANNA.person_id)
+
+    return act
+
+
+def test_our_own_write_after_a_target_told_is_no_drift(provisioner: Provisioner, target: TellingTarget) -> None:
+    target.later = [marry(provisioner, "Nowak")]
+
+    assert look(provisioner, target.kind).differences == ()
+
+    assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
+    assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Nowak",)
+
+
+def test_our_own_write_while_we_look_again_is_no_drift(provisioner: Provisioner, target: TellingTarget) -> None:
+    target.later = [marry(provisioner, "Nowak")]
+    target.meanwhile = [marry(provisioner, "Lis")]
+
+    assert look(provisioner, target.kind).differences == ()
+
+    assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
+    assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Lis",)
+
+
+def test_what_the_records_ask_anew_is_not_kept_back_by_what_others_changed(
+    provisioner: Provisioner, databases: Databases, target: TellingTarget
+) -> None:
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    entry = target.entries[ANNA.person_id]
+    meddled = {**entry.attributes, "givenName": ("Ania",)}
+    target.entries[ANNA.person_id] = type(entry)(entry.person_id, entry.name, entry.enabled, meddled)
+
+    assert look(provisioner, target.kind).differences == ()
+    apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+
+    assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Nowak",)
