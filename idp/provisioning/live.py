@@ -45,8 +45,8 @@ def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *,
              guarded run
     """
     for _ in range(TRIES_AT_ONCE):
-        seen = _seen(provisioner, person_id)
-        refresh_some(provisioner, [seen])  # before the write, so that a slower writer sees that it is late
+        # Before the write, so that a slower writer sees that it is late; and of what we read, what still stands.
+        (seen,) = refresh_some(provisioner, [_seen(provisioner, person_id)]).seen
         settled: list[bool | None] = []
         failure: TargetError | None = None
         for target in _in_order(provisioner, seen):
@@ -171,7 +171,7 @@ def _sweep_imported(provisioner: Provisioner) -> int:
     with provisioner.databases.identity.read() as connection:
         ids = [mark.person_id for mark in marks]
         seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-    waiting = refresh_some(provisioner, seen)
+    waiting = refresh_some(provisioner, seen).waiting
     if not waiting:
         return 0
     done, why = 0, "rejected, or left for the next try"

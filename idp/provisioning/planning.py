@@ -7,13 +7,16 @@ by idp.provisioning.drift, which marks the people before a plan is made.
 
 import hashlib
 import itertools
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
 
 import msgspec
+from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, new_id, record
@@ -26,8 +29,8 @@ from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
 from idp.provisioning.values import Change, Entry, Finding, Target, digests_in
 from idp.provisioning.wanted import out_of_force, wanted_entry
 from idp.store import runs
-from idp.store.held import let_go
-from idp.store.locks import exclusive
+from idp.store.held import Held, let_go
+from idp.store.locks import exclusive, wait_for_turn
 from idp.store.people import count_people, due_for_standing
 from idp.store.provisioning import (
     Desire,
@@ -40,6 +43,7 @@ from idp.store.provisioning import (
     desire,
     doubt,
     marked_after,
+    marks_among,
     note_rules,
     open_after,
     rules_noted,
@@ -49,6 +53,7 @@ from idp.store.provisioning import (
 from idp.store.runs import ChangeRow, FindingRow, Over, Run, TargetSummary
 
 LOCK = "provisioning"  # one plan or run at a time
+REFRESH = "refresh"  # one writer of what is desired at a time
 PORTION = 500  # people per portion: what is held in memory
 Progress = Callable[[int], None]
 Thing = TypeVar("Thing")
@@ -61,6 +66,30 @@ class Scope(Enum):
     ALL = auto()  # everybody, and all that the targets have
 
 
+class Marks:
+    """Many marks in eight bytes each."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+        self._is_sorted = True
+
+    def add(self, marks: Iterable[str]) -> None:
+        """Keep some; "" is none."""
+        self._numbers.extend(self._number(mark) for mark in marks if mark)
+        self._is_sorted = False
+
+    def __contains__(self, mark: str) -> bool:
+        if not self._is_sorted:
+            self._numbers, self._is_sorted = array("Q", sorted(self._numbers)), True
+        number = self._number(mark)
+        place = bisect_left(self._numbers, number)
+        return place < len(self._numbers) and self._numbers[place] == number
+
+    @staticmethod
+    def _number(mark: str) -> int:
+        return int(mark[:16], 16)
+
+
 @dataclass(slots=True)
 class Draft:
     """A plan in the making: numbers its rows and digests them in order."""
@@ -69,6 +98,7 @@ class Draft:
     number: int = 0
     summary: dict[str, TargetSummary] = field(default_factory=dict)
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    noted: Marks = field(default_factory=Marks)  # what is desired with these is noted for every target
 
     def change_row(self, target: str, change: Change, mark: str) -> ChangeRow:
         """Return the next row of the plan."""
@@ -144,7 +174,7 @@ def _whole(provisioner: Provisioner, scope: Scope, rules: Mapping[str, str]) -> 
 def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
     rules = _rules(provisioner)
     whole = _whole(provisioner, scope, rules)
-    _refresh_everybody(provisioner, progress) if whole else _refresh_marked(provisioner, progress)
+    _refresh_everybody(provisioner, draft, progress) if whole else _refresh_marked(provisioner, draft, progress)
     for kind, target in provisioner.targets.items():
         if kind in whole:
             _compare_whole(provisioner, target, draft)
@@ -156,7 +186,7 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
 
 def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Draft, progress: Progress) -> None:
     ids = sorted(set(person_ids))
-    _refresh_people(provisioner, [ids], progress)
+    _refresh_people(provisioner, [ids], draft, progress)
     for target in provisioner.targets.values():
         _compare(provisioner, target, draft, ((person_id, True) for person_id in ids))
 
@@ -198,15 +228,15 @@ def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[Over]:
 # --- desired --------------------------------------------------------------------------------------------------------
 
 
-def _refresh_everybody(provisioner: Provisioner, progress: Progress) -> None:
+def _refresh_everybody(provisioner: Provisioner, draft: Draft, progress: Progress) -> None:
     """Keep what is desired of everybody, where it changed."""
     with provisioner.databases.identity.read() as connection:
         for portion in _portions(stream_subjects(connection, provisioner.people, provisioner.today())):
-            refresh_some(provisioner, portion)
+            draft.noted.add(refresh_some(provisioner, portion).marks_left)
             progress(len(portion))
 
 
-def _refresh_marked(provisioner: Provisioner, progress: Progress) -> None:
+def _refresh_marked(provisioner: Provisioner, draft: Draft, progress: Progress) -> None:
     """Keep what is desired of those whose records changed, and of those whom time alone may have changed."""
 
     def marked(after: str) -> list[str]:
@@ -217,56 +247,120 @@ def _refresh_marked(provisioner: Provisioner, progress: Progress) -> None:
         with provisioner.databases.identity.read() as connection:
             return due_for_standing(connection, provisioner.today(), after, PORTION)
 
-    _refresh_people(provisioner, itertools.chain(_pages(marked), _pages(due)), progress)
+    _refresh_people(provisioner, itertools.chain(_pages(marked), _pages(due)), draft, progress)
 
 
-def _refresh_people(provisioner: Provisioner, pages: Iterable[Sequence[str]], progress: Progress) -> None:
+def _refresh_people(provisioner: Provisioner, pages: Iterable[Sequence[str]], draft: Draft, progress: Progress) -> None:
     for ids in pages:
         with provisioner.databases.identity.read() as connection:
             seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
         for portion in _portions(seen):
-            refresh_some(provisioner, portion)
+            draft.noted.add(refresh_some(provisioner, portion).marks_left)
             progress(len(portion))
 
 
-def refresh_some(
-    provisioner: Provisioner, portion: Sequence[Seen], wanted: Mapping[str, Sequence[Entry]] | None = None
-) -> set[str]:
-    """Keep what is desired of these people, and return whom something is to be written of, as far as we know.
+_Wanted = Mapping[str, Sequence[tuple[Entry, str]]]  # by target, in the order of people: entries and their digests
 
-    Shape:   wanted: by target, entries of `portion` in its order, where somebody has them already; only these targets
-    Effect:  a transaction, if anything changed; without `wanted`, marks on people who need nothing go in it, too; a
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """People by records that stood when it was noted what is desired of them."""
+
+    seen: Sequence[Seen]
+    wanted: _Wanted
+    waiting: Set[str]  # of whom something is to be written, as far as we know
+
+    @property
+    def marks_left(self) -> Iterator[str]:
+        """Yield the marks of those of whom something is to be written."""
+        return (seen.mark for seen in self.seen if seen.subject.person.person_id in self.waiting)
+
+
+def refresh_some(provisioner: Provisioner, portion: Sequence[Seen], only: str | None = None) -> Refreshed:
+    """Keep what is desired of these people, and return them; whose records changed since they were read, read again.
+
+    Shape:   only: this target, where what is desired of all others is noted with these marks
+    Effect:  a transaction, if anything changed; in all targets, marks on people who need nothing go in it, too; a
              repeat is harmless
     """
-    ids = [seen.subject.person.person_id for seen in portion]
-    entries = wanted or {
-        kind: [wanted_entry(seen, target) for seen in portion] for kind, target in provisioner.targets.items()
-    }
-    changed: dict[str, list[Desire]] = {}
-    waiting: set[str] = set()
+    wanted = _wanted(provisioner, portion, only)
     with provisioner.databases.identity.read() as connection:
-        for kind in entries:
-            known = states_among(connection, kind, ids)
-            for entry in entries[kind]:
-                state, digest = known.get(entry.person_id), entry.digest
-                if state is None or (state.desired, state.only_if_present) != (digest, entry.only_if_present):
-                    changed.setdefault(kind, []).append(Desire(entry.person_id, digest, entry.only_if_present))
-                applied = state.applied if state else None
-                is_given_up = state is not None and state.quarantined == digest
-                if applied != digest and not (applied is None and entry.only_if_present) and not is_given_up:
-                    waiting.add(entry.person_id)
-    settled: list[tuple[str, str]] = []
-    if wanted is None:
-        marks = ((seen.subject.person.person_id, seen.mark) for seen in portion)
-        settled = [(person_id, mark) for person_id, mark in marks if mark and person_id not in waiting]
-    left_behind = [one for seen in portion for one in out_of_force(seen, provisioner.targets.values())]
-    if changed or settled or left_behind:
-        with provisioner.databases.identity.write() as connection:
-            for kind, desires in changed.items():
-                desire(connection, kind, desires)
-            clear_marks(connection, settled)
-            let_go(connection, left_behind)
-    return waiting
+        found = _judge(provisioner, connection, portion, wanted)
+    if found.is_as_known:
+        return Refreshed(portion, wanted, found.waiting)
+    with provisioner.databases.identity.write() as connection:
+        # Somebody slow must not put older records back over newer ones: so one after the other, and by records that
+        # stand. On people of newer records there is a mark still, or whoever took it off was here before us.
+        wait_for_turn(connection, REFRESH)
+        found = _judge(provisioner, connection, portion, wanted)
+        if late := _perhaps_late(connection, portion, found.touched):
+            fresh = load_subjects(connection, sorted(late), provisioner.people, provisioner.today())
+            kept = [seen for seen in portion if seen.subject.person.person_id not in late]
+            portion = sorted([*kept, *fresh], key=lambda seen: seen.subject.person.person_id)
+            wanted = _wanted(provisioner, portion)  # in all targets, in any case: the mark is a newer one
+            found = _judge(provisioner, connection, portion, wanted)
+        for kind, desires in found.changed.items():
+            desire(connection, kind, desires)
+        clear_marks(connection, found.settled)
+        let_go(connection, found.left_behind)
+    return Refreshed(portion, wanted, found.waiting)
+
+
+def _wanted(provisioner: Provisioner, portion: Sequence[Seen], only: str | None = None) -> _Wanted:
+    targets = provisioner.targets if only is None else {only: provisioner.targets[only]}
+    return {kind: [_with_digest(wanted_entry(seen, target)) for seen in portion] for kind, target in targets.items()}
+
+
+def _with_digest(entry: Entry) -> tuple[Entry, str]:
+    return entry, entry.digest
+
+
+@dataclass(slots=True)
+class _Judged:
+    """What is to be noted of some people."""
+
+    changed: dict[str, list[Desire]] = field(default_factory=dict)  # by target
+    waiting: set[str] = field(default_factory=set)
+    settled: list[tuple[str, str]] = field(default_factory=list)  # (person_id, mark)
+    left_behind: list[Held] = field(default_factory=list)
+
+    @property
+    def is_as_known(self) -> bool:
+        return not (self.changed or self.settled or self.left_behind)
+
+    @property
+    def touched(self) -> set[str]:
+        desired = {one.person_id for desires in self.changed.values() for one in desires}
+        return desired | {person_id for person_id, _ in self.settled} | {one.person_id for one in self.left_behind}
+
+
+def _judge(provisioner: Provisioner, connection: Connection, portion: Sequence[Seen], wanted: _Wanted) -> _Judged:
+    judged = _Judged()
+    ids = [seen.subject.person.person_id for seen in portion]
+    for kind, entries in wanted.items():
+        known = states_among(connection, kind, ids)
+        for entry, digest in entries:
+            state = known.get(entry.person_id)
+            if state is None or (state.desired, state.only_if_present) != (digest, entry.only_if_present):
+                one = Desire(entry.person_id, digest, entry.only_if_present)
+                judged.changed.setdefault(kind, []).append(one)
+            applied = state.applied if state else None
+            is_given_up = state is not None and state.quarantined == digest
+            if applied != digest and not (applied is None and entry.only_if_present) and not is_given_up:
+                judged.waiting.add(entry.person_id)
+    if wanted.keys() != provisioner.targets.keys():
+        return judged
+    marks = ((seen.subject.person.person_id, seen.mark) for seen in portion)
+    judged.settled = [(person_id, mark) for person_id, mark in marks if mark and person_id not in judged.waiting]
+    judged.left_behind = [one for seen in portion for one in out_of_force(seen, provisioner.targets.values())]
+    return judged
+
+
+def _perhaps_late(connection: Connection, portion: Sequence[Seen], touched: Set[str]) -> set[str]:
+    """Return those of some people whose records may be newer: the mark that they had, if any, is another by now."""
+    marks = marks_among(connection, sorted(touched))
+    mine = ((seen.subject.person.person_id, seen.mark) for seen in portion)
+    return {one for one, mark in mine if one in touched and not (mark and marks.get(one) == mark)}
 
 
 # --- compare --------------------------------------------------------------------------------------------------------
@@ -339,10 +433,12 @@ def _plan_some(
     ids = [person_id for person_id, _ in portion]
     with provisioner.databases.identity.read() as connection:
         seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-    wanted = [wanted_entry(each, target) for each in seen]
-    # A request may have changed them since they were refreshed.
-    refresh_some(provisioner, seen, {target.kind: wanted})
-    marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in seen}
+    # A request or an import may have changed them since they were refreshed, and the plan takes the newest mark: what
+    # that asks for in targets whose part of the plan is made already is noted, too, before this run can take it off.
+    is_noted = all(not each.mark or each.mark in draft.noted for each in seen)
+    refreshed = refresh_some(provisioner, seen, only=target.kind if is_noted else None)
+    wanted = [entry for entry, _ in refreshed.wanted[target.kind]]
+    marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in refreshed.seen}
     there = [person_id for person_id, is_there in portion if is_there]
     observed = _sorted_entries(target.read(there)) if there else []
     results = list(plan(wanted, observed))

@@ -63,7 +63,6 @@ def load_subjects(
 
 def stream_subjects(connection: Connection, people: PeopleSettings, today: date) -> Iterator[Seen]:
     """Yield everybody sorted by person_id, without holding them all."""
-    joined = _Joined.load(connection, merges_in_force(connection))
     with (
         closing(stream_marks(connection)) as all_marks,
         closing(stream_addresses(connection)) as all_addresses,
@@ -71,7 +70,9 @@ def stream_subjects(connection: Connection, people: PeopleSettings, today: date)
         closing(stream_on_hold(connection)) as all_on_hold,
         closing(stream_people(connection, by="person_id")) as everybody,
     ):
-        marks, addresses = _Follower(all_marks, ""), _Follower(all_addresses, NONE)
+        marks = _Follower(all_marks, "")  # before all else, as above
+        joined = _Joined.load(connection, merges_in_force(connection))
+        addresses = _Follower(all_addresses, NONE)
         held: _Follower[tuple[Held, ...]] = _Follower(all_held, ())
         on_hold = _Follower(all_on_hold, False)
         for person in everybody:

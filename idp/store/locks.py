@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from idp.errors import Conflict
 from idp.store.base import Database, Databases
@@ -21,6 +21,16 @@ def exclusive(databases: Databases, name: str) -> Iterator[None]:
     held = _file_lock(databases, name) if databases.identity.is_sqlite else _advisory_lock(databases.identity, name)
     with held:
         yield
+
+
+def wait_for_turn(connection: Connection, name: str) -> None:
+    """Return when this transaction, of all that write, holds `name` alone; it does until its end.
+
+    Effect:  none on SQLite, where one transaction writes at a time anyway
+    """
+    if connection.dialect.name != "sqlite":
+        number = {"number": zlib.crc32(name.encode())}
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), number)
 
 
 @contextmanager

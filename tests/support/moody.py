@@ -1,6 +1,6 @@
 """A second target that does what a test says: it keeps entries in memory, refuses people, or does not answer at all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from idp.errors import TargetRejected, TargetUnavailable
@@ -20,13 +20,13 @@ class MoodyTarget:
     forgets: bool = False  # says yes and keeps nothing
     did: list[tuple[str, str]] = field(default_factory=list)  # (kind of change, person)
     shared: list[tuple[str, str]] = field(default_factory=list)  # (target, kind of change), of several targets
-
-    @property
-    def attributes(self) -> Mapping[str, str | tuple[str, ...]]:
-        return ATTRIBUTES
+    attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: ATTRIBUTES)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)  # what others do while we read, once each
 
     def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
         self.ping()
+        while self.meanwhile:
+            self.meanwhile.pop()()
         yield from [entry for entry in self.entries.values() if person_ids is None or entry.person_id in person_ids]
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:

@@ -1,0 +1,154 @@
+"""Records that change while a plan is made of them or somebody slow writes by them, on both kinds of database."""
+
+import threading
+
+import pytest
+
+from idp.accounts.holds import hold, release
+from idp.people.settings import PeopleSettings
+from idp.provisioning.applying import apply_run
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import Scope, make_plan, refresh_some
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.values import Target
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.locks import wait_for_turn
+from idp.store.provisioning import states_among
+from tests.support.clock import ManualClock
+from tests.support.imports import ZONE
+from tests.support.moody import MoodyTarget
+from tests.support.provisioning import add_students, change_person, change_status, choose_mail_name, waiting
+from tests.support.students import Student
+
+ACTOR = "shell:test"
+ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
+
+
+@pytest.fixture
+def mail() -> MoodyTarget:
+    return MoodyTarget("mail", attributes={"mail": "mail"})
+
+
+@pytest.fixture
+def directory() -> MoodyTarget:
+    return MoodyTarget("directory", attributes={"sn": "surname"})
+
+
+@pytest.fixture
+def provisioner(
+    databases: Databases, keys: Keys, clock: ManualClock, mail: MoodyTarget, directory: MoodyTarget
+) -> Provisioner:
+    """Anna and Jan are in every target."""
+    add_students(databases, keys, [ANNA, JAN])
+    targets: dict[str, Target] = {
+        "accounts": AccountsTarget(databases.identity),
+        "mail": mail,
+        "directory": directory,
+    }
+    made = Provisioner(databases, targets, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
+    assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
+    return made
+
+
+def records_of(provisioner: Provisioner, student: Student) -> Seen:
+    with provisioner.databases.identity.read() as connection:
+        (seen,) = load_subjects(connection, [student.person_id], provisioner.people, provisioner.today())
+    return seen
+
+
+def desired_of(provisioner: Provisioner, student: Student) -> dict[str, str]:
+    with provisioner.databases.identity.read() as connection:
+        return {
+            kind: states_among(connection, kind, [student.person_id])[student.person_id].desired
+            for kind in provisioner.targets
+        }
+
+
+def is_open(provisioner: Provisioner, student: Student) -> dict[str, bool]:
+    return {kind: next(iter(each.read([student.person_id]))).enabled for kind, each in provisioner.targets.items()}
+
+
+EVERYWHERE = ("accounts", "mail", "directory")
+OPEN, SHUT = dict.fromkeys(EVERYWHERE, True), dict.fromkeys(EVERYWHERE, False)
+
+
+def test_a_change_between_two_targets_parts_of_a_plan_is_carried_out(
+    provisioner: Provisioner, databases: Databases, mail: MoodyTarget
+) -> None:
+    change_person(databases, ANNA.person_id, surname="Nowak")  # for the directory alone, which is planned last
+    choose_mail_name(databases, JAN.person_id, "jan@student.po.edu.pl", "s2@student.po.edu.pl")
+    # Of the accounts, nothing is planned; the directory's part then is of both changes.
+    mail.meanwhile = [lambda: change_status(databases, ANNA.person_id, "suspended")]
+
+    run = make_plan(provisioner, ACTOR)
+    assert "accounts" not in {kind for kind, part in run.summary.items() if part.counts}
+    assert apply_run(provisioner, run.run_id, ACTOR).is_complete
+    sweep_dirty(provisioner)
+
+    assert (is_open(provisioner, ANNA), waiting(databases)) == (SHUT, 0)
+    assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_whoever_read_older_records_does_not_put_them_back_over_newer_ones(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock
+) -> None:
+    older = records_of(provisioner, ANNA)
+    hold(databases, clock, ANNA.person_id, "boss", "stolen password")
+    bring_true(provisioner, ANNA.person_id)
+    newer = desired_of(provisioner, ANNA)
+
+    (seen,) = refresh_some(provisioner, [older]).seen
+
+    assert seen.subject.is_on_hold  # and so whoever goes on writes what stands
+    assert (desired_of(provisioner, ANNA), is_open(provisioner, ANNA)) == (newer, SHUT)
+    assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_nor_where_the_newer_ones_ask_for_what_was_there_before(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock
+) -> None:
+    before = desired_of(provisioner, ANNA)
+    hold(databases, clock, ANNA.person_id, "boss", "stolen password")
+    older = records_of(provisioner, ANNA)
+    release(databases, clock, ANNA.person_id, "boss")
+    bring_true(provisioner, ANNA.person_id)
+
+    refresh_some(provisioner, [older])
+
+    assert (desired_of(provisioner, ANNA), is_open(provisioner, ANNA)) == (before, OPEN)
+    assert (waiting(databases), make_plan(provisioner, ACTOR, scope=Scope.ALL).changes) == (0, 0)
+
+
+def test_only_those_are_read_again_whose_records_changed(provisioner: Provisioner, databases: Databases) -> None:
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    change_person(databases, JAN.person_id, surname="Nowak")
+    read = [records_of(provisioner, student) for student in (ANNA, JAN)]
+    change_person(databases, JAN.person_id, surname="Kowal")
+
+    anna, jan = refresh_some(provisioner, read).seen
+
+    assert anna is read[0]
+    assert jan.subject.person.surname == "Kowal"
+
+
+def test_what_is_desired_is_written_by_one_after_the_other(databases: Databases) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with databases.identity.write() as connection:
+            wait_for_turn(connection, "refresh")
+            order.append("second")
+
+    with databases.identity.write() as connection:
+        wait_for_turn(connection, "refresh")
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(10)
+
+    assert order == ["first", "second"]
