@@ -47,7 +47,8 @@ def make_undo(
     """Return a plan that puts back what a run changed; its findings are what cannot be put back.
 
     Shape:   remove_created: entries that the run made are removed; else they are locked and stay
-    Raises:  NotFound; Conflict when the run never wrote anything, is still at work, or is a merge; TargetUnavailable
+    Raises:  NotFound; Conflict when the run never wrote anything, will go on by itself, or is a merge;
+             TargetUnavailable
     Effect:  a stored plan, to be applied like any other; nothing is written to a target
     """
     with exclusive(provisioner.databases, LOCK):
@@ -72,8 +73,9 @@ def _undoable(provisioner: Provisioner, run_id: str) -> Run:
         raise NotFound(f"there is no run {run_id}")
     if run.kind == runs.MERGE:
         raise Conflict("a merge is taken back with `idp people unmerge`")
-    if run.state == runs.APPLYING:
-        raise Conflict(f"run {run_id} is at work; pause or cancel it first")
+    is_due = run.state == runs.INCOMPLETE and run.due_at is not None
+    if is_due or run.state in (runs.APPROVED, runs.APPLYING):  # it would write again what was taken back
+        raise Conflict(f"run {run_id} is at work, or goes on by itself; pause or cancel it first")
     if not any(counts.get(state) for state in WRITTEN):
         raise Conflict(f"run {run_id} has written nothing")
     return run

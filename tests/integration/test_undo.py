@@ -1,7 +1,7 @@
 """Taking runs back over a real directory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pytest
@@ -368,6 +368,27 @@ def test_a_run_that_is_not_there_or_wrote_nothing_is_refused(
         make_undo(provisioner, "f" * 32, ACTOR)
     with pytest.raises(Conflict, match="has written nothing"):
         make_undo(provisioner, planned.run_id, ACTOR)
+
+
+def test_a_run_that_goes_on_by_itself_is_not_undone_before_it_is_paused(
+    provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    ours = Interrupted(databases.identity, [directory.stop])
+    doors = make_provisioner(databases, directory, clock, others={"accounts": ours}, target_patience_s=0)
+    add_students(databases, keys, [replace(ANNA, enabled=False)])
+    run = make_plan(doors, ACTOR)
+    with pytest.raises(TargetUnavailable):
+        apply_run(doors, run.run_id, ACTOR)
+
+    with pytest.raises(Conflict, match="goes on by itself; pause or cancel it first"):
+        make_undo(provisioner, run.run_id, ACTOR)
+
+    pause(doors, run.run_id, ACTOR)
+    resume(doors, run.run_id, ACTOR)
+    with pytest.raises(Conflict, match="goes on by itself; pause or cancel it first"):
+        make_undo(provisioner, run.run_id, ACTOR)
+    pause(doors, run.run_id, ACTOR)
+    doors.close()
 
 
 # --- who may sign in ------------------------------------------------------------------------------------------------
