@@ -14,7 +14,7 @@ from idp.store.people import load_people
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@click.option("--remove", is_flag=True, help="Remove entries that the run made; without it they are locked and stay.")
+@click.option("--remove", is_flag=True, help="Remove entries still as the run made them; others are locked.")
 @click.option("--release", "is_release", is_flag=True, help="Obey the records again in what was taken back of RUN.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many people to show.")
 @json_option

@@ -46,7 +46,7 @@ def make_undo(
 ) -> Run:
     """Return a plan that puts back what a run changed; its findings are what cannot be put back.
 
-    Shape:   remove_created: entries that the run made are removed; else they are locked and stay
+    Shape:   remove_created: entries that are still as the run made them are removed; else they are locked and stay
     Raises:  NotFound; Conflict when the run never wrote anything, will go on by itself, or is a merge;
              TargetUnavailable
     Effect:  a stored plan, to be applied like any other; nothing is written to a target
@@ -152,7 +152,7 @@ def take_back(row: ChangeRow, found: Entry | None, seen: Seen | None, target: Ta
     before, after = sides(row)
     match before, after:
         case None, Entry():
-            return _take_back_entry(row, found, seen, target, remove_created)
+            return _take_back_entry(row, after, found, seen, target, remove_created)
         case Entry(), None:
             return _bring_back_entry(row, before, found, seen)
         case Entry(), Entry():
@@ -204,23 +204,33 @@ def _take_back_values(
 
 
 def _take_back_entry(
-    row: ChangeRow, found: Entry | None, seen: Seen | None, target: Target, remove_created: bool
+    row: ChangeRow, made: Entry, found: Entry | None, seen: Seen | None, target: Target, remove_created: bool
 ) -> Back:
-    """Return what takes an entry's making back: a lock, since a removal would take the password with it."""
+    """Return what takes an entry's making back: a lock, since a removal would take the password with it.
+
+    Shape:   remove_created: what is still as the run made it goes; whoever changed it since may need it
+    """
     if found is None:
         return Back(None)
+    lock = _lock(seen, target) if seen else {}
+    is_as_made = found in (made, with_values(made, lock))  # an earlier undo may have locked it
     is_removable = bool(target.attributes)  # who manages the switch alone, has nothing else to take away
-    if remove_created and is_removable:
+    if remove_created and is_removable and is_as_made:
         return Back(Change.remove(found, row.reason))
-    stays = (_left(row, "was made by the run: locked, it stays (--remove takes it away)"),) if is_removable else ()
+    why = "locked, it stays (--remove takes it away)" if is_as_made else "it changed since, so it is locked and stays"
+    stays = (_left(row, f"was made by the run: {why}"),) if is_removable else ()
     if not found.enabled:
         return Back(None, stays)
     if seen is None:
         return Back(None, (_left(row, "was made by the run, and our records do not know this person any more"),))
+    return Back(Change.update(found, with_values(found, lock)), stays)
+
+
+def _lock(seen: Seen, target: Target) -> dict[str, tuple[str, ...]]:
+    """Return what shuts an entry: the switch, and what says what somebody is and may."""
     shut = replace(seen.subject.standing, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
     locked = parts_of(desired(replace(seen.subject, standing=shut), target.attributes))
-    values = {name: locked.get(name, ()) for name in _follows_access(target)}
-    return Back(Change.update(found, with_values(found, {**values, SWITCH: NO})), stays)
+    return {**{name: locked.get(name, ()) for name in _follows_access(target)}, SWITCH: NO}
 
 
 def _follows_access(target: Target) -> Iterator[str]:

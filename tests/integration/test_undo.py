@@ -229,6 +229,38 @@ def test_entries_that_the_run_made_are_removed_on_request_and_not_made_again(
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
 
 
+def test_an_entry_that_an_undo_locked_is_removed_by_another_one_on_request(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run = run_now(provisioner)
+    undo_now(provisioner, run)
+
+    undo = undo_now(provisioner, run, remove_created=True)
+
+    assert kinds(provisioner, undo) == ["remove"]
+    assert eyes.entry(ANNA.uid) is None
+    assert make_plan(provisioner, ACTOR).changes == 0
+
+
+def test_an_entry_that_changed_since_the_run_made_it_is_locked_and_never_removed(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run = run_now(provisioner)
+    choose_mail_name(databases, ANNA.person_id, "anna.kowalska@student.po.edu.pl", "s00123@student.po.edu.pl")
+    bring_true(provisioner, ANNA.person_id)
+
+    undo = undo_now(provisioner, run, remove_created=True)
+
+    assert kinds(provisioner, undo) == ["disable"]
+    assert findings(provisioner, undo) == [
+        "not undone: was made by the run: it changed since, so it is locked and stays"
+    ]
+    assert eyes.value(ANNA.uid, "mail") == "anna.kowalska@student.po.edu.pl"
+    assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
+
+
 def test_a_removal_taken_back_brings_the_entry_without_its_password(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
 ) -> None:
