@@ -344,14 +344,14 @@ def _taken(row: ChangeRow) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ..
 def release(provisioner: Provisioner, run_id: str, actor: str) -> int:
     """Return for how many people the records are obeyed again in what was taken back of a run.
 
-    Raises:  NotFound
+    Raises:  NotFound when there is no such run and nothing is held of it
     Effect:  these people are to be looked at; run.released
     """
     at = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        if runs.load_run(connection, run_id) is None:
-            raise NotFound(f"there is no run {run_id}")
-        values = held_by_run(connection, run_id)
+        values = held_by_run(connection, run_id)  # they outlive the run, whose rows are deleted some day
+        if not values and runs.load_run(connection, run_id) is None:
+            raise NotFound(f"there is no run {run_id}, and nothing is held of it")
         people = sorted({one.person_id for one in values})
         let_go(connection, values)
         mark_many_dirty(connection, people)

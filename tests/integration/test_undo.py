@@ -423,6 +423,26 @@ def test_a_run_that_goes_on_by_itself_is_not_undone_before_it_is_paused(
     doors.close()
 
 
+def test_what_is_held_is_released_although_its_run_was_deleted(
+    provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA])
+    run_now(provisioner)
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run = run_now(provisioner)
+    undo_now(provisioner, run)
+    clock.advance(1)
+    with databases.identity.write() as connection:
+        runs.forget_runs(connection, clock.now(), 10)
+
+    assert release(provisioner, run.run_id, ACTOR) == 1
+
+    run_now(provisioner)
+    assert eyes.value(ANNA.uid, "sn") == "Nowak"
+    with pytest.raises(NotFound, match="nothing is held of it"):
+        release(provisioner, run.run_id, ACTOR)
+
+
 # --- who may sign in ------------------------------------------------------------------------------------------------
 
 
