@@ -68,7 +68,7 @@ class UrlRule(Table):
         if not self.holds_path(url.path):
             return None
         # Exactly once: of two values nobody knows which one the application reads.
-        if any([value for name, value in url.query if name == wanted] != [text] for wanted, text in self.query.items()):
+        if any(_named_like(url, wanted) != [(wanted, text)] for wanted, text in self.query.items()):
             return None
         return self.port != "*", self.path is not None, len(self.path or self.path_prefix or ""), len(self.query)
 
@@ -80,6 +80,17 @@ class UrlRule(Table):
 def _is_below(path: str, prefix: str) -> bool:
     """`/app` holds `/app` and `/app/x`, and not `/application`."""
     return path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/")
+
+
+def _named_like(url: ServiceUrl, wanted: str) -> list[tuple[str, str]]:
+    """Return what PHP may read under a name: the last of `a_b`, `a.b`, ` a_b`, `a[b` and `a_b[]`."""
+    return [(name, value) for name, value in url.query if _php_names(wanted) & _php_names(name)]
+
+
+def _php_names(name: str) -> set[str]:
+    """Return what PHP may make of a name: `[` begins an index, or is an underscore where nothing closes it."""
+    plain = name.lstrip(" ").replace(".", "_").replace(" ", "_")
+    return {plain.partition("[")[0], plain.replace("[", "_", 1)}
 
 
 class ProxyRule(Table):

@@ -68,6 +68,25 @@ def test_usosweb_is_matched_by_path_and_action_whatever_the_callback() -> None:
     assert matched(address + "logowaniecas/index&_action=home", usosweb) is None
 
 
+@pytest.mark.parametrize(
+    "name", [".action", "+_action", "%20_action", "_action[", "_action[]", "_action%5Bx%5D", "+.action"]
+)
+def test_a_fixed_parameter_that_php_would_read_again_under_another_spelling_does_not_match(name: str) -> None:
+    usosweb = service(rule={"host": "usosweb.example", "path": "/k.php", "query": {"_action": "login"}})
+
+    assert matched(f"https://usosweb.example/k.php?_action=login&{name}=evil", usosweb) is None
+    assert matched(f"https://usosweb.example/k.php?{name}=login", usosweb) is None
+    assert matched("https://usosweb.example/k.php?_action=login&.actions=1&_action_=2", usosweb)
+
+
+def test_a_fixed_parameter_may_have_a_name_that_php_spells_otherwise() -> None:
+    app = service(rule={"host": "a.example", "path": "/", "query": {"openid.mode": "x"}})
+
+    assert matched("https://a.example/?openid.mode=x", app)
+    assert matched("https://a.example/?openid.mode=x&openid_mode=y", app) is None
+    assert matched("https://a.example/?openid.mode=x&openid[mode=y", app) is None
+
+
 def test_the_more_exact_service_wins_over_any_port_of_loopback() -> None:
     loopback = service("loopback", rule={"schemes": ["http"], "host": "127.0.0.1", "port": "*", "path_prefix": "/"})
     portal = estudent("http://127.0.0.1:8080")
