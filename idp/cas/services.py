@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from idp.cas.attributes import RELEASABLE, Principal
-from idp.cas.urls import ServiceUrl
-from idp.errors import ConfigError
+from idp.cas.urls import ServiceUrl, parse_service_url
+from idp.errors import ConfigError, InvalidServiceUrl
 
 PORTAL_RETURN = "/login/return"
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
@@ -104,9 +104,19 @@ class ProxyRule(Table):
 class LogoutRule(Table):
     """How the application hears that a session ended."""
 
-    to: str = "service"  # the address that took the ticket; "none"; or one fixed https address
+    to: str = "service"  # the address that took the ticket; "none"; or one fixed http(s) address
     body: Literal["form", "raw"] = "form"
     redirect_confirms: bool = False  # mod_auth_cas and django-cas-ng end the session and answer by a redirect
+
+    @field_validator("to")
+    @classmethod
+    def _leads_somewhere(cls, to: str) -> str:
+        if to not in ("service", "none"):
+            try:
+                parse_service_url(to)
+            except InvalidServiceUrl as exc:
+                raise ValueError(f'"service", "none" or one fixed http or https address: {exc}') from exc
+        return to
 
     @property
     def is_told(self) -> bool:

@@ -164,3 +164,12 @@ def test_the_logout_goes_where_the_registration_says() -> None:
     assert service().logout_address("https://fees.example/?x") == "https://fees.example/?x"
     assert service(logout={"to": "none"}).logout_address("https://fees.example/") is None
     assert service(logout={"to": "https://fees.example/out"}).logout_address("x") == "https://fees.example/out"
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["", "None", "services", "fees.example/out", "//fees.example/out", "ftp://fees.example/", "https://fees_example/"],
+)
+def test_a_logout_that_goes_nowhere_is_a_mistake_of_the_registration(to: str) -> None:
+    with pytest.raises(ValidationError, match=r'"service", "none" or one fixed http or https address'):
+        service(logout={"to": to})
