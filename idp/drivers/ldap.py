@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ldap3 import AUTO_BIND_NONE, BASE, MODIFY_ADD, MODIFY_REPLACE, NONE, SAFE_SYNC, Connection, Server, Tls
+from ldap3 import (
+    AUTO_BIND_NONE,
+    BASE,
+    MODIFY_ADD,
+    MODIFY_DELETE,
+    MODIFY_REPLACE,
+    NONE,
+    SAFE_SYNC,
+    Connection,
+    Server,
+    Tls,
+)
 from ldap3.core.exceptions import LDAPException
 from ldap3.utils.dn import parse_dn
 
@@ -29,6 +40,7 @@ from idp.drivers.ldap_values import (
     LdapServer,
     Modification,
     Modify,
+    RemoveValues,
     Rename,
     Replace,
     Write,
@@ -122,6 +134,8 @@ class Directory:
                     changes.setdefault(name, []).append((MODIFY_REPLACE, _bytes(values)))
                 case AddValues(name, values):
                     changes.setdefault(name, []).append((MODIFY_ADD, _bytes(values)))
+                case RemoveValues(name, values):
+                    changes.setdefault(name, []).append((MODIFY_DELETE, _bytes(values)))
         with self._own_connection() as connection:
             _check(connection.modify(dn, changes), dn)
 

@@ -18,6 +18,7 @@ from idp.drivers.ldap_values import (
     LdapServer,
     Modification,
     Modify,
+    RemoveValues,
     Rename,
     Replace,
     Write,
@@ -205,6 +206,8 @@ def _modification(each: Modification) -> tuple[int, str, list[bytes] | None]:
             return (ldap.MOD_REPLACE, name, _bytes(values) or None)
         case AddValues(name, values):
             return (ldap.MOD_ADD, name, _bytes(values))
+        case RemoveValues(name, values):
+            return (ldap.MOD_DELETE, name, _bytes(values))
 
 
 def _bytes(values: Sequence[str]) -> list[bytes]:

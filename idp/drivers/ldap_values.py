@@ -59,7 +59,15 @@ class AddValues:
     values: Sequence[str]
 
 
-Modification = Replace | AddValues
+@dataclass(frozen=True, slots=True)
+class RemoveValues:
+    """Take values away and keep the others; one that is not there makes the server refuse."""
+
+    name: str
+    values: Sequence[str]
+
+
+Modification = Replace | AddValues | RemoveValues
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import words
 from idp.drivers.ldap_values import AddValues, Replace
-from idp.errors import NotFound, TargetUnavailable
+from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import Look, look, repair
 from idp.provisioning.live import sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.ldap import Settings
+from idp.provisioning.values import Change, Kind
 from idp.store.base import Databases
 from idp.store.drift import cookie_of, keep_cookie
 from idp.store.events import event_pending
@@ -277,6 +278,29 @@ def test_a_lock_alone_that_somebody_took_away_is_written_again(
     assert events(databases, words.DRIFT_FOUND) == [(JAN.person_id, {"target": "ldap", "locked_again": True})]
     assert eyes.value(JAN.uid, "pwdAccountLockedTime") == "000001010000Z"
     assert look(written, "ldap").relocked == 0
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_lock_that_comes_late_does_not_fall_on_an_entry_that_was_opened(
+    written: Provisioner, databases: Databases, eyes: Eyes, at_once: bool
+) -> None:
+    target = written.targets["ldap"]
+    change_status(databases, JAN.person_id, "suspended")
+    run_now(written)
+    closed = target.read_one(JAN.person_id, JAN.uid)
+    assert closed is not None
+    change_status(databases, JAN.person_id, "active")
+    run_now(written)
+
+    late = Change(Kind.DISABLE, JAN.person_id, closed, closed, "drift")
+    if at_once:
+        with pytest.raises(TargetRejected):
+            target.apply_one(late)
+    else:
+        assert [type(outcome.error) for outcome in target.apply([late])] == [TargetRejected]
+
+    assert eyes.value(JAN.uid, "idpStatus") == "active"
+    assert eyes.value(JAN.uid, "pwdAccountLockedTime") is None
 
 
 def test_nothing_is_adopted_while_the_records_change_too(

@@ -16,6 +16,7 @@ from idp.drivers.ldap_values import (
     Delete,
     LdapServer,
     Modify,
+    RemoveValues,
     Rename,
     Replace,
     Write,
@@ -208,6 +209,8 @@ def test_every_kind_of_write_and_its_errors(bulk: BulkLdap, directory: PrivateSl
     assert errors(bulk, [Rename(dn, "uid=urenamed2")]) == [None]
     assert errors(bulk, [Add(renamed, person())]) == [Conflict]
     assert errors(bulk, [Modify(renamed, [AddValues("cn", ["Ania"])])]) == [TargetRejected]
+    assert errors(bulk, [Modify(renamed, [RemoveValues("cn", ["Ania"]), AddValues("cn", ["Ania"])])]) == [None]
+    assert errors(bulk, [Modify(renamed, [RemoveValues("cn", ["Eva"]), Replace("sn", ["x"])])]) == [TargetRejected]
     assert errors(bulk, [Modify(nobody, [Replace("sn", ["x"])])]) == [NotFound]
     (entry,) = bulk.stream(directory.settings.people_dn, equals("uid", "urenamed2"), ["cn", "mail"])
     assert (entry.dn, entry.values("cn"), entry.values("mail")) == (renamed, ("Anna", "Ania"), ())

@@ -18,6 +18,7 @@ from idp.drivers.ldap_values import (
     LdapServer,
     Modification,
     Modify,
+    RemoveValues,
     Rename,
     Replace,
     Write,
@@ -361,6 +362,11 @@ def _modifications(before: Entry, after: Entry) -> list[Modification]:
         else:
             found.append(Replace(name, wanted))
     if not after.enabled:
+        status = after.attributes.get("idpStatus", ())
+        if not before.enabled and status and status == before.attributes.get("idpStatus"):
+            # Taken away and given again: if somebody has opened the entry meanwhile, the server refuses all of this,
+            # and the lock, which nobody reads, does not fall on an open entry.
+            found += [RemoveValues("idpStatus", status), AddValues("idpStatus", status)]
         found.append(LOCK)
     elif not before.enabled:
         found.append(UNLOCK)
