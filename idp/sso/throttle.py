@@ -5,11 +5,15 @@ own failures alone, so that no stranger can keep a person out. A network's failu
 network that has failed on many accounts is taken for guessing, however slowly it goes.
 """
 
+import re
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from idp.sso.settings import ThrottleSettings
 from idp.store.throttle import NONE, Device, Failures
+
+UNREADABLE = "unreadable"  # all addresses that are none share one count: none of them goes without
+_WITH_PORT = re.compile(r"(?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-f:.]+)\]):[0-9]+", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,25 @@ def captcha_is_due(standing: Standing, settings: ThrottleSettings, mode: str, no
 def network_of(address: str, settings: ThrottleSettings) -> str:
     """Return what an address's failures are counted under; "" when many people share it, by setting.
 
-    Shape:   "203.0.113.7" -> "203.0.113.7/32"; "2001:db8::1" -> "2001:db8::/64", which one subscriber has
+    Shape:   "203.0.113.7" -> "203.0.113.7/32"; "2001:db8::1" -> "2001:db8::/64", which one subscriber has;
+             "::ffff:203.0.113.7" and "203.0.113.7:4711", as some proxies write it, -> "203.0.113.7/32"
     """
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return ""
+    ip = _ip_of(address)
+    if ip is None:
+        return UNREADABLE
     if any(ip in shared for shared in settings.shared_networks if shared.version == ip.version):
         return ""
     bits = settings.network_bits_v4 if ip.version == 4 else settings.network_bits_v6
-    return str(ip_network(f"{ip}/{bits}", strict=False))
+    return str(ip_network((ip.packed, bits), strict=False))
+
+
+def _ip_of(address: str) -> IPv4Address | IPv6Address | None:
+    with_port = _WITH_PORT.fullmatch(address)
+    try:
+        ip = ip_address(with_port["v4"] or with_port["v6"] if with_port else address)
+    except ValueError:
+        return None
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
 def _lately(failures: Failures, settings: ThrottleSettings, now: float) -> Failures:

@@ -88,15 +88,24 @@ def test_without_the_throttle_nobody_waits() -> None:
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("127.0.0.1", "127.0.0.1/32"),
         ("::1", "::/64"),
-        ("", ""),
-        ("unknown", ""),
+        ("::ffff:203.0.113.7", "203.0.113.7/32"),
+        ("203.0.113.7:4711", "203.0.113.7/32"),
+        ("[2001:db8:1:2:3:4:5:6]:4711", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unreadable"),
+        ("unknown", "unreadable"),
+        ("[203.0.113.7", "unreadable"),
+        ("_hidden:80", "unreadable"),
     ],
 )
 def test_failures_are_counted_by_network(address: str, network: str) -> None:
     assert network_of(address, LIMITS) == network
 
 
-@pytest.mark.parametrize(("address", "network"), [("10.1.2.3", ""), ("fd00::7", ""), ("10.2.0.1", "10.2.0.1/32")])
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("10.1.2.3", ""), ("::ffff:10.1.2.3", ""), ("10.1.2.3:80", ""), ("fd00::7", ""), ("10.2.0.1", "10.2.0.1/32")],
+)
 def test_a_network_that_many_people_share_counts_by_account_only(address: str, network: str) -> None:
     limits = ThrottleSettings.model_validate({"shared_networks": ["10.1.0.0/16", "fd00::/8"]})
 
