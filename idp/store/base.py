@@ -126,7 +126,7 @@ def open_databases(settings: StoreSettings) -> Databases:
         sessions = _sqlite(
             sessions_file(settings), settings.busy_timeout_s, "NORMAL", f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
         )
-        queue = WriterQueue(sessions_file(settings).parent)
+        queue = WriterQueue(sessions_file(settings).parent, settings.busy_timeout_s)
     return Databases(Database(identity), Database(sessions, queue), settings)
 
 

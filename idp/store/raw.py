@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool
 
 from idp.store.base import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.store.settings import StoreSettings
-from idp.store.writers import WriterQueue
+from idp.store.writers import Turn, WriterQueue
 
 Row = tuple[Any, ...]
 
@@ -98,8 +98,8 @@ class SqliteStore:
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._idle: deque[SqliteRaw] = deque()
-        self._queue = WriterQueue(sessions_file(settings).parent)
-        self._turn = threading.Lock()
+        self._queue = WriterQueue(sessions_file(settings).parent, settings.busy_timeout_s)
+        self._turn = Turn(settings.busy_timeout_s)
 
     def turn(self) -> AbstractContextManager[object]:
         return self._turn

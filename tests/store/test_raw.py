@@ -1,14 +1,17 @@
 """The raw path: one SQL text on both databases."""
 
+import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from idp.store.base import Databases, open_databases, sessions_file
+from idp.store.base import UNAVAILABLE, Databases, open_databases, sessions_file
 from idp.store.raw import TIDY_LOG_BYTES, RawStore, open_raw
 from idp.store.writers import WriterQueue
 
@@ -77,12 +80,14 @@ def test_a_lent_connection_is_given_back_after_an_error(store: RawStore) -> None
     assert count(store) == 0
 
 
-def test_a_writer_of_another_process_is_waited_for_and_its_death_is_noticed_at_once(tmp_path: Path) -> None:
+@contextmanager
+def another_writer(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that is in the queue's front place and stays there."""
     program = f"""
 import os, time
 from pathlib import Path
 from idp.store.writers import WriterQueue
-with WriterQueue(Path({str(tmp_path)!r})):
+with WriterQueue(Path({str(folder)!r}), 60):
     os.write(1, b"inside\\n")
     time.sleep(600)
 """
@@ -90,10 +95,18 @@ with WriterQueue(Path({str(tmp_path)!r})):
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == b"inside\n"
+        yield other
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_a_writer_of_another_process_is_waited_for_and_its_death_is_noticed_at_once(tmp_path: Path) -> None:
+    with another_writer(tmp_path) as other:
         entered = threading.Event()
 
         def enter() -> None:
-            with WriterQueue(tmp_path):
+            with WriterQueue(tmp_path, 60):
                 entered.set()
 
         thread = threading.Thread(target=enter)
@@ -102,9 +115,31 @@ with WriterQueue(Path({str(tmp_path)!r})):
         other.kill()
         assert entered.wait(10)
         thread.join()
-    finally:
-        other.kill()
-        other.communicate()
+
+
+def test_a_writer_that_hangs_holds_up_one_thread_of_a_process_and_not_all(databases: Databases) -> None:
+    if not databases.sessions.is_sqlite:
+        return
+    store = open_raw(replace(databases, settings=databases.settings.model_copy(update={"busy_timeout_s": 0.3})))
+    outcomes: queue.Queue[str] = queue.Queue()
+
+    def write(number: int) -> None:
+        try:
+            with store.turn() if number % 2 else nullcontext(), store.lend() as raw:
+                raw.run(INSERT, (f"{number:064}", "test", "{}", 5.0))
+            outcomes.put("written")
+        except UNAVAILABLE:
+            outcomes.put("gave up")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    with another_writer(databases.settings.folder):
+        for thread in threads:
+            thread.start()
+        assert [outcomes.get(timeout=30) for _ in range(5)] == ["gave up"] * 5
+    assert outcomes.get(timeout=30) == "written"
+    for thread in threads:
+        thread.join()
+    store.close()
 
 
 def test_a_writer_by_either_way_waits_its_turn_and_not_for_the_databases_lock(databases: Databases) -> None:
