@@ -128,7 +128,7 @@ def _note(
         if state.desired != wanted.digest:
             doubt(connection, target.kind, [wanted.person_id])
         elif is_there:
-            confirm(connection, target.kind, [(wanted.person_id, wanted.digest)], "", now)
+            confirm(connection, target.kind, [(wanted.person_id, wanted.digest)], "", now, is_seen=change is None)
         if change is not None:
             names = [name for name, _, _ in change.differences()]
             data = {"run": "", "target": target.kind, "kind": change.kind.value, "attributes": names}

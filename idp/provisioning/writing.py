@@ -9,7 +9,17 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.undo import hold_back
 from idp.provisioning.values import Change, Entry, Kind, Outcome, Target, digests_in
 from idp.store import runs
-from idp.store.provisioning import Observed, confirm, doubt, mark_many_dirty, refused, states_among
+from idp.store.provisioning import (
+    NOT_SHOWN,
+    Observed,
+    confirm,
+    doubt,
+    mark_many_dirty,
+    mark_others_dirty,
+    refused,
+    shown,
+    states_among,
+)
 from idp.store.runs import ChangeRow, Run
 
 Progress = Callable[[int], None]
@@ -85,7 +95,7 @@ def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes)
         runs.settle(connection, run.run_id, now, settled)
         if run.kind == runs.UNDO:  # before `confirm`: what is held back is what is desired from now on
             hold_back(connection, provisioner, run, target, done, now)
-        confirm(connection, target.kind, written, run.run_id, now)
+        confirm(connection, target.kind, written, run.run_id, now, is_seen=False)
         # Whose records changed while we wrote: what we wrote may have undone what the request wrote. Look again.
         known = states_among(connection, target.kind, [person_id for person_id, _ in written])
         late = [person_id for person_id, digest in written if known[person_id].desired != digest]
@@ -169,18 +179,22 @@ def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[Ch
     """Read over another connection what was written, and return what is not there as wanted.
 
     Raises:  TargetUnavailable, TargetRejected
-    Effect:  that is unverified now, and work again; whoever was changed on purpose meanwhile is not looked at
+    Effect:  that is unverified now, and work again, for so many tries as after a refusal; whoever was changed on
+             purpose meanwhile is not looked at
     """
     there = {entry.person_id: entry for entry in target.read([row.person_id for row in rows])}
     otherwise = [row for row in rows if there.get(row.person_id) != change_of(row).after]
-    if not otherwise:
-        return []
+    numbers = {row.number for row in otherwise}
+    now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        now = provisioner.clock.now()
+        shown(connection, target.kind, [row.person_id for row in rows if row.number not in numbers])
         known = states_among(connection, target.kind, [row.person_id for row in otherwise])
         wrong = [row for row in otherwise if row.desired is None or known[row.person_id].desired == row.desired]
-        why = "found otherwise after it was written"
-        runs.settle(connection, run.run_id, now, ((row.number, runs.UNVERIFIED, why) for row in wrong))
+        runs.settle(connection, run.run_id, now, ((row.number, runs.UNVERIFIED, NOT_SHOWN) for row in wrong))
+        tries = [(row.person_id, NOT_SHOWN) for row in wrong if row.desired is not None]
+        gave_up = refused(connection, target.kind, tries, provisioner.settings.tries)
         doubt(connection, target.kind, (row.person_id for row in wrong))
-        mark_many_dirty(connection, (row.person_id for row in wrong))
+        due_at = now.timestamp() + provisioner.settings.retry_s
+        mark_others_dirty(connection, (row.person_id for row in wrong), due_at, NOT_SHOWN)
+        record_all(connection, now.timestamp(), (_gave_up(run, target, person_id) for person_id in gave_up))
     return wrong

@@ -82,6 +82,10 @@ _MARK: Final = (
     " VALUES (?, ?, ?, 0, 0, '') ON CONFLICT (person_id) DO UPDATE SET"
     " mark = excluded.mark, is_live = (dirty.is_live OR excluded.is_live), tries = 0, due_at = 0, error = ''"
 )
+_MARK_OTHERS: Final = (
+    "INSERT INTO dirty (person_id, mark, is_live, tries, due_at, error) VALUES (?, ?, ?, 0, ?, ?)"
+    " ON CONFLICT (person_id) DO NOTHING"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,11 @@ def _mark(connection: Connection, person_ids: Iterable[str], *, is_live: bool) -
     # Whose record counts for another person, has that one looked at, too.
     ids += [kept for batch in _batches(ids) for kept in kept_for(connection, batch)]
     run_many(connection, _MARK, ((person_id, _new_mark(), is_live) for person_id in ids))
+
+
+def mark_others_dirty(connection: Connection, person_ids: Iterable[str], due_at: float, error: str) -> None:
+    """Have people looked at from some moment on who are not marked; a mark that is there stays, tries included."""
+    run_many(connection, _MARK_OTHERS, ((one, _new_mark(), False, due_at, error[:200]) for one in person_ids))
 
 
 def mark_of(connection: Connection, person_id: str) -> str:
@@ -198,8 +207,10 @@ _DESIRE: Final = (
     " tries = CASE WHEN target_state.desired = excluded.desired THEN target_state.tries ELSE 0 END,"
     " desired = excluded.desired, only_if_present = excluded.only_if_present"
 )
+NOT_SHOWN: Final = "found otherwise after it was written"  # the error of whom a target took and does not show
 _CONFIRM: Final = (
-    "UPDATE target_state SET applied = desired, run_id = ?, applied_at = ?, tries = 0, error = '', quarantined = NULL"
+    "UPDATE target_state SET applied = desired, run_id = ?, applied_at = ?, quarantined = NULL,"
+    " tries = CASE WHEN error = ? THEN tries ELSE 0 END, error = CASE WHEN error = ? THEN error ELSE '' END"
     " WHERE target = ? AND person_id = ? AND desired = ?"
 )
 
@@ -247,15 +258,24 @@ def desire(connection: Connection, target: str, desires: Iterable[Desire]) -> No
     run_many(connection, _DESIRE, ((target, one.person_id, one.desired, one.only_if_present) for one in desires))
 
 
-def confirm(connection: Connection, target: str, pairs: Iterable[tuple[str, str]], run_id: str, at: datetime) -> None:
+def confirm(
+    connection: Connection,
+    target: str,
+    pairs: Iterable[tuple[str, str]],
+    run_id: str,
+    at: datetime,
+    *,
+    is_seen: bool = True,
+) -> None:
     """Keep that the target has the entry of this digest, for each (person_id, digest).
 
+    Shape:   is_seen: False where it was written, and not read
     Effect:  only where that is still desired: a writer who comes late must not hide newer work
     """
     bound = as_bound(connection, target_state.c.applied_at, at)
-    run_many(
-        connection, _CONFIRM, ((run_id, bound, target, person_id, digest) for person_id, digest in pairs if digest)
-    )
+    kept = None if is_seen else NOT_SHOWN  # whom it did not show before, a target must show first
+    rows = ((run_id, bound, kept, kept, target, person_id, digest) for person_id, digest in pairs if digest)
+    run_many(connection, _CONFIRM, rows)
 
 
 def doubt(connection: Connection, target: str, person_ids: Iterable[str]) -> None:
@@ -298,6 +318,14 @@ def refused(connection: Connection, target: str, errors: Iterable[tuple[str, str
     run_many(connection, _REFUSED, ((error[:200], most, target, person_id) for person_id, error in errors))
     states = states_among(connection, target, [person_id for person_id, _ in errors])
     return [person_id for person_id, state in states.items() if state.is_given_up]
+
+
+def shown(connection: Connection, target: str, person_ids: Sequence[str]) -> None:
+    """Keep that a target shows what was written of these people: tries for which it did not are forgotten."""
+    for batch in _batches(person_ids):
+        here = (target_state.c.target == target) & target_state.c.person_id.in_(batch)
+        lost = update(target_state).where(here, target_state.c.error == NOT_SHOWN)
+        connection.execute(lost.values(tries=0, error=""))
 
 
 _IS_GIVEN_UP = target_state.c.quarantined == target_state.c.desired

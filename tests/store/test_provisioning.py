@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.audit import words
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.planning import make_plan
@@ -14,6 +15,7 @@ from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.provisioning import (
     Desire,
+    GivenUp,
     Observed,
     State,
     absent,
@@ -24,6 +26,7 @@ from idp.store.provisioning import (
     desire,
     doubt,
     due_marks,
+    given_up,
     mark_dirty,
     mark_many_dirty,
     mark_of,
@@ -34,8 +37,10 @@ from idp.store.provisioning import (
 )
 from idp.store.runs import ChangeRow, FindingRow, TargetSummary
 from tests.support.clock import ManualClock
+from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_person, choose_mail_name, make_provisioner, waiting
 from tests.support.students import Student
+from tests.support.workers import events_of
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 
@@ -151,4 +156,50 @@ def test_a_life_in_runs_and_at_once(
     change_person(databases, people[1].person_id, surname="Nowak")
     assert (sweep_dirty(provisioner), waiting(databases)) == (1, 0)
     assert make_plan(provisioner, "shell:test").changes == 0
+    provisioner.close()
+
+
+def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_up(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    forgetful = MoodyTarget(forgets=True)
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": forgetful}, tries=3)
+    add_students(databases, keys, [Student("p1", album="1001")])
+    tries: list[float] = []
+    for second in range(60):
+        written = len(forgetful.did)
+        sweep_dirty(provisioner)
+        if len(forgetful.did) > written:
+            tries.append(second)
+        clock.advance(1)
+
+    assert tries == [0, 5, 15]
+    with databases.identity.read() as connection:
+        assert given_up(connection) == [GivenUp("moody", "p1", 3, "found otherwise after it was written")]
+    assert events_of(databases, words.TARGET_GAVE_UP, "moody") == 1
+    assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
+    provisioner.close()
+
+
+def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    forgetful = MoodyTarget(forgets=True)
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": forgetful}, tries=3)
+    add_students(databases, keys, [Student("p1", album="1001")])
+    for _ in range(3):  # twice not, then it is there, and lost again
+        for _ in range(2):
+            sweep_dirty(provisioner)
+            clock.advance(1000)
+        forgetful.forgets = False
+        sweep_dirty(provisioner)
+        assert set(forgetful.entries) == {"p1"}
+        forgetful.forgets = True
+        forgetful.entries.clear()
+        with databases.identity.write() as connection:
+            doubt(connection, "moody", ["p1"])
+            mark_many_dirty(connection, ["p1"])
+
+    with databases.identity.read() as connection:
+        assert given_up(connection) == []
     provisioner.close()
