@@ -18,7 +18,7 @@ class JobsSettings(Section):
     interval_s: Annotated[float, "Seconds between two rounds when there is nothing to do.", Field(gt=0)] = 1.0
     liveness_s: Annotated[
         float, "Seconds of silence after which a worker counts as gone and others take over its work.", Field(gt=0)
-    ] = 20.0
+    ] = 15.0
     carries_runs: Annotated[bool, "Whether this worker carries out runs; its engine starts with the first one."] = True
     parts_at_once: Annotated[int, "Portions of a run that one worker writes at the same time.", Field(ge=1, le=16)] = 2
     poll_s: Annotated[float, "Seconds between two looks of the engine into its queues.", Field(ge=0.05)] = 0.2
