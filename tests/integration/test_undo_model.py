@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.openldap.private import PrivateSlapd
+from idp.accounts.holds import hold
+from idp.accounts.holds import release as let_go
 from idp.drivers.ldap_values import Replace
 from idp.provisioning.applying import apply_run
-from idp.provisioning.desired import desired
+from idp.provisioning.desired import Subject, desired
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import load_subjects
+from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
 from idp.provisioning.values import Entry
 from idp.provisioning.wanted import NAME, SWITCH, parts_of
@@ -39,10 +42,11 @@ from tests.support.students import Student
 ACTOR = "shell:tester"
 PEOPLE = [Student(f"{number:032x}", album=str(1000 + number)) for number in range(5)]
 WHO = st.integers(0, len(PEOPLE) - 1)
+STATUSES = ["active", "suspended", "leave", "cancelled", "graduated_diploma"]
 RECORDS = st.one_of(
     st.tuples(st.just("surname"), WHO, st.sampled_from(["Nowak", "Zając", "Żak", "van Beek"])),
     st.tuples(st.just("given_name"), WHO, st.sampled_from(["Anna", "Ewa", ""])),
-    st.tuples(st.just("status"), WHO, st.sampled_from(["active", "suspended", "leave", "graduated_diploma"])),
+    st.tuples(st.just("status"), WHO, st.sampled_from(STATUSES)),
     st.tuples(st.just("mail"), WHO, st.just("")),
     st.tuples(st.just("arrives"), WHO, st.just("")),
 )
@@ -51,6 +55,7 @@ UNDO = st.tuples(st.just("undo"), st.integers(0, 3))
 OTHER = st.one_of(
     st.tuples(st.just("release"), st.integers(0, 3)),
     st.tuples(st.just("meddle"), WHO),
+    st.tuples(st.just("hold or let go"), WHO),
 )
 # A history: some arrive, and then imports (several changes of records, and a run), and undos of a run so many runs ago.
 HISTORY = st.tuples(
@@ -58,6 +63,7 @@ HISTORY = st.tuples(
     IMPORT,
     st.one_of(IMPORT, UNDO, OTHER),
     UNDO,
+    st.one_of(IMPORT, UNDO, OTHER),
     st.one_of(IMPORT, UNDO, OTHER),
     st.one_of(IMPORT, UNDO),
 )
@@ -80,7 +86,8 @@ class Bench:
         self.directory.reset()
         eyes = Eyes(self.directory)
         with self.template.databases(self.folder / token_hex(8)) as databases:
-            provisioner = make_provisioner(databases, self.directory, ManualClock(), canary=0)
+            ours = {"accounts": AccountsTarget(databases.identity)}
+            provisioner = make_provisioner(databases, self.directory, ManualClock(), others=ours, canary=0)
             yield World(provisioner, databases, self.keys, self.directory, eyes)
             provisioner.close()
         eyes.directory.close()
@@ -108,7 +115,9 @@ class World:
     eyes: Eyes
     known: set[int] = field(default_factory=set)
     with_mail: set[int] = field(default_factory=set)
+    on_hold: set[int] = field(default_factory=set)
     history: list[str] = field(default_factory=list)  # runs that wrote something
+    let_in: set[tuple[str, str, str]] = field(default_factory=set)  # by undos: target, person, why the records close
 
     def state(self) -> State:
         return {entry.person_id: entry for entry in self.provisioner.targets["ldap"].read()}
@@ -116,10 +125,24 @@ class World:
     def asked(self) -> State:
         """What the records ask for, with nothing held back."""
         target = self.provisioner.targets["ldap"]
+        subjects = self.subjects()
+        return {person_id: desired(subjects[person_id], target.attributes) for person_id in self.state()}
+
+    def subjects(self) -> dict[str, Subject]:
+        ids = [PEOPLE[who].person_id for who in sorted(self.known)]
         with self.databases.identity.read() as connection:
-            seen = load_subjects(connection, sorted(self.state()), self.provisioner.people, self.provisioner.today())
-        entries = [desired(each.subject, target.attributes) for each in seen]
-        return {entry.person_id: entry for entry in entries}
+            seen = load_subjects(connection, ids, self.provisioner.people, self.provisioner.today())
+        return {each.subject.person.person_id: each.subject for each in seen}
+
+    def hold_or_let_go(self, who: int) -> None:
+        clock, person_id = self.provisioner.clock, PEOPLE[who].person_id
+        if who in self.on_hold:
+            self.on_hold.remove(who)
+            let_go(self.databases, clock, person_id, ACTOR)
+        elif who in self.known:
+            self.on_hold.add(who)
+            hold(self.databases, clock, person_id, ACTOR, "asked for by phone")
+        self.run()
 
     def change(self, what: str, who: int, value: str) -> None:
         student = PEOPLE[who]
@@ -139,6 +162,17 @@ class World:
         if run.changes:
             assert apply_run(self.provisioner, run.run_id, ACTOR).is_complete
             self.history.append(run.run_id)
+        self.see_who_is_let_in()
+
+    def see_who_is_let_in(self) -> None:
+        """See that nobody is open whom a human holds, nor against another reason than one that an undo took back."""
+        subjects = self.subjects()
+        for kind, target in self.provisioner.targets.items():
+            for entry in target.read():
+                subject = subjects[entry.person_id]
+                if entry.enabled and not subject.may_sign_in:
+                    assert not subject.is_on_hold
+                    assert (kind, entry.person_id, subject.standing.reason) in self.let_in
 
     def meddle(self, who: int) -> None:
         if PEOPLE[who].person_id in self.state():
@@ -148,18 +182,25 @@ class World:
     def undo(self, ago: int) -> None:
         """Undo a run, and see that exactly what it changed, and nobody changed since, is as it was before."""
         run_id = self.history[-1 - ago]
-        before = self.state()
+        before, subjects = self.state(), self.subjects()
         undo = make_undo(self.provisioner, run_id, ACTOR)
         if undo.changes:
             assert apply_run(self.provisioner, undo.run_id, ACTOR).is_complete
             self.history.append(undo.run_id)
+            with self.databases.identity.read() as connection:
+                rows = runs.changes_of(connection, undo.run_id, state=runs.DONE)
+            self.let_in |= {
+                (row.target, row.person_id, subjects[row.person_id].standing.reason)
+                for row in rows
+                if row.kind == "enable"
+            }
         assert self.state() == self.expected_after_undo(run_id, before)
 
     def expected_after_undo(self, run_id: str, there: State) -> State:
         """What the specification says, without asking the code that plans it."""
         with self.databases.identity.read() as connection:
-            rows = runs.changes_of(connection, run_id, state=runs.DONE)
-        expected = dict(there)
+            rows = runs.changes_of(connection, run_id, state=runs.DONE, target="ldap")
+        expected, subjects = dict(there), self.subjects()
         for row in rows:
             found = there[row.person_id]
             if row.before is None:
@@ -168,7 +209,11 @@ class World:
             assert row.after is not None  # nothing is removed here
             was = parts_of(Entry.from_json(row.person_id, row.before))
             wrote = parts_of(Entry.from_json(row.person_id, row.after))
-            expected[row.person_id] = put_back(found, dict(was), dict(wrote))
+            back = put_back(found, dict(was), dict(wrote))
+            subject = subjects[row.person_id]
+            first_cause = row.reason.split()[-1]
+            is_shut_anew = subject.is_on_hold or not (subject.may_sign_in or subject.standing.reason == first_cause)
+            expected[row.person_id] = found if is_shut_anew and back.enabled and not found.enabled else back
         return expected
 
 
@@ -231,6 +276,9 @@ def step(world: World, what: str, how: object) -> None:
     elif what == "meddle":
         assert isinstance(how, int)
         world.meddle(how)
+    elif what == "hold or let go":
+        assert isinstance(how, int)
+        world.hold_or_let_go(how)
     elif world.history:
         assert isinstance(how, int)
         ago = how % len(world.history)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+from idp.provisioning.desired import ON_HOLD
 from idp.provisioning.undo import take_back
 from idp.provisioning.values import Change, Entry
-from idp.provisioning.wanted import SWITCH, in_force, parts_of, with_values
+from idp.provisioning.wanted import SWITCH, WHY, in_force, parts_of, with_values
 from idp.store.held import ADOPT, UNDO, Held
 from idp.store.runs import ChangeRow
 
@@ -38,6 +39,20 @@ def test_a_switch_is_held_with_all_that_its_undo_holds_or_not_at_all() -> None:
     assert in_force(ASKED, [switch, status]) == [switch, status]
     assert in_force(closed, [switch, status]) == []
     assert in_force(closed, [switch, status, held("sn", "Żak", "N", "", ADOPT)]) == []
+
+
+def test_a_door_is_held_open_against_the_reason_of_its_undo_alone() -> None:
+    opened = [
+        held(SWITCH, "false", "true"),
+        held("idpStatus", "suspended", "active"),
+        held(WHY, "suspended", "suspended"),
+    ]
+
+    assert in_force(replace(ASKED, reason="suspended"), opened) == opened
+    assert in_force(replace(ASKED, reason="struck_off"), opened) == []
+    assert in_force(replace(ASKED, reason=ON_HOLD), [*opened, held("sn", "Żak", "N", "", ADOPT)]) == [
+        held("sn", "Żak", "N", "", ADOPT)
+    ]
 
 
 def test_values_are_put_into_an_entry_and_none_takes_away() -> None:
