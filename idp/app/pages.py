@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from flask import Blueprint, Flask
 
 from idp.app.installation import Idp
+from idp.app.readiness import Readiness
 from idp.app.settings import load_settings
 from idp.cas.shortcut import Shortcut
 from idp.cas.views import blueprint as cas_blueprint
@@ -22,8 +22,6 @@ from idp.web.logs import configure_logs
 from idp.web.plumbing import new_flask
 
 ESTUDENT = "eStudent"
-
-log = structlog.get_logger(__name__)
 
 
 def create_app() -> Flask:
@@ -80,6 +78,7 @@ def _portal_parts(installation: Idp) -> Parts:
 def _health(installation: Idp) -> Blueprint:
     """/healthz: this process answers. /readyz: so does everything that it needs, or which part does not."""
     health = Blueprint("health", __name__)
+    readiness = Readiness(checks(installation), installation.clock)
 
     @health.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -87,9 +86,9 @@ def _health(installation: Idp) -> Blueprint:
 
     @health.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:
-        parts = {name: _answer(check) for name, check in checks(installation).items()}
+        parts = readiness.parts()
         ready = all(state == "ok" for state in parts.values())
-        return {"status": "ok" if ready else "down", "parts": parts}, 200 if ready else 503
+        return {"status": "ok" if ready else "down", "parts": dict(parts)}, 200 if ready else 503
 
     return health
 
@@ -107,12 +106,3 @@ def checks(installation: Idp) -> dict[str, Callable[[], object]]:
         "directory": lambda: installation.signin_directory.read(layout.people_dn, ["ou"]),
         "worker": worker_lives,
     }
-
-
-def _answer(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer; its text stays in the log
-        log.warning("not ready", error=str(error))
-        return "down"
-    return "ok"

@@ -103,3 +103,13 @@ def test_a_program_learns_that_a_retry_can_help(app: Flask) -> None:
 
     assert answer.json is not None
     assert answer.json["code"] == "store_unavailable"
+
+
+@pytest.mark.parametrize("app", [unreadable], indirect=True)
+def test_who_asks_whether_we_are_ready_is_told_what_is_not(app: Flask) -> None:
+    answer = app.test_client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["parts"] == {"databases": "down", "directory": "ok", "worker": "down"}
+    assert app.test_client().get("/healthz").status_code == 200
