@@ -19,6 +19,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Kind
+from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.people import account, enrolment
@@ -93,7 +94,7 @@ CASES = st.builds(
 
 
 def set_up(databases: Databases, case: Case) -> None:
-    """Bring doors and records to where a case begins; nothing is known of the target."""
+    """Bring doors and records to where a case begins; nothing is known of the target, and no run was made."""
     rows = [
         {
             "of": student.person_id,
@@ -106,7 +107,8 @@ def set_up(databases: Databases, case: Case) -> None:
     doors = update(account).where(account.c.account_id == bindparam("of"))
     records = update(enrolment).where(enrolment.c.person_id == bindparam("of"))
     with databases.identity.write() as connection:
-        connection.execute(delete(target_state))
+        for table in (target_state, runs.change, runs.run):
+            connection.execute(delete(table))
         connection.execute(doors.values(enabled=bindparam("is_open"), epoch=bindparam("times")), rows)
         connection.execute(records.values(status=bindparam("word"), status_from=date(2026, 1, 1)), rows)
 
