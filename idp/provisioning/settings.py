@@ -17,6 +17,7 @@ class LimitSettings(Section):
     """`[provisioning.limits]`: the most that one run may change in one target; over any of these it waits for approval.
 
     The share counts from the floor on: so many people may always be touched. The count holds whatever the share says.
+    What the worker does by itself counts together over 24 hours.
     """
 
     create_share: Annotated[float, "Part of our entries that may be added at once; a first load is free.", _SHARE] = 0.5
