@@ -1,8 +1,9 @@
 """One sync: take what lies in the inbox, plan what changed, carry it out if it is within the limits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,9 +18,8 @@ from idp.provisioning.applying import apply_run
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_of_run
-from idp.provisioning.planning import Scope, make_plan, refresh_some
+from idp.provisioning.planning import Scope, make_plan, refresh_those
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import load_subjects
 from idp.registry.imports import import_file
 from idp.registry.inbox import Taken, finished, forget_old, take_all
 from idp.registry.results import ImportResult
@@ -133,26 +133,25 @@ class Sync:
         """
         if scope is Scope.ALL:
             return make_plan(self.provisioner, SYSTEM, scope=scope)
-        if waiting := self._waiting_people():
-            rest = sorted(self._people_to_look_at() - waiting)
+        if waiting := self._waiting_still():
+            rest = sorted(self._people_besides(waiting))
             return make_plan(self.provisioner, SYSTEM, person_ids=rest) if rest else None
         return make_plan(self.provisioner, SYSTEM) if self._is_anything_to_do() else None
 
-    def _waiting_people(self) -> set[str]:
-        """Return whom our waiting plans hold; a plan whose records have moved on holds nobody any more.
+    def _waiting_still(self) -> list[str]:
+        """Return our waiting plans; one whose records have moved on waits no more.
 
         Effect:  such a plan is stale
         """
-        people: set[str] = set()
+        still: list[str] = []
         for run in self._waiting_runs():
-            if self._is_overtaken(run):
-                with self.databases.identity.write() as connection:
-                    why = "the records of its people changed before it was approved"
-                    runs.move(connection, run.run_id, (runs.WAITING,), runs.STALE, error=why)
+            if not self._is_overtaken(run):
+                still.append(run.run_id)
                 continue
-            with self.databases.identity.read() as connection:
-                people.update(runs.people_in(connection, run.run_id))
-        return people
+            with self.databases.identity.write() as connection:
+                why = "the records of its people changed before it was approved"
+                runs.move(connection, run.run_id, (runs.WAITING,), runs.STALE, error=why)
+        return still
 
     def _waiting_runs(self) -> list[Run]:
         with self.databases.identity.read() as connection:
@@ -160,26 +159,31 @@ class Sync:
 
     def _is_overtaken(self, run: Run) -> bool:
         with self.databases.identity.read() as connection:
-            marked = runs.marked_since(connection, run.run_id)
-            provisioner = self.provisioner
-            seen = load_subjects(connection, marked, provisioner.people, provisioner.today())
-        refresh_some(self.provisioner, seen)
+            refresh_those(self.provisioner, runs.marked_since(connection, run.run_id))
         with self.databases.identity.read() as connection:
-            return bool(runs.desired_otherwise(connection, run.run_id))
+            return runs.is_desired_otherwise(connection, run.run_id)
 
-    def _people_to_look_at(self) -> set[str]:
+    def _people_besides(self, run_ids: Sequence[str]) -> set[str]:
+        """Return whom to look at and whom these runs do not hold: of a million who wait, nobody is in memory."""
         people: set[str] = set()
-        with self.databases.identity.read() as connection:
-            after = ""
-            while page := marked_after(connection, after, PAGE):
-                people.update(page)
-                after = page[-1]
-            for kind in self.provisioner.targets:
-                after = ""
-                while page := open_after(connection, kind, after, PAGE):
-                    people.update(page)
-                    after = page[-1]
+        for page in self._pages_to_look_at():
+            with self.databases.identity.read() as connection:
+                people.update(set(page) - runs.people_among(connection, run_ids, page))
         return people
+
+    def _pages_to_look_at(self) -> Iterator[list[str]]:
+        """Yield pages of people who are marked, or not as desired in a target; some may come twice."""
+        open_in = (partial(open_after, target=kind) for kind in self.provisioner.targets)
+        asks: list[Callable[..., list[str]]] = [marked_after, *open_in]
+        for ask in asks:
+            after = ""
+            while page := self._page(ask, after):
+                yield page
+                after = page[-1]
+
+    def _page(self, ask: Callable[..., list[str]], after: str) -> list[str]:
+        with self.databases.identity.read() as connection:
+            return ask(connection, after=after, limit=PAGE)
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:

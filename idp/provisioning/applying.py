@@ -18,9 +18,8 @@ from idp.provisioning import health
 from idp.provisioning.asking import COMMAND_LOCK, ask_for, release_abandoned
 from idp.provisioning.merging import put_in_force, take_out_of_force
 from idp.provisioning.parts import Part, phases
-from idp.provisioning.planning import refresh_some
+from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import load_subjects
 from idp.provisioning.undo import overtaken
 from idp.provisioning.values import Outcome, Target
 from idp.provisioning.writing import (
@@ -232,12 +231,7 @@ def _refuse_if_records_moved(provisioner: Provisioner, run: Run) -> None:
     is_of_today = run.created_at.astimezone(provisioner.zone).date() == provisioner.today()
     with provisioner.databases.identity.read() as connection:
         ask = runs.marked_since if is_of_today else runs.people_in
-        suspects = ask(connection, run.run_id)
-    for start in range(0, len(suspects), runs.BATCH):
-        with provisioner.databases.identity.read() as connection:
-            some = suspects[start : start + runs.BATCH]
-            seen = load_subjects(connection, some, provisioner.people, provisioner.today())
-        refresh_some(provisioner, seen)
+        refresh_those(provisioner, ask(connection, run.run_id))
     with provisioner.databases.identity.read() as connection:
         moved = [name for _, name in runs.desired_otherwise(connection, run.run_id)]
     if moved:

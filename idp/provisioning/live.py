@@ -205,8 +205,9 @@ def _waits_for_people(provisioner: Provisioner, person_ids: Collection[str]) -> 
     """Return our run that has these people as they are desired now and waits for approval: another says no more."""
     with provisioner.databases.identity.read() as connection:
         for run in reversed(runs.runs_in(connection, (runs.WAITING,))):
-            if run.created_by == SYSTEM and not set(person_ids) - set(runs.people_in(connection, run.run_id)):
-                return None if runs.desired_otherwise(connection, run.run_id) else run.run_id
+            if run.created_by != SYSTEM or set(person_ids) - runs.people_among(connection, [run.run_id], person_ids):
+                continue
+            return None if runs.is_desired_otherwise(connection, run.run_id) else run.run_id
     return None
 
 

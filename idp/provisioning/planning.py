@@ -186,7 +186,7 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
 
 def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Draft, progress: Progress) -> None:
     ids = sorted(set(person_ids))
-    _refresh_people(provisioner, [ids], draft, progress)
+    _refresh_people(provisioner, _portions(ids), draft, progress)
     for target in provisioner.targets.values():
         _compare(provisioner, target, draft, ((person_id, True) for person_id in ids))
 
@@ -361,6 +361,14 @@ def _perhaps_late(connection: Connection, portion: Sequence[Seen], touched: Set[
     marks = marks_among(connection, sorted(touched))
     mine = ((seen.subject.person.person_id, seen.mark) for seen in portion)
     return {one for one, mark in mine if one in touched and not (mark and marks.get(one) == mark)}
+
+
+def refresh_those(provisioner: Provisioner, person_ids: Iterable[str]) -> None:
+    """Keep what is desired of many people, a portion in memory at a time."""
+    for ids in _portions(person_ids):
+        with provisioner.databases.identity.read() as connection:
+            seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        refresh_some(provisioner, seen)
 
 
 # --- compare --------------------------------------------------------------------------------------------------------

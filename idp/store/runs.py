@@ -1,7 +1,7 @@
 """Runs: plans as they were made, what became of each change, and what was found that nobody may change."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -478,6 +478,7 @@ _MOVED = (
 _DESIRED_OTHERWISE = text(
     _MOVED + " c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired) ORDER BY c.person_id"
 )
+_ANY_OTHERWISE = text(_MOVED + " c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired) LIMIT 1")
 _MARKED_SINCE = text(_MOVED + " d.mark IS NOT NULL AND d.mark <> c.mark ORDER BY c.person_id")
 
 
@@ -486,9 +487,17 @@ def desired_otherwise(connection: Connection, run_id: str) -> list[tuple[str, st
     return [(row[0], row[1]) for row in connection.execute(_DESIRED_OTHERWISE, {"run": run_id})]
 
 
-def marked_since(connection: Connection, run_id: str) -> list[str]:
-    """Return people with open changes whose records changed since, so that somebody must look what is desired now."""
-    return [row[0] for row in connection.execute(_MARKED_SINCE, {"run": run_id})]
+def is_desired_otherwise(connection: Connection, run_id: str) -> bool:
+    """Return whether there is anybody with an open change who should be otherwise by now."""
+    return connection.execute(_ANY_OTHERWISE, {"run": run_id}).first() is not None
+
+
+def marked_since(connection: Connection, run_id: str) -> Iterator[str]:
+    """Yield people with open changes whose records changed since, so that somebody must look what is desired now."""
+    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
+    with connection.execute(_MARKED_SINCE, {"run": run_id}, execution_options={"yield_per": BATCH}) as rows:
+        for row in rows:
+            yield row[0]
 
 
 # With a mark that came while the plan was made, something may be open in a target whose part was made before.
@@ -510,10 +519,19 @@ def clear_settled_marks(connection: Connection, run_id: str, targets: Collection
     connection.execute(_CLEAR_SETTLED, {"run": run_id, "targets": list(targets)})
 
 
-def people_in(connection: Connection, run_id: str) -> list[str]:
-    """Return whom a run has open changes of, sorted."""
+def people_in(connection: Connection, run_id: str) -> Iterator[str]:
+    """Yield whom a run has open changes of, sorted."""
     query = select(change.c.person_id).where(change.c.run_id == run_id, change.c.state == OPEN)
-    return list(connection.execute(query.distinct().order_by(change.c.person_id)).scalars())
+    ordered = query.distinct().order_by(change.c.person_id)
+    with connection.execute(ordered, execution_options={"yield_per": BATCH}) as rows:
+        for row in rows:
+            yield row.person_id
+
+
+def people_among(connection: Connection, run_ids: Collection[str], person_ids: Collection[str]) -> set[str]:
+    """Return those of some people whom any of these runs has open changes of."""
+    theirs = change.c.run_id.in_(run_ids) & change.c.person_id.in_(person_ids) & (change.c.state == OPEN)
+    return set(connection.execute(select(change.c.person_id).where(theirs)).scalars())
 
 
 def any_before(connection: Connection, then: datetime) -> bool:
