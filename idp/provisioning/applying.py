@@ -6,7 +6,7 @@ calls them in which process is not decided here. `apply_run` does them one after
 
 import contextvars
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -171,8 +171,7 @@ def begin(
                 health.note_failure(provisioner, target.kind, error)
                 failing[target.kind] = error
         able = [target for target in targets if target.kind not in failing]
-        if len(untouched) == len(targets):
-            _canary(provisioner, run, able, progress)
+        _canary(provisioner, run, [each for each in able if _is_at_first_few(provisioner, counts, each)], progress)
     except IdpError as error:
         if goes_back and isinstance(error, StaleVersion):
             take_out_of_force(provisioner, run)
@@ -275,6 +274,8 @@ def _canary(provisioner: Provisioner, run: Run, targets: Sequence[Target], progr
     count = provisioner.settings.canary
     if count == 0 or run.changes <= count:
         return
+    for target in targets:
+        _look_at_first(provisioner, target, run)
     people = _first_people(provisioner, run, targets, count)
     by_kind = {target.kind: target for target in targets}
     for kind, way in phases(list(by_kind)):
@@ -285,6 +286,31 @@ def _canary(provisioner: Provisioner, run: Run, targets: Sequence[Target], progr
             )
         if rows:
             _try_first(provisioner, by_kind[kind], run, rows, progress)
+
+
+def _is_at_first_few(provisioner: Provisioner, counts: Mapping[str, Mapping[str, int]], target: Target) -> bool:
+    """Return whether no more than the first few were written: a kill may have kept them from being looked at."""
+    return counts.get(target.kind, {}).get(runs.DONE, 0) <= provisioner.settings.canary
+
+
+def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> None:
+    """Look at what an attempt before wrote."""
+    with provisioner.databases.identity.read() as connection:
+        rows = runs.changes_of(connection, run.run_id, state=runs.DONE, target=target.kind)
+    try:
+        wrong = verify(provisioner, target, run, rows) if rows else []
+    except TargetError as error:
+        health.note_failure(provisioner, target.kind, error)
+        return
+    _refuse_if_otherwise(target, rows, wrong)
+
+
+def _refuse_if_otherwise(target: Target, rows: Sequence[ChangeRow], wrong: Sequence[ChangeRow]) -> None:
+    if wrong:
+        raise CanaryFailed(
+            f"{len(wrong)} of the first {len(rows)} people in {target.kind} were found otherwise after they were"
+            f" written ({wrong[0].name}); nobody else was"
+        )
 
 
 def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target], count: int) -> list[str]:
@@ -303,6 +329,8 @@ def _try_first(
     try:
         if run.kind == runs.UNDO:
             rows = _still_to_undo(provisioner, run, target, rows)
+        else:
+            rows = _still_wanted(provisioner, run, target, rows)
         outcomes = write_batch(provisioner, target, run, rows, progress)
         done = [row for row, outcome in outcomes if outcome.error is None]
         wrong = verify(provisioner, target, run, done)
@@ -310,11 +338,7 @@ def _try_first(
         health.note_failure(provisioner, target.kind, error)
         return
     refused = [outcome.error for _, outcome in outcomes if outcome.error is not None and not outcome.error.retryable]
-    if wrong:
-        raise CanaryFailed(
-            f"{len(wrong)} of the first {len(rows)} people in {target.kind} were found otherwise after they were"
-            f" written ({wrong[0].name}); nobody else was"
-        )
+    _refuse_if_otherwise(target, rows, wrong)
     if len(refused) >= max(3, len(rows) // 2 + 1):
         raise CanaryFailed(f"{target.kind} refused {len(refused)} of the first {len(rows)} people: {refused[0]}")
 
@@ -362,7 +386,7 @@ class _PartWriter:
         while rows := self._rows(after):
             if not self._is_free(len(rows)):
                 return False
-            wanted = self._still_wanted(rows)
+            wanted = _still_wanted(self.provisioner, self.run, self.target, rows)
             if wanted and not self._write(wanted):
                 return False
             after = rows[-1].number
@@ -392,21 +416,6 @@ class _PartWriter:
             if closed_s > 0 and not self.wait(closed_s):
                 return False
         return self.wait(health.turn_in_s(self.provisioner, self.target.kind, count))
-
-    def _still_wanted(self, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
-        """Set aside whose records changed since the attempt began: what the plan has of them is old."""
-        if self.run.kind == runs.UNDO:  # `_write` asks the target
-            return list(rows)
-        now = self.provisioner.clock.now()
-        with self.provisioner.databases.identity.read() as connection:
-            known = states_among(connection, self.target.kind, [row.person_id for row in rows])
-        moved = [row for row in rows if row.desired and known[row.person_id].desired != row.desired]
-        if moved:
-            with self.provisioner.databases.identity.write() as connection:
-                why = "desired otherwise by now"
-                runs.settle(connection, self.run.run_id, now, ((row.number, runs.MOVED, why) for row in moved))
-        gone = {row.number for row in moved}
-        return [row for row in rows if row.number not in gone]
 
     def _write(self, rows: Sequence[ChangeRow]) -> bool:
         """Write one batch; False when the target is to be left alone for longer than we wait."""
@@ -465,6 +474,22 @@ class _PartWriter:
             if (left_s := end - clock.timestamp()) <= 0:
                 return True
             clock.sleep(max(0.001, min(SLICE_S, left_s)))
+
+
+def _still_wanted(provisioner: Provisioner, run: Run, target: Target, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Set aside whose records changed since the attempt began: what the plan has of them is old."""
+    if run.kind == runs.UNDO:  # `_write` asks the target
+        return list(rows)
+    with provisioner.databases.identity.read() as connection:
+        known = states_among(connection, target.kind, [row.person_id for row in rows])
+    moved = [row for row in rows if row.desired and known[row.person_id].desired != row.desired]
+    if moved:
+        with provisioner.databases.identity.write() as connection:
+            why = "desired otherwise by now"
+            settled = ((row.number, runs.MOVED, why) for row in moved)
+            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
+    gone = {row.number for row in moved}
+    return [row for row in rows if row.number not in gone]
 
 
 def _still_to_undo(provisioner: Provisioner, run: Run, target: Target, rows: Sequence[ChangeRow]) -> list[ChangeRow]:

@@ -219,6 +219,72 @@ def test_a_target_that_refuses_most_of_the_first_few_stops_the_run(
     provisioner.close()
 
 
+class Killed(BaseException):
+    """Ends a process wherever it is."""
+
+
+def test_the_first_few_are_checked_by_the_next_attempt_after_a_kill_before_the_look(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+    run_id = plan_everybody(provisioner, keys)
+    moody.forgets = True
+
+    def kill() -> None:
+        raise Killed
+
+    moody.meanwhile = [kill]
+    with pytest.raises(Killed):
+        apply_run(provisioner, run_id, ACTOR)
+    assert 0 < len(moody.did) <= 4
+
+    for attempt in (1, 2, 3):  # nothing was mended: nobody but a few more each time
+        with pytest.raises(CanaryFailed, match="found otherwise"):
+            apply_run(provisioner, run_id, ACTOR)
+        assert len(moody.did) <= 4 + 4 * attempt
+
+    moody.forgets = False
+    assert apply_run(provisioner, run_id, ACTOR).left == 0
+    provisioner.close()
+
+
+def test_a_target_that_was_away_has_first_few_when_it_is_back(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+    run_id = plan_everybody(provisioner, keys)
+    moody.is_away = True
+    with pytest.raises(TargetUnavailable):
+        apply_run(provisioner, run_id, ACTOR)
+    clock.advance(60)
+    moody.is_away, moody.forgets = False, True
+
+    with pytest.raises(CanaryFailed, match="found otherwise"):
+        apply_run(provisioner, run_id, ACTOR)
+
+    assert len(moody.did) <= 4
+    provisioner.close()
+
+
+def test_nobody_whose_records_changed_meanwhile_is_among_the_first_few_of_a_later_attempt(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+    run_id = plan_everybody(provisioner, keys)
+    moody.is_away = True
+    with pytest.raises(TargetUnavailable):
+        apply_run(provisioner, run_id, ACTOR)
+    clock.advance(60)
+    moody.is_away = False
+    change_person(databases, IDS[0], surname="Nowak")
+    bring_true(provisioner, IDS[0])
+
+    assert apply_run(provisioner, run_id, ACTOR).moved == 1
+
+    assert moody.entries[IDS[0]].attributes["sn"] == ("Nowak",)
+    provisioner.close()
+
+
 def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
     provisioner: Provisioner, keys: Keys, moody: MoodyTarget
 ) -> None:
