@@ -179,6 +179,19 @@ def test_a_load_is_imported_and_who_cannot_be_is_left_out(realm: PrivateKeycloak
     assert held(target) == [entry for entry in wanted if entry.name != "uaaaa07"]
 
 
+def test_a_load_makes_no_second_user_linked_to_a_person(realm: PrivateKeycloak, hands: Hands) -> None:
+    wanted = people(4)
+    hands.take("thief")
+    hands.admin.add_user_social_login(hands.user("thief")["id"], "idp", wanted[1].person_id, "thief")
+    target = make_keycloak_target(realm, loads=True)
+
+    with hands.enabled_client("idp-load"):
+        made = errors(target, *(Change.create(each) for each in wanted))
+
+    assert made == [None, TargetRejected, None, None]
+    assert held(target) == [wanted[0], *wanted[2:]]
+
+
 def test_the_account_of_every_day_may_manage_users_and_nothing_else(realm: PrivateKeycloak) -> None:
     admin = realm.service("idp-provisioning", "provisioning")
     for forbidden in (admin.get_clients, admin.get_realm_roles, admin.get_events, admin.get_idps):

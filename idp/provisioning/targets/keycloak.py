@@ -272,8 +272,11 @@ class KeycloakTarget:
         """Import new users in one transaction; who was there before, or all if one is bad, are written one by one."""
         self._require_declared()
         wanted = [change.after for change in changes if change.after is not None]
+        # An import links whomever it is told to; who is linked already is looked at closely, one by one.
+        linked = self._in_flight(self._may_be_linked, wanted)
+        free = [self._new(entry) for entry, is_linked in zip(wanted, linked, strict=True) if not is_linked]
         try:
-            made = loader.import_users([self._new(entry) for entry in wanted])
+            made = loader.import_users(free) if free else set()
         except (TargetRejected, Conflict, self._failed_inside):
             made = set()
         others = self._in_flight(self._attempt, (change for change in changes if change.name not in made))
@@ -351,6 +354,13 @@ class KeycloakTarget:
                 user = self._find(after.person_id, after.name)
             if any(user is None or user_id != user["id"] for user_id in linked):
                 raise TargetRejected(f"another user is linked to the person of {after.name}: remove that link first")
+
+    def _may_be_linked(self, entry: Entry) -> bool:
+        try:
+            subjects = entry.attributes.get(LINK, ()) if self._alias else ()
+            return any(self._realm.linked(self._alias, subject) for subject in subjects)
+        except (TargetRejected, self._failed_inside):
+            return True
 
     def _require_declared(self) -> None:
         """Raises:  TargetRejected when the realm would drop what we write, the mark as well"""
