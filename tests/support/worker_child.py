@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from pydantic import SecretStr
 
+from idp.cli.children import end_with_parent
 from idp.clock import Clock
 from idp.jobs.engine import Carrier
 from idp.jobs.liveness import Liveness
@@ -54,6 +55,7 @@ def provisioner_of(told: dict[str, Any]) -> Provisioner:
 
 def main(file: Path) -> None:
     """Work until a signal comes."""
+    end_with_parent()  # a test run that is killed leaves nobody at work
     told = json.loads(file.read_text())
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
