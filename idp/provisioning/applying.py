@@ -170,8 +170,16 @@ def begin(
             except TargetError as error:  # another target is not to wait for this one
                 health.note_failure(provisioner, target.kind, error)
                 failing[target.kind] = error
+        for target in targets:
+            if _needs_first_few(provisioner, run, counts, target) and target.kind not in failing:
+                try:
+                    health.refuse_if_closed(provisioner, target.kind)
+                except TargetUnavailable as error:  # nobody is tried first in what is left alone; nor then all
+                    failing[target.kind] = error
         able = [target for target in targets if target.kind not in failing]
-        _canary(provisioner, run, [each for each in able if _is_at_first_few(provisioner, counts, each)], progress)
+        first = [target for target in able if _needs_first_few(provisioner, run, counts, target)]
+        if first:
+            _canary(provisioner, run, first, progress)
     except IdpError as error:
         if goes_back and isinstance(error, StaleVersion):
             take_out_of_force(provisioner, run)
@@ -267,16 +275,13 @@ def _stale(names: Sequence[str]) -> StaleVersion:
 
 
 def _canary(provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress) -> None:
-    """Write and check a few people in every target before all others; a run of no more people has no canary.
+    """Write and check a few people in these targets before all others.
 
     Raises:  CanaryFailed when one of them is found otherwise, or a target refuses most of them
     """
-    count = provisioner.settings.canary
-    if count == 0 or run.changes <= count:
-        return
     for target in targets:
         _look_at_first(provisioner, target, run)
-    people = _first_people(provisioner, run, targets, count)
+    people = _first_people(provisioner, run, targets, provisioner.settings.canary)
     by_kind = {target.kind: target for target in targets}
     for kind, way in phases(list(by_kind)):
         part = Part(kind, way, 0, 1)
@@ -288,9 +293,15 @@ def _canary(provisioner: Provisioner, run: Run, targets: Sequence[Target], progr
             _try_first(provisioner, by_kind[kind], run, rows, progress)
 
 
-def _is_at_first_few(provisioner: Provisioner, counts: Mapping[str, Mapping[str, int]], target: Target) -> bool:
-    """Return whether no more than the first few were written: a kill may have kept them from being looked at."""
-    return counts.get(target.kind, {}).get(runs.DONE, 0) <= provisioner.settings.canary
+def _needs_first_few(
+    provisioner: Provisioner, run: Run, counts: Mapping[str, Mapping[str, int]], target: Target
+) -> bool:
+    """Return whether a few go before all others; a run of no more people has no canary.
+
+    Also where no more than the first few were written: a kill may have kept them from being looked at.
+    """
+    few = provisioner.settings.canary
+    return 0 < few < run.changes and counts.get(target.kind, {}).get(runs.DONE, 0) <= few
 
 
 def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> None:
@@ -323,6 +334,14 @@ def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target],
         ]
 
 
+def _note_health(provisioner: Provisioner, target: Target, outcomes: Sequence[tuple[ChangeRow, Outcome]]) -> None:
+    errors = [outcome.error for _, outcome in outcomes if outcome.error is not None]
+    if is_targets_trouble(outcomes):
+        health.note_failure(provisioner, target.kind, errors[0])
+    elif outcomes:
+        health.note_success(provisioner, target.kind)
+
+
 def _try_first(
     provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
 ) -> None:
@@ -337,6 +356,7 @@ def _try_first(
     except TargetError as error:  # it is ill and not the plan; others do not wait
         health.note_failure(provisioner, target.kind, error)
         return
+    _note_health(provisioner, target, outcomes)
     refused = [outcome.error for _, outcome in outcomes if outcome.error is not None and not outcome.error.retryable]
     _refuse_if_otherwise(target, rows, wrong)
     if len(refused) >= max(3, len(rows) // 2 + 1):
