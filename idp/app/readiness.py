@@ -8,12 +8,13 @@ import structlog
 from idp.clock import Clock
 
 KEPT_S = 2.0
+OK = "ok"
 
 log = structlog.get_logger(__name__)
 
 
 class Readiness:
-    """The state of every part, kept for a moment and looked at by one thread at a time."""
+    """The state of every part, looked at by one thread at a time; while all is well it is kept for a moment."""
 
     def __init__(self, checks: Mapping[str, Callable[[], object]], clock: Clock) -> None:
         """`checks`: by part; one that raises says what is wrong."""
@@ -26,7 +27,8 @@ class Readiness:
     def parts(self) -> Mapping[str, str]:
         """Return "ok" or "down" by part, and "unknown" while nobody has finished looking.
 
-        Effect:  looks again when the last look is too old; whoever comes meanwhile gets its answer, and does not wait
+        Effect:  looks again when the last look is too old, or found something down: a recovery is seen at once; whoever
+                 comes meanwhile gets the last answer, and does not wait
         """
         if not self._is_fresh() and self._looking.acquire(blocking=False):
             try:
@@ -37,7 +39,8 @@ class Readiness:
         return self._parts
 
     def _is_fresh(self) -> bool:
-        return 0 <= self._clock.timestamp() - self._looked_at < KEPT_S
+        is_well = all(state == OK for state in self._parts.values())
+        return is_well and 0 <= self._clock.timestamp() - self._looked_at < KEPT_S
 
 
 def _state_of(check: Callable[[], object]) -> str:
@@ -46,4 +49,4 @@ def _state_of(check: Callable[[], object]) -> str:
     except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer; its text stays in the log
         log.warning("not ready", error=str(error))
         return "down"
-    return "ok"
+    return OK

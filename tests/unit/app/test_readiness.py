@@ -53,3 +53,17 @@ def test_while_one_looks_the_others_get_the_last_answer_and_do_not_wait(clock: M
     may_end.set()
     first.join()
     assert readiness.parts() == {"directory": "ok"}
+
+
+def test_a_recovery_is_seen_at_once(clock: ManualClock) -> None:
+    is_down = [True]
+
+    def look() -> None:
+        if is_down[0]:
+            fail()
+
+    readiness = Readiness({"worker": look}, clock)
+    before = dict(readiness.parts())
+    is_down[0] = False
+
+    assert (before, readiness.parts()) == ({"worker": "down"}, {"worker": "ok"})
