@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from idp.provisioning.applying import apply_run
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_of_run
-from idp.provisioning.planning import Scope, make_plan, refresh_those
+from idp.provisioning.planning import Scope, make_plan, marked_pages, open_pages, refresh_those
 from idp.provisioning.provisioner import Provisioner
 from idp.registry.imports import import_file
 from idp.registry.inbox import Taken, finished, forget_old, take_all
@@ -27,11 +27,10 @@ from idp.registry.settings import RegistrySettings
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
-from idp.store.provisioning import count_dirty, count_states, marked_after, open_after
+from idp.store.provisioning import count_dirty, count_states
 from idp.store.registry import newest_import_id
 from idp.store.runs import Run
 
-PAGE = 1000
 OTHERS_S = 15.0  # that a fellow has to carry out what it took before we look after it
 
 log = structlog.get_logger(__name__)
@@ -173,17 +172,8 @@ class Sync:
 
     def _pages_to_look_at(self) -> Iterator[list[str]]:
         """Yield pages of people who are marked, or not as desired in a target; some may come twice."""
-        open_in = (partial(open_after, target=kind) for kind in self.provisioner.targets)
-        asks: list[Callable[..., list[str]]] = [marked_after, *open_in]
-        for ask in asks:
-            after = ""
-            while page := self._page(ask, after):
-                yield page
-                after = page[-1]
-
-    def _page(self, ask: Callable[..., list[str]], after: str) -> list[str]:
-        with self.databases.identity.read() as connection:
-            return ask(connection, after=after, limit=PAGE)
+        open_in = (open_pages(self.provisioner, kind) for kind in self.provisioner.targets)
+        return chain(marked_pages(self.provisioner), *open_in)
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:

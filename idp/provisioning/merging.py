@@ -13,7 +13,7 @@ from idp.audit import words
 from idp.audit.events import Event, new_id, record
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.provisioning.plan import plan
-from idp.provisioning.planning import LOCK, Draft, add_to, refresh_some, seal
+from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import load_subjects
 from idp.provisioning.values import Change, Finding, Target
@@ -135,7 +135,7 @@ def put_in_force(provisioner: Provisioner, run: Run) -> bool:
             is_new = begin_merge(connection, merge.merge_id, at)
         if is_new:
             _note(provisioner, connection, run, merge, is_one=not run.undoes)
-    _refresh(provisioner, merge)
+    refresh_those(provisioner, [merge.kept, merge.merged])
     return is_new or not run.undoes  # a merge begins by its own run alone; it may be ended by any of several
 
 
@@ -150,7 +150,7 @@ def take_out_of_force(provisioner: Provisioner, run: Run) -> None:
         if is_new := take_back(connection, merge.merge_id):
             _note(provisioner, connection, run, merge, is_one=bool(run.undoes), reason="the run wrote nothing")
     if is_new:
-        _refresh(provisioner, merge)
+        refresh_those(provisioner, [merge.kept, merge.merged])
 
 
 def _merge_of(connection: Connection, run: Run) -> Merge:
@@ -178,10 +178,3 @@ def _note(
     mark_many_dirty(connection, [merge.kept, merge.merged])
     event = Event(word, merge.kept, run.asked_by, reason, {"merged": merge.merged, "run": run.run_id})
     record(connection, at.timestamp(), event)
-
-
-def _refresh(provisioner: Provisioner, merge: Merge) -> None:
-    with provisioner.databases.identity.read() as connection:
-        ids = [merge.kept, merge.merged]
-        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-    refresh_some(provisioner, seen)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -238,25 +239,15 @@ def _refresh_everybody(provisioner: Provisioner, draft: Draft, progress: Progres
 
 def _refresh_marked(provisioner: Provisioner, draft: Draft, progress: Progress) -> None:
     """Keep what is desired of those whose records changed, and of those whom time alone may have changed."""
-
-    def marked(after: str) -> list[str]:
-        with provisioner.databases.identity.read() as connection:
-            return marked_after(connection, after, PORTION)
-
-    def due(after: str) -> list[str]:
-        with provisioner.databases.identity.read() as connection:
-            return due_for_standing(connection, provisioner.today(), after, PORTION)
-
-    _refresh_people(provisioner, itertools.chain(_pages(marked), _pages(due)), draft, progress)
+    due = _pages(provisioner, partial(due_for_standing, today=provisioner.today()))
+    _refresh_people(provisioner, itertools.chain(marked_pages(provisioner), due), draft, progress)
 
 
 def _refresh_people(provisioner: Provisioner, pages: Iterable[Sequence[str]], draft: Draft, progress: Progress) -> None:
     for ids in pages:
-        with provisioner.databases.identity.read() as connection:
-            seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-        for portion in _portions(seen):
-            draft.noted.add(refresh_some(provisioner, portion).marks_left)
-            progress(len(portion))
+        refreshed = _refresh_page(provisioner, ids)
+        draft.noted.add(refreshed.marks_left)
+        progress(len(refreshed.seen))
 
 
 _Wanted = Mapping[str, Sequence[tuple[Entry, str]]]  # by target, in the order of people: entries and their digests
@@ -366,9 +357,13 @@ def _perhaps_late(connection: Connection, portion: Sequence[Seen], touched: Set[
 def refresh_those(provisioner: Provisioner, person_ids: Iterable[str]) -> None:
     """Keep what is desired of many people, a portion in memory at a time."""
     for ids in _portions(person_ids):
-        with provisioner.databases.identity.read() as connection:
-            seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-        refresh_some(provisioner, seen)
+        _refresh_page(provisioner, ids)
+
+
+def _refresh_page(provisioner: Provisioner, ids: Sequence[str]) -> Refreshed:
+    with provisioner.databases.identity.read() as connection:
+        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+    return refresh_some(provisioner, seen)
 
 
 # --- compare --------------------------------------------------------------------------------------------------------
@@ -389,12 +384,7 @@ def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> No
 
 def _open_ones(provisioner: Provisioner, kind: str) -> Iterator[tuple[str, bool]]:
     """Yield in whom a target is not as desired, as far as we know; it may have an entry of any of them."""
-
-    def page(after: str) -> list[str]:
-        with provisioner.databases.identity.read() as connection:
-            return open_after(connection, kind, after, PORTION)
-
-    return ((person_id, True) for ids in _pages(page) for person_id in ids)
+    return ((person_id, True) for ids in open_pages(provisioner, kind) for person_id in ids)
 
 
 def _compare(
@@ -486,9 +476,23 @@ def _portions(things: Iterable[Thing]) -> Iterator[list[Thing]]:
         yield portion
 
 
-def _pages(page: Callable[[str], list[str]]) -> Iterator[list[str]]:
-    """Yield pages of sorted keys; `page` returns those after a key. No reading transaction stays open between them."""
+def marked_pages(provisioner: Provisioner) -> Iterator[list[str]]:
+    """Yield pages of people whose records changed, sorted."""
+    return _pages(provisioner, marked_after)
+
+
+def open_pages(provisioner: Provisioner, kind: str) -> Iterator[list[str]]:
+    """Yield pages of people in whom a target is not as desired, as far as we know, sorted."""
+    return _pages(provisioner, partial(open_after, target=kind))
+
+
+def _pages(provisioner: Provisioner, ask: Callable[..., list[str]]) -> Iterator[list[str]]:
+    """Yield pages of what `ask` returns after a key. No reading transaction stays open between them."""
     last = ""
-    while found := page(last):
+    while True:
+        with provisioner.databases.identity.read() as connection:
+            found = ask(connection, after=last, limit=PORTION)
+        if not found:
+            return
         last = found[-1]
         yield found
