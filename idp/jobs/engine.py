@@ -16,8 +16,9 @@ import structlog
 from idp.errors import IdpError
 from idp.jobs import liveness
 from idp.jobs.settings import JobsSettings
-from idp.provisioning.applying import apply_part, begin, finish
+from idp.provisioning.applying import begin, finish
 from idp.provisioning.asking import next_work, release_abandoned
+from idp.provisioning.part_writer import apply_part
 from idp.provisioning.parts import Part
 from idp.provisioning.provisioner import Provisioner
 from idp.store import runs

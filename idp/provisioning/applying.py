@@ -6,41 +6,29 @@ calls them in which process is not decided here. `apply_run` does them one after
 
 import contextvars
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from idp.audit import words
 from idp.audit.events import Event, record
-from idp.errors import CanaryFailed, Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
+from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
 from idp.provisioning import health
 from idp.provisioning.asking import COMMAND_LOCK, ask_for, release_abandoned
+from idp.provisioning.canary import needs_first_few, try_first_few
 from idp.provisioning.merging import put_in_force, take_out_of_force
+from idp.provisioning.part_writer import apply_part
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.undo import overtaken
 from idp.provisioning.values import Outcome, Target
-from idp.provisioning.writing import (
-    Progress,
-    change_of,
-    is_targets_trouble,
-    note,
-    otherwise_in,
-    verify,
-    write_batch,
-    write_one_by_one,
-)
+from idp.provisioning.writing import Progress, change_of, note, otherwise_in, verify
 from idp.store import runs
 from idp.store.locks import exclusive
-from idp.store.provisioning import states_among
 from idp.store.runs import ChangeRow, Run
 
 PARTS_AT_ONCE = 2  # in one process, as in a worker
-SLICE_S = 0.25  # between two looks whether a run that waits was stopped
-PASSES = 3  # over one part, for changes that may succeed a moment later
-STUMBLES = 2  # of one batch in a target that answers, before its changes are made one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,40 +140,50 @@ def begin(
     Effect:  the run is at work; the first few people are written and checked
     """
     run = _take_up(provisioner, run_id, attempt, carried_by)
-    failing: dict[str, TargetError] = {}
     goes_back = False
     try:
         targets = _targets_of(run, provisioner)
         with provisioner.databases.identity.read() as connection:
             counts = runs.count_by_target(connection, run_id)
         untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {runs.OPEN}]
+        is_new = len(untouched) == len(targets)
         if run.kind == runs.MERGE:  # from now on the records ask for what the plan has
-            goes_back = put_in_force(provisioner, run) and len(untouched) == len(targets)
+            goes_back = put_in_force(provisioner, run) and is_new
         # An undo is not what the records ask for; where they ask for something new meanwhile, the next run writes it.
-        if len(untouched) == len(targets) and run.kind != runs.UNDO:
+        if is_new and run.kind != runs.UNDO:
             _refuse_if_records_moved(provisioner, run)
-        for target in untouched:
-            try:
-                _refuse_if_target_moved(provisioner, target, run, progress)
-            except TargetError as error:  # another target is not to wait for this one
-                health.note_failure(provisioner, target.kind, error)
-                failing[target.kind] = error
-        for target in targets:
-            if _needs_first_few(provisioner, run, counts, target) and target.kind not in failing:
-                try:
-                    health.refuse_if_closed(provisioner, target.kind)
-                except TargetUnavailable as error:  # nobody is tried first in what is left alone; nor then all
-                    failing[target.kind] = error
-        able = [target for target in targets if target.kind not in failing]
-        first = [target for target in able if _needs_first_few(provisioner, run, counts, target)]
-        if first:
-            _canary(provisioner, run, first, progress)
+        first = [target for target in targets if needs_first_few(provisioner, run, counts, target)]
+        failing = _failing(provisioner, run, untouched, first, progress)
+        try_first_few(provisioner, run, [target for target in first if target.kind not in failing], progress)
     except IdpError as error:
         if goes_back and isinstance(error, StaleVersion):
             take_out_of_force(provisioner, run)
         _stop(provisioner, run, error)
         raise
-    return Begun(_parts(provisioner, run, [target.kind for target in able]), next(iter(failing.values()), None))
+    able = [target.kind for target in targets if target.kind not in failing]
+    return Begun(_parts(provisioner, run, able), next(iter(failing.values()), None))
+
+
+def _failing(
+    provisioner: Provisioner, run: Run, untouched: Sequence[Target], first: Sequence[Target], progress: Progress
+) -> dict[str, TargetError]:
+    """Return the targets in which this attempt can do nothing, and why: another is not to wait for them.
+
+    Raises:  StaleVersion
+    """
+    failing: dict[str, TargetError] = {}
+    for target in untouched:
+        try:
+            _refuse_if_target_moved(provisioner, target, run, progress)
+        except TargetError as error:
+            health.note_failure(provisioner, target.kind, error)
+            failing[target.kind] = error
+    for target in first:
+        try:  # nobody is tried first in what is left alone; nor then all
+            health.refuse_if_closed(provisioner, target.kind)
+        except TargetUnavailable as error:
+            failing.setdefault(target.kind, error)
+    return failing
 
 
 def _take_up(provisioner: Provisioner, run_id: str, attempt: int, carried_by: str) -> Run:
@@ -269,257 +267,6 @@ def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, 
 def _stale(names: Sequence[str]) -> StaleVersion:
     some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
     return StaleVersion(f"{len(names)} people changed since this plan was made ({some}): make a new one")
-
-
-# --- the first few --------------------------------------------------------------------------------------------------
-
-
-def _canary(provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress) -> None:
-    """Write and check a few people in these targets before all others.
-
-    Raises:  CanaryFailed when one of them is found otherwise, or a target refuses most of them
-    """
-    for target in targets:
-        _look_at_first(provisioner, target, run)
-    people = _first_people(provisioner, run, targets, provisioner.settings.canary)
-    by_kind = {target.kind: target for target in targets}
-    for kind, way in phases(list(by_kind)):
-        part = Part(kind, way, 0, 1)
-        with provisioner.databases.identity.read() as connection:
-            rows = runs.changes_of(
-                connection, run.run_id, state=runs.OPEN, target=kind, kinds=part.kinds, person_ids=people
-            )
-        if rows:
-            _try_first(provisioner, by_kind[kind], run, rows, progress)
-
-
-def _needs_first_few(
-    provisioner: Provisioner, run: Run, counts: Mapping[str, Mapping[str, int]], target: Target
-) -> bool:
-    """Return whether a few go before all others; a run of no more people has no canary.
-
-    Also where no more than the first few were written: a kill may have kept them from being looked at.
-    """
-    few = provisioner.settings.canary
-    return 0 < few < run.changes and counts.get(target.kind, {}).get(runs.DONE, 0) <= few
-
-
-def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> None:
-    """Look at what an attempt before wrote."""
-    with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, state=runs.DONE, target=target.kind)
-    try:
-        wrong = verify(provisioner, target, run, rows) if rows else []
-    except TargetError as error:
-        health.note_failure(provisioner, target.kind, error)
-        return
-    _refuse_if_otherwise(target, rows, wrong)
-
-
-def _refuse_if_otherwise(target: Target, rows: Sequence[ChangeRow], wrong: Sequence[ChangeRow]) -> None:
-    if wrong:
-        raise CanaryFailed(
-            f"{len(wrong)} of the first {len(rows)} people in {target.kind} were found otherwise after they were"
-            f" written ({wrong[0].name}); nobody else was"
-        )
-
-
-def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target], count: int) -> list[str]:
-    each = max(1, count // max(1, len(targets)))
-    with provisioner.databases.identity.read() as connection:
-        return [
-            row.person_id
-            for target in targets
-            for row in runs.changes_of(connection, run.run_id, state=runs.OPEN, target=target.kind, limit=each)
-        ]
-
-
-def _note_health(provisioner: Provisioner, target: Target, outcomes: Sequence[tuple[ChangeRow, Outcome]]) -> None:
-    errors = [outcome.error for _, outcome in outcomes if outcome.error is not None]
-    if is_targets_trouble(outcomes):
-        health.note_failure(provisioner, target.kind, errors[0])
-    elif outcomes:
-        health.note_success(provisioner, target.kind)
-
-
-def _try_first(
-    provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
-) -> None:
-    try:
-        if run.kind == runs.UNDO:
-            rows = _still_to_undo(provisioner, run, target, rows)
-        else:
-            rows = _still_wanted(provisioner, run, target, rows)
-        outcomes = write_batch(provisioner, target, run, rows, progress)
-        done = [row for row, outcome in outcomes if outcome.error is None]
-        wrong = verify(provisioner, target, run, done)
-    except TargetError as error:  # it is ill and not the plan; others do not wait
-        health.note_failure(provisioner, target.kind, error)
-        return
-    _note_health(provisioner, target, outcomes)
-    refused = [outcome.error for _, outcome in outcomes if outcome.error is not None and not outcome.error.retryable]
-    _refuse_if_otherwise(target, rows, wrong)
-    if len(refused) >= max(3, len(rows) // 2 + 1):
-        raise CanaryFailed(f"{target.kind} refused {len(refused)} of the first {len(rows)} people: {refused[0]}")
-
-
-# --- write ----------------------------------------------------------------------------------------------------------
-
-
-def apply_part(
-    provisioner: Provisioner, run_id: str, attempt: int, part: Part, *, progress: Progress = lambda _: None
-) -> TargetError | None:
-    """Make the open changes of one part, and return the error for which some were left open, if any.
-
-    Effect:  a repeat, and another process doing the same, are harmless. Between two batches it looks whether the run
-             was paused, cancelled or taken over; a target that fails is waited for, a moment
-    """
-    target = provisioner.targets.get(part.target)
-    with provisioner.databases.identity.read() as connection:
-        run = runs.load_run(connection, run_id)
-    if target is None or run is None:
-        raise NotFound(f"there is no run {run_id}, or no target {part.target} any more")
-    writer = _PartWriter(provisioner, replace(run, attempt=attempt), target, part, progress)
-    for number in range(PASSES):
-        if number and not writer.wait(provisioner.settings.target_retry_s * 2**number):
-            break
-        writer.error = None
-        if not writer.go_through() or writer.error is None:
-            break
-    return writer.error
-
-
-@dataclass(slots=True)
-class _PartWriter:
-    """Goes through the open changes of a part, batch by batch."""
-
-    provisioner: Provisioner
-    run: Run
-    target: Target
-    part: Part
-    progress: Progress
-    error: TargetError | None = None
-
-    def go_through(self) -> bool:
-        """Make every open change once; False when the run, or the target, has no use of another try now."""
-        after = self.part.after
-        while rows := self._rows(after):
-            if not self._is_free(len(rows)):
-                return False
-            wanted = _still_wanted(self.provisioner, self.run, self.target, rows)
-            if wanted and not self._write(wanted):
-                return False
-            after = rows[-1].number
-        return True
-
-    def _rows(self, after: int) -> list[ChangeRow]:
-        with self.provisioner.databases.identity.read() as connection:
-            return runs.changes_of(
-                connection,
-                self.run.run_id,
-                after=after,
-                upto=self.part.upto,
-                limit=health.most_at_once(self.provisioner, self.target.kind),
-                state=runs.OPEN,
-                target=self.target.kind,
-                kinds=self.part.kinds,
-            )
-
-    def _is_free(self, count: int) -> bool:
-        """Wait until the target may be written at its pace and is not left alone; False when that takes too long."""
-        found = health.health_of(self.provisioner, self.target.kind)
-        if found is not None:
-            closed_s = found.closed_until - self.provisioner.clock.timestamp()
-            if closed_s > self.provisioner.settings.target_patience_s:
-                self.error = TargetUnavailable(found.error)
-                return False
-            if closed_s > 0 and not self.wait(closed_s):
-                return False
-        return self.wait(health.turn_in_s(self.provisioner, self.target.kind, count))
-
-    def _write(self, rows: Sequence[ChangeRow]) -> bool:
-        """Write one batch; False when the target is to be left alone for longer than we wait."""
-        for stumbled in range(STUMBLES + 1):
-            write = write_batch if stumbled < STUMBLES else write_one_by_one
-            try:
-                still = self._open_among(rows, stumbled)
-                if self.run.kind == runs.UNDO:
-                    still = _still_to_undo(self.provisioner, self.run, self.target, still)
-                outcomes = write(self.provisioner, self.target, self.run, still, self.progress)
-            except TargetError as error:
-                self.error = error
-                pause_s = health.note_failure(self.provisioner, self.target.kind, error)
-                if pause_s > self.provisioner.settings.target_patience_s or not self.wait(pause_s):
-                    return False
-                continue
-            return self._judge(outcomes)
-        return False
-
-    def _open_among(self, rows: Sequence[ChangeRow], stumbled: int) -> Sequence[ChangeRow]:
-        """Leave out what a batch had done before it stumbled."""
-        if not stumbled:
-            return rows
-        with self.provisioner.databases.identity.read() as connection:
-            still = runs.changes_of(
-                connection,
-                self.run.run_id,
-                after=rows[0].number - 1,
-                upto=rows[-1].number,
-                state=runs.OPEN,
-                target=self.target.kind,
-                kinds=self.part.kinds,
-            )
-        mine = {row.number for row in rows}
-        return [row for row in still if row.number in mine]
-
-    def _judge(self, outcomes: Sequence[tuple[ChangeRow, Outcome]]) -> bool:
-        failed = next((outcome.error for _, outcome in outcomes if outcome.error and outcome.error.retryable), None)
-        if failed is not None:
-            self.error = failed if isinstance(failed, TargetError) else TargetUnavailable(str(failed))
-        if not is_targets_trouble(outcomes):
-            health.note_success(self.provisioner, self.target.kind)
-            return True
-        assert self.error is not None  # there was at least one
-        pause_s = health.note_failure(self.provisioner, self.target.kind, self.error)
-        return pause_s <= self.provisioner.settings.target_patience_s and self.wait(pause_s)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait, and return whether the run is still to go on."""
-        clock = self.provisioner.clock
-        end = clock.timestamp() + seconds
-        while True:
-            with self.provisioner.databases.identity.read() as connection:
-                if not runs.is_going(connection, self.run.run_id, self.run.attempt):
-                    return False
-            if (left_s := end - clock.timestamp()) <= 0:
-                return True
-            clock.sleep(max(0.001, min(SLICE_S, left_s)))
-
-
-def _still_wanted(provisioner: Provisioner, run: Run, target: Target, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
-    """Set aside whose records changed since the attempt began: what the plan has of them is old."""
-    if run.kind == runs.UNDO:  # `_write` asks the target
-        return list(rows)
-    with provisioner.databases.identity.read() as connection:
-        known = states_among(connection, target.kind, [row.person_id for row in rows])
-    moved = [row for row in rows if row.desired and known[row.person_id].desired != row.desired]
-    if moved:
-        with provisioner.databases.identity.write() as connection:
-            why = "desired otherwise by now"
-            settled = ((row.number, runs.MOVED, why) for row in moved)
-            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
-    gone = {row.number for row in moved}
-    return [row for row in rows if row.number not in gone]
-
-
-def _still_to_undo(provisioner: Provisioner, run: Run, target: Target, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
-    """Set aside what an undo has come too late for: days may lie between its plan and this batch."""
-    late = overtaken(provisioner, target, rows)
-    if late:
-        with provisioner.databases.identity.write() as connection:
-            settled = ((number, runs.MOVED, why) for number, why in late.items())
-            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
-    return [row for row in rows if row.number not in late]
 
 
 # --- finish ---------------------------------------------------------------------------------------------------------

@@ -166,7 +166,10 @@ def _sweep_live(provisioner: Provisioner) -> int:
 def _sweep_imported(provisioner: Provisioner) -> int:
     most = provisioner.settings.sweep_people
     marks = _due(provisioner, is_live=False, limit=most + 1)
-    if not marks or len(marks) > most or _is_at_work(provisioner):
+    if len(marks) > most:
+        return 0
+    marks = _not_carried(provisioner, marks)
+    if not marks:
         return 0
     with provisioner.databases.identity.read() as connection:
         ids = [mark.person_id for mark in marks]
@@ -194,11 +197,19 @@ def _sweep_imported(provisioner: Provisioner) -> int:
     return done
 
 
-def _is_at_work(provisioner: Provisioner) -> bool:
-    """Return whether a run is being, or about to be, carried out: it may be these very people's."""
+def _not_carried(provisioner: Provisioner, marks: Sequence[Mark]) -> list[Mark]:
+    """Leave out whom another run sees to.
+
+    While one is carried out, or about to be, nobody is left. One that is tried again later keeps its own people alone:
+    somebody whom a target fails each time must not hold up all others.
+    """
     with provisioner.databases.identity.read() as connection:
         found = runs.runs_in(connection, (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE))
-    return any(run.state != runs.INCOMPLETE or run.due_at is not None for run in found)
+        if any(run.state != runs.INCOMPLETE for run in found):
+            return []
+        again = [run.run_id for run in found if run.due_at is not None]
+        theirs = runs.people_among(connection, again, [mark.person_id for mark in marks]) if again else set()
+    return [mark for mark in marks if mark.person_id not in theirs]
 
 
 def _waits_for_people(provisioner: Provisioner, person_ids: Collection[str]) -> str | None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from sqlalchemy import Connection
+
 from idp.audit import words
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
+from idp.provisioning import health
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.undo import hold_back
+from idp.provisioning.undo import hold_back, overtaken
 from idp.provisioning.values import Change, Entry, Kind, Outcome, Target, digests_in
 from idp.store import runs
 from idp.store.provisioning import (
@@ -23,6 +26,7 @@ from idp.store.provisioning import (
 from idp.store.runs import ChangeRow, Run
 
 Progress = Callable[[int], None]
+FEW = 2
 Outcomes = Sequence[tuple[ChangeRow, Outcome]]
 
 
@@ -30,6 +34,30 @@ def change_of(row: ChangeRow) -> Change:
     """Return a stored change as a target takes it."""
     before, after = (text and Entry.from_json(row.person_id, text) for text in (row.before, row.after))
     return Change(Kind(row.kind), row.person_id, before or None, after or None, row.reason)
+
+
+def still_to_write(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Return the changes that are still right, and set the others aside: days may lie between a plan and a batch.
+
+    Raises:  TargetUnavailable, TargetRejected: what an undo puts back is looked for in the target
+    """
+    moved = overtaken(provisioner, target, rows) if run.kind == runs.UNDO else _outdated(provisioner, target, rows)
+    if moved:
+        with provisioner.databases.identity.write() as connection:
+            settled = ((number, runs.MOVED, why) for number, why in moved.items())
+            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
+    return [row for row in rows if row.number not in moved]
+
+
+def _outdated(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow]) -> dict[int, str]:
+    """Return the changes of people whose records ask for something else by now, and why they are set aside."""
+    with provisioner.databases.identity.read() as connection:
+        known = states_among(connection, target.kind, [row.person_id for row in rows])
+    return {
+        row.number: "desired otherwise by now"
+        for row in rows
+        if row.desired and known[row.person_id].desired != row.desired
+    }
 
 
 def write_batch(
@@ -90,7 +118,9 @@ def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes)
     written = [(row.person_id, row.desired) for row in done if row.desired is not None]
     with provisioner.databases.identity.write() as connection:
         runs.pulse(connection, run.run_id, run.attempt, now)
-        gave_up = refused(connection, target.kind, _tries(outcomes), provisioner.settings.tries)
+        gave_up = refused(
+            connection, target.kind, _tries(connection, run, target, outcomes), provisioner.settings.tries
+        )
         settled = (_settled(row, outcome.error, row.person_id in gave_up) for row, outcome in outcomes)
         runs.settle(connection, run.run_id, now, settled)
         if run.kind == runs.UNDO:  # before `confirm`: what is held back is what is desired from now on
@@ -106,19 +136,41 @@ def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes)
         record_all(connection, now.timestamp(), (_gave_up(run, target, person_id) for person_id in gave_up))
 
 
-def is_targets_trouble(outcomes: Outcomes) -> bool:
-    """Return whether nothing was written and all of it may succeed later: then it is the target, not the people."""
-    return bool(outcomes) and all(outcome.error is not None and outcome.error.retryable for _, outcome in outcomes)
+def are_alone(provisioner: Provisioner, target: Target, run: Run, count: int) -> bool:
+    """Return whether these are all that a run has left here, and one or two: then a target that answers may be well."""
+    if count > FEW:
+        return False
+    with provisioner.databases.identity.read() as connection:
+        return runs.count_open(connection, run.run_id, target.kind, FEW + 1) <= FEW
 
 
-def _tries(outcomes: Outcomes) -> list[tuple[str, str]]:
-    """Return (person_id, error) of those who count as refused: by a no, or by any error where others got through."""
-    others_got_through = any(outcome.error is None for _, outcome in outcomes)
-    return [
-        (row.person_id, str(outcome.error))
-        for row, outcome in outcomes
-        if outcome.error is not None and (others_got_through or not outcome.error.retryable)
-    ]
+def note_health(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes) -> float:
+    """Return for how many seconds the target is to be left alone after this batch; 0: it takes people.
+
+    Where nothing was written and all of it may succeed later, it is the target and not the people. A target that
+    answers and fails one or two alone is not closed to everybody else for it.
+    """
+    errors = [outcome.error for _, outcome in outcomes if outcome.error is not None and outcome.error.retryable]
+    is_everybody = bool(errors) and len(errors) == len(outcomes)
+    if is_everybody and not are_alone(provisioner, target, run, len(errors)):
+        return health.note_failure(provisioner, target.kind, errors[0])
+    if outcomes and not is_everybody:
+        health.note_success(provisioner, target.kind)
+    return 0.0
+
+
+def _tries(connection: Connection, run: Run, target: Target, outcomes: Outcomes) -> list[tuple[str, str]]:
+    """Return (person_id, error) of those who count as refused: by a no, or by any error where others got through.
+
+    Others got through beside them, or, of one or two who are left alone, since their last try.
+    """
+    failed = [(row, outcome.error) for row, outcome in outcomes if outcome.error is not None]
+    if len(failed) < len(outcomes):
+        return [(row.person_id, str(error)) for row, error in failed]
+    numbers = [row.number for row, error in failed if error.retryable]
+    is_few = runs.count_open(connection, run.run_id, target.kind, FEW + 1) <= FEW
+    passed = runs.passed_by_others(connection, run.run_id, target.kind, numbers) if is_few else set()
+    return [(row.person_id, str(error)) for row, error in failed if not error.retryable or row.number in passed]
 
 
 def _settled(row: ChangeRow, error: IdpError | None, is_given_up: bool) -> tuple[int, str, str]:

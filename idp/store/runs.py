@@ -90,7 +90,7 @@ change = Table(
     Column("mark", String(32), nullable=False),  # of the dirty row that this change settles, or ""
     Column("state", String(10), nullable=False),
     Column("error", String(500), nullable=False),
-    Column("done_at", UtcDateTime),
+    Column("done_at", UtcDateTime),  # of the last try
     PrimaryKeyConstraint("run_id", "number"),
     Index("ix_change_run_id_state", "run_id", "state"),
 )
@@ -532,6 +532,22 @@ def people_among(connection: Connection, run_ids: Collection[str], person_ids: C
     """Return those of some people whom any of these runs has open changes of."""
     theirs = change.c.run_id.in_(run_ids) & change.c.person_id.in_(person_ids) & (change.c.state == OPEN)
     return set(connection.execute(select(change.c.person_id).where(theirs)).scalars())
+
+
+def count_open(connection: Connection, run_id: str, target: str, most: int) -> int:
+    """Return how many changes of a run are open in a target, counting no further than `most`."""
+    mine = (change.c.run_id == run_id) & (change.c.state == OPEN) & (change.c.target == target)
+    return len(connection.execute(select(change.c.number).where(mine).limit(most)).all())
+
+
+def passed_by_others(connection: Connection, run_id: str, target: str, numbers: Collection[int]) -> set[int]:
+    """Return those of a run's open changes since whose last try the target took others, of this run or a later one."""
+    other = change.alias()
+    later = select(other.c.number).where(
+        other.c.run_id >= run_id, other.c.state == DONE, other.c.target == target, other.c.done_at > change.c.done_at
+    )
+    mine = (change.c.run_id == run_id) & change.c.number.in_(numbers)
+    return set(connection.execute(select(change.c.number).where(mine, later.exists())).scalars())
 
 
 def any_before(connection: Connection, then: datetime) -> bool:

@@ -8,10 +8,11 @@ import pytest
 from deploy.openldap.private import PrivateSlapd
 from idp.errors import CanaryFailed, Conflict, TargetUnavailable
 from idp.provisioning import asking
-from idp.provisioning.applying import apply_part, apply_run, begin, finish, result_of
+from idp.provisioning.applying import apply_run, begin, finish, result_of
 from idp.provisioning.asking import next_work
 from idp.provisioning.health import health_of
 from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.part_writer import apply_part
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.store import runs

@@ -1,0 +1,154 @@
+"""Make the open changes of one part of a run, batch by batch, at the target's pace and as patiently as is worth it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from idp.errors import NotFound, TargetError, TargetUnavailable
+from idp.provisioning import health
+from idp.provisioning.parts import Part
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.values import Target
+from idp.provisioning.writing import (
+    Outcomes,
+    Progress,
+    are_alone,
+    note_health,
+    still_to_write,
+    write_batch,
+    write_one_by_one,
+)
+from idp.store import runs
+from idp.store.runs import ChangeRow, Run
+
+SLICE_S = 0.25  # between two looks whether a run that waits was stopped
+PASSES = 3  # over one part, for changes that may succeed a moment later
+STUMBLES = 2  # of one batch in a target that answers, before its changes are made one by one
+
+
+def apply_part(
+    provisioner: Provisioner, run_id: str, attempt: int, part: Part, *, progress: Progress = lambda _: None
+) -> TargetError | None:
+    """Make the open changes of one part, and return the error for which some were left open, if any.
+
+    Effect:  a repeat, and another process doing the same, are harmless. Between two batches it looks whether the run
+             was paused, cancelled or taken over; a target that fails is waited for, a moment
+    """
+    target = provisioner.targets.get(part.target)
+    with provisioner.databases.identity.read() as connection:
+        run = runs.load_run(connection, run_id)
+    if target is None or run is None:
+        raise NotFound(f"there is no run {run_id}, or no target {part.target} any more")
+    writer = _PartWriter(provisioner, replace(run, attempt=attempt), target, part, progress)
+    for number in range(PASSES):
+        if number and not writer.wait(provisioner.settings.target_retry_s * 2**number):
+            break
+        writer.error = None
+        if not writer.go_through() or writer.error is None:
+            break
+    return writer.error
+
+
+@dataclass(slots=True)
+class _PartWriter:
+    """Goes through the open changes of a part, batch by batch."""
+
+    provisioner: Provisioner
+    run: Run
+    target: Target
+    part: Part
+    progress: Progress
+    error: TargetError | None = None
+
+    def go_through(self) -> bool:
+        """Make every open change once; False when the run, or the target, has no use of another try now."""
+        after = self.part.after
+        while rows := self._rows(after):
+            if not self._is_free(len(rows)):
+                return False
+            if not self._write(rows):
+                return False
+            after = rows[-1].number
+        return True
+
+    def _rows(self, after: int) -> list[ChangeRow]:
+        with self.provisioner.databases.identity.read() as connection:
+            return runs.changes_of(
+                connection,
+                self.run.run_id,
+                after=after,
+                upto=self.part.upto,
+                limit=health.most_at_once(self.provisioner, self.target.kind),
+                state=runs.OPEN,
+                target=self.target.kind,
+                kinds=self.part.kinds,
+            )
+
+    def _is_free(self, count: int) -> bool:
+        """Wait until the target may be written at its pace and is not left alone; False when that takes too long."""
+        found = health.health_of(self.provisioner, self.target.kind)
+        if found is not None:
+            closed_s = found.closed_until - self.provisioner.clock.timestamp()
+            if closed_s > self.provisioner.settings.target_patience_s:
+                self.error = TargetUnavailable(found.error)
+                return False
+            if closed_s > 0 and not self.wait(closed_s):
+                return False
+        return self.wait(health.turn_in_s(self.provisioner, self.target.kind, count))
+
+    def _write(self, rows: Sequence[ChangeRow]) -> bool:
+        """Write one batch; False when the target is to be left alone for longer than we wait."""
+        is_few = are_alone(self.provisioner, self.target, self.run, len(rows))
+        stumbles = 1 if is_few else STUMBLES
+        for stumbled in range(stumbles + 1):
+            write = write_batch if stumbled < stumbles else write_one_by_one
+            try:
+                still = still_to_write(self.provisioner, self.target, self.run, self._open_among(rows, stumbled))
+                if not still:
+                    return True
+                outcomes = write(self.provisioner, self.target, self.run, still, self.progress)
+            except TargetError as error:
+                self.error = error
+                if is_few and stumbled < stumbles:  # it may be one of them: the target is asked after each
+                    continue
+                pause_s = health.note_failure(self.provisioner, self.target.kind, error)
+                if pause_s > self.provisioner.settings.target_patience_s or not self.wait(pause_s):
+                    return False
+                continue
+            return self._judge(outcomes)
+        return False
+
+    def _open_among(self, rows: Sequence[ChangeRow], stumbled: int) -> Sequence[ChangeRow]:
+        """Leave out what a batch had done before it stumbled."""
+        if not stumbled:
+            return rows
+        with self.provisioner.databases.identity.read() as connection:
+            still = runs.changes_of(
+                connection,
+                self.run.run_id,
+                after=rows[0].number - 1,
+                upto=rows[-1].number,
+                state=runs.OPEN,
+                target=self.target.kind,
+                kinds=self.part.kinds,
+            )
+        mine = {row.number for row in rows}
+        return [row for row in still if row.number in mine]
+
+    def _judge(self, outcomes: Outcomes) -> bool:
+        failed = next((outcome.error for _, outcome in outcomes if outcome.error and outcome.error.retryable), None)
+        if failed is not None:
+            self.error = failed if isinstance(failed, TargetError) else TargetUnavailable(str(failed))
+        pause_s = note_health(self.provisioner, self.target, self.run, outcomes)
+        return pause_s == 0 or (pause_s <= self.provisioner.settings.target_patience_s and self.wait(pause_s))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, and return whether the run is still to go on."""
+        clock = self.provisioner.clock
+        end = clock.timestamp() + seconds
+        while True:
+            with self.provisioner.databases.identity.read() as connection:
+                if not runs.is_going(connection, self.run.run_id, self.run.attempt):
+                    return False
+            if (left_s := end - clock.timestamp()) <= 0:
+                return True
+            clock.sleep(max(0.001, min(SLICE_S, left_s)))

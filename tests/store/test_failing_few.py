@@ -1,0 +1,100 @@
+"""One or two people whom a target that answers fails each time, on both kinds of database."""
+
+from itertools import count
+
+import pytest
+
+from idp.audit import words
+from idp.people.settings import PeopleSettings
+from idp.provisioning.applying import apply_run
+from idp.provisioning.health import closed_for
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.values import Target
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from idp.store.provisioning import given_up
+from tests.support.clock import ManualClock
+from tests.support.imports import ZONE
+from tests.support.moody import MoodyTarget
+from tests.support.provisioning import add_students, change_person
+from tests.support.rounds import rounds_for
+from tests.support.students import Student
+from tests.support.workers import events_of
+
+ACTOR = "shell:test"
+ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
+TRIES = 3
+
+
+@pytest.fixture
+def mail() -> MoodyTarget:
+    return MoodyTarget("mail", attributes={"sn": "surname"})
+
+
+@pytest.fixture
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: MoodyTarget) -> Provisioner:
+    """Anna's mail is as it was before her name changed, and the system fails whoever writes it."""
+    add_students(databases, keys, [ANNA, JAN])
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "mail": mail}
+    made = Provisioner(databases, targets, PeopleSettings(), ProvisioningSettings(tries=TRIES), ZONE, clock)
+    assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
+    mail.hangs_up_on = {ANNA.person_id}
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    sweep_dirty(made)
+    assert states_of_runs(databases) == [runs.APPLIED, runs.INCOMPLETE]
+    return made
+
+
+def states_of_runs(databases: Databases) -> list[str]:
+    with databases.identity.read() as connection:
+        return [run.state for run in runs.runs_in(connection, (runs.APPLIED, runs.INCOMPLETE))]
+
+
+def surname(mail: MoodyTarget, student: Student) -> str:
+    return mail.entries[student.person_id].attributes["sn"][0]
+
+
+def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databases, mail: MoodyTarget) -> None:
+    rounds_for(provisioner, 60)
+    assert closed_for(provisioner, "mail") == 0
+
+    change_person(databases, JAN.person_id, surname="Wrona")
+    sweep_dirty(provisioner)
+
+    assert surname(mail, JAN) == "Wrona"
+    bring_true(provisioner, JAN.person_id)  # nor does a request
+
+
+def test_they_are_not_given_up_while_nobody_else_gets_through(provisioner: Provisioner, mail: MoodyTarget) -> None:
+    rounds_for(provisioner, 240)
+    with provisioner.databases.identity.read() as connection:
+        assert given_up(connection) == []
+
+    mail.hangs_up_on.clear()
+    rounds_for(provisioner, 60)
+
+    assert surname(mail, ANNA) == "Nowak"
+    assert runs.INCOMPLETE not in states_of_runs(provisioner.databases)
+
+
+def test_they_are_given_up_when_others_got_through_between_their_tries(
+    provisioner: Provisioner, databases: Databases, mail: MoodyTarget
+) -> None:
+    for number in count(1):
+        rounds_for(provisioner, 60)
+        with databases.identity.read() as connection:
+            if lost := given_up(connection):
+                break
+        assert number <= TRIES
+        change_person(databases, JAN.person_id, surname=f"Wrona {number}")
+        sweep_dirty(provisioner)
+
+    assert [(one.target, one.person_id, one.error) for one in lost] == [("mail", ANNA.person_id, "hung up")]
+    assert events_of(databases, words.TARGET_GAVE_UP, "mail") == 1
+    assert runs.INCOMPLETE not in states_of_runs(databases)
+    assert make_plan(provisioner, ACTOR).changes == 0
