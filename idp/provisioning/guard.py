@@ -42,7 +42,7 @@ def excesses(
     population: int,
     limits: Limits | Mapping[Kind, Limits],
     *,
-    was_filled: bool = False,
+    is_first_load: bool = False,
     before: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Over]:
     """Yield each limit that a plan of so many changes exceeds in a target that holds `population` entries of ours.
@@ -50,14 +50,14 @@ def excesses(
     A kind without a limit may not be used at all.
 
     Shape:   {"disable": 6200}, 6200 -> Over("ldap", "disable", 6200, 6200, 124)
-             was_filled: it had entries of ours at some time; if it holds none now, it was emptied, or is another one
+             is_first_load: nothing of ours has ever been there; nobody can be hurt by entries made in it
              before: other people by kind in whom the same was done by itself in the last day; they count, too
     """
     for word, count in sorted(counts.items()):
         kind = Kind(word)
         most = _most(kind, population, limits)
         already = before.get(word, 0)
-        if already + count > most and not (kind is Kind.CREATE and _is_first_load(population, was_filled)):
+        if already + count > most and not (kind is Kind.CREATE and is_first_load):
             yield Over(target, kind.value, count, population, most, already)
 
 
@@ -78,8 +78,3 @@ def _most(kind: Kind, population: int, limits: Limits | Mapping[Kind, Limits]) -
     if isinstance(limits, Limits):
         return limits.most(population)
     return limits[kind].most(population) if kind in limits else 0
-
-
-def _is_first_load(population: int, was_filled: bool) -> bool:
-    """Nobody can be hurt by entries made where nothing of ours has ever been."""
-    return population == 0 and not was_filled

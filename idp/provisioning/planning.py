@@ -220,9 +220,10 @@ def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[Over]:
         done = runs.people_done(connection, draft.run_id, SYSTEM, since) if actor == SYSTEM else {}
         for target, part in draft.summary.items():
             limits = provisioner.settings.limits_of(target)
-            filled = part.population == 0 and was_filled(connection, target)
+            # A target that had entries of ours and holds none now was emptied, or is another one.
+            is_first = part.population == 0 and not was_filled(connection, target)
             before = {kind: count for (where, kind), count in done.items() if where == target}
-            found += excesses(target, part.counts, part.population, limits, was_filled=filled, before=before)
+            found += excesses(target, part.counts, part.population, limits, is_first_load=is_first, before=before)
     return found
 
 

@@ -18,9 +18,12 @@ NUMBERS = st.integers(0, 300)
 LIMITS = st.builds(Limits, SHARES, NUMBERS, st.none() | NUMBERS)
 
 
-def over(counts: Mapping[Kind, int], population: int, limits: Limits | Mapping[Kind, Limits]) -> str:
+def over(
+    counts: Mapping[Kind, int], population: int, limits: Limits | Mapping[Kind, Limits], *, is_first_load: bool = False
+) -> str:
     """Return the sentence about what is over."""
-    return sentence(excesses("ldap", {kind.value: count for kind, count in counts.items()}, population, limits))
+    by_word = {kind.value: count for kind, count in counts.items()}
+    return sentence(excesses("ldap", by_word, population, limits, is_first_load=is_first_load))
 
 
 def test_a_feed_that_suspends_everyone_is_over_the_limit() -> None:
@@ -66,18 +69,18 @@ def test_each_kind_has_its_own_limit_and_all_that_are_over_are_named() -> None:
 
 
 def test_a_first_load_is_free() -> None:
-    assert over({Kind.CREATE: 1_000_000}, 0, Limits(0, 0, count=0)) == ""
+    assert over({Kind.CREATE: 1_000_000}, 0, Limits(0, 0, count=0), is_first_load=True) == ""
     assert over({Kind.CREATE: 1}, 1, Limits(0, 0)) == "ldap create: 1 of 1, limit 0"
 
 
 def test_an_empty_target_that_had_entries_of_ours_is_no_first_load() -> None:
-    (found,) = excesses("ldap", {"create": 6200}, 0, Limits(0.5, 500, count=5000), was_filled=True)
-
-    assert sentence([found]) == "ldap create: 6200 of 0, limit 500"
+    assert over({Kind.CREATE: 6200}, 0, Limits(0.5, 500, count=5000)) == "ldap create: 6200 of 0, limit 500"
 
 
 def test_only_entries_that_are_made_are_free_in_an_empty_target() -> None:
-    assert over({Kind.CREATE: 1000, Kind.DISABLE: 1}, 0, Limits(0, 0)) == "ldap disable: 1 of 0, limit 0"
+    changes = {Kind.CREATE: 1000, Kind.DISABLE: 1}
+
+    assert over(changes, 0, Limits(0, 0), is_first_load=True) == "ldap disable: 1 of 0, limit 0"
 
 
 def test_a_kind_without_a_limit_is_not_to_be_used() -> None:
@@ -103,14 +106,15 @@ def test_none_over_a_limit_passes_and_none_under_it_is_stopped(counts: Counts) -
     changes_of_kinds = st.dictionaries(st.sampled_from([kind.value for kind in Kind]), NUMBERS)
 
     @settings(max_examples=counts.plans)
-    @given(changes_of_kinds, NUMBERS, limits_of_kinds)
-    def check(changes: dict[str, int], population: int, limits: dict[Kind, Limits]) -> None:
+    @given(changes_of_kinds, NUMBERS, limits_of_kinds, st.booleans())
+    def check(changes: dict[str, int], population: int, limits: dict[Kind, Limits], is_first_load: bool) -> None:
         expected = {
             kind
             for kind, count in changes.items()
-            if not (kind == Kind.CREATE and population == 0) and not is_allowed(count, population, limits[Kind(kind)])
+            if not (kind == Kind.CREATE and is_first_load) and not is_allowed(count, population, limits[Kind(kind)])
         }
-        assert {one.kind for one in excesses("ldap", changes, population, limits)} == expected
+        found = excesses("ldap", changes, population, limits, is_first_load=is_first_load)
+        assert {one.kind for one in found} == expected
 
     check()
 
