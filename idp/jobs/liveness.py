@@ -1,6 +1,8 @@
 """A worker's signs of life, written by a thread of its own: a long piece of work must not look like a death."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,6 +40,30 @@ def cut_off(databases: Databases, name: str) -> None:
         log.warning("connections of a silent worker ended", worker=name, connections=count)
 
 
+@contextmanager
+def signing(sign: Callable[[], None], every_s: float, *, wait_s: float | None = None, **who: str) -> Iterator[None]:
+    """Have a thread call `sign` every so many seconds while inside.
+
+    Shape:   wait_s: for a sign that is being written at the end, at most; who: is in the log when one fails
+    """
+    ended = threading.Event()
+
+    def sign_on() -> None:
+        while not ended.wait(every_s):
+            try:
+                sign()
+            except StoreError as error:  # a database that is busy or restarts: the next sign comes soon
+                log.warning("no sign of life", error=type(error).__name__, **who)
+
+    thread = threading.Thread(target=sign_on, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(wait_s)
+
+
 class Liveness:
     """Signs every few seconds while inside.
 
@@ -51,19 +77,16 @@ class Liveness:
         self._settings = settings
         self._clock = clock
         self._release = release or version("idp")
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._sign_on, name="liveness", daemon=True)
+        self._inside = ExitStack()
 
     def __enter__(self) -> "Liveness":
         self.sign()
-        self._thread.start()
+        self._inside.callback(self._leave)
+        self._inside.enter_context(signing(self.sign, self._settings.liveness_s / 6, wait_s=2.0))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(timeout=2.0)
-        with self._databases.sessions.write() as connection:
-            workers.leave(connection, self.name)
+        self._inside.close()
 
     def sign(self) -> None:
         """Write one sign of life."""
@@ -73,9 +96,6 @@ class Liveness:
             workers.sign(connection, self.name, now, for_s, carries_runs=carries, version=self._release)
             workers.forget_before(connection, now - DAY_S)
 
-    def _sign_on(self) -> None:
-        while not self._ended.wait(self._settings.liveness_s / 6):
-            try:
-                self.sign()
-            except StoreError as error:  # a database that restarts: the next sign comes soon
-                log.warning("no sign of life", error=type(error).__name__)
+    def _leave(self) -> None:
+        with self._databases.sessions.write() as connection:
+            workers.leave(connection, self.name)

@@ -5,9 +5,7 @@ the last is made up. A firing whose worker fell silent is taken over, one that m
 schedules do may be repeated.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -18,6 +16,7 @@ from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record
 from idp.clock import Clock
 from idp.errors import Conflict, IdpError
+from idp.jobs.liveness import signing
 from idp.store import schedules as store
 from idp.store.base import Databases, StoreError
 from idp.store.schedules import Firing
@@ -138,7 +137,7 @@ class Timetable:
 
     def _do(self, firing: Firing, act: Callable[[], Done], *, is_raised: bool = False) -> Done:
         try:
-            with self._held(firing):
+            with signing(lambda: self._stay(firing), self.hold_s / 6, schedule=firing.name):
                 done = act()
         except IdpError as error:
             failed = Done(f"{error.code}: {error}")
@@ -158,26 +157,10 @@ class Timetable:
         self._end(firing, store.DONE, done)
         return done
 
-    @contextmanager
-    def _held(self, firing: Firing) -> Iterator[None]:
-        """Say, while inside, that the worker of a firing lives, however long it takes."""
-        ended = threading.Event()
-
-        def sign_on() -> None:
-            while not ended.wait(self.hold_s / 6):
-                try:
-                    with self.databases.identity.write() as connection:
-                        store.stay(connection, firing, self.clock.timestamp() + self.hold_s)
-                except StoreError as error:  # a database that is busy or restarts: the next sign comes soon
-                    log.warning("no sign of life", schedule=firing.name, error=type(error).__name__)
-
-        thread = threading.Thread(target=sign_on, name=f"schedule-{firing.name}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def _stay(self, firing: Firing) -> None:
+        """Say that the worker of a firing lives, however long it takes."""
+        with self.databases.identity.write() as connection:
+            store.stay(connection, firing, self.clock.timestamp() + self.hold_s)
 
     def _put_off(self, firing: Firing, failed: Done) -> None:
         """Have a firing taken over soon, by whoever comes first; an event tells of its first failure alone."""
