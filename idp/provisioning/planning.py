@@ -222,7 +222,7 @@ def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[Over]:
             limits = provisioner.settings.limits_of(target)
             # A target that had entries of ours and holds none now was emptied, or is another one.
             is_first = part.population == 0 and not was_filled(connection, target)
-            before = {kind: count for (where, kind), count in done.items() if where == target}
+            before = done.get(target, {})
             found += excesses(target, part.counts, part.population, limits, is_first_load=is_first, before=before)
     return found
 

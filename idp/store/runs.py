@@ -9,22 +9,21 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
+    Executable,
     Index,
     Integer,
     PrimaryKeyConstraint,
     String,
     Table,
     Text,
-    and_,
     bindparam,
     delete,
     exists,
-    false,
     func,
     insert,
-    or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -427,18 +426,18 @@ _CREATE = "create"  # a kind of change; those of a first load are free
 _WRITTEN = (DONE, UNVERIFIED)
 
 
-def people_done(connection: Connection, run_id: str, maker: str, since: datetime) -> dict[tuple[str, str], int]:
-    """Return by (target, kind) in how many people `maker`'s runs changed something since then, besides those of a run.
+def people_done(connection: Connection, run_id: str, maker: str, since: datetime) -> dict[str, dict[str, int]]:
+    """Return by target and kind in how many people `maker`'s runs changed something since then, besides those of a run.
 
     Shape:   left out: runs that people approved, and the entries that a first load made
     """
     made = (run.c.created_by == maker) & (run.c.over == "[]") & (run.c.progress_at >= since)
     ids: list[str] = []
-    free = []
+    loads: list[tuple[str, str]] = []  # (run_id, target)
     for other, summary in connection.execute(select(run.c.run_id, run.c.summary).where(made)):
         parts = {target: TargetSummary(**part) for target, part in json.loads(summary).items()}
         loaded = [target for target, part in parts.items() if part.population == 0 and part.counts.get(_CREATE)]
-        free += [(change.c.run_id == other) & (change.c.target == target) for target in loaded]
+        loads += [(other, target) for target in loaded]
         if any(part.counts.keys() - ({_CREATE} if target in loaded else set()) for target, part in parts.items()):
             ids.append(other)
     its_own = change.alias()
@@ -446,7 +445,7 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
         change.c.run_id.in_(ids),
         change.c.state.in_(_WRITTEN),
         change.c.done_at >= since,
-        ~and_(change.c.kind == _CREATE, or_(false(), *free)),
+        ~((change.c.kind == _CREATE) & tuple_(change.c.run_id, change.c.target).in_(loads)),
         ~exists().where(
             its_own.c.run_id == run_id,
             its_own.c.target == change.c.target,
@@ -454,8 +453,10 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
             its_own.c.person_id == change.c.person_id,
         ),
     )
-    rows = connection.execute(counted.group_by(change.c.target, change.c.kind))
-    return {(target, kind): count for target, kind, count in rows}
+    found: dict[str, dict[str, int]] = {}
+    for target, kind, count in connection.execute(counted.group_by(change.c.target, change.c.kind)):
+        found.setdefault(target, {})[kind] = count
+    return found
 
 
 def open_portions(
@@ -475,10 +476,9 @@ _MOVED = (
     " LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id"
     " LEFT JOIN dirty d ON d.person_id = c.person_id WHERE c.run_id = :run AND c.state = 'open' AND"
 )
-_DESIRED_OTHERWISE = text(
-    _MOVED + " c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired) ORDER BY c.person_id"
-)
-_ANY_OTHERWISE = text(_MOVED + " c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired) LIMIT 1")
+_OTHERWISE = _MOVED + " c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired)"
+_DESIRED_OTHERWISE = text(_OTHERWISE + " ORDER BY c.person_id")
+_ANY_OTHERWISE = text(_OTHERWISE + " LIMIT 1")
 _MARKED_SINCE = text(_MOVED + " d.mark IS NOT NULL AND d.mark <> c.mark ORDER BY c.person_id")
 
 
@@ -494,10 +494,7 @@ def is_desired_otherwise(connection: Connection, run_id: str) -> bool:
 
 def marked_since(connection: Connection, run_id: str) -> Iterator[str]:
     """Yield people with open changes whose records changed since, so that somebody must look what is desired now."""
-    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
-    with connection.execute(_MARKED_SINCE, {"run": run_id}, execution_options={"yield_per": BATCH}) as rows:
-        for row in rows:
-            yield row[0]
+    return _streamed(connection, _MARKED_SINCE, {"run": run_id})
 
 
 # With a mark that came while the plan was made, something may be open in a target whose part was made before.
@@ -522,10 +519,15 @@ def clear_settled_marks(connection: Connection, run_id: str, targets: Collection
 def people_in(connection: Connection, run_id: str) -> Iterator[str]:
     """Yield whom a run has open changes of, sorted."""
     query = select(change.c.person_id).where(change.c.run_id == run_id, change.c.state == OPEN)
-    ordered = query.distinct().order_by(change.c.person_id)
-    with connection.execute(ordered, execution_options={"yield_per": BATCH}) as rows:
+    return _streamed(connection, query.distinct().order_by(change.c.person_id))
+
+
+def _streamed(connection: Connection, query: Executable, parameters: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield the first column, some rows at a time."""
+    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
+    with connection.execute(query, parameters, execution_options={"yield_per": BATCH}) as rows:
         for row in rows:
-            yield row.person_id
+            yield row[0]
 
 
 def people_among(connection: Connection, run_ids: Collection[str], person_ids: Collection[str]) -> set[str]:
