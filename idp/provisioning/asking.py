@@ -4,6 +4,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.errors import Conflict, NotFound
@@ -31,7 +33,7 @@ class Work:
 def ask_for(provisioner: Provisioner, run_id: str, actor: str) -> Run:
     """Have a run carried out by whoever comes first, and return it; one that is over already is returned as it is.
 
-    Raises:  NotFound; NeedsApproval over a limit; Conflict when it was cancelled or its world has moved
+    Raises:  NotFound; NeedsApproval over a limit; Conflict when it was cancelled or undone, or its world has moved
     """
     with provisioner.databases.identity.write() as connection:
         run = runs.load_run(connection, run_id)
@@ -41,12 +43,22 @@ def ask_for(provisioner: Provisioner, run_id: str, actor: str) -> Run:
             raise Conflict(f"run {run_id} is {run.state}: make a new plan")
         if run.state == runs.APPLIED:
             return run
+        _refuse_if_taken_back(connection, run)
         refuse_unless_approved(connection, run, provisioner.settings)
         startable = (runs.PLANNED, runs.WAITING, runs.INCOMPLETE, runs.PAUSED)
         runs.move(connection, run_id, startable, runs.APPROVED, asked_by=actor, due_at=None)
         asked = runs.load_run(connection, run_id)
     assert asked is not None  # loaded a few lines above
     return asked
+
+
+def _refuse_if_taken_back(connection: Connection, run: Run) -> None:
+    """Return unless of a run and its undo one would write again what the other took back."""
+    if (undo := runs.undo_of(connection, run.run_id)) is not None:
+        raise Conflict(f"run {run.run_id} was taken back by {undo}: make a new plan")
+    undone = runs.load_run(connection, run.undoes) if run.undoes and run.kind == runs.UNDO else None
+    if undone is not None and undone.goes_on:
+        raise Conflict(f"run {undone.run_id}, which this one takes back, goes on; pause or cancel it first")
 
 
 def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
@@ -61,7 +73,7 @@ def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
 def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
     """Have a paused run carried on by whoever comes first.
 
-    Raises:  NotFound; Conflict when it is not paused
+    Raises:  NotFound; Conflict when it is not paused, or was undone meanwhile
     """
     return _move(provisioner, run_id, (runs.PAUSED,), runs.APPROVED, actor, words.RUN_RESUMED)
 
@@ -85,6 +97,8 @@ def _move(provisioner: Provisioner, run_id: str, from_: Collection[str], to: str
             raise NotFound(f"there is no run {run_id}")
         if not is_moved:
             raise Conflict(f"run {run_id} is {run.state}")
+        if to == runs.APPROVED:
+            _refuse_if_taken_back(connection, run)
         record(connection, now.timestamp(), Event(word, subject=run_id, actor=actor))
     return run
 

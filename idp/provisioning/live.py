@@ -204,10 +204,12 @@ def _not_carried(provisioner: Provisioner, marks: Sequence[Mark]) -> list[Mark]:
     somebody whom a target fails each time must not hold up all others.
     """
     with provisioner.databases.identity.read() as connection:
-        found = runs.runs_in(connection, (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE))
+        found = [
+            run for run in runs.runs_in(connection, (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE)) if run.goes_on
+        ]
         if any(run.state != runs.INCOMPLETE for run in found):
             return []
-        again = [run.run_id for run in found if run.due_at is not None]
+        again = [run.run_id for run in found]
         theirs = runs.people_among(connection, again, [mark.person_id for mark in marks]) if again else set()
     return [mark for mark in marks if mark.person_id not in theirs]
 

@@ -73,8 +73,7 @@ def _undoable(provisioner: Provisioner, run_id: str) -> Run:
         raise NotFound(f"there is no run {run_id}")
     if run.kind == runs.MERGE:
         raise Conflict("a merge is taken back with `idp people unmerge`")
-    is_due = run.state == runs.INCOMPLETE and run.due_at is not None
-    if is_due or run.state in (runs.APPROVED, runs.APPLYING):  # it would write again what was taken back
+    if run.goes_on:  # it would write again what was taken back
         raise Conflict(f"run {run_id} is at work, or goes on by itself; pause or cancel it first")
     if not any(counts.get(state) for state in WRITTEN):
         raise Conflict(f"run {run_id} has written nothing")

@@ -159,6 +159,11 @@ class Run:
         """How many changes it has."""
         return sum(sum(part.counts.values()) for part in self.summary.values())
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it writes, or will by itself."""
+        return self.state in (APPROVED, APPLYING) or (self.state == INCOMPLETE and self.due_at is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
@@ -199,7 +204,11 @@ def begin_plan(
     undoes: str | None = None,
     chunk: int = CHUNK,
 ) -> None:
-    """Note that a plan is being made; until `end_plan` nobody can apply it."""
+    """Note that a plan is being made; until `end_plan` nobody can apply it.
+
+    Effect:  drafts that were never sealed are deleted: one plan is made at a time, so whoever made them has failed
+    """
+    _delete(connection, connection.execute(select(run.c.run_id).where(run.c.state == PLANNING)).scalars().all())
     connection.execute(
         insert(run).values(
             run_id=run_id,
@@ -353,6 +362,13 @@ def is_going(connection: Connection, run_id: str, attempt: int) -> bool:
     """Return whether this attempt is to go on."""
     found = select(run.c.run_id).where(run.c.run_id == run_id, run.c.attempt == attempt, run.c.state == APPLYING)
     return connection.execute(found).scalar_one_or_none() is not None
+
+
+def undo_of(connection: Connection, run_id: str) -> str | None:
+    """Return the run that takes this one back, if one was ever asked for and not cancelled."""
+    begun = (APPROVED, APPLYING, INCOMPLETE, PAUSED, APPLIED)
+    query = select(run.c.run_id).where(run.c.undoes == run_id, run.c.kind == UNDO, run.c.state.in_(begun))
+    return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
 def runs_in(connection: Connection, states: Collection[str]) -> list[Run]:
@@ -561,10 +577,14 @@ def any_before(connection: Connection, then: datetime) -> bool:
 def forget_runs(connection: Connection, before: datetime, limit: int) -> int:
     """Delete the oldest runs that were made before a moment and are not at work, and return how many."""
     old = select(run.c.run_id).where(run.c.created_at < before, run.c.state != APPLYING)
-    ids = list(connection.execute(old.order_by(run.c.run_id).limit(limit)).scalars())
-    for table in (change, finding, run_approval, run):
-        connection.execute(delete(table).where(table.c.run_id.in_(ids)))
+    ids = connection.execute(old.order_by(run.c.run_id).limit(limit)).scalars().all()
+    _delete(connection, ids)
     return len(ids)
+
+
+def _delete(connection: Connection, run_ids: Sequence[str]) -> None:
+    for table in (change, finding, run_approval, run):
+        connection.execute(delete(table).where(table.c.run_id.in_(run_ids)))
 
 
 def settle(connection: Connection, run_id: str, at: datetime, settled: Iterable[tuple[int, str, str]]) -> None:

@@ -423,6 +423,31 @@ def test_a_run_that_goes_on_by_itself_is_not_undone_before_it_is_paused(
     doors.close()
 
 
+def test_of_a_run_and_its_undo_one_is_carried_out(
+    provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    ours = Interrupted(databases.identity, [directory.stop])
+    doors = make_provisioner(databases, directory, clock, others={"accounts": ours}, target_patience_s=0)
+    add_students(databases, keys, [replace(ANNA, enabled=False)])
+    run = make_plan(doors, ACTOR)
+    with pytest.raises(TargetUnavailable):
+        apply_run(doors, run.run_id, ACTOR)
+    pause(doors, run.run_id, ACTOR)
+    directory.start()
+    undo = make_undo(doors, run.run_id, ACTOR)
+
+    resume(doors, run.run_id, ACTOR)
+    with pytest.raises(Conflict, match="which this one takes back, goes on; pause or cancel it first"):
+        apply_run(doors, undo.run_id, ACTOR)
+
+    pause(doors, run.run_id, ACTOR)
+    assert apply_run(doors, undo.run_id, ACTOR).is_complete
+    for carry_on in (resume, ask_for):
+        with pytest.raises(Conflict, match=f"was taken back by {undo.run_id}: make a new plan"):
+            carry_on(doors, run.run_id, ACTOR)
+    doors.close()
+
+
 def test_what_is_held_is_released_although_its_run_was_deleted(
     provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock, eyes: Eyes
 ) -> None:

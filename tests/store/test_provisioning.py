@@ -140,6 +140,18 @@ def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
         assert runs.load_run(connection, "r2") is None
 
 
+def test_of_plans_that_could_not_be_made_nothing_is_left(databases: Databases) -> None:
+    rows = [ChangeRow(1, "ldap", "p1", "create", "uid", None, "{}", "new", "d", "")]
+    for run_id in ("r1", "r2", "r3"):
+        with databases.identity.write() as connection:
+            runs.begin_plan(connection, run_id, NOW, "shell:test")
+            runs.add_to_plan(connection, run_id, rows, [])
+    with databases.identity.write() as connection:
+        runs.end_plan(connection, "r3", "d", {})
+        assert [runs.load_run(connection, run_id) is not None for run_id in ("r1", "r2", "r3")] == [False, False, True]
+        assert runs.count_changes(connection, "r2") == {}
+
+
 def test_a_life_in_runs_and_at_once(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
 ) -> None:
