@@ -215,8 +215,5 @@ def _words_of_expired_form() -> Words:
 
 def _way_back() -> str:
     """The page of the refused form, if it can be opened; it is on this host by its nature."""
-    rule = request.url_rule
-    if rule is None or "GET" not in (rule.methods or ()):
-        return ""
-    query = request.query_string.decode("latin-1")
-    return f"{page_path()}?{query}" if query else page_path()
+    path, query = page_path(), request.query_string.decode("latin-1")
+    return f"{path}?{query}" if path and query else path

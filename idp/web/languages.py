@@ -63,16 +63,19 @@ def current_language() -> str:
 
 def page_url_in(language: str) -> str:
     """Return the address of this page in another language; of the front page where this one answers no GET."""
-    rule = request.url_rule
-    if rule is None or "GET" not in (rule.methods or ()):
+    path = page_path()
+    if not path:
         return "/?" + urlencode({"lang": language})
     query = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
-    return page_path() + "?" + urlencode([*query, ("lang", language)])
+    return path + "?" + urlencode([*query, ("lang", language)])
 
 
 def page_path() -> str:
-    """Return the path of this page for a link: encoded again, since browsers read `/\\host` as another host."""
-    return quote(request.path, safe="/")
+    """Return the path of this page for a link; "" where this one answers no GET."""
+    rule = request.url_rule
+    if rule is None or "GET" not in (rule.methods or ()):
+        return ""
+    return quote(request.path, safe="/")  # encoded again, since browsers read `/\host` as another host
 
 
 def text_in(texts: Mapping[str, str], language: str, default: str) -> str:
