@@ -48,20 +48,16 @@ class Shortcut:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
+        answer: Sequence[bytes] | None = None
         if environ["REQUEST_METHOD"] == "GET" and not environ.get("SCRIPT_NAME"):
             try:
                 if path == LOGIN:
                     answer = self._login(environ, start_response)
                 elif path in self._validators or path == PROXY:
                     answer = self._validate(path, environ, start_response)
-                else:
-                    answer = None
             except Exception as error:  # noqa: BLE001 - Flask fails alike, and has a page and a log line for it
                 log.warning("handed on", rule=path, why=type(error).__name__)
-                answer = None
-            if answer is not None:
-                return answer
-        return self._hand_on(environ, start_response)
+        return self._hand_on(environ, start_response) if answer is None else answer
 
     def _hand_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         answer: Iterable[bytes] = self._rest(environ, start_response)
