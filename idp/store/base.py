@@ -28,8 +28,13 @@ StoreError = SQLAlchemyError
 """What a database that does not answer, or refuses, raises; for those above who go on without it."""
 
 UNAVAILABLE: tuple[type[Exception], ...] = (
-    *(OperationalError, InterfaceError, PoolTimeoutError),
-    *(sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError),  # on raw connections; pool included
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    # on raw connections; their pool included
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
 )
 """What a database that does not answer raises, by either way; an edge answers it as StoreUnavailable."""
 
