@@ -165,8 +165,8 @@ class Engine:
         pending = self._dbos.list_workflows(status="PENDING", load_input=False, load_output=False)
         alive = liveness.alive(self._provisioner.databases, self._provisioner.clock) if pending else set()
         orphans = [one for one in pending if one.executor_id not in alive]
-        for name in {one.executor_id for one in orphans} - {None}:
-            liveness.cut_off(self._provisioner.databases, str(name))
+        for name in {one.executor_id for one in orphans if one.executor_id}:
+            liveness.cut_off(self._provisioner.databases, name)
         for queue, name in ((RUNS, "run"), (PARTS, "part")):
             if ids := [one.workflow_id for one in orphans if one.name == name]:
                 log.warning("taking over from a dead worker", workflows=len(ids), kind=name)
