@@ -39,7 +39,6 @@ from idp.store.provisioning import (
 )
 
 REPAIR = "repair"
-LOST = "(entry)"  # instead of an attribute: the whole entry is gone
 PORTION = 500
 log = structlog.get_logger()
 Thing = TypeVar("Thing")
@@ -214,7 +213,9 @@ def _judge(
     drifted: list[tuple[Seen, Entry]] = []
     unclear: list[str] = []
     true: list[tuple[str, str]] = []
-    for person_id in (each for each in suspects if each in now):
+    for person_id in suspects:
+        if person_id not in now:
+            continue
         entry, state = now[person_id], states_now[person_id]
         if entry.digest == state.applied:
             continue
