@@ -259,13 +259,6 @@ def bare(connection: Connection) -> Iterator[bytes]:
     _require(connection.answer.endswith(b"yes"), connection)
 
 
-def session_in(answer: bytes) -> str:
-    found = re.search(rb"(idp_sso=[^;]+)", answer)
-    if found is None:
-        raise SystemExit(f"no session in {answer[:400]!r}")
-    return found[1].decode()
-
-
 def _require(is_right: bool, connection: Connection) -> None:
     if not is_right:
         raise SystemExit(f"not what was expected: {connection.answer[:600]!r}")

@@ -86,10 +86,6 @@ class Door:
         """End one session of an account from elsewhere."""
         return self._tell(sessions.end_one_of(self.raw_store, self.clock, account_id, session_id, actor))
 
-    def close_account(self, account_id: str, actor: str) -> list[Outcome]:
-        """End all sessions after the account was disabled or its password changed (and its epoch raised)."""
-        return self._tell(sessions.end_all(self.raw_store, self.clock, account_id, Ended.ACCOUNT_CLOSED, actor=actor))
-
     def _tell(self, owed: Sequence[Owed]) -> list[Outcome]:
         return self.sign_out_desk.tell(owed, self.settings.logout_wait_s)
 

@@ -16,7 +16,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
-from idp.provisioning.values import Change, Entry, Target
+from idp.provisioning.values import Entry, Target
 from idp.store.addresses import NewAddress, give
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -140,8 +140,3 @@ def ldap_entry(person_id: str, uid: str, **changed: str | tuple[str, ...]) -> En
     for name, value in changed.items():
         attributes[name] = (value,) if isinstance(value, str) else value
     return Entry(person_id, uid, attributes["idpStatus"] == ("active",), attributes)
-
-
-def errors_of(target: LdapTarget, changes: Iterable[Change]) -> list[str | None]:
-    """Apply changes and return the code of each one's error, None where there is none."""
-    return [outcome.error.code if outcome.error else None for outcome in target.apply(changes)]
