@@ -155,8 +155,10 @@ def _survey(order: _Order, source: Source, believed_until: datetime) -> Survey:
         else:
             found.compare(people.stream_digests(connection))
     if last is not None:
-        rows, fill = found.fill_of_known() if order.run.is_delta else (found.rows, found.fill)
-        if not order.run.is_delta:
+        if order.run.is_delta:
+            rows, fill = found.fill_of_known()
+        else:
+            rows, fill = found.rows, found.fill
             order.refuse(guards.parts(order.settings, found.people, last.people))
         order.refuse(guards.emptied(order.settings, rows, fill, last.fill))
     return found
