@@ -38,7 +38,7 @@ def alone(file: Path) -> Iterator[None]:
         yield
 
 
-def end(pid: Callable[[], int | None], timeout_s: float) -> None:
+def end_process(pid: Callable[[], int | None], timeout_s: float) -> None:
     """End a process by SIGTERM, and by SIGKILL when it is still there after so many seconds."""
     for word in (signal.SIGTERM, signal.SIGKILL):
         found = pid()

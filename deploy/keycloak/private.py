@@ -21,7 +21,7 @@ from keycloak.exceptions import KeycloakError, KeycloakGetError
 
 from deploy.keycloak.install import Installed, KeycloakFailed, find_installed
 from deploy.keycloak.realm import realm
-from deploy.processes import alone, end, free_port, pid_in, wait_for_end
+from deploy.processes import alone, end_process, free_port, pid_in, wait_for_end
 
 ADMIN = "admin"
 PROVISIONING, LOAD = "provisioning", "load"
@@ -131,7 +131,7 @@ class PrivateKeycloak:
         with alone(self.folder / "lock"):
             if self._is_ours_and_answers():
                 return
-            end(lambda: self.pid, timeout_s)
+            end_process(lambda: self.pid, timeout_s)
             self._admin = None
             self._set_up(installed)
             self._run(installed, timeout_s)
@@ -142,7 +142,7 @@ class PrivateKeycloak:
         """End it and keep its folder; a repeat is harmless."""
         if self.folder.exists():
             with alone(self.folder / "lock"):
-                end(lambda: self.pid, timeout_s)
+                end_process(lambda: self.pid, timeout_s)
 
     def restart(self) -> None:
         """Stop and start on the same port, as after a power cut of Keycloak alone."""

@@ -19,7 +19,7 @@ from typing import Self
 
 from argon2 import PasswordHasher, Type
 
-from deploy.processes import alone, end, free_port, pid_in, wait_for_end
+from deploy.processes import alone, end_process, free_port, pid_in, wait_for_end
 from idp.people.directory import DirectorySettings
 
 HERE = Path(__file__).parent
@@ -129,7 +129,7 @@ class PrivateSlapd:
         with alone(self.folder / "lock"):
             if self._is_ours_and_answers(programs):
                 return
-            end(lambda: self.pid, timeout_s)
+            end_process(lambda: self.pid, timeout_s)
             self._set_up(programs)
             self._run(programs, timeout_s)
 
@@ -137,7 +137,7 @@ class PrivateSlapd:
         """End it and keep its folder; a repeat is harmless."""
         if self.folder.exists():
             with alone(self.folder / "lock"):
-                end(lambda: self.pid, timeout_s)
+                end_process(lambda: self.pid, timeout_s)
 
     def restart(self) -> None:
         """Stop and start on the same port, as after a power cut of the directory alone."""
@@ -157,7 +157,7 @@ class PrivateSlapd:
         """Fill it from a file of entries while it stands still, and start it again."""
         self._fixed_port = self.port
         with alone(self.folder / "lock"):
-            end(lambda: self.pid, 10.0)
+            end_process(lambda: self.pid, 10.0)
             self._tool(Programs.find().slapadd, "-q", "-n1", "-l", str(ldif))
         self.start()
 
