@@ -20,9 +20,8 @@ from deploy.processes import free_port
 
 USER = "idp"
 
-# Nothing here must outlive a power cut, and a test must not wait for the disk.
-# What was committed is still there after `crash`: the operating system has it. Only the machine's end would lose it, so
-# nothing waits for the disk; without synchronous_commit the last half second would go, which no real server does.
+# Nothing here must outlive the machine, so nothing waits for the disk. After `crash` the operating system has what was
+# committed; without synchronous_commit the last half second would go, which no real server does.
 FAST = ("fsync=off", "full_page_writes=off", "max_connections=200")
 
 
