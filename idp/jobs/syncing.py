@@ -198,22 +198,28 @@ class InboxWatch:
     """
 
     sync: Callable[[], Sync]
-    _taken: list[Taken] = field(default_factory=list)
-    _settled: str | None = None  # the last import of ours after which everything was carried out; None: a new worker
-    _noticed: str | None = None
-    _not_before: float = 0.0
-    _tries: int = 0
+    _taken: list[Taken] = field(default_factory=list, init=False)
+    # The last import of ours after which everything was carried out; None: a new worker.
+    _settled: str | None = field(default=None, init=False)
+    _noticed: str = field(default="", init=False)
+    _not_before: float = field(default=0.0, init=False)
+    _tries: int = field(default=0, init=False)
 
     def __call__(self) -> int:
         sync = self.sync()
         with suppress(Conflict):
             self._taken += sync.take_finished()
-        newest = self._newest_import(sync)
+        with sync.databases.identity.read() as connection:
+            newest = newest_import_id(connection, SYSTEM) or ""
+            if self._settled is None:
+                self._start_from(newest, newest_import_id(connection) or "")
         if newest == self._settled:
             self._taken = []
             return 0
         now = sync.clock.timestamp()
-        if self._is_others(newest):
+        is_new, self._noticed = newest != self._noticed, newest
+        if is_new and not any(one.result for one in self._taken):
+            # A fellow has taken files just now: they are the fellow's to carry out, if it lives.
             self._not_before = now + OTHERS_S
         if now < self._not_before:
             return 0
@@ -228,30 +234,16 @@ class InboxWatch:
             return 0
         except IdpError as error:  # for people to look at; the next sync tries again
             log.warning("not carried out", files=len(self._taken), code=error.code, error=str(error))
-            done = None
+        else:
+            log.info("inbox", done=done.note, run=done.run_id)
         count, self._taken = len(self._taken), []
         self._settled, self._tries = newest, 0
-        if done is not None:
-            log.info("inbox", done=done.note, run=done.run_id)
         return count
 
-    def _newest_import(self, sync: Sync) -> str:
-        """Return the last import from the inbox; "" when there was none.
-
-        Effect:  a new worker leaves people's own imports to people, and owes nothing of what came before them
-        """
-        with sync.databases.identity.read() as connection:
-            ours = newest_import_id(connection, SYSTEM) or ""
-            if self._settled is None:
-                last = newest_import_id(connection) or ""
-                self._settled = "" if ours == last else ours
-                self._noticed = ours
-        return ours
-
-    def _is_others(self, newest: str) -> bool:
-        """Return whether a fellow has taken files just now: then they are the fellow's to carry out, if it lives."""
-        is_new, self._noticed = newest != self._noticed, newest
-        return is_new and not any(one.result for one in self._taken)
+    def _start_from(self, ours: str, last: str) -> None:
+        """As a new worker, leave people's own imports to people, and owe nothing of what came before them."""
+        self._settled = "" if ours == last else ours
+        self._noticed = ours
 
 
 def _files(taken: Sequence[Taken]) -> str:
