@@ -100,13 +100,13 @@ def _bring_true_in(
             return None
         if change is not None:
             target.apply_one(change)
+            health.note_success(provisioner, target.kind)  # not by a look: a read-only server answers that, too
     except TargetUnavailable as error:
         health.note_failure(provisioner, target.kind, error)
         raise
     except TargetRejected as error:
         _note_refusal(provisioner, target, wanted, actor, error)
         raise
-    health.note_success(provisioner, target.kind)
     is_there = found is not None or change is not None
     return _note(provisioner, target, wanted, change, actor, is_there=is_there)
 
