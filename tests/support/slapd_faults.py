@@ -62,8 +62,7 @@ def read_only(slapd: PrivateSlapd) -> AbstractContextManager[object]:
 @contextmanager
 def disk_full(slapd: PrivateSlapd) -> Iterator[None]:
     """No file may grow beyond what it holds: a write that needs a new page is answered 80 (txn_commit failed)."""
-    # The file is as long as it may ever become, and mostly a hole: only its blocks say what is used.
-    used = (slapd.folder / "data" / "data.mdb").stat().st_blocks * 512
+    used = _used_bytes(slapd)
     with _configured(slapd, {}) as pid:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (used, used))
         yield
@@ -71,8 +70,12 @@ def disk_full(slapd: PrivateSlapd) -> Iterator[None]:
 
 def database_full(slapd: PrivateSlapd) -> AbstractContextManager[object]:
     """Its database may not grow beyond what it holds: a write that needs a new page is answered 80."""
-    used = (slapd.folder / "data" / "data.mdb").stat().st_blocks * 512
-    return _configured(slapd, {"olcDbMaxSize": str(used)})
+    return _configured(slapd, {"olcDbMaxSize": str(_used_bytes(slapd))})
+
+
+def _used_bytes(slapd: PrivateSlapd) -> int:
+    # The file is as long as it may ever become, and mostly a hole: only its blocks say what is used.
+    return (slapd.folder / "data" / "data.mdb").stat().st_blocks * 512
 
 
 def crowded(slapd: PrivateSlapd) -> AbstractContextManager[object]:
@@ -80,19 +83,9 @@ def crowded(slapd: PrivateSlapd) -> AbstractContextManager[object]:
     return _configured(slapd, {}, {"olcThreads": "2", "olcConnMaxPendingAuth": "1", "olcConnMaxPending": "1"})
 
 
-def busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
-    """It answers every write that it is busy (51)."""
-    return _busy(slapd)
-
-
-def half_busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
-    """It answers new entries that it is busy (51), and changes the ones that it has."""
-    return _busy(slapd, ("add",))
-
-
 @contextmanager
-def _busy(slapd: PrivateSlapd, writes: Sequence[str] = WRITES) -> Iterator[None]:
-    """Have slapd ask us, by its overlay sock, what to answer a write."""
+def busy(slapd: PrivateSlapd, writes: Sequence[str] = WRITES) -> Iterator[None]:
+    """It answers these writes that it is busy (51): its overlay sock asks us what to answer."""
     folder = Path(tempfile.mkdtemp(prefix="busy-"))  # a socket's path must be short
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "s"))
@@ -101,10 +94,15 @@ def _busy(slapd: PrivateSlapd, writes: Sequence[str] = WRITES) -> Iterator[None]
         overlay = SOCK.format(path=folder / "s", ops="\n".join(f"olcOvSocketOps: {write}" for write in writes))
         # The overlay shows the access rules an entry without attributes; ours look for a mark in it.
         database = {"olcRootDN": slapd.service_dn("provisioning"), "olcRootPW": ""}
-        with _configured(slapd, database, module="{5}back_sock", overlay=overlay):
+        with _configured(slapd, database, sock=overlay):
             yield
         listener.shutdown(socket.SHUT_RDWR)
     shutil.rmtree(folder)
+
+
+def half_busy(slapd: PrivateSlapd) -> AbstractContextManager[None]:
+    """It answers new entries that it is busy (51), and changes the ones that it has."""
+    return busy(slapd, ("add",))
 
 
 def _say_busy(listener: socket.socket) -> None:
@@ -124,8 +122,7 @@ def _configured(
     database: Mapping[str, str],
     server: Mapping[str, str] | None = None,
     *,
-    module: str = "",
-    overlay: str = "",
+    sock: str = "",
 ) -> Iterator[int]:
     """Run it with other settings over the same data, at the same port, and yield its process id."""
     slapd.stop()
@@ -134,9 +131,10 @@ def _configured(
     shutil.copytree(slapd.folder / "config", folder)
     _set(folder / "cn=config" / "olcDatabase={1}mdb.ldif", database)
     _set(folder / "cn=config.ldif", server or {})
-    if module:
-        _set(folder / "cn=config" / "cn=module{0}.ldif", {"olcModuleLoad": module}, is_more=True)
-        (folder / "cn=config" / "olcDatabase={1}mdb" / "olcOverlay={3}sock.ldif").write_text(overlay)
+    if sock:
+        modules = folder / "cn=config" / "cn=module{0}.ldif"
+        modules.write_text(_with(modules.read_text(), "olcModuleLoad", "{5}back_sock"))
+        (folder / "cn=config" / "olcDatabase={1}mdb" / "olcOverlay={3}sock.ldif").write_text(sock)
     program = shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/usr/libexec") or "slapd"
     words = [program, "-F", str(folder), "-h", slapd.url, "-d", "0"]
     with subprocess.Popen(
@@ -154,14 +152,17 @@ def _configured(
     slapd.start()
 
 
-def _set(file: Path, values: Mapping[str, str], *, is_more: bool = False) -> None:
+def _set(file: Path, values: Mapping[str, str]) -> None:
     text = file.read_text()
     for name, value in values.items():
-        if not is_more:
-            text = re.sub(rf"^{name}::? .*\n( .*\n)*", "", text, flags=re.MULTILINE)
+        text = re.sub(rf"^{name}::? .*\n( .*\n)*", "", text, flags=re.MULTILINE)
         if value:
-            text = text.replace("structuralObjectClass:", f"{name}: {value}\nstructuralObjectClass:", 1)
+            text = _with(text, name, value)
     file.write_text(text)
+
+
+def _with(text: str, name: str, value: str) -> str:
+    return text.replace("structuralObjectClass:", f"{name}: {value}\nstructuralObjectClass:", 1)
 
 
 def _answers(port: int) -> bool:
