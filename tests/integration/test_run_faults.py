@@ -13,7 +13,7 @@ from idp.audit import words
 from idp.clock import Clock
 from idp.errors import TargetUnavailable
 from idp.provisioning import asking
-from idp.provisioning.applying import apply_run
+from idp.provisioning.applying import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -30,16 +30,13 @@ from tests.support.provisioning import (
     make_target,
     waiting,
 )
-from tests.support.rounds import after, rounds_for, seconds_until_over
+from tests.support.rounds import ACTOR, OUTAGE_S, RECOVERY_S, after, rounds_for, seconds_until_over
 from tests.support.slapd_faults import Fault, SlowLine
 from tests.support.students import Student
-from tests.support.workers import events_of, hand_over, over, result, settled, until, workers_over, written
+from tests.support.workers import events_of, hand_over, over, settled, until, workers_over, written
 
-ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(90)]
 THERE = PEOPLE[:60]
-RECOVERY_S = 60.0
-OUTAGE_S = 180.0  # long enough for every wait to be the longest
 SETTINGS: dict[str, Any] = {"batch": 10, "canary": 5, "target_retry_most_s": 4.0, "target_patience_s": 1.0}
 
 
@@ -70,7 +67,7 @@ def planned(provisioner: Provisioner, keys: Keys) -> str:
 
 
 def require_everything(provisioner: Provisioner, run_id: str) -> None:
-    became = result(provisioner, run_id)
+    became = result_of(provisioner, run_id)
     assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, 70, True)
     entries = {entry.person_id: entry for entry in provisioner.targets["ldap"].read()}
     assert len(entries) == len(PEOPLE)  # nobody was deleted, and everybody was made
@@ -108,8 +105,8 @@ def test_a_directory_that_fails_in_mid_run_loses_nothing(
         with fault(own_slapd):
             if fault not in (slapd_faults.restarted, slapd_faults.crowded):  # both may go unnoticed
                 until(lambda: health_of(provisioner, "ldap") is not None, why=workers.log)
-                until(lambda: result(provisioner, run_id).run.state == runs.INCOMPLETE, why=workers.log)
-            assert result(provisioner, run_id).rejected == 0
+                until(lambda: result_of(provisioner, run_id).run.state == runs.INCOMPLETE, why=workers.log)
+            assert result_of(provisioner, run_id).rejected == 0
         recovered_s = until(over(provisioner, run_id), RECOVERY_S, why=workers.log)
         assert recovered_s < RECOVERY_S
         until(lambda: health_of(provisioner, "ldap") is None, why=workers.log)
@@ -140,7 +137,7 @@ def test_with_the_waits_as_shipped_all_is_there_within_a_minute_of_recovery(
         with pytest.raises(TargetUnavailable):
             apply_run(provisioner, run_id, ACTOR, progress=begins)
         rounds_for(provisioner, OUTAGE_S)
-        became = result(provisioner, run_id)
+        became = result_of(provisioner, run_id)
         assert (became.run.state, became.rejected) == (runs.INCOMPLETE, 0)
         assert became.done >= 25
         assert became.left > 0
@@ -178,7 +175,7 @@ def test_a_pause_stops_between_two_batches_and_nothing_is_done_twice(
         asking.pause(provisioner, run_id, ACTOR)
         done = settled(provisioner, run_id)
         assert 15 <= done < 70
-        assert result(provisioner, run_id).run.state == runs.PAUSED
+        assert result_of(provisioner, run_id).run.state == runs.PAUSED
         asking.resume(provisioner, run_id, ACTOR)
         until(over(provisioner, run_id), why=workers.log)
 

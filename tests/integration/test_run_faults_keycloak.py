@@ -21,15 +21,13 @@ from tests.support.clock import ManualClock
 from tests.support.faulty_http import Fault, FaultyHttp
 from tests.support.keycloak import make_keycloak_target
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, waiting
-from tests.support.rounds import ACTOR, after, rounds_for, seconds_until_over
+from tests.support.rounds import ACTOR, OUTAGE_S, RECOVERY_S, after, rounds_for, seconds_until_over
 from tests.support.students import Student
 
 pytestmark = pytest.mark.xdist_group("keycloak")
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(45)]
 THERE, RENAMED, SUSPENDED, NEW = PEOPLE[:30], PEOPLE[:15], PEOPLE[15:20], PEOPLE[30:]
 CHANGES = len(RENAMED) + len(SUSPENDED) + len(NEW)  # in each target
-RECOVERY_S = 60.0
-OUTAGE_S = 180.0  # long enough for every wait to be the longest
 
 
 @dataclass(frozen=True)

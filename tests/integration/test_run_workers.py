@@ -11,6 +11,7 @@ from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
 from idp.audit import words
 from idp.clock import Clock
+from idp.provisioning.applying import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.store import runs, workers
@@ -20,7 +21,7 @@ from tests.support.databases import PostgresDatabase
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.run import FOLDER
 from tests.support.students import Student
-from tests.support.workers import Workers, events_of, hand_over, over, result, until, workers_over, written
+from tests.support.workers import Workers, events_of, hand_over, over, until, workers_over, written
 
 ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(72)]
@@ -67,7 +68,7 @@ def two(tmp_path: Path, databases: Databases, directory: PrivateSlapd) -> Iterat
 
 
 def require_everything(provisioner: Provisioner, run_id: str) -> None:
-    became = result(provisioner, run_id)
+    became = result_of(provisioner, run_id)
     assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, len(PEOPLE), True)
     assert len(list(provisioner.targets["ldap"].read())) == len(PEOPLE)
     assert waiting(provisioner.databases) == 0

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.provisioning.applying import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.store import runs
@@ -14,7 +15,7 @@ from idp.store.base import Databases
 from idp.store.keys import Keys
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.students import Student
-from tests.support.workers import Workers, hand_over, over, result, until, workers_over
+from tests.support.workers import Workers, hand_over, over, until, workers_over
 
 ACTOR = "shell:test"
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(200)]
@@ -49,6 +50,6 @@ def test_a_worker_carries_out_a_run_that_was_asked_for(
 
     until(over(provisioner, run_id), 30, why=workers.log)
 
-    became = result(provisioner, run_id)
+    became = result_of(provisioner, run_id)
     assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, len(PEOPLE), True)
     assert (len(list(provisioner.targets["ldap"].read())), waiting(databases)) == (len(PEOPLE), 0)

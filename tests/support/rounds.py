@@ -11,6 +11,8 @@ from idp.provisioning.health import try_again
 from idp.provisioning.provisioner import Provisioner
 
 ACTOR = "shell:test"
+OUTAGE_S = 180.0  # long enough for every wait to be the longest
+RECOVERY_S = 60.0  # within which all is there again
 Progress = Callable[[int], None]
 
 

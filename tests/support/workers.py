@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
-from idp.provisioning.applying import Result, result_of
+from idp.provisioning.applying import result_of
 from idp.provisioning.asking import ask_for
 from idp.provisioning.provisioner import Provisioner
 from idp.store import runs
@@ -111,11 +111,6 @@ def written(provisioner: Provisioner, run_id: str, at_least: int) -> Callable[[]
 def over(provisioner: Provisioner, run_id: str) -> Callable[[], bool]:
     """Return a condition: the run is over."""
     return lambda: result_of(provisioner, run_id).run.state in runs.ENDS
-
-
-def result(provisioner: Provisioner, run_id: str) -> Result:
-    """Return how far a run is."""
-    return result_of(provisioner, run_id)
 
 
 def settled(provisioner: Provisioner, run_id: str) -> int:
