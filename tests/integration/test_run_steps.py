@@ -44,9 +44,28 @@ def provisioner(
     made.close()
 
 
+@pytest.fixture
+def cautious(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, moody: MoodyTarget
+) -> Iterator[Provisioner]:
+    """The same two, and four people first in each."""
+    made = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+    yield made
+    made.close()
+
+
 def plan_everybody(provisioner: Provisioner, keys: Keys) -> str:
     add_students(provisioner.databases, keys, PEOPLE)
     return make_plan(provisioner, ACTOR).run_id
+
+
+def apply_while_away(provisioner: Provisioner, run_id: str, moody: MoodyTarget, clock: ManualClock) -> None:
+    """Carry out a run as far as it goes while a target is away, which is back a minute later."""
+    moody.is_away = True
+    with pytest.raises(TargetUnavailable):
+        apply_run(provisioner, run_id, ACTOR)
+    clock.advance(60)
+    moody.is_away = False
 
 
 def test_a_target_that_is_away_keeps_no_other_one_waiting_and_gets_its_part_later(
@@ -184,26 +203,22 @@ def test_doors_close_from_the_first_target_and_open_from_the_last(
     made.close()
 
 
-def test_the_first_few_are_checked_before_all_others(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
-) -> None:
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys: Keys, moody: MoodyTarget) -> None:
     moody.forgets = True
-    run_id = plan_everybody(provisioner, keys)
+    run_id = plan_everybody(cautious, keys)
 
     with pytest.raises(CanaryFailed, match="found otherwise"):
-        apply_run(provisioner, run_id, ACTOR)
+        apply_run(cautious, run_id, ACTOR)
 
-    became = result_of(provisioner, run_id)
+    became = result_of(cautious, run_id)
     assert became.run.state == runs.INCOMPLETE
     assert became.run.due_at is None  # only when somebody asks
     assert len(moody.did) <= 4
-    assert next_work(provisioner) is None
+    assert next_work(cautious) is None
 
     moody.forgets = False
-    again = make_plan(provisioner, ACTOR)
-    assert apply_run(provisioner, again.run_id, ACTOR).is_complete
-    provisioner.close()
+    again = make_plan(cautious, ACTOR)
+    assert apply_run(cautious, again.run_id, ACTOR).is_complete
 
 
 def test_a_target_that_refuses_most_of_the_first_few_stops_the_run(
@@ -225,10 +240,9 @@ class Killed(BaseException):
 
 
 def test_the_first_few_are_checked_by_the_next_attempt_after_a_kill_before_the_look(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+    cautious: Provisioner, keys: Keys, moody: MoodyTarget
 ) -> None:
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
-    run_id = plan_everybody(provisioner, keys)
+    run_id = plan_everybody(cautious, keys)
     moody.forgets = True
 
     def kill() -> None:
@@ -236,54 +250,42 @@ def test_the_first_few_are_checked_by_the_next_attempt_after_a_kill_before_the_l
 
     moody.meanwhile = [kill]
     with pytest.raises(Killed):
-        apply_run(provisioner, run_id, ACTOR)
+        apply_run(cautious, run_id, ACTOR)
     assert 0 < len(moody.did) <= 4
 
     for attempt in (1, 2, 3):  # nothing was mended: nobody but a few more each time
         with pytest.raises(CanaryFailed, match="found otherwise"):
-            apply_run(provisioner, run_id, ACTOR)
+            apply_run(cautious, run_id, ACTOR)
         assert len(moody.did) <= 4 + 4 * attempt
 
     moody.forgets = False
-    assert apply_run(provisioner, run_id, ACTOR).left == 0
-    provisioner.close()
+    assert apply_run(cautious, run_id, ACTOR).left == 0
 
 
 def test_a_target_that_was_away_has_first_few_when_it_is_back(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+    cautious: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
 ) -> None:
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
-    run_id = plan_everybody(provisioner, keys)
-    moody.is_away = True
-    with pytest.raises(TargetUnavailable):
-        apply_run(provisioner, run_id, ACTOR)
-    clock.advance(60)
-    moody.is_away, moody.forgets = False, True
+    run_id = plan_everybody(cautious, keys)
+    apply_while_away(cautious, run_id, moody, clock)
+    moody.forgets = True
 
     with pytest.raises(CanaryFailed, match="found otherwise"):
-        apply_run(provisioner, run_id, ACTOR)
+        apply_run(cautious, run_id, ACTOR)
 
     assert len(moody.did) <= 4
-    provisioner.close()
 
 
 def test_nobody_whose_records_changed_meanwhile_is_among_the_first_few_of_a_later_attempt(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+    cautious: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
 ) -> None:
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
-    run_id = plan_everybody(provisioner, keys)
-    moody.is_away = True
-    with pytest.raises(TargetUnavailable):
-        apply_run(provisioner, run_id, ACTOR)
-    clock.advance(60)
-    moody.is_away = False
+    run_id = plan_everybody(cautious, keys)
+    apply_while_away(cautious, run_id, moody, clock)
     change_person(databases, IDS[0], surname="Nowak")
-    bring_true(provisioner, IDS[0])
+    bring_true(cautious, IDS[0])
 
-    assert apply_run(provisioner, run_id, ACTOR).moved == 1
+    assert apply_run(cautious, run_id, ACTOR).moved == 1
 
     assert moody.entries[IDS[0]].attributes["sn"] == ("Nowak",)
-    provisioner.close()
 
 
 def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(

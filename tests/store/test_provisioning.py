@@ -10,6 +10,7 @@ from idp.audit import words
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -171,12 +172,25 @@ def test_a_life_in_runs_and_at_once(
     provisioner.close()
 
 
-def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_up(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
-) -> None:
-    forgetful = MoodyTarget(forgets=True)
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": forgetful}, tries=3)
+@pytest.fixture
+def forgetful() -> MoodyTarget:
+    return MoodyTarget(forgets=True)
+
+
+@pytest.fixture
+def provisioner(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, forgetful: MoodyTarget
+) -> Iterator[Provisioner]:
+    """One person, and a target that never shows anybody; after three tries it is let be."""
+    made = make_provisioner(databases, directory, clock, others={"moody": forgetful}, tries=3)
     add_students(databases, keys, [Student("p1", album="1001")])
+    yield made
+    made.close()
+
+
+def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_up(
+    provisioner: Provisioner, databases: Databases, forgetful: MoodyTarget, clock: ManualClock
+) -> None:
     tries: list[float] = []
     for second in range(60):
         written = len(forgetful.did)
@@ -190,15 +204,11 @@ def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_
         assert given_up(connection) == [GivenUp("moody", "p1", 3, "found otherwise after it was written")]
     assert events_of(databases, words.TARGET_GAVE_UP, "moody") == 1
     assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
-    provisioner.close()
 
 
 def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+    provisioner: Provisioner, databases: Databases, forgetful: MoodyTarget, clock: ManualClock
 ) -> None:
-    forgetful = MoodyTarget(forgets=True)
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": forgetful}, tries=3)
-    add_students(databases, keys, [Student("p1", album="1001")])
     for _ in range(3):  # twice not, then it is there, and lost again
         for _ in range(2):
             sweep_dirty(provisioner)
@@ -214,4 +224,3 @@ def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
 
     with databases.identity.read() as connection:
         assert given_up(connection) == []
-    provisioner.close()
