@@ -18,10 +18,11 @@ from benchmarks.cas import ARGON2, PASSWORD
 from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
-from idp.drivers.ldap import LOCKED, Directory
-from idp.drivers.ldap_values import LdapServer, Replace
+from idp.drivers.ldap import Directory
+from idp.drivers.ldap_values import LdapServer
 from idp.errors import BadCredentials
 from idp.people.settings import PeopleSettings
+from idp.provisioning.targets.ldap import LOCK
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings, ThrottleSettings
 from idp.sso.sign_in import PasswordCheck
@@ -84,7 +85,7 @@ def measure(folder: Path, slapd: PrivateSlapd, rounds: int) -> dict[str, list[fl
             },
         )
         manager.set_password(dn, ARGON2.hash(PASSWORD))
-    manager.modify(slapd.settings.person_dn(locked.uid), [Replace(LOCKED, ["000001010000Z"])])
+    manager.modify(slapd.settings.person_dn(locked.uid), [LOCK])
     manager.close()
     raw_store, clock = open_raw(databases), Clock()
     # Limits so high that nobody waits, and everything is counted as ever.

@@ -31,6 +31,7 @@ from ldap3.utils.dn import parse_dn
 
 from idp.drivers.ldap_values import (
     INVALID_CREDENTIALS,
+    LOCKED,
     NO_SUCH_OBJECT,
     SUCCESS,
     Add,
@@ -49,7 +50,6 @@ from idp.drivers.ldap_values import (
 from idp.errors import ConfigError, Conflict, NotFound, TargetRejected, TargetUnavailable
 
 ENTRY_WITHOUT_PASSWORD, NOT_A_NAME = 48, 34
-LOCKED = "pwdAccountLockedTime"
 NOT_THIS_PASSWORD = frozenset({INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOUT_PASSWORD, NOT_A_NAME})
 
 

@@ -11,6 +11,7 @@ from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnava
 # same request may succeed later. Everything else that is not success is a "no" to this very request.
 TRANSIENT_CODES: Final = frozenset({1, 3, 8, 11, 51, 52, 53, 80, 81, 85})
 SUCCESS, NO_SUCH_OBJECT, INVALID_CREDENTIALS, ALREADY_EXISTS = 0, 32, 49, 68
+LOCKED: Final = "pwdAccountLockedTime"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_bulk import BulkLdap
 from idp.drivers.ldap_values import LdapServer, Replace, equals
 from idp.errors import NotFound, TargetRejected
+from idp.provisioning.targets.ldap import LOCK, UNLOCK
 from idp.provisioning.values import Change
 from tests.support.provisioning import Eyes, ldap_entry, make_target
 
 PASSWORD = "zażółć gęślą jaźń 7"
 AS_STUDENTS = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 UID = "uabcdefgh"
-LOCKED = "000001010000Z"
 SERVICES = ("signin", "provisioning", "accounts", "reader")
 
 
@@ -88,7 +88,7 @@ def test_only_the_accounts_service_sets_passwords(services: Services, directory:
 
 
 def test_the_accounts_service_changes_nothing_else_of_a_student(services: Services, directory: PrivateSlapd) -> None:
-    for name, value in (("cn", "X"), ("mail", "x@example.org"), ("idpStatus", "active"), ("pwdAccountLockedTime", "")):
+    for name, value in (("cn", "X"), ("mail", "x@example.org"), ("idpStatus", "active"), (LOCK.name, "")):
         with pytest.raises(TargetRejected):
             services["accounts"].modify(directory.settings.person_dn(UID), [Replace(name, [value] if value else [])])
 
@@ -100,7 +100,7 @@ def test_the_accounts_service_makes_staff_and_sets_their_passwords(services: Ser
     services["accounts"].modify(dn, [Replace("sn", ["Clerk"])])
 
     assert services["signin"].bind(dn, PASSWORD)
-    services["accounts"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])
+    services["accounts"].modify(dn, [LOCK])
     assert not services["signin"].bind(dn, PASSWORD)
     assert services["signin"].is_locked(dn)
     with pytest.raises((TargetRejected, NotFound)):
@@ -119,12 +119,12 @@ def test_provisioning_brings_no_password_with_a_new_entry(services: Services, di
 def test_provisioning_locks_and_unlocks(services: Services, directory: PrivateSlapd) -> None:
     dn = directory.settings.person_dn(UID)
     assert not services["signin"].is_locked(dn)
-    services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])
+    services["provisioning"].modify(dn, [LOCK])
     assert not services["signin"].bind(dn, PASSWORD)
     assert services["signin"].is_locked(dn)
 
     for _ in range(2):
-        services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [])])
+        services["provisioning"].modify(dn, [UNLOCK])
         assert services["signin"].bind(dn, PASSWORD)
 
 
@@ -166,7 +166,7 @@ def test_the_sign_in_account_sees_only_what_it_needs(services: Services, directo
 @pytest.mark.parametrize("name", ["provisioning", "accounts", "reader"])
 def test_nobody_else_reads_the_lock(services: Services, directory: PrivateSlapd, name: str) -> None:
     dn = directory.settings.person_dn(UID)
-    services["provisioning"].modify(dn, [Replace("pwdAccountLockedTime", [LOCKED])])
+    services["provisioning"].modify(dn, [LOCK])
 
     assert not services[name].is_locked(dn)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator
 
 from idp.drivers.ldap_values import (
+    LOCKED,
     Add,
     AddValues,
     Delete,
@@ -68,8 +69,8 @@ ATTRIBUTES: Mapping[str, str | tuple[str, ...]] = {
 }
 ACTIVE = "active"  # the idpStatus with which the account and its mail work
 # "Locked for good"; a time would mean "until an administrator unlocks". Written, never read (docs/domain.md).
-LOCK = Replace("pwdAccountLockedTime", ("000001010000Z",))
-UNLOCK = Replace("pwdAccountLockedTime", ())
+LOCK = Replace(LOCKED, ("000001010000Z",))
+UNLOCK = Replace(LOCKED, ())
 READ = (*ATTRIBUTES, "idpOwner")
 _READ = frozenset(READ)
 _ACTIVE = [ACTIVE.encode()]

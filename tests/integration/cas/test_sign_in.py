@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.drivers.ldap import LOCKED, Directory
+from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import AddValues, LdapServer, Replace
+from idp.provisioning.targets.ldap import LOCK
 from idp.sso import sessions
 from idp.sso.sessions import Ended
 from idp.sso.settings import SsoSettings
@@ -76,7 +77,7 @@ def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(
 def lock(slapd: PrivateSlapd, dn: str, person_id: str) -> None:
     manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
     manager.modify(dn, [AddValues("objectClass", ["idpStudent"]), Replace("idpOwner", [f"idp:{person_id}"])])
-    manager.modify(dn, [Replace(LOCKED, ["000001010000Z"])])
+    manager.modify(dn, [LOCK])
     manager.close()
 
 
