@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import ldap
+from ldap.controls.libldap import AssertionControl
 from ldap.dn import dn2str, str2dn
 
 from idp.drivers.ldap_values import (
@@ -23,6 +24,7 @@ from idp.drivers.ldap_values import (
     Replace,
     Write,
     error_of,
+    error_of_write,
     ldap_entry,
 )
 from idp.errors import IdpError, TargetUnavailable
@@ -112,7 +114,7 @@ class BulkLdap:
         try:
             self._connection.result3(number, timeout=self._timeout_s)
         except ldap.LDAPError as exc:
-            error = translated(exc, write.dn)
+            error = translated(exc, write.dn, error_of_write)
             if isinstance(exc, CONNECTION_LOST):
                 raise error from exc
             return Answer(write, error)
@@ -124,12 +126,13 @@ class BulkLdap:
                 case Add(dn, attributes):
                     entry = [(name, _bytes(values)) for name, values in attributes.items() if values]
                     number: int = self._connection.add_ext(dn, entry)
-                case Modify(dn, modifications):
-                    number = self._connection.modify_ext(dn, [_modification(each) for each in modifications])
-                case Rename(dn, rdn):
-                    number = self._connection.rename(dn, rdn)
-                case Delete(dn):
-                    number = self._connection.delete_ext(dn)
+                case Modify(dn, modifications, only_if):
+                    changes = [_modification(each) for each in modifications]
+                    number = self._connection.modify_ext(dn, changes, serverctrls=_controls(only_if))
+                case Rename(dn, rdn, only_if):
+                    number = self._connection.rename(dn, rdn, serverctrls=_controls(only_if))
+                case Delete(dn, only_if):
+                    number = self._connection.delete_ext(dn, serverctrls=_controls(only_if))
         except ldap.LDAPError as exc:
             raise translated(exc, write.dn) from exc
         return number
@@ -181,10 +184,10 @@ def _canonical(dn: str) -> str:
     return canonical
 
 
-def translated(exc: ldap.LDAPError, dn: str) -> IdpError:
+def translated(exc: ldap.LDAPError, dn: str, of: Callable[[int, str], IdpError] = error_of) -> IdpError:
     """Return our error for one of the library's."""
     said = f"{dn}: {_said(exc)}"
-    return TargetUnavailable(said) if isinstance(exc, CONNECTION_LOST) else error_of(_code(exc), said)
+    return TargetUnavailable(said) if isinstance(exc, CONNECTION_LOST) else of(_code(exc), said)
 
 
 def _code(exc: ldap.LDAPError) -> int:
@@ -198,6 +201,10 @@ def _said(exc: ldap.LDAPError) -> str:
     details = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
     said = (str(details.get(part) or "").strip() for part in ("desc", "info"))
     return ": ".join(part for part in said if part) or type(exc).__name__
+
+
+def _controls(only_if: str) -> list[AssertionControl] | None:
+    return [AssertionControl(criticality=True, filterstr=only_if)] if only_if else None
 
 
 def _modification(each: Modification) -> tuple[int, str, list[bytes] | None]:

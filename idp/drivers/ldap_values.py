@@ -11,6 +11,7 @@ from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnava
 # same request may succeed later. Everything else that is not success is a "no" to this very request.
 TRANSIENT_CODES: Final = frozenset({1, 3, 8, 11, 51, 52, 53, 80, 81, 85})
 SUCCESS, NO_SUCH_OBJECT, INVALID_CREDENTIALS, ALREADY_EXISTS = 0, 32, 49, 68
+UNAVAILABLE_CRITICAL_EXTENSION, ASSERTION_FAILED = 12, 122
 LOCKED: Final = "pwdAccountLockedTime"
 
 
@@ -81,10 +82,15 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Change an entry, all modifications or none."""
+    """Change an entry, all modifications or none.
+
+    Shape:   only_if: a filter; the server itself refuses the write where the entry does not match. Empty: any entry
+    Source:  RFC 4528, the assertion control
+    """
 
     dn: str
     modifications: Sequence[Modification]
+    only_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Rename:
 
     dn: str
     rdn: str
+    only_if: str = ""  # as that of Modify
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ class Delete:
     """Remove an entry."""
 
     dn: str
+    only_if: str = ""  # as that of Modify
 
 
 Write = Add | Modify | Rename | Delete
@@ -147,7 +155,7 @@ class Answer:
     """What became of one write."""
 
     write: Write
-    error: IdpError | None  # None: done; else as `error_of` says
+    error: IdpError | None  # None: done; else as `error_of_write` says
 
 
 def error_of(code: int, said: str) -> IdpError:
@@ -160,3 +168,16 @@ def error_of(code: int, said: str) -> IdpError:
     if code == ALREADY_EXISTS:
         return Conflict(said)
     return TargetUnavailable(said) if code in TRANSIENT_CODES else TargetRejected(said)
+
+
+def error_of_write(code: int, said: str) -> IdpError:
+    """Return our error for a write that was not done: as `error_of`, and what only a write can be answered.
+
+    Shape:   122 -> TargetRejected (the entry is not as `only_if` asks), 12 -> TargetUnavailable: a server that does not
+             know the assertion control refuses everybody, so it is the server that must be mended, and no person
+    """
+    if code == ASSERTION_FAILED:
+        return TargetRejected(f"{said}: the entry of this name is not ours, or not any more; it was left as it is")
+    if code == UNAVAILABLE_CRITICAL_EXTENSION:
+        return TargetUnavailable(f"{said}: it must know the assertion control (RFC 4528), or no entry is changed")
+    return error_of(code, said)

@@ -119,6 +119,9 @@ class LdapTarget:
         self._settings = settings
         self._directory = directory
         self._password = password
+        # None of ours has such a name. slapd before 2.6 asks an assertion again of the entry where its overlay `unique`
+        # begins to search, and refuses every new address and name where it does not hold there (docs/domain.md).
+        self._branch = [equals("entryDN", dn) for dn in _up_from(directory.people_dn)]
         account = directory.provisioning_dn
         # Late: settings are read by every command, and ldap3 alone takes most of a second to import.
         from idp.drivers.ldap import Directory
@@ -286,7 +289,9 @@ class LdapTarget:
         if error is None or isinstance(error, TargetUnavailable):
             return error
         found = next(self._read(bulk, [change.person_id]), None)
-        if found == change.after:
+        # A delete that was refused, unlike one that found nothing, met an entry that is not ours.
+        is_refused_delete = change.after is None and isinstance(error, TargetRejected)
+        if found == change.after and not is_refused_delete:
             return None
         if found == change.before and isinstance(error, TargetRejected):
             # What it was refused for, such as another entry's address, may have been given up by a write beside it.
@@ -300,16 +305,25 @@ class LdapTarget:
     def _writes(self, change: Change) -> Iterator[Write]:
         """Yield the writes of one change; in order, where there are two."""
         before, after = change.before, change.after
+        is_ours = self._is_of(change.person_id)
         match before, after:
             case None, Entry():
                 yield self._creation(after)
             case Entry(), None:
-                yield Delete(self._dn(before.name))
+                yield Delete(self._dn(before.name), is_ours)
             case Entry(), Entry():
                 if before.name != after.name:
-                    yield Rename(self._dn(before.name), _rdn(after.name))
+                    yield Rename(self._dn(before.name), _rdn(after.name), is_ours)
                 if modifications := _modifications(before, after):
-                    yield Modify(self._dn(after.name), modifications)
+                    yield Modify(self._dn(after.name), modifications, is_ours)
+
+    def _is_of(self, person_id: str) -> str:
+        """Return the filter that, of all entries of our branch, matches this person's alone.
+
+        Between our reading and our writing another system may have put its entry at the same name: only the server can
+        compare and write in one.
+        """
+        return any_of([equals("idpOwner", self._mark(person_id)), *self._branch])
 
     def ldif(self, entry: Entry) -> str:
         """Return an entry, as a create would make it, in the words of LDAP's own tools."""
@@ -410,6 +424,15 @@ def _rdn(name: str) -> str:
     if name.isascii() and name.isalnum():
         return f"uid={name}"  # as every uid of ours is; nothing in it needs an escape
     return name if "=" in name else rdn("uid", name)
+
+
+def _up_from(dn: str) -> list[str]:
+    """Return a DN and those above it.
+
+    Shape:   "ou=people,dc=x,dc=y" -> ["ou=people,dc=x,dc=y", "dc=x,dc=y", "dc=y"]
+    """
+    parts = re.split(r"(?<!\\),", dn)
+    return [",".join(parts[at:]) for at in range(len(parts))]
 
 
 def _name_in(dn: str) -> str:

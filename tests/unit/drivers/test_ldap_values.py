@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.drivers.ldap_values import any_of, equals, error_of, rdn
+from idp.drivers.ldap_values import any_of, equals, error_of, error_of_write, rdn
 from idp.errors import Conflict, NotFound, TargetRejected, TargetUnavailable
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
@@ -49,3 +49,10 @@ def test_filters_are_joined() -> None:
 )
 def test_a_result_code_says_whether_a_retry_can_help(code: int, error: type[Exception]) -> None:
     assert type(error_of(code, "said")) is error
+    assert type(error_of_write(code, "said")) is error
+
+
+def test_a_write_to_an_entry_of_others_is_refused_and_a_server_that_cannot_tell_is_out_of_order() -> None:
+    assert type(error_of_write(122, "said")) is TargetRejected
+    assert type(error_of_write(12, "said")) is TargetUnavailable
+    assert type(error_of(12, "said")) is TargetRejected  # of a search: some other control, which it may live without
