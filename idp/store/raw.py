@@ -74,7 +74,10 @@ class RawStore(Protocol):
 def open_raw(databases: Databases) -> RawStore:
     """Return the raw store of an installation; connections are made on first use."""
     url = databases.settings.postgresql_url
-    return SqliteStore(databases.settings) if url is None else PostgresStore(url.get_secret_value())
+    if url is not None:
+        return PostgresStore(url.get_secret_value())
+    assert databases.sessions.queue is not None  # the sessions' file has one
+    return SqliteStore(databases.settings, databases.sessions.queue)
 
 
 def one(rows: list[Row]) -> Row | None:
@@ -95,10 +98,10 @@ def sweep(raw: Raw, rows: LiteralString, parameters: Sequence[Any]) -> int:
 class SqliteStore:
     """Connections to the two files, kept in a stack so that a warm one is used first."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, queue: WriterQueue) -> None:
         self._settings = settings
+        self._queue = queue  # that of the other way to the same file: of a process, one thread waits for others
         self._idle: deque[SqliteRaw] = deque()
-        self._queue = WriterQueue(sessions_file(settings).parent, settings.busy_timeout_s)
         self._turn = Turn(settings.busy_timeout_s)
 
     def turn(self) -> AbstractContextManager[object]:
@@ -134,7 +137,6 @@ class SqliteStore:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
-        self._queue.close()
 
     def _open(self, timeout_s: float | None = None) -> "SqliteRaw":
         connection = sqlite3.connect(

@@ -6,10 +6,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from idp.store.base import UNAVAILABLE, Databases, open_databases, sessions_file
 from idp.store.raw import TIDY_LOG_BYTES, RawStore, open_raw
@@ -120,13 +120,19 @@ def test_a_writer_of_another_process_is_waited_for_and_its_death_is_noticed_at_o
 def test_a_writer_that_hangs_holds_up_one_thread_of_a_process_and_not_all(databases: Databases) -> None:
     if not databases.sessions.is_sqlite:
         return
-    store = open_raw(replace(databases, settings=databases.settings.model_copy(update={"busy_timeout_s": 0.3})))
+    hasty = open_databases(databases.settings.model_copy(update={"busy_timeout_s": 0.3}))
+    store = open_raw(hasty)
     outcomes: queue.Queue[str] = queue.Queue()
 
     def write(number: int) -> None:
+        row = (f"{number:064}", "test", "{}", 5.0)
         try:
-            with store.turn() if number % 2 else nullcontext(), store.lend() as raw:
-                raw.run(INSERT, (f"{number:064}", "test", "{}", 5.0))
+            if number % 3:
+                with store.turn() if number % 2 else nullcontext(), store.lend() as raw:
+                    raw.run(INSERT, row)
+            else:
+                with hasty.sessions.write() as connection:
+                    connection.exec_driver_sql(INSERT, row)
             outcomes.put("written")
         except UNAVAILABLE:
             outcomes.put("gave up")
@@ -140,12 +146,15 @@ def test_a_writer_that_hangs_holds_up_one_thread_of_a_process_and_not_all(databa
     for thread in threads:
         thread.join()
     store.close()
+    hasty.close()
 
 
 def test_a_writer_by_either_way_waits_its_turn_and_not_for_the_databases_lock(databases: Databases) -> None:
     if not databases.sessions.is_sqlite:
         return  # PostgreSQL's writers do not wait for each other
-    impatient = open_databases(databases.settings.model_copy(update={"busy_timeout_s": 0.0}))
+    # Opened again, since its connections are not to wait in SQLite at all.
+    impatient = open_databases(databases.settings)
+    event.listen(impatient.sessions.engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout=0"))
     store = open_raw(impatient)
     written = threading.Event()
 
