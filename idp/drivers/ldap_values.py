@@ -135,14 +135,16 @@ def _escaped_in_name(character: str, at: int, last: int) -> str:
     return character
 
 
+_IN_FILTER: Final = str.maketrans({character: f"\\{ord(character):02x}" for character in "\\*()\x00"})
+
+
 def equals(name: str, value: str) -> str:
     """Return the filter "`name` has `value`", whatever characters it has.
 
     Shape:   ("cn", "a*(b)") -> "(cn=a\\2a\\28b\\29)"
     Source:  RFC 4515 section 3
     """
-    escaped = "".join(f"\\{ord(character):02x}" if character in "\\*()\x00" else character for character in value)
-    return f"({name}={escaped})"
+    return f"({name}={value.translate(_IN_FILTER)})"
 
 
 def any_of(filters: Sequence[str]) -> str:
