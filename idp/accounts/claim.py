@@ -68,6 +68,7 @@ class Claims:
 
     Shape:   bring_true: makes sure that a person's directory entry is there and as desired (idp.provisioning.live);
              raises TargetUnavailable
+             only_of: the filter that matches this person's entry and no other one in the branch
     """
 
     databases: Databases
@@ -79,6 +80,7 @@ class Claims:
     directory: Directory  # as the account that sets passwords
     layout: DirectorySettings
     bring_true: Callable[[str], object]
+    only_of: Callable[[str], str]
 
     def match(self, album: Album, typed: Typed, address: str) -> str:
         """Return the token of the second step.
@@ -123,7 +125,8 @@ class Claims:
 
         Raises:  NotFound as `whose`; InvalidPassword with the rule's word;
                  Conflict when somebody else claims or claimed it, or it was closed meanwhile;
-                 TargetUnavailable when the directory did not confirm: then nothing has changed, and the token lives on
+                 TargetUnavailable when the directory did not confirm, TargetRejected when the entry of this name is not
+                 ours: then nothing has changed, and the token lives on
         Effect:  the entry's one password; then account.claimed and password.set in the transaction that marks the
                  account. Killed between the two, the step can simply be repeated.
         """
@@ -181,8 +184,9 @@ class Claims:
 
     def _write_password(self, person: Claimable, password: str) -> None:
         self.bring_true(person.person_id)
+        dn, hashed = self.layout.person_dn(person.uid), password_hash(password, self.settings)
         try:
-            self.directory.set_password(self.layout.person_dn(person.uid), password_hash(password, self.settings))
+            self.directory.set_password(dn, hashed, self.only_of(person.person_id))
         except NotFound as exc:  # somebody removed the entry in this very moment; the worker brings it back
             raise TargetUnavailable("the directory entry is not there") from exc
 

@@ -129,7 +129,10 @@ class Idp:
     @cached_property
     def claims(self) -> Claims:
         from idp.accounts.claim import Claims
+        from idp.provisioning.targets.ldap import KIND, only_of
 
+        layout = self.settings.directory
+        owner = getattr(self.settings.targets, KIND).owner
         return Claims(
             databases=self.databases,
             keys=self.keys,
@@ -138,8 +141,9 @@ class Idp:
             clock=self.clock,
             zone=self.zone,
             directory=self.accounts_directory,
-            layout=self.settings.directory,
+            layout=layout,
             bring_true=self.bring_true,
+            only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
         )
 
     @cached_property

@@ -140,15 +140,15 @@ class Directory:
         with self._own_connection() as connection:
             _check_write(connection.modify(dn, changes, controls=_controls(only_if)), dn)
 
-    def set_password(self, dn: str, phc_argon2: str) -> None:
-        """Make `phc_argon2` (a `$argon2id$…` string) the one password of an entry.
+    def set_password(self, dn: str, phc_argon2: str, only_if: str = "") -> None:
+        """Make `phc_argon2` (a `$argon2id$…` string) the one password of an entry; `only_if` as for `modify`.
 
         Raises:  NotFound, TargetUnavailable, TargetRejected
         Effect:  replaces every earlier value: an added one would leave the old password working
         """
         if not phc_argon2.startswith("$argon2id$"):
             raise ValueError("not an argon2id hash")
-        self.modify(dn, [Replace("userPassword", ["{ARGON2}" + phc_argon2])])
+        self.modify(dn, [Replace("userPassword", ["{ARGON2}" + phc_argon2])], only_if)
 
     def rename(self, dn: str, new_rdn: str, only_if: str = "") -> None:
         """Give an entry another name in its place; `only_if` as for `modify`.

@@ -21,6 +21,7 @@ from idp.errors import (
     IdpError,
     InvalidPassword,
     NotFound,
+    TargetRejected,
     TargetUnavailable,
 )
 from idp.people.values import Album
@@ -292,6 +293,26 @@ def test_while_the_directory_is_down_nothing_is_claimed_and_nothing_is_lost(
     services.slapd.start()
     again = replace(claims, directory=services["accounts"])
     again.set_password(token, PASSWORD, "pl")
+    assert may_sign_in(services, student, PASSWORD)
+
+
+def test_an_entry_that_another_system_put_there_in_between_gets_no_password(
+    claims: Claims, databases: Databases, services: Services, student: Student
+) -> None:
+    dn, manager = services.slapd.settings.person_dn(student.uid), services["manager"]
+    token = claims.match(ALBUM, RIGHT, HOME)
+
+    def bring_true_and_lose(person_id: str) -> None:
+        claims.bring_true(person_id)
+        manager.delete(dn)
+        manager.add(dn, {"objectClass": ["inetOrgPerson"], "cn": ["Guest"], "sn": ["Guest"]})
+
+    with pytest.raises(TargetRejected, match="not ours"):
+        replace(claims, bring_true=bring_true_and_lose).set_password(token, PASSWORD, "pl")
+    assert (stored_passwords(services, student), is_claimed(databases)) == ((), False)
+
+    manager.delete(dn)
+    claims.set_password(token, PASSWORD, "pl")
     assert may_sign_in(services, student, PASSWORD)
 
 

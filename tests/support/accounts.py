@@ -12,6 +12,7 @@ from idp.clock import Clock
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
+from idp.provisioning.targets.ldap import only_of
 from idp.sso.settings import ThrottleSettings
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -61,7 +62,7 @@ def bring_true(databases: Databases, services: Services, person_id: str) -> None
         "uid": [person.uid],
         "cn": [person.display_name],
         "sn": [person.full_surname],
-        "idpOwner": [person.person_id],
+        "idpOwner": [f"idp:{person.person_id}"],
         "idpAlbum": [str(person.album)],
     }
     try:
@@ -89,6 +90,7 @@ def make_claims(
         directory=services["accounts"],
         layout=services.slapd.settings,
         bring_true=lambda person_id: bring_true(databases, services, person_id),
+        only_of=lambda person_id: only_of(person_id, "idp", services.slapd.settings.people_dn),
     )
 
 

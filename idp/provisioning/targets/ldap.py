@@ -119,9 +119,6 @@ class LdapTarget:
         self._settings = settings
         self._directory = directory
         self._password = password
-        # None of ours has such a name. slapd before 2.6 asks an assertion again of the entry where its overlay `unique`
-        # begins to search, and refuses every new address and name where it does not hold there (docs/domain.md).
-        self._branch = [equals("entryDN", dn) for dn in _up_from(directory.people_dn)]
         account = directory.provisioning_dn
         # Late: settings are read by every command, and ldap3 alone takes most of a second to import.
         from idp.drivers.ldap import Directory
@@ -247,7 +244,7 @@ class LdapTarget:
             yield any_of([equals("idpOwner", self._mark(person_id)) for person_id in some])
 
     def _mark(self, person_id: str) -> str:
-        return f"{self._settings.owner}:{person_id}"
+        return _mark(person_id, self._settings.owner)
 
     def _is_ours(self, found: LdapEntry) -> bool:
         return any(mark.startswith(self._mark("")) for mark in found.values("idpOwner"))
@@ -305,25 +302,17 @@ class LdapTarget:
     def _writes(self, change: Change) -> Iterator[Write]:
         """Yield the writes of one change; in order, where there are two."""
         before, after = change.before, change.after
-        is_ours = self._is_of(change.person_id)
+        only_if = only_of(change.person_id, self._settings.owner, self._directory.people_dn)
         match before, after:
             case None, Entry():
                 yield self._creation(after)
             case Entry(), None:
-                yield Delete(self._dn(before.name), is_ours)
+                yield Delete(self._dn(before.name), only_if)
             case Entry(), Entry():
                 if before.name != after.name:
-                    yield Rename(self._dn(before.name), _rdn(after.name), is_ours)
+                    yield Rename(self._dn(before.name), _rdn(after.name), only_if)
                 if modifications := _modifications(before, after):
-                    yield Modify(self._dn(after.name), modifications, is_ours)
-
-    def _is_of(self, person_id: str) -> str:
-        """Return the filter that, of all entries of our branch, matches this person's alone.
-
-        Between our reading and our writing another system may have put its entry at the same name: only the server can
-        compare and write in one.
-        """
-        return any_of([equals("idpOwner", self._mark(person_id)), *self._branch])
+                    yield Modify(self._dn(after.name), modifications, only_if)
 
     def ldif(self, entry: Entry) -> str:
         """Return an entry, as a create would make it, in the words of LDAP's own tools."""
@@ -351,6 +340,22 @@ class LdapTarget:
 
         server = self._server(self._settings.timeout_s)
         return BulkLdap(server, self._directory.provisioning_dn, self._password, self._settings.in_flight)
+
+
+def only_of(person_id: str, owner: str, people_dn: str) -> str:
+    """Return the filter for `only_if` that, of all entries of the branch, matches this person's alone.
+
+    Between our reading and our writing another system may have put its entry at the same name: only the server can
+    compare and write in one.
+    """
+    # No student's entry has these names. slapd before 2.6 asks an assertion again of the entry where its overlay
+    # `unique` begins to search, and refuses every new address and name where it does not hold there (docs/domain.md).
+    branch = [equals("entryDN", dn) for dn in _up_from(people_dn)]
+    return any_of([equals("idpOwner", _mark(person_id, owner)), *branch])
+
+
+def _mark(person_id: str, owner: str) -> str:
+    return f"{owner}:{person_id}"
 
 
 def _is_two_writes(change: Change) -> bool:
