@@ -205,6 +205,8 @@ _DESIRE: Final = (
     "INSERT INTO target_state (target, person_id, desired, only_if_present, run_id)"
     " VALUES (?, ?, ?, ?, '') ON CONFLICT (target, person_id) DO UPDATE SET"
     " tries = CASE WHEN target_state.desired = excluded.desired THEN target_state.tries ELSE 0 END,"
+    # Records that change and come back are other records, too: a door that was refused long ago is tried again.
+    " quarantined = CASE WHEN target_state.desired = excluded.desired THEN target_state.quarantined END,"
     " desired = excluded.desired, only_if_present = excluded.only_if_present"
 )
 NOT_SHOWN: Final = "found otherwise after it was written"  # the error of whom a target took and does not show

@@ -33,13 +33,20 @@ from idp.store.provisioning import (
     mark_of,
     marks_among,
     put_off,
+    refused,
     states_among,
     stream_marks,
 )
 from idp.store.runs import ChangeRow, FindingRow, TargetSummary
 from tests.support.clock import ManualClock
 from tests.support.moody import MoodyTarget
-from tests.support.provisioning import add_students, change_person, choose_mail_name, make_provisioner, waiting
+from tests.support.provisioning import (
+    add_students,
+    change_person,
+    choose_mail_name,
+    make_provisioner,
+    waiting,
+)
 from tests.support.students import Student
 from tests.support.workers import events_of
 
@@ -204,6 +211,23 @@ def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_
         assert given_up(connection) == [GivenUp("moody", "p1", 3, "found otherwise after it was written")]
     assert events_of(databases, words.TARGET_GAVE_UP, "moody") == 1
     assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
+
+
+def test_somebody_who_was_given_up_is_tried_again_when_the_same_records_come_back(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        desire(connection, "ldap", [Desire("p1", "open", False)])
+        confirm(connection, "ldap", [("p1", "open")], "run", NOW)
+        desire(connection, "ldap", [Desire("p1", "shut", False)])
+        assert [refused(connection, "ldap", [("p1", "no")], 2) for _ in range(2)] == [[], ["p1"]]
+        desire(connection, "ldap", [Desire("p1", "shut", False)])  # looked at once more: nothing is new
+        assert [one.tries for one in given_up(connection)] == [2]
+
+        desire(connection, "ldap", [Desire("p1", "open", False)])
+        desire(connection, "ldap", [Desire("p1", "shut", False)])
+
+        assert given_up(connection) == []
+        assert count_states(connection) == {"ldap": (1, 1)}
+        assert [refused(connection, "ldap", [("p1", "no")], 2) for _ in range(2)] == [[], ["p1"]]
 
 
 def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
