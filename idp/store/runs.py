@@ -442,15 +442,23 @@ _CREATE = "create"  # a kind of change; those of a first load are free
 _WRITTEN = (DONE, UNVERIFIED)
 
 
+# As `Run.goes_on`.
+_GOES_ON = run.c.state.in_((APPROVED, APPLYING)) | ((run.c.state == INCOMPLETE) & run.c.due_at.is_not(None))
+
+
 def people_done(connection: Connection, run_id: str, maker: str, since: datetime) -> dict[str, dict[str, int]]:
     """Return by target and kind in how many people `maker`'s runs changed something since then, besides those of a run.
 
-    Shape:   left out: runs that people approved, and the entries that a first load made
+    Shape:   what a run that goes on has yet to change counts as changed
+             left out: runs that people approved, and the entries that a first load makes
     """
-    made = (run.c.created_by == maker) & (run.c.over == "[]") & (run.c.progress_at >= since)
+    made = (run.c.created_by == maker) & (run.c.over == "[]") & ((run.c.progress_at >= since) | _GOES_ON)
     ids: list[str] = []
+    pending: list[str] = []
     loads: list[tuple[str, str]] = []  # (run_id, target)
-    for other, summary in connection.execute(select(run.c.run_id, run.c.summary).where(made)):
+    for other, summary, goes_on in connection.execute(select(run.c.run_id, run.c.summary, _GOES_ON).where(made)):
+        if goes_on:
+            pending.append(other)
         parts = {target: TargetSummary(**part) for target, part in json.loads(summary).items()}
         loaded = [target for target, part in parts.items() if part.population == 0 and part.counts.get(_CREATE)]
         loads += [(other, target) for target in loaded]
@@ -459,8 +467,8 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
     its_own = change.alias()
     counted = select(change.c.target, change.c.kind, func.count(change.c.person_id.distinct())).where(
         change.c.run_id.in_(ids),
-        change.c.state.in_(_WRITTEN),
-        change.c.done_at >= since,
+        (change.c.state.in_(_WRITTEN) & (change.c.done_at >= since))
+        | ((change.c.state == OPEN) & change.c.run_id.in_(pending)),
         ~((change.c.kind == _CREATE) & tuple_(change.c.run_id, change.c.target).in_(loads)),
         ~exists().where(
             its_own.c.run_id == run_id,

@@ -24,6 +24,7 @@ from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_status
+from tests.support.rounds import rounds_for
 from tests.support.students import Student
 
 JAN = "shell:jan"
@@ -96,6 +97,34 @@ def test_small_portions_of_a_bad_feed_count_together(
     assert Over("moody", "disable", 4, 6, 2, before=2) in run.over
     with pytest.raises(NeedsApproval, match=r"moody disable: 4 of 6 and 2 in the last 24 hours, limit 2\."):
         apply_run(provisioner, run.run_id, SYSTEM)
+
+
+def test_what_a_run_that_is_tried_again_has_yet_to_do_counts_together(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    for first in (0, 2, 4):
+        suspend(provisioner, PEOPLE[first : first + 2])
+        moody.hangs_up_on = {student.person_id for student in PEOPLE}
+        sweep_dirty(provisioner)
+        moody.hangs_up_on = set()
+        clock.advance(2)
+    assert Over("moody", "disable", 2, 6, 2, before=2) in last_run(provisioner).over
+
+    rounds_for(provisioner, 300)
+
+    assert closed(moody) == 2
+
+
+def test_whom_a_run_that_is_tried_again_has_yet_to_change_counts_once(
+    provisioner: Provisioner, moody: MoodyTarget
+) -> None:
+    suspend(provisioner, PEOPLE[:2])
+    moody.hangs_up_on = {student.person_id for student in PEOPLE}
+    sweep_dirty(provisioner)
+
+    again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
+
+    assert (again.over, again.summary["moody"].counts) == ((), {"disable": 2})
 
 
 def test_a_day_later_the_limits_are_free_again(
