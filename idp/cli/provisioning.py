@@ -179,8 +179,9 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
         needs = f"{plan_.missing} must approve it, or drop it: idp runs show {plan_.run_id}"
         table.add_row("[red]waits[/]", f"{_when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
     for name, last in found.schedules.items():
-        if last.state == schedules.FAILED:
-            table.add_row(name, f"[red]failed[/] {_when(last.due_at, zone)}: {escape(last.note)}")
+        if last.is_put_off or last.state == schedules.FAILED:
+            became = "[yellow]put off[/], tried again by a worker" if last.is_put_off else "[red]failed[/]"
+            table.add_row(name, f"{became}, {_when(last.due_at, zone)}: {escape(last.note)}")
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
         given_up = f", {target.given_up} refused too often: idp runs release" if target.given_up else ""

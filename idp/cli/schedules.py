@@ -11,7 +11,7 @@ from idp.app.schedules import timetable
 from idp.audit.events import shell_actor
 from idp.cli.support import add_row, console, json_option, pass_idp, print_json
 from idp.jobs.schedules import next_due
-from idp.store.schedules import last_firing
+from idp.store.schedules import told_firing
 
 NAMES = ("pick-up", "sync", "everything")
 
@@ -58,12 +58,12 @@ def _facts(installation: Idp, name: str) -> dict[str, Any]:
     schedule = timetable(installation, "").schedules[name]
     now = installation.clock.now()
     with installation.databases.identity.read() as connection:
-        last = last_firing(connection, name, now)
+        last = told_firing(connection, name, now)
     return {
         "name": name,
         "next_at": next_due(schedule, now, installation.zone),
         "last_at": last.due_at if last else None,
-        "state": last.state if last else "",
+        "state": ("put off" if last.is_put_off else last.state) if last else "",
         "note": last.note if last else "",
         "run": last.run_id if last else "",
     }

@@ -111,28 +111,30 @@ class Timetable:
             return False
         with self.databases.identity.read() as connection:
             last = store.last_firing(connection, name, now)
+            # Not the last one alone: a newer one, done by hand, says nothing of one that was put off.
+            silent = store.silent_firing(connection, name, due, now)
         if last is not None and last.due_at >= due:
-            return self._take_over_if_silent(last, schedule)
+            return silent is not None and self._take_over(silent, schedule)
         firing = self._firing(name, due)
         if last is None:  # a new installation, or a new schedule: nothing was missed
             firing = self._firing(name, due, state=store.SKIPPED)
         with self.databases.identity.write() as connection:
             is_mine = store.begin_firing(connection, firing)
+            store.give_up_before(connection, name, due, now)
         if is_mine and last is not None:
             self._do(firing, schedule.act)
         return is_mine and last is not None
 
-    def _take_over_if_silent(self, last: Firing, schedule: Schedule) -> bool:
+    def _take_over(self, silent: Firing, schedule: Schedule) -> bool:
         now = self.clock.timestamp()
-        if last.state != store.RUNNING or last.until > now:
-            return False
         until = now + self.hold_s
         with self.databases.identity.write() as connection:
-            if not store.take_over(connection, last, self.worker, until, now):
+            if not store.take_over(connection, silent, self.worker, until, now):
                 return False
-        if not last.note:  # it was not put off
-            log.warning("a schedule's worker fell silent", schedule=last.name, worker=last.holder, due_at=last.due_at)
-        self._do(replace(last, holder=self.worker, until=until, tries=last.tries + 1), schedule.act)
+        if not silent.is_put_off:
+            who = {"schedule": silent.name, "worker": silent.holder}
+            log.warning("a schedule's worker fell silent", due_at=silent.due_at, **who)
+        self._do(replace(silent, holder=self.worker, until=until, tries=silent.tries + 1), schedule.act)
         return True
 
     def _do(self, firing: Firing, act: Callable[[], Done], *, is_raised: bool = False) -> Done:
@@ -166,18 +168,18 @@ class Timetable:
         """Have a firing taken over soon, by whoever comes first; an event tells of its first failure alone."""
         now = self.clock.timestamp()
         with self.databases.identity.write() as connection:
-            store.put_off(connection, firing, now + RETRY_S, failed.note)
-            if firing.tries == 1:
+            if store.put_off(connection, firing, now + RETRY_S, failed.note) and firing.tries == 1:
                 record(connection, now, _event(words.SCHEDULE_FAILED, firing, failed))
 
     def _end(self, firing: Firing, state: str, done: Done) -> None:
         now = self.clock.now()
         word = words.SCHEDULE_DONE if state == store.DONE else words.SCHEDULE_FAILED
         with self.databases.identity.write() as connection:
-            store.end_firing(connection, firing, state, done.run_id, done.note, now)
+            is_ours = store.end_firing(connection, firing, state, done.run_id, done.note, now)
             # Counted from this one, so that a schedule's last firing always stays.
             store.forget_firings(connection, firing.name, firing.due_at - timedelta(days=KEEP_DAYS))
-            record(connection, now.timestamp(), _event(word, firing, done))
+            if is_ours:
+                record(connection, now.timestamp(), _event(word, firing, done))
 
     def _firing(self, name: str, due_at: datetime, *, state: str = store.RUNNING) -> Firing:
         now = self.clock.now()

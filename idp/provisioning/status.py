@@ -14,7 +14,7 @@ from idp.store import counts, letters, registry, runs, workers
 from idp.store.counts import LastImport
 from idp.store.health import failing
 from idp.store.provisioning import count_dirty, count_given_up, count_states
-from idp.store.schedules import last_firings
+from idp.store.schedules import told_firings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,12 @@ class WaitingPlan:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """What became of a schedule's last firing."""
+    """What became of a schedule's last firing, or of the one that is put off: tried again and again."""
 
     due_at: datetime
     state: str
     note: str
+    is_put_off: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,8 @@ def status(provisioner: Provisioner) -> Status:
             run_at_work=runs.at_work(connection),
             plans_waiting=_plans_waiting(provisioner, connection),
             schedules={
-                firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note)
-                for firing in last_firings(connection, provisioner.clock.now())
+                firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_put_off)
+                for firing in told_firings(connection, provisioner.clock.now())
             },
         )
 

@@ -56,6 +56,11 @@ class Firing:
     run_id: str
     note: str
 
+    @property
+    def is_put_off(self) -> bool:
+        """Whether something was in its way, so that it is tried again and again."""
+        return self.state == RUNNING and self.note != ""
+
 
 def last_firing(connection: Connection, name: str, now: datetime) -> Firing | None:
     """Return the latest firing of a schedule that fell due up to now; one of a clock that was wrong is none."""
@@ -66,10 +71,28 @@ def last_firing(connection: Connection, name: str, now: datetime) -> Firing | No
     return None if row is None else Firing(**row._mapping)
 
 
-def last_firings(connection: Connection, now: datetime) -> list[Firing]:
-    """Return the latest firing of every schedule up to now, sorted by name."""
+def silent_firing(connection: Connection, name: str, since: datetime, now: datetime) -> Firing | None:
+    """Return the latest firing since some moment that nobody works at: put off, or of a worker that fell silent."""
+    mine = (schedule_firing.c.name == name) & (schedule_firing.c.state == RUNNING)
+    due = schedule_firing.c.due_at.between(since, now) & (schedule_firing.c.until <= now.timestamp())
+    row = connection.execute(
+        select(schedule_firing).where(mine, due).order_by(schedule_firing.c.due_at.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else Firing(**row._mapping)
+
+
+def told_firing(connection: Connection, name: str, now: datetime) -> Firing | None:
+    """Return what is to be told of a schedule: its firing that is put off, if one is, and else its last one."""
+    mine = (schedule_firing.c.name == name) & (schedule_firing.c.state == RUNNING) & (schedule_firing.c.note != "")
+    query = select(schedule_firing).where(mine, schedule_firing.c.due_at <= now)
+    row = connection.execute(query.order_by(schedule_firing.c.due_at.desc()).limit(1)).one_or_none()
+    return last_firing(connection, name, now) if row is None else Firing(**row._mapping)
+
+
+def told_firings(connection: Connection, now: datetime) -> list[Firing]:
+    """Return what is to be told of every schedule, sorted by name."""
     names = connection.execute(select(schedule_firing.c.name).distinct().order_by(schedule_firing.c.name)).scalars()
-    return [firing for name in names.all() if (firing := last_firing(connection, name, now)) is not None]
+    return [firing for name in names.all() if (firing := told_firing(connection, name, now)) is not None]
 
 
 def forget_firings(connection: Connection, name: str, before: datetime) -> int:
@@ -83,6 +106,13 @@ def begin_firing(connection: Connection, new: Firing) -> bool:
     return insert_once(
         connection, schedule_firing, {column.name: getattr(new, column.name) for column in schedule_firing.c}
     )
+
+
+def give_up_before(connection: Connection, name: str, due_at: datetime, now: datetime) -> None:
+    """Close the firings before a moment that nobody works at: the one of that moment does what they did not."""
+    older = (schedule_firing.c.name == name) & (schedule_firing.c.due_at < due_at)
+    silent = (schedule_firing.c.state == RUNNING) & (schedule_firing.c.until <= now.timestamp())
+    connection.execute(update(schedule_firing).where(older, silent).values(state=FAILED, finished_at=now))
 
 
 def take_over(connection: Connection, firing: Firing, holder: str, until: float, now: float) -> bool:
@@ -105,16 +135,16 @@ def stay(connection: Connection, firing: Firing, until: float) -> None:
     connection.execute(update(schedule_firing).where(*_is(firing)).values(until=until))
 
 
-def put_off(connection: Connection, firing: Firing, until: float, note: str) -> None:
-    """Leave a firing that failed to whoever comes first after a moment; nothing when another worker has it by now."""
-    connection.execute(update(schedule_firing).where(*_is(firing)).values(until=until, note=note[:500]))
+def put_off(connection: Connection, firing: Firing, until: float, note: str) -> bool:
+    """Leave a firing that failed to whoever comes first after a moment; False when another worker has it by now."""
+    values = {"until": until, "note": note[:500]}
+    return connection.execute(update(schedule_firing).where(*_is(firing)).values(values)).rowcount == 1
 
 
-def end_firing(connection: Connection, firing: Firing, state: str, run_id: str, note: str, at: datetime) -> None:
-    """Write what became of a firing; nothing when another worker has taken it over."""
-    connection.execute(
-        update(schedule_firing).where(*_is(firing)).values(state=state, run_id=run_id, note=note[:500], finished_at=at)
-    )
+def end_firing(connection: Connection, firing: Firing, state: str, run_id: str, note: str, at: datetime) -> bool:
+    """Write what became of a firing; False when another worker has taken it over: that one says what became of it."""
+    values = {"state": state, "run_id": run_id, "note": note[:500], "finished_at": at}
+    return connection.execute(update(schedule_firing).where(*_is(firing)).values(values)).rowcount == 1
 
 
 def _is(firing: Firing) -> tuple[ColumnElement[bool], ...]:

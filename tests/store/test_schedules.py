@@ -175,6 +175,78 @@ def test_one_that_something_was_in_the_way_of_is_tried_until_it_is_done(
     assert kinds == ["schedule.failed", "schedule.done"]
 
 
+def test_one_that_is_put_off_is_tried_again_although_somebody_tried_it_by_hand_and_failed(
+    databases: Databases, clock: ManualClock
+) -> None:
+    away = [True]
+
+    def act() -> Done:
+        if away:
+            raise TargetUnavailable("no answer")
+        return Done("done after all")
+
+    table = worker(databases, clock, act)
+    table.sweep()
+    clock.advance(DAY_S)
+    assert table.sweep() == 1
+    clock.advance(10)
+    with pytest.raises(TargetUnavailable):
+        worker(databases, clock, act, "shell:jan").run_now("sync")
+    with databases.identity.read() as connection:
+        (told,) = store.told_firings(connection, clock.now())
+    assert (told.is_put_off, told.due_at) == (True, datetime(2026, 10, 2, 10, 0, tzinfo=UTC))
+
+    away.clear()
+    clock.advance(RETRY_S)
+
+    assert [table.sweep(), table.sweep()] == [1, 0]
+    with databases.identity.read() as connection:
+        rows = connection.execute(select(store.schedule_firing).order_by(store.schedule_firing.c.due_at)).all()
+        (told,) = store.told_firings(connection, clock.now())
+    assert [row.state for row in rows] == [store.SKIPPED, store.DONE, store.FAILED]
+    assert (rows[1].note, told.is_put_off) == ("done after all", False)
+
+
+def test_one_that_is_put_off_until_it_falls_due_again_has_failed(databases: Databases, clock: ManualClock) -> None:
+    away = [True]
+
+    def act() -> Done:
+        if away:
+            raise TargetUnavailable("no answer")
+        return Done("done")
+
+    table = worker(databases, clock, act)
+    table.sweep()
+    clock.advance(DAY_S)
+    assert table.sweep() == 1
+    away.clear()
+    clock.advance(DAY_S)
+
+    assert [table.sweep(), table.sweep()] == [1, 0]
+    with databases.identity.read() as connection:
+        rows = connection.execute(select(store.schedule_firing).order_by(store.schedule_firing.c.due_at)).all()
+    assert [row.state for row in rows] == [store.SKIPPED, store.FAILED, store.DONE]
+
+
+def test_one_that_was_taken_over_is_told_of_by_the_worker_that_has_it(databases: Databases, clock: ManualClock) -> None:
+    second = worker(databases, clock, lambda: Done("by the second"), "two")
+
+    def act() -> Done:
+        clock.advance(HOLD_S + 1)  # this worker was stopped meanwhile
+        assert second.sweep() == 1
+        return Done("by the first")
+
+    first = worker(databases, clock, act)
+    first.sweep()
+    clock.advance(DAY_S)
+
+    assert first.sweep() == 1
+    assert (last(databases).note, last(databases).holder) == ("by the second", "two")
+    with databases.identity.read() as connection:
+        kinds = connection.execute(select(event_pending.c.kind)).scalars().all()
+    assert kinds == ["schedule.done"]
+
+
 def test_one_that_is_done_by_hand_and_fails_is_not_tried_again(databases: Databases, clock: ManualClock) -> None:
     def fail() -> Done:
         raise TargetUnavailable("no answer")
