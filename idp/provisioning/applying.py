@@ -154,7 +154,8 @@ def begin(
             _refuse_if_records_moved(provisioner, run)
         first = [target for target in targets if needs_first_few(provisioner, run, counts, target)]
         failing = _failing(provisioner, run, untouched, first, progress)
-        try_first_few(provisioner, run, [target for target in first if target.kind not in failing], progress)
+        first = [target for target in first if target.kind not in failing]
+        failing |= try_first_few(provisioner, run, first, progress)
     except IdpError as error:
         if goes_back and isinstance(error, StaleVersion):
             take_out_of_force(provisioner, run)
@@ -172,7 +173,8 @@ def _failing(
     Raises:  StaleVersion
     """
     failing: dict[str, TargetError] = {}
-    for target in untouched:
+    # What an undo comes too late for, is set aside person by person when it is written: days may have passed.
+    for target in untouched if run.kind != runs.UNDO else ():
         try:
             _refuse_if_target_moved(provisioner, target, run, progress)
         except TargetError as error:
@@ -259,6 +261,8 @@ def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, 
             elif found != change.before:
                 moved.append(row.name)
         note(provisioner, target, run, made_before)
+        with provisioner.databases.identity.write() as connection:
+            runs.pulse(connection, run.run_id, run.attempt, provisioner.clock.now())
         progress(len(made_before))
     if moved:
         raise _stale(moved)

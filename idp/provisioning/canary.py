@@ -7,7 +7,7 @@ from idp.provisioning import health
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.values import Target
-from idp.provisioning.writing import Progress, note_health, still_to_write, verify, write_batch
+from idp.provisioning.writing import Progress, note_health, still_to_write, target_error, verify, write_one_by_one
 from idp.store import runs
 from idp.store.runs import ChangeRow, Run
 
@@ -24,23 +24,29 @@ def needs_first_few(
     return 0 < few < run.changes and counts.get(target.kind, {}).get(runs.DONE, 0) <= few
 
 
-def try_first_few(provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress) -> None:
-    """Write and check a few people in these targets.
+def try_first_few(
+    provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress
+) -> dict[str, TargetError]:
+    """Write and check a few people in these targets, and return the targets that are too ill to be judged by them.
 
+    Shape:   an ill target's error, by kind: nobody else is to be written there in this attempt
     Raises:  CanaryFailed when one of them is found otherwise, or a target refuses most of them
     """
+    ill: dict[str, TargetError] = {}
     for target in targets:
-        _look_at_first(provisioner, target, run)
-    people = _first_people(provisioner, run, targets, provisioner.settings.canary)
-    by_kind = {target.kind: target for target in targets}
-    for kind, way in phases(list(by_kind)):
+        if (error := _look_at_first(provisioner, target, run)) is not None:
+            ill[target.kind] = error
+    able = {target.kind: target for target in targets if target.kind not in ill}
+    people = _first_people(provisioner, run, list(able.values()), provisioner.settings.canary)
+    for kind, way in phases(list(able)):
         part = Part(kind, way, 0, 1)
         with provisioner.databases.identity.read() as connection:
             rows = runs.changes_of(
                 connection, run.run_id, state=runs.OPEN, target=kind, kinds=part.kinds, person_ids=people
             )
-        if rows:
-            _try(provisioner, by_kind[kind], run, rows, progress)
+        if rows and kind not in ill and (error := _try(provisioner, able[kind], run, rows, progress)) is not None:
+            ill[kind] = error
+    return ill
 
 
 def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target], count: int) -> list[str]:
@@ -53,7 +59,7 @@ def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target],
         ]
 
 
-def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> None:
+def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> TargetError | None:
     """Look at what an attempt before wrote."""
     with provisioner.databases.identity.read() as connection:
         rows = runs.changes_of(connection, run.run_id, state=runs.DONE, target=target.kind)
@@ -61,26 +67,30 @@ def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> None:
         wrong = verify(provisioner, target, run, rows) if rows else []
     except TargetError as error:
         health.note_failure(provisioner, target.kind, error)
-        return
+        return error
     _refuse_if_otherwise(target, rows, wrong)
+    return None
 
 
-def _try(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress) -> None:
+def _try(
+    provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
+) -> TargetError | None:
     try:
         rows = still_to_write(provisioner, target, run, rows)
         if not rows:
-            return
-        outcomes = write_batch(provisioner, target, run, rows, progress)
-        done = [row for row, outcome in outcomes if outcome.error is None]
-        wrong = verify(provisioner, target, run, done)
+            return None
+        outcomes = write_one_by_one(provisioner, target, run, rows, progress)  # one whom it fails proves nothing
+        wrong = verify(provisioner, target, run, [row for row, outcome in outcomes if outcome.error is None])
     except TargetError as error:  # it is ill and not the plan; others do not wait
         health.note_failure(provisioner, target.kind, error)
-        return
+        return error
     note_health(provisioner, target, run, outcomes)
-    refused = [outcome.error for _, outcome in outcomes if outcome.error is not None and not outcome.error.retryable]
     _refuse_if_otherwise(target, rows, wrong)
+    errors = [outcome.error for _, outcome in outcomes if outcome.error is not None]
+    refused = [error for error in errors if not error.retryable]
     if len(refused) >= max(3, len(rows) // 2 + 1):
         raise CanaryFailed(f"{target.kind} refused {len(refused)} of the first {len(rows)} people: {refused[0]}")
+    return target_error(errors[0]) if len(errors) == len(outcomes) and not refused else None
 
 
 def _refuse_if_otherwise(target: Target, rows: Sequence[ChangeRow], wrong: Sequence[ChangeRow]) -> None:

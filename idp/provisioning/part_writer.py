@@ -14,6 +14,7 @@ from idp.provisioning.writing import (
     are_alone,
     note_health,
     still_to_write,
+    target_error,
     write_batch,
     write_one_by_one,
 )
@@ -137,7 +138,7 @@ class _PartWriter:
     def _judge(self, outcomes: Outcomes) -> bool:
         failed = next((outcome.error for _, outcome in outcomes if outcome.error and outcome.error.retryable), None)
         if failed is not None:
-            self.error = failed if isinstance(failed, TargetError) else TargetUnavailable(str(failed))
+            self.error = target_error(failed)
         pause_s = note_health(self.provisioner, self.target, self.run, outcomes)
         return pause_s == 0 or (pause_s <= self.provisioner.settings.target_patience_s and self.wait(pause_s))
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import Event, record_all
-from idp.errors import IdpError, TargetRejected, TargetUnavailable
+from idp.errors import IdpError, TargetError, TargetRejected, TargetUnavailable
 from idp.provisioning import health
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.undo import hold_back, overtaken
@@ -69,6 +69,7 @@ def write_batch(
     """
     outcomes: list[tuple[ChangeRow, Outcome]] = []
     by_person = {row.person_id: row for row in rows}
+    _set_out(provisioner, target, rows)
     try:
         for outcome in target.apply(change_of(row) for row in rows):
             outcomes.append((by_person[outcome.change.person_id], outcome))
@@ -86,6 +87,7 @@ def write_one_by_one(
     Raises:  TargetUnavailable when the target does not answer at all
     """
     outcomes: list[tuple[ChangeRow, Outcome]] = []
+    _set_out(provisioner, target, rows)
     try:
         for row in rows:
             outcomes.append((row, _write_one(target, change_of(row))))
@@ -93,6 +95,16 @@ def write_one_by_one(
     finally:
         note(provisioner, target, run, outcomes)
     return outcomes
+
+
+def _set_out(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow]) -> None:
+    """Keep, before the first write, that nobody knows what the target has of these people.
+
+    A write whose outcome is lost may have been made. Should the records ask for the old again by then, nothing but this
+    doubt makes anybody look.
+    """
+    with provisioner.databases.identity.write() as connection:
+        doubt(connection, target.kind, (row.person_id for row in rows))
 
 
 def _write_one(target: Target, change: Change) -> Outcome:
@@ -136,6 +148,11 @@ def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes)
         record_all(connection, now.timestamp(), (_gave_up(run, target, person_id) for person_id in gave_up))
 
 
+def target_error(error: IdpError) -> TargetError:
+    """Return the error of a change as one of its target."""
+    return error if isinstance(error, TargetError) else TargetUnavailable(str(error))
+
+
 def are_alone(provisioner: Provisioner, target: Target, run: Run, count: int) -> bool:
     """Return whether these are all that a run has left here, and one or two: then a target that answers may be well."""
     if count > FEW:
@@ -160,17 +177,19 @@ def note_health(provisioner: Provisioner, target: Target, run: Run, outcomes: Ou
 
 
 def _tries(connection: Connection, run: Run, target: Target, outcomes: Outcomes) -> list[tuple[str, str]]:
-    """Return (person_id, error) of those who count as refused: by a no, or by any error where others got through.
+    """Return (person_id, error) of those who count as refused, be it by a no or by an error that may pass.
 
-    Others got through beside them, or, of one or two who are left alone, since their last try.
+    That is whoever failed where others got through. A target that fails a whole batch is ill or set up wrongly, for
+    which nobody in it is to blame. Of the last one or two of a run a no counts, and any error if others got through
+    since their last try.
     """
     failed = [(row, outcome.error) for row, outcome in outcomes if outcome.error is not None]
-    if len(failed) < len(outcomes):
-        return [(row.person_id, str(error)) for row, error in failed]
-    numbers = [row.number for row, error in failed if error.retryable]
-    is_few = runs.count_open(connection, run.run_id, target.kind, FEW + 1) <= FEW
-    passed = runs.passed_by_others(connection, run.run_id, target.kind, numbers) if is_few else set()
-    return [(row.person_id, str(error)) for row, error in failed if not error.retryable or row.number in passed]
+    if len(failed) == len(outcomes):
+        if runs.count_open(connection, run.run_id, target.kind, FEW + 1) > FEW:
+            return []
+        passed = runs.passed_by_others(connection, run.run_id, target.kind, [row.number for row, _ in failed])
+        failed = [(row, error) for row, error in failed if not error.retryable or row.number in passed]
+    return [(row.person_id, str(error)) for row, error in failed]
 
 
 def _settled(row: ChangeRow, error: IdpError | None, is_given_up: bool) -> tuple[int, str, str]:
@@ -193,6 +212,7 @@ def _gave_up(run: Run, target: Target, person_id: str) -> Event:
 # --- look again -----------------------------------------------------------------------------------------------------
 
 
+SIGN_EVERY = 10_000  # entries read
 MANY = 2000  # changes; of more, everything is read once, which costs a fifth of asking for each
 
 
@@ -208,12 +228,21 @@ def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator
             yield from _pages_of_done(provisioner, target, run)
             return
         observed = Observed(connection, target.kind)
-        observed.add(digests_in(target))
+        observed.add(_with_signs(provisioner, run, digests_in(target)))
         numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
     for start in range(0, len(numbers), runs.BATCH):
         some = numbers[start : start + runs.BATCH]
         with provisioner.databases.identity.read() as connection:
             yield runs.changes_numbered(connection, run.run_id, some)
+
+
+def _with_signs(provisioner: Provisioner, run: Run, pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield what is read of a target, and show meanwhile that the run is alive."""
+    for number, pair in enumerate(pairs, start=1):
+        if number % SIGN_EVERY == 0:
+            with provisioner.databases.identity.write() as connection:
+                runs.pulse(connection, run.run_id, run.attempt, provisioner.clock.now())
+        yield pair
 
 
 def _pages_of_done(provisioner: Provisioner, target: Target, run: Run) -> Iterator[list[ChangeRow]]:

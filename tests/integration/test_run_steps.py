@@ -132,6 +132,24 @@ def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
         assert given_up(connection) == []
 
 
+def test_a_target_that_refuses_everybody_gives_nobody_up(
+    provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget
+) -> None:
+    plan_everybody(provisioner, keys)
+    moody.refuses = set(IDS)
+    for _ in range(20):
+        sweep_dirty(provisioner)
+        clock.advance(600)
+    with databases.identity.read() as connection:
+        assert given_up(connection) == []
+
+    moody.refuses = set()  # its rights were mended
+    clock.advance(1200)
+    sweep_dirty(provisioner)
+
+    assert set(moody.entries) == set(IDS)
+
+
 def test_somebody_who_was_given_up_is_tried_again_when_a_human_says_so(
     provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
 ) -> None:
@@ -219,6 +237,22 @@ def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys
     moody.forgets = False
     again = make_plan(cautious, ACTOR)
     assert apply_run(cautious, again.run_id, ACTOR).is_complete
+
+
+def test_nobody_is_written_in_a_target_that_cannot_be_judged_by_the_first_few(
+    cautious: Provisioner, keys: Keys, moody: MoodyTarget
+) -> None:
+    run_id = plan_everybody(cautious, keys)
+    moody.forgets, moody.naps = True, 2  # one write, and the question whether it is there at all
+
+    with pytest.raises(TargetUnavailable):
+        apply_run(cautious, run_id, ACTOR)
+    assert moody.did == []
+
+    cautious.clock.sleep(60)
+    with pytest.raises(CanaryFailed, match="found otherwise"):
+        apply_run(cautious, run_id, ACTOR)
+    assert len(moody.did) <= 4
 
 
 def test_a_target_that_refuses_most_of_the_first_few_stops_the_run(

@@ -354,6 +354,22 @@ def test_records_that_changed_before_the_undo_is_applied_are_written_by_the_next
     assert eyes.value(ANNA.uid, "sn") == "Zając"
 
 
+def test_an_undo_that_waited_leaves_out_alone_who_changed_meanwhile(
+    provisioner: Provisioner, databases: Databases, keys: Keys
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    run_now(provisioner)
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "suspended")
+    undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
+    choose_mail_name(databases, ANNA.person_id, "anna@student.po.edu.pl", "s1@student.po.edu.pl")
+    bring_true(provisioner, ANNA.person_id)
+
+    became = apply_run(provisioner, undo.run_id, ACTOR)
+
+    assert (became.run.state, became.done, became.moved) == (runs.APPLIED, 1, 1)
+
+
 def test_attributes_of_others_are_left_alone_by_an_undo(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
 ) -> None:

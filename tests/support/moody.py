@@ -1,7 +1,7 @@
 """A second target that does what a test says: it keeps entries in memory, refuses people, or does not answer at all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.provisioning.targets.ldap import ATTRIBUTES
@@ -15,9 +15,11 @@ class MoodyTarget:
     kind: str = "moody"
     entries: dict[str, Entry] = field(default_factory=dict)
     is_away: bool = False
+    naps: int = 0  # so often it does not answer; then it does
     refuses: set[str] = field(default_factory=set)  # people
     hangs_up_on: set[str] = field(default_factory=set)  # people whose change ends the connection
     forgets: bool = False  # says yes and keeps nothing
+    doubles: set[str] = field(default_factory=set)  # people of whom it has two entries with our mark
     did: list[tuple[str, str]] = field(default_factory=list)  # (kind of change, person)
     shared: list[tuple[str, str]] = field(default_factory=list)  # (target, kind of change), of several targets
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: ATTRIBUTES)
@@ -27,7 +29,8 @@ class MoodyTarget:
         self.ping()
         while self.meanwhile:
             self.meanwhile.pop()()
-        yield from [entry for entry in self.entries.values() if person_ids is None or entry.person_id in person_ids]
+        for entry in [each for each in self.entries.values() if person_ids is None or each.person_id in person_ids]:
+            yield from [entry, replace(entry, name="copy")] if entry.person_id in self.doubles else [entry]
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         for change in changes:
@@ -49,7 +52,8 @@ class MoodyTarget:
         self._write(change)
 
     def ping(self) -> None:
-        if self.is_away:
+        if self.is_away or self.naps > 0:
+            self.naps -= 1
             raise TargetUnavailable("gone for lunch")
 
     def close(self) -> None:

@@ -1,0 +1,143 @@
+"""Writes of which nobody heard how they ended, on both kinds of database; others go on meanwhile."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from idp.accounts.holds import hold, release
+from idp.errors import TargetUnavailable
+from idp.people.settings import PeopleSettings
+from idp.provisioning.applying import apply_run, begin, result_of
+from idp.provisioning.asking import ask_for, cancel
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.values import Change, Target
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.clock import ManualClock
+from tests.support.imports import ZONE
+from tests.support.moody import MoodyTarget
+from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status
+from tests.support.rounds import rounds_for
+from tests.support.students import Student
+
+ACTOR = "shell:test"
+ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
+
+
+@dataclass
+class Mumbling(MoodyTarget):
+    """Does what it is told, and is gone before it says so."""
+
+    mumbles: bool = False
+
+    def _write(self, change: Change) -> None:
+        super()._write(change)
+        if self.mumbles:
+            self.is_away = True
+            raise TargetUnavailable("what was that?")
+
+    def comes_back(self) -> None:
+        self.mumbles = self.is_away = False
+
+
+@pytest.fixture
+def mail() -> Mumbling:
+    return Mumbling("mail")
+
+
+@pytest.fixture
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: Mumbling) -> Provisioner:
+    """Anna and Jan are in both targets; nobody is tried first."""
+    add_students(databases, keys, [ANNA, JAN])
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "mail": mail}
+    settings = ProvisioningSettings(canary=0, limits=NO_LIMITS)
+    made = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
+    assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
+    return made
+
+
+def is_open(provisioner: Provisioner, student: Student) -> set[bool]:
+    """Return what the targets say: one answer when they agree."""
+    return {next(iter(target.read([student.person_id]))).enabled for target in provisioner.targets.values()}
+
+
+@pytest.mark.parametrize(("status", "mended"), [("suspended", "active"), ("active", "suspended")])
+def test_a_file_that_is_mended_before_the_outcome_is_known_is_obeyed(
+    provisioner: Provisioner, databases: Databases, mail: Mumbling, status: str, mended: str
+) -> None:
+    change_status(databases, ANNA.person_id, mended)
+    run = make_plan(provisioner, ACTOR)
+    assert apply_run(provisioner, run.run_id, ACTOR).is_complete
+    change_status(databases, ANNA.person_id, status)
+    wrong = make_plan(provisioner, ACTOR)
+    mail.mumbles = True
+    with pytest.raises(TargetUnavailable):
+        apply_run(provisioner, wrong.run_id, ACTOR)
+
+    change_status(databases, ANNA.person_id, mended)
+    mail.comes_back()
+    rounds_for(provisioner, 120)
+    sweep_dirty(provisioner)
+
+    assert is_open(provisioner, ANNA) == {mended == "active"}
+
+
+def test_what_an_undo_does_not_know_of_is_found_by_the_next_plan(
+    provisioner: Provisioner, databases: Databases, mail: Mumbling
+) -> None:
+    for student in (ANNA, JAN):
+        change_person(databases, student.person_id, surname="Nowak")
+    wrong = make_plan(provisioner, ACTOR)
+    mail.mumbles = True
+    with pytest.raises(TargetUnavailable):
+        apply_run(provisioner, wrong.run_id, ACTOR)
+    cancel(provisioner, wrong.run_id, ACTOR)
+    mail.comes_back()
+    for student in (ANNA, JAN):
+        change_person(databases, student.person_id, surname=student.surname)
+
+    run = make_plan(provisioner, ACTOR)
+    assert apply_run(provisioner, run.run_id, ACTOR).is_complete
+
+    assert {mail.entries[student.person_id].attributes["sn"] for student in (ANNA, JAN)} == {(ANNA.surname,)}
+
+
+def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_stays_out(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: Mumbling
+) -> None:
+    hold(databases, clock, ANNA.person_id, "boss", "stolen password")
+    bring_true(provisioner, ANNA.person_id)
+    release(databases, clock, ANNA.person_id, "boss")
+    mail.mumbles = True
+    with pytest.raises(TargetUnavailable):
+        bring_true(provisioner, ANNA.person_id)
+    hold(databases, clock, ANNA.person_id, "boss", "stolen after all")
+
+    mail.comes_back()
+    run = make_plan(provisioner, ACTOR)
+    assert apply_run(provisioner, run.run_id, ACTOR).is_complete
+    clock.advance(3600)
+    sweep_dirty(provisioner)
+
+    assert is_open(provisioner, ANNA) == {False}
+
+
+def test_a_run_that_reads_a_slow_target_shows_that_it_is_alive(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: Mumbling
+) -> None:
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    run = make_plan(provisioner, ACTOR)
+    ask_for(provisioner, run.run_id, ACTOR)
+    before = clock.now()
+    mail.meanwhile = [lambda: clock.advance(60)]
+
+    begin(provisioner, run.run_id, 1, runs.BY_ENGINE)
+
+    progress_at = result_of(provisioner, run.run_id).run.progress_at
+    assert progress_at is not None
+    assert (progress_at - before).total_seconds() >= 60
