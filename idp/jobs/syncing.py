@@ -1,9 +1,8 @@
 """One sync: take what lies in the inbox, plan what changed, carry it out if it is within the limits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -18,8 +17,9 @@ from idp.provisioning.applying import apply_run
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_of_run
-from idp.provisioning.planning import Scope, make_plan, marked_pages, open_pages, refresh_those
+from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.undecided import is_overtaken, look_again, paused_runs, waiting_runs
 from idp.registry.imports import import_file
 from idp.registry.inbox import Taken, finished, forget_old, take_all
 from idp.registry.results import ImportResult
@@ -116,9 +116,11 @@ class Sync:
         files = _files(taken)
         run = self._plan(scope)
         if run is None or not run.changes:
-            if waiting := self._waiting_runs():
+            if waiting := waiting_runs(self.provisioner):
                 what = f"nothing to change besides what waits for approval: {sentence(waiting[-1].over)}"
                 return Done(f"{files}{what}", waiting[-1].run_id, waits=True)
+            if paused := paused_runs(self.provisioner):
+                return Done(f"{files}nothing to change besides what is paused", paused[-1].run_id)
             return Done(f"{files}nothing to change", run.run_id if run else "")
         if run.over:
             log.warning("a plan waits for approval", run=run.run_id, over=sentence(run.over))
@@ -128,14 +130,13 @@ class Sync:
     def _plan(self, scope: Scope) -> Run | None:
         """Return a new plan over whom nobody has to decide first; None when there is nobody to look at.
 
-        Who is in a plan of ours that waits for approval stays there, so that everybody else's changes do not wait, too.
+        Who is in a plan of ours that waits for approval, or in a paused run, stays there, so that everybody else's
+        changes do not wait, too.
         """
-        if scope is Scope.ALL:
-            return make_plan(self.provisioner, SYSTEM, scope=scope)
-        if waiting := self._waiting_still():
-            rest = sorted(self._people_besides(waiting))
-            return make_plan(self.provisioner, SYSTEM, person_ids=rest) if rest else None
-        return make_plan(self.provisioner, SYSTEM) if self._is_anything_to_do() else None
+        if scope is Scope.CHANGED and not self._is_anything_to_do():
+            return None
+        undecided = [*self._waiting_still(), *self._paused()]
+        return make_plan(self.provisioner, SYSTEM, scope=scope, besides=undecided)
 
     def _waiting_still(self) -> list[str]:
         """Return our waiting plans; one whose records have moved on waits no more.
@@ -143,8 +144,9 @@ class Sync:
         Effect:  such a plan is stale
         """
         still: list[str] = []
-        for run in self._waiting_runs():
-            if not self._is_overtaken(run):
+        for run in waiting_runs(self.provisioner):
+            look_again(self.provisioner, run.run_id)
+            if not is_overtaken(self.provisioner, run):
                 still.append(run.run_id)
                 continue
             with self.databases.identity.write() as connection:
@@ -152,28 +154,9 @@ class Sync:
                 runs.move(connection, run.run_id, (runs.WAITING,), runs.STALE, error=why)
         return still
 
-    def _waiting_runs(self) -> list[Run]:
-        with self.databases.identity.read() as connection:
-            return [run for run in runs.runs_in(connection, (runs.WAITING,)) if run.created_by == SYSTEM]
-
-    def _is_overtaken(self, run: Run) -> bool:
-        with self.databases.identity.read() as connection:
-            refresh_those(self.provisioner, runs.marked_since(connection, run.run_id))
-        with self.databases.identity.read() as connection:
-            return runs.is_desired_otherwise(connection, run.run_id)
-
-    def _people_besides(self, run_ids: Sequence[str]) -> set[str]:
-        """Return whom to look at and whom these runs do not hold: of a million who wait, nobody is in memory."""
-        people: set[str] = set()
-        for page in self._pages_to_look_at():
-            with self.databases.identity.read() as connection:
-                people.update(set(page) - runs.people_among(connection, run_ids, page))
-        return people
-
-    def _pages_to_look_at(self) -> Iterator[list[str]]:
-        """Yield pages of people who are marked, or not as desired in a target; some may come twice."""
-        open_in = (open_pages(self.provisioner, kind) for kind in self.provisioner.targets)
-        return chain(marked_pages(self.provisioner), *open_in)
+    def _paused(self) -> list[str]:
+        """Return the paused runs; who should be otherwise by now is not left to them."""
+        return [run.run_id for run in paused_runs(self.provisioner)]
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:

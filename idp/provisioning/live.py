@@ -13,6 +13,7 @@ from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.undecided import left_to_people
 from idp.provisioning.values import Change, Entry, Kind, Target
 from idp.provisioning.wanted import wanted_entry
 from idp.store import runs
@@ -99,8 +100,6 @@ def _bring_true_in(
         if change is not None and change.kind is Kind.DISABLE and not seen.subject.is_on_hold:
             return None
         if change is not None:
-            with provisioner.databases.identity.write() as connection:
-                doubt(connection, target.kind, [wanted.person_id])  # the answer may be lost (writing)
             target.apply_one(change)
             health.note_success(provisioner, target.kind)  # not by a look: a read-only server answers that, too
     except TargetUnavailable as error:
@@ -176,14 +175,12 @@ def _sweep_imported(provisioner: Provisioner) -> int:
     with provisioner.databases.identity.read() as connection:
         ids = [mark.person_id for mark in marks]
         seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
-    waiting = refresh_some(provisioner, seen).waiting
+    waiting = _not_left_to_people(provisioner, marks, refresh_some(provisioner, seen).waiting)
     if not waiting:
         return 0
     done, why = 0, "rejected, or left for the next try"
     try:
-        run_id = (
-            _waits_for_people(provisioner, waiting) or make_plan(provisioner, SYSTEM, person_ids=sorted(waiting)).run_id
-        )
+        run_id = make_plan(provisioner, SYSTEM, person_ids=waiting).run_id
         done = apply_run(provisioner, run_id, SYSTEM).done
     except Conflict:
         return 0  # somebody else plans or applies now: next time
@@ -193,7 +190,7 @@ def _sweep_imported(provisioner: Provisioner) -> int:
     except (TargetError, UnsafePlan, CanaryFailed) as error:
         why = str(error)
     with provisioner.databases.identity.read() as connection:
-        still = marks_among(connection, sorted(waiting))
+        still = marks_among(connection, waiting)
     if left := [mark for mark in marks if still.get(mark.person_id) == mark.mark]:
         _put_off(provisioner, left, why)
     return done
@@ -216,14 +213,15 @@ def _not_carried(provisioner: Provisioner, marks: Sequence[Mark]) -> list[Mark]:
     return [mark for mark in marks if mark.person_id not in theirs]
 
 
-def _waits_for_people(provisioner: Provisioner, person_ids: Collection[str]) -> str | None:
-    """Return our run that has these people as they are desired now and waits for approval: another says no more."""
-    with provisioner.databases.identity.read() as connection:
-        for run in reversed(runs.runs_in(connection, (runs.WAITING,))):
-            if run.created_by != SYSTEM or set(person_ids) - runs.people_among(connection, [run.run_id], person_ids):
-                continue
-            return None if runs.is_desired_otherwise(connection, run.run_id) else run.run_id
-    return None
+def _not_left_to_people(provisioner: Provisioner, marks: Sequence[Mark], waiting: Collection[str]) -> list[str]:
+    """Leave out whom a run has about which people decide: another plan of them says no more.
+
+    Effect:  they are looked at again later, at growing intervals
+    """
+    left = left_to_people(provisioner, waiting)
+    if of_those := [mark for mark in marks if mark.person_id in left]:
+        _put_off(provisioner, of_those, left[of_those[0].person_id])
+    return sorted(person_id for person_id in waiting if person_id not in left)
 
 
 def _due(provisioner: Provisioner, *, is_live: bool, limit: int) -> list[Mark]:

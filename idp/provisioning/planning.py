@@ -10,7 +10,7 @@ import itertools
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from enum import Enum, auto
 from functools import partial
@@ -96,6 +96,7 @@ class Draft:
     """A plan in the making: numbers its rows and digests them in order."""
 
     run_id: str
+    besides: Collection[str] = ()  # runs whose people stay in them
     number: int = 0
     summary: dict[str, TargetSummary] = field(default_factory=dict)
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -131,11 +132,13 @@ def make_plan(
     *,
     scope: Scope = Scope.CHANGED,
     person_ids: Sequence[str] | None = None,
+    besides: Collection[str] = (),
     progress: Progress = lambda _: None,
 ) -> Run:
     """Return a new plan over whom `scope` says, or over some people; one over a limit waits for approval.
 
     Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope
+             besides: runs; whom one of them has as they are desired now, is left to it
     Raises:  TargetUnavailable, TargetRejected when a target cannot be read: a plan over a part would be wrong;
              Conflict when another plan or run is at work
     Effect:  a stored plan, and the event run.planned; what the targets have is noted, nothing is written to them
@@ -146,7 +149,7 @@ def make_plan(
         run_id = new_id()
         with databases.identity.write() as connection:
             runs.begin_plan(connection, run_id, clock.now(), actor, chunk=provisioner.settings.chunk)
-        draft = Draft(run_id)
+        draft = Draft(run_id, besides)
         if person_ids is None:
             _plan_scope(provisioner, scope, draft, progress)
         else:
@@ -401,12 +404,23 @@ def _compare(
     if population is None:
         with provisioner.databases.identity.read() as connection:
             population = count_states(connection).get(target.kind, (0, 0))[0]
-    for portion in _portions(differing):
+    for everybody in _portions(differing):
+        portion = _without_those_left(provisioner, draft, everybody)
         changes, found = _plan_some(provisioner, target, draft, portion)
         add_to(provisioner, target, draft, changes, found)
         counts.update(change.kind.value for change, _ in changes)
         findings += len(found)
     draft.summary[target.kind] = TargetSummary(population, dict(counts), findings)
+
+
+def _without_those_left(
+    provisioner: Provisioner, draft: Draft, portion: Sequence[tuple[str, bool]]
+) -> Sequence[tuple[str, bool]]:
+    if not draft.besides:
+        return portion
+    with provisioner.databases.identity.read() as connection:
+        left = runs.kept_among(connection, draft.besides, [person_id for person_id, _ in portion])
+    return [each for each in portion if each[0] not in left]
 
 
 def _note(provisioner: Provisioner, target: Target, draft: Draft, observed: Observed) -> None:

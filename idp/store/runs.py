@@ -560,6 +560,21 @@ def people_among(connection: Connection, run_ids: Collection[str], person_ids: C
     return set(connection.execute(select(change.c.person_id).where(theirs)).scalars())
 
 
+_OTHERWISE_AMONG = text(
+    "SELECT DISTINCT c.person_id FROM change c"
+    " LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id"
+    " WHERE c.run_id IN :runs AND c.person_id IN :people AND c.state = 'open'"
+    " AND c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired)"
+).bindparams(bindparam("runs", expanding=True), bindparam("people", expanding=True))
+
+
+def kept_among(connection: Connection, run_ids: Collection[str], person_ids: Collection[str]) -> set[str]:
+    """Return those of some people whom any of these runs has open changes of, and all as they are desired now."""
+    values = {"runs": list(run_ids), "people": list(person_ids)}
+    otherwise = connection.execute(_OTHERWISE_AMONG, values).scalars()
+    return people_among(connection, run_ids, person_ids) - set(otherwise)
+
+
 def count_open(connection: Connection, run_id: str, target: str, most: int) -> int:
     """Return how many changes of a run are open in a target, counting no further than `most`."""
     mine = (change.c.run_id == run_id) & (change.c.state == OPEN) & (change.c.target == target)

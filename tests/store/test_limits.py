@@ -94,8 +94,8 @@ def test_small_portions_of_a_bad_feed_count_together(
 
     run = last_run(provisioner)
     assert (closed(moody), run.state) == (2, runs.WAITING)
-    assert Over("moody", "disable", 4, 6, 2, before=2) in run.over
-    with pytest.raises(NeedsApproval, match=r"moody disable: 4 of 6 and 2 in the last 24 hours, limit 2\."):
+    assert Over("moody", "disable", 2, 6, 2, before=2) in run.over
+    with pytest.raises(NeedsApproval, match=r"moody disable: 2 of 6 and 2 in the last 24 hours, limit 2\."):
         apply_run(provisioner, run.run_id, SYSTEM)
 
 

@@ -1,0 +1,160 @@
+"""What goes on by itself beside a plan that waits for approval and beside a paused run; on both databases."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from idp.audit.events import SYSTEM
+from idp.jobs.syncing import Sync
+from idp.people.lifecycle import AccessPolicy
+from idp.people.settings import PeopleSettings
+from idp.provisioning import asking
+from idp.provisioning.applying import apply_run, begin, result_of
+from idp.provisioning.live import sweep_dirty
+from idp.provisioning.part_writer import apply_part
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.values import Target
+from idp.registry.settings import RegistrySettings
+from idp.store import runs
+from idp.store.base import Databases
+from idp.store.keys import Keys
+from tests.support.clock import ManualClock
+from tests.support.imports import ZONE
+from tests.support.moody import MoodyTarget
+from tests.support.provisioning import add_students, change_person, change_status
+from tests.support.rounds import rounds_for
+from tests.support.students import Student
+
+JAN = "shell:jan"
+PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(10)]
+IDS = [student.person_id for student in PEOPLE]
+SUSPENDED, INNOCENT = IDS[:6], IDS[9]
+FEW = LimitSettings(disable_floor=2, disable_share=0)
+MANY = LimitSettings(disable_floor=1000)
+
+
+@pytest.fixture
+def moody() -> MoodyTarget:
+    return MoodyTarget()
+
+
+@pytest.fixture
+def sync(databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget, limits: LimitSettings) -> Sync:
+    add_students(databases, keys, PEOPLE)
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "moody": moody}
+    settings = ProvisioningSettings(limits=limits, canary=0, batch=2, chunk=2)
+    made = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
+    assert apply_run(made, make_plan(made, JAN).run_id, JAN).is_complete
+    moody.did.clear()
+    return Sync(databases, keys, RegistrySettings(), AccessPolicy(), clock, ZONE, made)
+
+
+def suspend(sync: Sync, ids: Iterable[str]) -> None:
+    for person_id in ids:
+        change_status(sync.databases, person_id, "suspended")
+
+
+def closed_accounts(sync: Sync) -> int:
+    return sum(not entry.enabled for entry in sync.provisioner.targets["accounts"].read(IDS))
+
+
+def waiting_plans(sync: Sync) -> list[str]:
+    with sync.databases.identity.read() as connection:
+        return [run.run_id for run in runs.runs_in(connection, (runs.WAITING,))]
+
+
+def sweeps(sync: Sync, clock: ManualClock, count: int = 4) -> None:
+    for _ in range(count):
+        sweep_dirty(sync.provisioner)
+        clock.advance(1000)
+
+
+# --- a plan that waits ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waits(sync: Sync) -> str:
+    """A plan of the worker that would suspend too many."""
+    suspend(sync, SUSPENDED)
+    done = sync.carry_out([])
+    assert done.waits
+    return done.run_id
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_a_whole_look_beside_a_waiting_plan_carries_everybody_else_out(
+    sync: Sync, waits: str, moody: MoodyTarget
+) -> None:
+    change_person(sync.databases, INNOCENT, surname="Nowak")
+
+    assert not sync.everything().waits
+
+    assert moody.entries[INNOCENT].attributes["sn"] == ("Nowak",)
+    assert (waiting_plans(sync), closed_accounts(sync)) == ([waits], 0)
+    assert sync.everything().run_id == waits
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_who_waits_and_falls_due_with_somebody_else_keeps_nobody_waiting(
+    sync: Sync, waits: str, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    sweeps(sync, clock, 1)
+    change_person(sync.databases, INNOCENT, surname="Nowak")
+
+    sweeps(sync, clock)
+
+    assert moody.entries[INNOCENT].attributes["sn"] == ("Nowak",)
+    assert (waiting_plans(sync), closed_accounts(sync)) == ([waits], 0)
+
+
+# --- a paused run ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paused(sync: Sync) -> str:
+    """A run of the worker that somebody paused after two of six accounts."""
+    suspend(sync, SUSPENDED)
+    run_id = make_plan(sync.provisioner, SYSTEM).run_id
+    asking.ask_for(sync.provisioner, run_id, SYSTEM)
+    begun = begin(sync.provisioner, run_id, 1, runs.BY_ENGINE)
+    apply_part(sync.provisioner, run_id, 1, begun.parts[0])
+    asking.pause(sync.provisioner, run_id, JAN)
+    assert closed_accounts(sync) == 2
+    return run_id
+
+
+@pytest.mark.parametrize("limits", [MANY])
+def test_what_somebody_paused_is_not_carried_out_by_another_run(
+    sync: Sync, paused: str, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    change_person(sync.databases, INNOCENT, surname="Nowak")
+
+    sweeps(sync, clock)
+    for done in (sync.carry_out([]), sync.sync(), sync.everything()):
+        assert done.note == "nothing to change besides what is paused"
+
+    assert (closed_accounts(sync), moody.did) == (2, [("update", INNOCENT)])
+    assert result_of(sync.provisioner, paused).run.state == runs.PAUSED
+
+    asking.resume(sync.provisioner, paused, JAN)
+    rounds_for(sync.provisioner, 60)
+    assert (closed_accounts(sync), len(moody.did)) == (6, 1 + 6)
+
+
+@pytest.mark.parametrize("limits", [MANY])
+@pytest.mark.parametrize("by_sweep", [True, False])
+def test_a_mended_file_opens_again_whom_a_paused_run_has_closed(
+    sync: Sync, paused: str, clock: ManualClock, *, by_sweep: bool
+) -> None:
+    for person_id in SUSPENDED:
+        change_status(sync.databases, person_id, "active")
+
+    if by_sweep:
+        sweeps(sync, clock)
+    else:
+        sync.carry_out([])
+
+    assert closed_accounts(sync) == 0
