@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
+from idp.audit.reading import latest
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
@@ -36,6 +37,8 @@ from idp.store.duplicates import (
 from idp.store.locks import exclusive
 from idp.store.provisioning import count_states, mark_many_dirty
 from idp.store.runs import Run, TargetSummary
+
+EVENTS = 100  # of one person being parted from others, that are looked through
 
 
 def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
@@ -122,6 +125,7 @@ def _add(
 def put_in_force(provisioner: Provisioner, run: Run) -> bool:
     """Have two records count as one person, or as two again, as a run begins, and return whether this run did that.
 
+    Shape:   a repeat, after a kill, returns what the first one did
     Raises:  StaleVersion when another merge came into force since the plan was made that stands against this one
     Effect:  what is desired of both; person.merged or person.unmerged; a repeat is harmless
     """
@@ -136,7 +140,8 @@ def put_in_force(provisioner: Provisioner, run: Run) -> bool:
         if is_new:
             _note(provisioner, connection, run, merge, is_one=not run.undoes)
     refresh_those(provisioner, [merge.kept, merge.merged])
-    return is_new or not run.undoes  # a merge begins by its own run alone; it may be ended by any of several
+    # A merge begins by its own run alone; it may be ended by any of several.
+    return is_new or not run.undoes or _was_ended_by(provisioner, run, merge)
 
 
 def take_out_of_force(provisioner: Provisioner, run: Run) -> None:
@@ -158,6 +163,12 @@ def _merge_of(connection: Connection, run: Run) -> Merge:
     if merge is None:
         raise NotFound(f"run {run.run_id} has no merge")
     return merge
+
+
+def _was_ended_by(provisioner: Provisioner, run: Run, merge: Merge) -> bool:
+    """Return whether this run parted the two, in a `begin` that was cut short."""
+    told = latest(provisioner.databases, EVENTS, kind=words.PERSON_UNMERGED, subjects=[merge.kept])
+    return any(event["data"].get("run") == run.run_id for event in told)
 
 
 def _refuse_if_overtaken(connection: Connection, merge: Merge) -> None:

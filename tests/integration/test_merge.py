@@ -10,7 +10,7 @@ from sqlalchemy import select
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
-from idp.provisioning.merging import make_merge, make_unmerge
+from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.undo import make_undo
@@ -140,6 +140,22 @@ def test_an_unmerge_whose_target_moved_leaves_the_merge_in_force(written: Provis
 
     assert in_force(databases) == [(NEW.person_id, OLD.person_id)]
     assert make_plan(written, ACTOR).changes == 0
+    assert_open(written, [NEW, OTHER])
+
+
+def test_an_unmerge_that_was_cut_short_as_it_began_leaves_the_merge_in_force_when_its_target_moved(
+    written: Provisioner, databases: Databases
+) -> None:
+    merged(written)
+    run = make_unmerge(written, NEW.person_id, OLD.person_id, ACTOR)
+    assert put_in_force(written, run)  # and its process is killed
+    change_in_the_directory(written, NEW, "Jan")
+
+    with pytest.raises(StaleVersion):
+        apply_run(written, run.run_id, ACTOR)
+
+    assert in_force(databases) == [(NEW.person_id, OLD.person_id)]
+    sweep_dirty(written)
     assert_open(written, [NEW, OTHER])
 
 
