@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from idp.errors import CanaryFailed, Conflict, StaleVersion
+from idp.audit import words
+from idp.audit.reading import latest
+from idp.errors import CanaryFailed, ConfigError, Conflict, IdpError, NotFound, StaleVersion
 from idp.provisioning.applying import Result, apply_run, result_of
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.provisioner import Provisioner
@@ -10,6 +12,7 @@ from idp.store import runs
 from idp.store.runs import Run
 
 LOOK_S = 0.3
+STOPS: tuple[type[IdpError], ...] = (CanaryFailed, NotFound, ConfigError)  # what ends an attempt until somebody asks
 
 
 def carry_out(
@@ -28,10 +31,17 @@ def carry_out(
     if result.run.state == runs.STALE:
         raise StaleVersion(result.run.error)
     if result.run.state == runs.INCOMPLETE and result.run.due_at is None:
-        raise CanaryFailed(result.run.error)
+        raise _as_it_stopped(provisioner, result.run)
     if result.run.state in (runs.PAUSED, runs.CANCELLED):
         raise Conflict(f"run {run.run_id} was {result.run.state}; {result.done} written, {result.left} left")
     return result
+
+
+def _as_it_stopped(provisioner: Provisioner, run: Run) -> IdpError:
+    """Return why the attempt could not go on, as its worker met it: the event has the code, the row the words."""
+    told = latest(provisioner.databases, 1, kind=words.RUN_FAILED, subjects=[run.run_id])
+    code = str(told[0]["data"].get("code", "")) if told else ""
+    return next((each for each in STOPS if each.code == code), Conflict)(run.error)
 
 
 def _look_on(provisioner: Provisioner, asked: Run, advance: Callable[[int], None]) -> Result | None:

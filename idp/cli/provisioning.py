@@ -72,7 +72,8 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     A live worker does it while this command shows how far it is; without one it is done here. A command that is
     stopped stops only what it does itself.
 
-    Exit code 1 when something is left to do, was refused by a target, or was found otherwise afterwards.
+    Exit code 1 when something is left to do, was refused by a target, was found otherwise afterwards, or was left as
+    it is by an undo that came too late for it.
     """
     run = _make_plan(installation) if run_id is None else _load(installation, run_id)
     with installation.databases.identity.read() as connection:
@@ -93,7 +94,7 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
         print_json({**run_facts(result.run), **_result_facts(result), "failed": change_facts(failed)})
     else:
         _print_result(result, failed)
-    if not result.is_complete:
+    if not _is_well(result):
         sys.exit(1)
 
 
@@ -126,12 +127,20 @@ def _load(installation: Idp, run_id: str) -> Run:
 
 def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
     """Return the first changes that did not come out well."""
+    states = [runs.REJECTED, runs.UNVERIFIED, runs.OPEN, *([runs.MOVED] if _left_as_they_are(result) else [])]
     with installation.databases.identity.read() as connection:
         return [
-            row
-            for state in (runs.REJECTED, runs.UNVERIFIED, runs.OPEN)
-            for row in runs.changes_of(connection, result.run.run_id, state=state, limit=20)
+            row for state in states for row in runs.changes_of(connection, result.run.run_id, state=state, limit=20)
         ]
+
+
+def _left_as_they_are(result: Result) -> int:
+    """Return how many changes an undo set aside: no plan writes them, since the records do not ask for them."""
+    return result.moved if result.run.kind == runs.UNDO else 0
+
+
+def _is_well(result: Result) -> bool:
+    return result.is_complete and not _left_as_they_are(result)
 
 
 # --- as JSON --------------------------------------------------------------------------------------------------------
@@ -143,7 +152,9 @@ def _result_facts(result: Result) -> dict[str, Any]:
         "left": result.left,
         "rejected": result.rejected,
         "unverified": result.unverified,
-        "complete": result.is_complete,
+        "left_to_next_plan": result.moved - _left_as_they_are(result),
+        "left_as_they_are": _left_as_they_are(result),
+        "complete": _is_well(result),
     }
 
 
@@ -155,8 +166,11 @@ def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
     parts += [f"{result.left} left"] if result.left else []
     parts += [f"{result.rejected} refused by the target"] if result.rejected else []
     parts += [f"{result.unverified} found otherwise afterwards"] if result.unverified else []
-    parts += [f"{result.moved} left to the next plan, since their records changed"] if result.moved else []
-    click.secho(", ".join(parts) + ".", fg="green" if result.is_complete else "yellow")
+    if as_they_are := _left_as_they_are(result):
+        parts.append(f"{as_they_are} left as they are, since this undo came too late for them")
+    elif result.moved:
+        parts.append(f"{result.moved} left to the next plan, since their records changed")
+    click.secho(", ".join(parts) + ".", fg="green" if _is_well(result) else "yellow")
     for row in failed:
         click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")
     if result.left:

@@ -1,12 +1,16 @@
 """`idp plan`, `idp apply`, `idp status` as somebody types them, over a real directory."""
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.clock import Clock
 from idp.errors import IdpError, StaleVersion, TargetUnavailable
+from idp.store import schedules
 from idp.store.base import Databases, open_databases
 from idp.store.keys import Keys
 from idp.store.settings import StoreSettings
@@ -99,6 +103,41 @@ def test_a_plan_whose_world_moved_is_refused(terminal: Terminal, databases: Data
 
     assert isinstance(terminal.error("apply", plan["run"]), StaleVersion)
     assert terminal.result("apply", "no-such-plan").exit_code == 2
+
+
+def test_an_undo_says_whom_it_came_too_late_for_and_why(terminal: Terminal, databases: Databases, keys: Keys) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    terminal.run("apply")
+    for student in (ANNA, JAN):
+        change_person(databases, student.person_id, surname="Nowak")
+    wrong = terminal.json("apply")["run"]
+    undo = terminal.json("undo", wrong)["run"]
+    change_person(databases, JAN.person_id, surname="Bek")
+    terminal.run("apply")
+
+    late = terminal.result("apply", undo)
+
+    assert late.exit_code == 1
+    assert "1 written and checked, 1 left as they are, since this undo came too late for them." in late.stdout
+    assert f"ldap update {JAN.uid}: changed since this undo was planned" in late.stdout
+    again = json.loads(terminal.result("apply", undo, "--json").stdout)
+    assert (again["left_as_they_are"], again["left_to_next_plan"], again["complete"]) == (1, 0, False)
+
+
+def test_status_says_what_is_put_off(terminal: Terminal, databases: Databases) -> None:
+    now = Clock().now()
+    with databases.identity.write() as connection:
+        for due_at, state, note in (
+            (now - timedelta(hours=1), schedules.RUNNING, "target_unavailable: gone"),
+            (now - timedelta(minutes=1), schedules.FAILED, "target_unavailable: still gone"),
+        ):
+            firing = schedules.Firing("sync", due_at, state, "w", now.timestamp(), 1, due_at, None, "", note)
+            assert schedules.begin_firing(connection, firing)
+
+    (line,) = (line for line in terminal.run("status").splitlines() if line.split()[:1] == ["sync"])
+    assert "put off, tried again by a worker" in line
+    assert "target_unavailable: gone" in line
+    assert [each["state"] for each in terminal.json("schedules", "list")] == ["", "put off", ""]
 
 
 def test_status_says_where_everything_stands(
