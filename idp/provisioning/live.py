@@ -100,6 +100,8 @@ def _bring_true_in(
         if change is not None and change.kind is Kind.DISABLE and not seen.subject.is_on_hold:
             return None
         if change is not None:
+            with provisioner.databases.identity.write() as connection:
+                doubt(connection, target.kind, [wanted.person_id])  # the answer may be lost (writing)
             target.apply_one(change)
             health.note_success(provisioner, target.kind)  # not by a look: a read-only server answers that, too
     except TargetUnavailable as error:
