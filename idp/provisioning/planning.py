@@ -381,7 +381,7 @@ def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> No
         doubled = observed.twice()
         _note(provisioner, target, draft, observed)
         for person_id in doubled:
-            add_to(provisioner, target, draft, [], [Finding(person_id, "", "has two entries with our mark")])
+            add_to(provisioner, target, draft, [], [_doubled(person_id)])
         differing = (each for each in observed.differing() if each[0] not in doubled)
         _compare(provisioner, target, draft, differing, population, len(doubled))
 
@@ -450,11 +450,13 @@ def _plan_some(
     # that asks for in targets whose part of the plan is made already is noted, too, before this run can take it off.
     is_noted = all(not each.mark or each.mark in draft.noted for each in seen)
     refreshed = refresh_some(provisioner, seen, only=target.kind if is_noted else None)
-    wanted = [entry for entry, _ in refreshed.wanted[target.kind]]
     marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in refreshed.seen}
     there = [person_id for person_id, is_there in portion if is_there]
-    observed = _sorted_entries(target.read(there)) if there else []
-    results = list(plan(wanted, observed))
+    everything = _sorted_entries(target.read(there)) if there else []
+    doubled = _twice(everything)
+    wanted = [entry for entry, _ in refreshed.wanted[target.kind] if entry.person_id not in doubled]
+    observed = [entry for entry in everything if entry.person_id not in doubled]
+    results = [*map(_doubled, doubled), *plan(wanted, observed)]
     changes = [(each, marks.get(each.person_id, "")) for each in results if isinstance(each, Change)]
     found = {entry.person_id: entry for entry in observed}
     true = [(entry.person_id, entry.digest) for entry in wanted if found.get(entry.person_id) == entry]
@@ -464,6 +466,15 @@ def _plan_some(
             confirm(connection, target.kind, true, draft.run_id, provisioner.clock.now())
             absent(connection, target.kind, gone)
     return changes, [each for each in results if isinstance(each, Finding)]
+
+
+def _twice(entries: Iterable[Entry]) -> list[str]:
+    """Return people of whom there is more than one entry, sorted."""
+    return sorted(person_id for person_id, count in Counter(entry.person_id for entry in entries).items() if count > 1)
+
+
+def _doubled(person_id: str) -> Finding:
+    return Finding(person_id, "", "has two entries with our mark")
 
 
 def _sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
