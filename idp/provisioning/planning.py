@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, new_id, record
+from idp.provisioning.asking import let_go as try_anew
 from idp.provisioning.asking import refuse_while_at_work
 from idp.provisioning.fingerprint import fingerprint
 from idp.provisioning.guard import TOGETHER, excesses
@@ -141,7 +142,8 @@ def make_plan(
              besides: runs; whom one of them has as they are desired now, is left to it
     Raises:  TargetUnavailable, TargetRejected when a target cannot be read: a plan over a part would be wrong;
              Conflict when another plan or run is at work
-    Effect:  a stored plan, and the event run.planned; what the targets have is noted, nothing is written to them
+    Effect:  a stored plan, and the event run.planned; what the targets have is noted, nothing is written to them.
+             A plan over everybody begins anew with whom a target refused too often
     """
     databases, clock = provisioner.databases, provisioner.clock
     with exclusive(databases, LOCK):
@@ -151,6 +153,8 @@ def make_plan(
             runs.begin_plan(connection, run_id, clock.now(), actor, chunk=provisioner.settings.chunk)
         draft = Draft(run_id, besides)
         if person_ids is None:
+            if scope is Scope.ALL:  # perhaps the target was mended for those whom it refused, too
+                try_anew(provisioner, actor)
             _plan_scope(provisioner, scope, draft, progress)
         else:
             _plan_people(provisioner, person_ids, draft, progress)

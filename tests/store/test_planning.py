@@ -84,3 +84,23 @@ def test_who_had_two_entries_is_written_as_soon_as_one_is_gone(
     sweep_dirty(provisioner)
 
     assert moody.did == [("update", IDS[0])]
+
+
+# --- given up -------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_look_tries_again_whom_a_target_refused_until_it_was_mended(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    moody.refuses = {IDS[0]}
+    change_status(provisioner.databases, IDS[0], "suspended")
+    for _ in range(4):
+        sweep_dirty(provisioner)
+        clock.advance(1000)
+    moody.refuses = set()
+    assert make_plan(provisioner, SYSTEM).changes == 0  # given up
+
+    run = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
+    apply_run(provisioner, run.run_id, SYSTEM)
+
+    assert not is_open(provisioner, "moody", IDS[0])
