@@ -169,7 +169,7 @@ def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
     if as_they_are := _left_as_they_are(result):
         parts.append(f"{as_they_are} left as they are, since this undo came too late for them")
     elif result.moved:
-        parts.append(f"{result.moved} left to the next plan, since their records changed")
+        parts.append(f"{result.moved} not made: so already, or their records changed and the next plan has them")
     click.secho(", ".join(parts) + ".", fg="green" if _is_well(result) else "yellow")
     for row in failed:
         click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")

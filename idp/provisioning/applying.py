@@ -23,9 +23,10 @@ from idp.provisioning.parts import Part, phases
 from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.values import Outcome, Target
-from idp.provisioning.writing import Progress, change_of, note, otherwise_in, verify
+from idp.provisioning.writing import Progress, change_of, note, otherwise_in, set_aside, verify
 from idp.store import runs
 from idp.store.locks import exclusive
+from idp.store.provisioning import states_among
 from idp.store.runs import ChangeRow, Run
 
 PARTS_AT_ONCE = 2  # in one process, as in a worker
@@ -248,19 +249,27 @@ def _refuse_if_records_moved(provisioner: Provisioner, run: Run) -> None:
 def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, progress: Progress) -> None:
     """Return if every change still turns what is there into what is wanted; a create says so itself when it is made.
 
-    Effect:  a change that was made before, its outcome lost by a kill, is noted as done
+    Effect:  a change that was made before, its outcome lost by a kill, is noted as done; one that another run made is
+             set aside
     """
     moved: list[str] = []
     for rows in _open_rows(provisioner, run, target, of_entries=True):
-        there = {entry.person_id: entry for entry in target.read([row.person_id for row in rows])}
+        ids = [row.person_id for row in rows]
+        there = {entry.person_id: entry for entry in target.read(ids)}
+        with provisioner.databases.identity.read() as connection:
+            known = states_among(connection, target.kind, ids)
         made_before: list[tuple[ChangeRow, Outcome]] = []
+        by_others: list[int] = []
         for row in rows:
             change, found = change_of(row), there.get(row.person_id)
-            if found == change.after:
+            if found == change.after and row.desired and known[row.person_id].applied == row.desired:
+                by_others.append(row.number)  # noted already: a run with the same change was quicker
+            elif found == change.after:
                 made_before.append((row, Outcome(change)))
             elif found != change.before:
                 moved.append(row.name)
         note(provisioner, target, run, made_before)
+        set_aside(provisioner, run, dict.fromkeys(by_others, "it is so already"))
         with provisioner.databases.identity.write() as connection:
             runs.pulse(connection, run.run_id, run.attempt, provisioner.clock.now())
         progress(len(made_before))

@@ -1,6 +1,6 @@
 """Write one batch of a run to one target, and note what became of it; look later whether it is there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -42,11 +42,16 @@ def still_to_write(provisioner: Provisioner, target: Target, run: Run, rows: Seq
     Raises:  TargetUnavailable, TargetRejected: what an undo puts back is looked for in the target
     """
     moved = overtaken(provisioner, target, rows) if run.kind == runs.UNDO else _outdated(provisioner, target, rows)
-    if moved:
-        with provisioner.databases.identity.write() as connection:
-            settled = ((number, runs.MOVED, why) for number, why in moved.items())
-            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
+    set_aside(provisioner, run, moved)
     return [row for row in rows if row.number not in moved]
+
+
+def set_aside(provisioner: Provisioner, run: Run, reasons: Mapping[int, str]) -> None:
+    """Have changes, by number, not made by this run."""
+    if reasons:
+        with provisioner.databases.identity.write() as connection:
+            settled = ((number, runs.MOVED, why) for number, why in reasons.items())
+            runs.settle(connection, run.run_id, provisioner.clock.now(), settled)
 
 
 def _outdated(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow]) -> dict[int, str]:

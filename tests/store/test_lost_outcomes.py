@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from idp.accounts.holds import hold, release
+from idp.audit import words
 from idp.errors import TargetUnavailable
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run, begin, result_of
@@ -24,6 +25,7 @@ from tests.support.moody import MoodyTarget
 from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
+from tests.support.workers import events_of
 
 ACTOR = "shell:test"
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
@@ -125,6 +127,20 @@ def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_st
     sweep_dirty(provisioner)
 
     assert is_open(provisioner, ANNA) == {False}
+
+
+def test_a_second_plan_of_the_same_changes_makes_none_of_them_again(
+    provisioner: Provisioner, databases: Databases, mail: Mumbling
+) -> None:
+    change_person(databases, ANNA.person_id, surname="Nowak")
+    first, twin = (make_plan(provisioner, ACTOR) for _ in range(2))
+    assert apply_run(provisioner, first.run_id, ACTOR).is_complete
+    told = events_of(databases, words.TARGET_CHANGED, "mail")
+
+    became = apply_run(provisioner, twin.run_id, ACTOR)
+
+    assert (became.run.state, became.done, became.moved) == (runs.APPLIED, 0, 1)
+    assert events_of(databases, words.TARGET_CHANGED, "mail") == told
 
 
 def test_a_run_that_reads_a_slow_target_shows_that_it_is_alive(
