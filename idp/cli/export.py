@@ -1,12 +1,11 @@
 """`idp export`: what a target should have, for its own tools."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import click
 
 from idp.app.installation import Idp
+from idp.cli.files import private_file
 from idp.cli.support import pass_idp, progress
 from idp.errors import NotFound
 from idp.provisioning.exporting import desired_entries
@@ -35,17 +34,10 @@ def ldif(installation: Idp, file: Path) -> None:
     with installation.databases.identity.read() as connection:
         total = count_people(connection)
     count = 0
-    # Beside it and renamed at the end: half a file would load as half a university. Nobody else may read it (mode 600).
-    handle, fresh = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out, progress("Writing", total=total) as advance:
-            for entry in desired_entries(installation.provisioner, target):
-                if entry is not None:
-                    out.write(target.ldif(entry))
-                    count += 1
-                advance(1)
-        Path(fresh).replace(file)
-    except BaseException:
-        Path(fresh).unlink()
-        raise
+    with private_file(file) as out, progress("Writing", total=total) as advance:
+        for entry in desired_entries(installation.provisioner, target):
+            if entry is not None:
+                out.write(target.ldif(entry))
+                count += 1
+            advance(1)
     click.echo(f"{count} entries written to {file}.")

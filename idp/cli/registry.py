@@ -17,6 +17,7 @@ from rich.text import Text
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
+from idp.cli.files import writable
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
 from idp.errors import RefusedSource
 from idp.people.lifecycle import local_date
@@ -141,11 +142,11 @@ def sample(
         with click.open_file("-", "w", encoding="utf-8") as terminal:
             labels = write_sample(order, terminal)
     else:
-        with file.open("w", encoding="utf-8", newline="") as out:
+        with writable(file), file.open("w", encoding="utf-8", newline="") as out:
             labels = write_sample(order, out)
         cases = cases or file.with_name(file.name + ".cases.csv")
     if cases is not None and labels:
-        with cases.open("w", encoding="utf-8", newline="") as out:
+        with writable(cases), cases.open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out, delimiter=";", lineterminator="\n")
             writer.writerow(Label._fields)
             writer.writerows(labels)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
+from idp.cli.files import private_file
 from idp.cli.plans import (
     change_facts,
     differences_of,
@@ -86,21 +88,24 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
-@click.argument("file", type=click.Path(allow_dash=True), default="-")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
 @pass_idp
-def export(installation: Idp, run_id: str, file: str, form: str) -> None:
-    """Write a whole plan to FILE (- for the terminal).
+def export(installation: Idp, run_id: str, file: Path, form: str) -> None:
+    """Write a whole plan to FILE, a new one that you alone can read (- for the terminal).
 
     jsonl: a line about the plan with its digest, then a line for each change. csv: a row for each attribute that
     changes, for people. Plans hold personal data: keep the file as you keep the directory.
     """
     run = _load(installation, run_id)
-    with click.open_file(file, "w", encoding="utf-8", lazy=False) as out:
-        if form == "jsonl":
-            _export_lines(installation, run, out)
-        else:
-            _export_table(installation, run, out)
+    write = _export_lines if form == "jsonl" else _export_table
+    if str(file) == "-":
+        with click.open_file("-", "w", encoding="utf-8") as terminal:
+            write(installation, run, terminal)
+        return
+    with private_file(file) as out:
+        write(installation, run, out)
+    click.echo(f"{run.changes:,} changes written to {file}.")
 
 
 @runs.command(name="approve")

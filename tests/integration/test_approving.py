@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,26 @@ def test_a_plan_is_exported_whole_as_lines_and_as_a_table(terminal: Terminal, wa
     assert {(row["attribute"], row["before"], row["after"]) for row in rows if row["target"] == "accounts"} == {
         ("(enabled)", "true", "false")
     }
+
+
+def test_an_exported_plan_is_for_its_owner_alone_and_replaces_nothing(
+    terminal: Terminal, waiting: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.jsonl"
+
+    said = terminal.run("runs", "export", waiting, str(file))
+    written = file.read_bytes()
+    again = terminal.result("runs", "export", waiting, str(file))
+    nowhere = terminal.result("runs", "export", waiting, str(tmp_path / "none" / "plan.jsonl"))
+
+    assert said == f"4 changes written to {file}.\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    assert file.read_bytes() == written
+    assert nowhere.exit_code == 2
+    assert "cannot be written: No such file or directory" in nowhere.output
+    assert not [each for each in tmp_path.iterdir() if each.name.startswith(".plan")]
 
 
 def test_a_plan_that_is_not_there_is_a_mistake_in_the_command(terminal: Terminal, keys: Keys) -> None:

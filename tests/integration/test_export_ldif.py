@@ -32,9 +32,14 @@ def test_what_slapadd_loads_leaves_nothing_to_plan(
     file = tmp_path / "people.ldif"
 
     said = terminal.run("export", "ldif", str(file))
+    again = terminal.result("export", "ldif", str(file))
+    nowhere = terminal.result("export", "ldif", str(tmp_path / "none" / "people.ldif"))
     directory.load(file)
 
     assert "3 entries written" in said
+    assert (again.exit_code, nowhere.exit_code) == (2, 2)
+    assert "exists already" in again.output
+    assert "cannot be written: No such file or directory" in nowhere.output
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "userPassword" not in file.read_text(encoding="utf-8")
     plan = terminal.json("plan")

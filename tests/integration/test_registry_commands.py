@@ -73,6 +73,17 @@ def test_a_sample_goes_to_the_terminal_too(terminal: Terminal, tmp_path: Path) -
     assert shown == (tmp_path / "one.csv").read_text(encoding="utf-8")
 
 
+def test_a_sample_that_cannot_be_written_is_a_mistake_in_the_command(terminal: Terminal, tmp_path: Path) -> None:
+    nowhere = terminal.result("registry", "sample", tmp_path / "none" / "x.csv")
+    folder = terminal.result("registry", "sample", tmp_path)
+    cases = terminal.result("registry", "sample", tmp_path / "x.csv", "--cases", tmp_path / "none" / "cases.csv")
+
+    assert [each.exit_code for each in (nowhere, folder, cases)] == [2, 2, 2]
+    assert "x.csv cannot be written: No such file or directory." in nowhere.output
+    assert "cannot be written: Is a directory." in folder.output
+    assert "cases.csv cannot be written" in cases.output
+
+
 def test_what_is_kept_aside_is_listed_with_its_reason_and_without_its_content(
     terminal: Terminal, tmp_path: Path
 ) -> None:
