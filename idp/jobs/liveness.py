@@ -94,7 +94,7 @@ class Liveness:
         with self._databases.sessions.write() as connection:
             carries, for_s = self._settings.carries_runs, self._settings.liveness_s
             workers.sign(connection, self.name, now, for_s, carries_runs=carries, version=self._release)
-            workers.forget_before(connection, now - DAY_S)
+            workers.forget_silent(connection, now, DAY_S)
 
     def _leave(self) -> None:
         with self._databases.sessions.write() as connection:

@@ -2,7 +2,21 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Column, Connection, Float, String, Table, delete, func, select, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    String,
+    Table,
+    delete,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 
 from idp.store.base import sessions_metadata
 
@@ -17,12 +31,16 @@ worker = Table(
 )
 
 
-_SIGN = text(
+_SIGN = (
     "INSERT INTO worker (worker_id, seen_at, alive_until, carries_runs, version)"
-    " VALUES (:worker, :now, :until, :carries, :version) ON CONFLICT (worker_id) DO UPDATE SET"
+    " VALUES (:worker, {now}, {now} + :for_s, :carries, :version) ON CONFLICT (worker_id) DO UPDATE SET"
     " seen_at = excluded.seen_at, alive_until = excluded.alive_until, carries_runs = excluded.carries_runs,"
     " version = excluded.version"
 )
+# The database's clock where several machines sign: by a clock that is ahead all others would be dead.
+DATABASES_NOW = "EXTRACT(EPOCH FROM clock_timestamp())"
+_SIGN_ON_POSTGRESQL = text(_SIGN.format(now=DATABASES_NOW))
+_SIGN_HERE = text(_SIGN.format(now=":now"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +63,12 @@ def sign(
     carries_runs: bool = False,
     version: str = "",
 ) -> None:
-    """Say that a worker lives; without another sign it counts as gone after `for_s`."""
-    values = {"worker": worker_id, "now": now, "until": now + for_s, "carries": carries_runs, "version": version}
-    connection.execute(_SIGN, values)
+    """Say that a worker lives; without another sign it counts as gone after `for_s`.
+
+    Shape:   now: here, as below, counts on SQLite alone; on PostgreSQL the database's clock does
+    """
+    values = {"worker": worker_id, "now": now, "for_s": for_s, "carries": carries_runs, "version": version}
+    connection.execute(_SIGN_HERE if connection.dialect.name == "sqlite" else _SIGN_ON_POSTGRESQL, values)
 
 
 def leave(connection: Connection, worker_id: str) -> None:
@@ -57,7 +78,7 @@ def leave(connection: Connection, worker_id: str) -> None:
 
 def alive(connection: Connection, now: float) -> list[Worker]:
     """Return the workers that count as alive."""
-    query = select(worker).where(worker.c.alive_until > now).order_by(worker.c.worker_id)
+    query = select(worker).where(worker.c.alive_until > _by_one_clock(connection, now)).order_by(worker.c.worker_id)
     return [Worker(**row._mapping) for row in connection.execute(query)]
 
 
@@ -77,9 +98,9 @@ def cut_off(connection: Connection, worker_id: str) -> int:
     return count
 
 
-def forget_before(connection: Connection, then: float) -> None:
-    """Drop workers that have been silent since `then`."""
-    connection.execute(delete(worker).where(worker.c.seen_at < then))
+def forget_silent(connection: Connection, now: float, for_s: float) -> None:
+    """Drop workers that have been silent for so long."""
+    connection.execute(delete(worker).where(worker.c.seen_at < _by_one_clock(connection, now) - for_s))
 
 
 def last_seen(connection: Connection) -> float | None:
@@ -94,3 +115,10 @@ def seen_at(connection: Connection, worker_id: str) -> float | None:
         select(worker.c.seen_at).where(worker.c.worker_id == worker_id)
     ).scalar_one_or_none()
     return seen
+
+
+def _by_one_clock(connection: Connection, now: float) -> ColumnElement[float]:
+    """Return the moment by the clock that all workers sign by."""
+    if connection.dialect.name == "sqlite":
+        return literal(now)
+    return literal_column(DATABASES_NOW, Float())

@@ -1,12 +1,15 @@
 """What a worker that went without a goodbye holds in the database is taken from it."""
 
+import os
+from pathlib import Path
+
 import psycopg
 import pytest
 from sqlalchemy import text
 
 from idp.store import workers
 from idp.store.base import Databases
-from idp.store.names import process_name
+from idp.store.names import here, process_name
 
 GONE = "elsewhere/4026531836/4711"
 TAKE = "UPDATE worker SET version = '2' WHERE worker_id = 'w'"
@@ -37,3 +40,11 @@ def test_a_process_has_its_name_beside_its_connections(databases: Databases) -> 
         return
     with databases.identity.read() as connection:
         assert connection.execute(text("SHOW application_name")).scalar_one() == process_name()
+
+
+def test_a_process_says_of_which_boot_of_its_machine_it_is() -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
+
+    assert boot[:12] in here()
+    assert process_name() == f"{here()}/{os.getpid()}"
+    assert len(process_name()) <= 63

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from idp.store import health, runs, workers
 from idp.store.base import Databases
 from idp.store.runs import ChangeRow, TargetSummary
@@ -119,9 +121,25 @@ def test_a_failing_target_is_counted_and_recovers_once(databases: Databases) -> 
 def test_a_worker_lives_as_long_as_it_said(databases: Databases) -> None:
     with databases.sessions.write() as connection:
         workers.sign(connection, "a", 1000.0, 20.0, carries_runs=True, version="1")
-        workers.sign(connection, "b", 1010.0, 20.0)
-        assert [one.worker_id for one in workers.alive(connection, 1019.0)] == ["a", "b"]
-        assert [one.worker_id for one in workers.alive(connection, 1021.0)] == ["b"]
-        workers.sign(connection, "a", 1021.0, 20.0, carries_runs=True, version="2")
-        workers.leave(connection, "b")
-        assert [(one.worker_id, one.version) for one in workers.alive(connection, 1022.0)] == [("a", "2")]
+        workers.sign(connection, "b", 1000.0, -0.001)
+        workers.sign(connection, "c", 1000.0, 20.0)
+        assert [one.worker_id for one in workers.alive(connection, 1000.0)] == ["a", "c"]
+        workers.sign(connection, "a", 1000.0, -0.001)
+        workers.sign(connection, "b", 1000.0, 20.0, carries_runs=True, version="2")
+        workers.leave(connection, "c")
+        assert [(one.worker_id, one.version) for one in workers.alive(connection, 1000.0)] == [("b", "2")]
+        workers.forget_silent(connection, 1000.0, 60.0)
+        assert workers.seen_at(connection, "a") is not None
+        workers.forget_silent(connection, 1000.0, -1.0)
+        assert workers.last_seen(connection) is None
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 16.0])
+def test_a_machine_whose_clock_is_wrong_takes_nobody_for_dead(databases: Databases, ahead_s: float) -> None:
+    if databases.sessions.is_sqlite:  # one machine, and one clock
+        return
+    with databases.sessions.write() as connection:
+        workers.sign(connection, "right", 1000.0, 15.0)
+        workers.sign(connection, "wrong", 1000.0 + ahead_s, 15.0)
+        for now in (1000.0, 1000.0 + ahead_s):
+            assert [one.worker_id for one in workers.alive(connection, now)] == ["right", "wrong"]
