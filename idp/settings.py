@@ -84,6 +84,21 @@ def load(model: type[M], environment: Mapping[str, str] | None = None, prefix: s
         raise ConfigError(_sentences(mistakes)) from None
 
 
+def not_set_up(file: Path, setup: str, prefix: str = PREFIX) -> ConfigError:
+    """Return what to say where a database is missing: mostly a forgotten variable, seldom the first time.
+
+    Shape:   file: the database; setup: the command that makes it
+    """
+    variable = f"{prefix}CONFIG"
+    nothing = f"nothing is set up here: there is no {file.absolute()}."
+    if os.environ.get(variable):
+        return ConfigError(f"{nothing} Run `{setup}`.")
+    return ConfigError(
+        f"{nothing} {variable} is not set: let it name your settings file. Only where this is to be a new"
+        f" installation, run `{setup}`."
+    )
+
+
 def _read(file: Path, variable: str) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from idp.app.settings import Settings, load_settings, target_modules
 from idp.clock import Clock
 from idp.errors import ConfigError
-from idp.store.base import Databases, open_databases
+from idp.store.base import Databases, open_databases, require_made
 from idp.store.keys import Keys, load_keys
 from idp.store.revisions import require_migrated
 
@@ -39,11 +39,14 @@ class Idp:
     """One opened installation: its parts, each made, and its libraries imported, when it is first asked for.
 
     The late imports keep commands quick: `idp audit` pays for SQLAlchemy, not for Flask, LDAP clients and XML.
+
+    Raises:  ConfigError when nothing is set up where the settings say
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        require_made(settings.store)
         self.databases: Databases = open_databases(settings.store)
         self.zone = ZoneInfo(settings.university.time_zone)
 

@@ -21,7 +21,15 @@ from idp.clock import Clock
 from idp.errors import NotFound
 from idp.fees.account_numbers import grouped, parse_nrb
 from idp.fees.charges import NewCharge, record_charges
-from idp.fees.database import Database, create_missing_key, load_key, migrate, open_database, require_migrated
+from idp.fees.database import (
+    Database,
+    create_missing_key,
+    load_key,
+    migrate,
+    open_database,
+    require_made,
+    require_migrated,
+)
 from idp.fees.days import today
 from idp.fees.demo import Payer, invented, mark_of
 from idp.fees.due import Condition
@@ -73,6 +81,7 @@ def pass_fees(command: Callable[Concatenate[Fees, P], R]) -> Callable[P, R]:
     def opened(*args: P.args, **kwargs: P.kwargs) -> R:
         structlog.contextvars.bind_contextvars(correlation_id=new_id())
         settings = load_settings()
+        require_made(settings.fees)
         database = open_database(settings.fees)
         try:
             require_migrated(database)

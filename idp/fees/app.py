@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext as _
 from idp.clock import Clock
 from idp.fees import health
 from idp.fees.cas_client import Cas
-from idp.fees.database import Database, load_key, open_database
+from idp.fees.database import Database, load_key, open_database, require_made
 from idp.fees.settings import Settings, load_settings
 from idp.fees.views import Pages, add_pages
 from idp.web.logs import configure_logs
@@ -26,4 +26,5 @@ def create_app() -> Flask:
     """Return the application that the environment describes: what the web server calls in each of its processes."""
     settings = load_settings()
     configure_logs(settings.web.log_format)
+    require_made(settings.fees)
     return new_application(settings, open_database(settings.fees), load_key(settings.fees), Clock())

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, cre
 
 from idp.errors import ConfigError
 from idp.fees.settings import FeesSettings
+from idp.settings import FEES_PREFIX, not_set_up
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 KEY_BYTES = 64
@@ -95,8 +96,23 @@ def open_database(settings: FeesSettings) -> Database:
         )
     else:
         settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = _sqlite(settings.folder / "fees.db", settings.busy_timeout_s)
+        engine = _sqlite(database_file(settings), settings.busy_timeout_s)
     return Database(engine)
+
+
+def require_made(settings: FeesSettings) -> None:
+    """Return if the file of the database is there: opening would make an empty one.
+
+    Raises:  ConfigError, which says what to do
+    """
+    file = database_file(settings)
+    if settings.postgresql_url is None and not file.exists():
+        raise not_set_up(file, "idp fees setup", FEES_PREFIX)
+
+
+def database_file(settings: FeesSettings) -> Path:
+    """Return the SQLite file of the ledger."""
+    return settings.folder / "fees.db"
 
 
 def migrate(database: Database) -> str:

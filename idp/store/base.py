@@ -20,6 +20,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDeco
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from idp.settings import not_set_up
 from idp.store.names import process_name
 from idp.store.settings import StoreSettings
 from idp.store.writers import WriterQueue
@@ -133,6 +134,17 @@ def open_databases(settings: StoreSettings) -> Databases:
         )
         queue = WriterQueue(sessions_file(settings).parent, settings.busy_timeout_s)
     return Databases(Database(identity), Database(sessions, queue), settings)
+
+
+def require_made(settings: StoreSettings) -> None:
+    """Return if the files of the databases are there: opening would make empty ones.
+
+    Raises:  ConfigError, which says what to do
+    """
+    if settings.postgresql_url is None:
+        for file in (identity_file(settings), sessions_file(settings)):
+            if not file.exists():
+                raise not_set_up(file, "idp setup")
 
 
 def identity_file(settings: StoreSettings) -> Path:
