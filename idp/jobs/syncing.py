@@ -130,7 +130,7 @@ class Sync:
     def _plan(self, scope: Scope) -> Run | None:
         """Return a new plan over whom nobody has to decide first; None when there is nobody to look at.
 
-        Who is in a plan of ours that waits for approval, or in a paused run, stays there, so that everybody else's
+        Who is in a plan that waits for approval, or in a paused run, stays there, so that everybody else's
         changes do not wait, too.
         """
         if scope is Scope.CHANGED and not self._is_anything_to_do():
@@ -139,7 +139,7 @@ class Sync:
         return make_plan(self.provisioner, SYSTEM, scope=scope, besides=undecided)
 
     def _waiting_still(self) -> list[str]:
-        """Return our waiting plans; one whose records have moved on waits no more.
+        """Return the waiting plans; one whose records have moved on waits no more.
 
         Effect:  such a plan is stale
         """

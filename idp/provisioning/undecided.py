@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from idp.audit.events import SYSTEM
 from idp.provisioning.guard import sentence
 from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
@@ -11,9 +10,9 @@ from idp.store.runs import Run
 
 
 def waiting_runs(provisioner: Provisioner) -> list[Run]:
-    """Return our plans that wait for approval, the oldest first."""
+    """Return the plans of what the records ask for that wait for approval, the oldest first."""
     with provisioner.databases.identity.read() as connection:
-        return [run for run in runs.runs_in(connection, (runs.WAITING,)) if run.created_by == SYSTEM]
+        return [run for run in runs.runs_in(connection, (runs.WAITING,)) if run.kind == runs.SYNC]
 
 
 def paused_runs(provisioner: Provisioner) -> list[Run]:

@@ -33,7 +33,7 @@ from idp.store.base import UtcDateTime, identity_metadata
 from idp.store.bulk import as_bound, insert_rows, run_many
 
 # Kind of run.
-SYNC, LOAD, UNDO, MERGE = "sync", "load", "undo", "merge"
+SYNC, UNDO, MERGE = "sync", "undo", "merge"
 # State of a run. Made: planned, or waiting for people because it is over a limit. Approved: to be carried out, by
 # whoever comes first. Applying: at work; one run at a time (`ix_run_at_work`). Incomplete: something is left for
 # another attempt at `due_at`. Applied, cancelled and stale (its world moved) are ends.

@@ -75,10 +75,12 @@ def sweeps(sync: Sync, clock: ManualClock, count: int = 4) -> None:
 # --- a plan that waits ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def waits(sync: Sync) -> str:
-    """A plan of the worker that would suspend too many."""
+@pytest.fixture(params=[SYSTEM, JAN])
+def waits(sync: Sync, request: pytest.FixtureRequest) -> str:
+    """A plan, of the worker or of a human, that would suspend too many."""
     suspend(sync, SUSPENDED)
+    if request.param == JAN:
+        return make_plan(sync.provisioner, JAN).run_id
     done = sync.carry_out([])
     assert done.waits
     return done.run_id
@@ -108,6 +110,17 @@ def test_who_waits_and_falls_due_with_somebody_else_keeps_nobody_waiting(
 
     assert moody.entries[INNOCENT].attributes["sn"] == ("Nowak",)
     assert (waiting_plans(sync), closed_accounts(sync)) == ([waits], 0)
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_a_file_that_is_mended_makes_a_waiting_plan_stale(sync: Sync, waits: str) -> None:
+    for person_id in SUSPENDED:
+        change_status(sync.databases, person_id, "active")
+
+    sync.carry_out([])
+
+    assert waiting_plans(sync) == []
+    assert result_of(sync.provisioner, waits).run.state == runs.STALE
 
 
 # --- a paused run ---------------------------------------------------------------------------------------------------
