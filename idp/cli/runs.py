@@ -26,6 +26,7 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.errors import BadCredentials
 from idp.people.values import parse_album
 from idp.provisioning import asking
 from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
@@ -193,7 +194,14 @@ def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
     else:
         password = click.prompt(f"Password of {name}", hide_input=True, err=True)
     # Nobody solves a CAPTCHA at a terminal; whoever guesses there still waits longer with each failure.
-    account = installation.door.check_password(name, password, Browser(name="idp runs approve"), is_person=True)
+    try:
+        account = installation.door.check_password(name, password, Browser(name="idp runs approve"), is_person=True)
+    except BadCredentials as refusal:
+        # The same words for every reason: who has an account is not said here either.
+        raise BadCredentials(
+            "this name and password do not belong together, or the account is closed. Give the name and password of"
+            " your own staff account, as at eStudent; after several failures the next try has to wait."
+        ) from refusal
     return Approver(account.account_id, account.display_name, account.role, ("password",), shell_actor())
 
 

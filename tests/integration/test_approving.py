@@ -87,6 +87,19 @@ def test_somebody_signs_in_for_a_plan_and_it_is_carried_out(
     assert waiting in terminal.run("runs", "list")
 
 
+def test_a_refused_sign_in_says_what_to_do_and_not_whether_the_name_exists(
+    terminal: Terminal, installation: Idp, waiting: str
+) -> None:
+    join(installation, "ewa@po.edu.pl", Role.OPERATOR)
+
+    known = approve(terminal, waiting, "ewa@po.edu.pl", WRONG)
+    unknown = approve(terminal, waiting, "nobody@po.edu.pl", WRONG)
+
+    assert isinstance(known, BadCredentials)
+    assert "your own staff account" in str(known)
+    assert str(known) == str(unknown)
+
+
 def test_a_clerk_and_a_student_may_not(terminal: Terminal, installation: Idp, waiting: str) -> None:
     join(installation, "clerk@po.edu.pl", Role.CLERK)
 
