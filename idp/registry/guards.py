@@ -13,26 +13,27 @@ FILL_FLOOR = 100  # rows; in fewer, how full a column is says nothing
 
 def most_bad_rows(settings: RegistrySettings, rows: int) -> int:
     """Return how many bad rows a file of so many rows may have."""
-    return max(settings.bad_rows_floor, int(settings.bad_rows_share * rows))
+    return _most(settings.bad_rows_share, settings.bad_rows_floor, rows)
 
 
 def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
     """Return the refusal of a file whose bad rows were counted so far."""
     why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
-    return RefusedSource(
-        f"At least {reasons.total()} of {rows} rows are bad ({why}): columns may be shifted, or the encoding wrong."
-        " Nothing was taken.",
+    return _refused(
         Refusal.TOO_MANY_BAD_ROWS,
+        f"At least {reasons.total()} of {rows} rows are bad ({why}), more than registry.bad_rows_share: columns may be"
+        " shifted, or the encoding wrong.",
     )
 
 
 def parts(settings: RegistrySettings, people: int, before: int) -> Iterator[RefusedSource]:
     """Yield why a full file looks like a part of one, beside what the last full file had."""
-    if before - people > max(settings.fewer_people_floor, settings.fewer_people_share * before):
-        yield RefusedSource(
-            f"{people} people, and the last full file had {before}: this looks like a part. Nothing was taken."
-            " A file that holds only changes is declared by --delta.",
+    most = _most(settings.fewer_people_share, settings.fewer_people_floor, before)
+    if before - people > most:
+        yield _refused(
             Refusal.FEWER_PEOPLE,
+            f"{people} people, and the last full file had {before}: this looks like a part. At most {most} fewer are"
+            " believed (registry.fewer_people_share). A file that holds only changes is declared by --delta.",
         )
 
 
@@ -47,10 +48,10 @@ def emptied(
         return
     for column, share in fill_before.items():
         if share - fill.get(column, 0.0) > settings.fill_drop_share:
-            yield RefusedSource(
-                f"Column {column} is filled in {fill.get(column, 0.0):.0%} of the rows, in the last full file in"
-                f" {share:.0%}. Nothing was taken.",
+            yield _refused(
                 Refusal.COLUMN_EMPTIED,
+                f"Column {column} is filled in {fill.get(column, 0.0):.0%} of the rows, in the last full file in"
+                f" {share:.0%}; a drop of {settings.fill_drop_share:.0%} is believed (registry.fill_drop_share).",
             )
 
 
@@ -64,26 +65,28 @@ def too_old(
     if newest is None or newest_before is None:
         return
     if now - newest > timedelta(days=settings.newest_row_days):
-        yield RefusedSource(
-            f"The newest row changed on {newest:%Y-%m-%d}, more than {settings.newest_row_days} days ago: the export"
-            " seems to stand still. Nothing was taken.",
+        yield _refused(
             Refusal.TOO_OLD,
+            f"The newest row changed on {newest:%Y-%m-%d}, more than {settings.newest_row_days} days ago"
+            " (registry.newest_row_days): the export seems to stand still.",
         )
     if newest_before - newest > timedelta(days=settings.older_than_last_days):
-        yield RefusedSource(
-            f"The newest row changed on {newest:%Y-%m-%d}, and a file with rows of {newest_before:%Y-%m-%d} was taken"
-            " before: this is an old file. Nothing was taken.",
+        yield _refused(
             Refusal.TOO_OLD,
+            f"The newest row changed on {newest:%Y-%m-%d}, and a file with rows of {newest_before:%Y-%m-%d} was taken"
+            f" before: this is an old file. {settings.older_than_last_days} days are believed"
+            " (registry.older_than_last_days).",
         )
 
 
 def strangers(settings: RegistrySettings, changed: int, known: int) -> Iterator[RefusedSource]:
     """Yield why a file makes other people of too many: names swapped, a column sorted apart from the rest."""
-    if changed > max(settings.identity_changes_floor, settings.identity_changes_share * known):
-        yield RefusedSource(
-            f"The file changes names, birth dates or national ids of {changed} of {known} known people."
-            " Nothing was taken.",
+    most = _most(settings.identity_changes_share, settings.identity_changes_floor, known)
+    if changed > most:
+        yield _refused(
             Refusal.TOO_MANY_CHANGES,
+            f"The file changes names, birth dates or national ids of {changed} of {known} known people; at most {most}"
+            " are believed (registry.identity_changes_share).",
         )
 
 
@@ -95,15 +98,31 @@ def upheavals(
     Shape:   fields: people whose column changes, by column; known: people of the file whom we know, or all whom we
              know where the file holds only changes
     """
-    if access_lost > max(settings.access_losses_floor, settings.access_losses_share * known):
-        yield RefusedSource(
-            f"By this file {access_lost} of {known} known people would lose access. Nothing was taken.",
+    most = _most(settings.access_losses_share, settings.access_losses_floor, known)
+    if access_lost > most:
+        yield _refused(
             Refusal.TOO_MANY_STATUS_CHANGES,
+            f"By this file {access_lost} of {known} known people would lose access; at most {most} are believed"
+            " (registry.access_losses_share).",
         )
-    most = max(settings.column_changes_floor, settings.column_changes_share * known)
+    most = _most(settings.column_changes_share, settings.column_changes_floor, known)
     for field, count in fields.items():
         if count > most:
-            yield RefusedSource(
-                f"The file changes {field} of {count} of {known} known people. Nothing was taken.",
+            yield _refused(
                 Refusal.TOO_MANY_STATUS_CHANGES if field == "status" else Refusal.TOO_MANY_CHANGES,
+                f"The file changes {field} of {count} of {known} known people; at most {most} are believed"
+                " (registry.column_changes_share).",
             )
+
+
+def _most(share: float, floor: int, of: int) -> int:
+    return max(floor, int(share * of))
+
+
+def _refused(reason: Refusal, what: str) -> RefusedSource:
+    """Say what is over which limit, and how somebody who has looked accepts it."""
+    return RefusedSource(
+        f"{what} Nothing was taken. If you have looked and the file is right: idp registry import FILE"
+        f" --accept {reason}",
+        reason,
+    )

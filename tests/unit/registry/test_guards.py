@@ -1,8 +1,10 @@
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from idp.errors import RefusedSource
 from idp.registry.guards import emptied, most_bad_rows, parts, strangers, too_many_bad_rows, too_old, upheavals
 from idp.registry.reasons import Refusal
 from idp.registry.settings import RegistrySettings
@@ -98,3 +100,24 @@ def test_a_file_that_changes_one_column_of_most_people_is_refused(
     found = [refusal.reason for refusal in upheavals(SETTINGS, {field: count}, 0, known)]
 
     assert found == ([] if reason is None else [reason])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "limit"),
+    [
+        (parts(SETTINGS, 900, 1000), "At most 50 fewer are believed (registry.fewer_people_share)"),
+        (strangers(SETTINGS, 60, 1000), "at most 50 are believed (registry.identity_changes_share)"),
+        (upheavals(SETTINGS, {}, 101, 1000), "at most 100 are believed (registry.access_losses_share)"),
+        (upheavals(SETTINGS, {"status": 501}, 0, 1000), "at most 500 are believed (registry.column_changes_share)"),
+        (emptied(SETTINGS, 100, {}, {"pesel": 0.9}), "a drop of 20% is believed (registry.fill_drop_share)"),
+        (too_old(SETTINGS, NOW - timedelta(days=61), NOW, NOW), "more than 60 days ago (registry.newest_row_days)"),
+        (iter([too_many_bad_rows(Counter(columns=9), 50)]), "more than registry.bad_rows_share"),
+    ],
+)
+def test_a_refusal_by_a_limit_names_the_limit_and_how_it_is_accepted(
+    refusal: Iterator[RefusedSource], limit: str
+) -> None:
+    found = next(refusal)
+
+    assert limit in str(found)
+    assert f"idp registry import FILE --accept {found.reason}" in str(found)
