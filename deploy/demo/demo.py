@@ -160,6 +160,8 @@ class Demo:
                 "Who you can be": {
                     "student": f"{memory['student']['mail']}  {memory['student']['password']}",
                     "clerk": f"{memory['clerk']['mail']}  {memory['clerk']['password']}",
+                    "operator": f"{memory['operator-1']['mail']}  {memory['operator-1']['password']}",
+                    "another operator": f"{memory['operator-2']['mail']}  {memory['operator-2']['password']}",
                     "administrator": f"{memory['administrator']['mail']}  {memory['administrator']['password']}",
                     "nobody yet": f"album {unclaimed.album}, {unclaimed.given_name} {unclaimed.surname}, "
                     f"born {unclaimed.date_of_birth}, … {unclaimed.id_end}  (Create new account)",
@@ -168,7 +170,8 @@ class Demo:
                     "where everything stands": f"{idp} status",
                     "what happened": f"{idp} audit",
                     "rows that were refused": f"{idp} registry quarantine",
-                    "suspend somebody": f"set `status` to suspended and `zmieniono` to now in a row of {sample}, then",
+                    "suspend somebody": "set `status` to suspended and `zmieniono` to now in each of their rows "
+                    f"in {sample}, then",
                     "": f"{idp} registry import {sample}",
                     " ": f"{idp} plan  (nothing is left to do: the worker was faster)",
                 },

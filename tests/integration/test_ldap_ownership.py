@@ -1,6 +1,7 @@
 """An entry that another system put at the name of ours, after we looked, is left as it is: the server compares."""
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,13 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.values import Change, Entry
-from idp.store.base import Databases
+from idp.store.base import Databases, open_databases
 from idp.store.keys import Keys
 from idp.store.runs import REJECTED, changes_of
+from idp.store.settings import StoreSettings
 from tests.support.provisioning import Eyes, add_students, change_person, ldap_entry, make_target, waiting
 from tests.support.students import Student
+from tests.support.terminal import Terminal
 
 ANNA = Student("a" * 32, album="123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek")
@@ -199,3 +202,24 @@ def test_a_server_that_cannot_compare_is_out_of_order_and_writes_nothing(write: 
         write(Modify("cn=config", [Replace("olcIdleTimeout", ["1"])], equals("idpOwner", "idp:p1")))
     with pytest.raises(TargetRejected):
         write(Modify("cn=config", [Replace("olcIdleTimeout", ["1"])]))
+
+
+def test_an_entry_whose_mark_was_removed_by_hand_is_ours_again_when_it_is_given_back(
+    tmp_path: Path, directory: PrivateSlapd, eyes: Eyes, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal(tmp_path, directory, monkeypatch)
+    databases = open_databases(StoreSettings(folder=tmp_path / "data"))
+    add_students(databases, keys, [ANNA])
+    databases.close()
+    terminal.run("apply")
+    dn = directory.settings.person_dn(ANNA.uid)
+
+    eyes.directory.modify(dn, [Replace("idpOwner", [])])
+    refused = terminal.result("apply")
+    key = terminal.json("explain", "person", "123")["person_id"]
+    eyes.directory.modify(dn, [Replace("idpOwner", [f"idp:{key}"])])
+
+    assert refused.exit_code == 1
+    assert "lready exists" in refused.output, refused.output
+    assert terminal.json("apply")["complete"] is True
+    assert terminal.json("plan")["total"] == 0

@@ -95,6 +95,13 @@ def test_the_commands_to_try_are_printed_in_full(demo: RunningDemo) -> None:
     assert "var/demo/letters/" in demo.output
 
 
+def test_everybody_whom_one_can_be_is_printed(demo: RunningDemo) -> None:
+    access = json.loads(demo.access_file.read_text(encoding="utf-8"))
+
+    for each in (access["student"], access["clerk"], *access["operators"], access["administrator"]):
+        assert f"{each['mail']}  {each['password']}" in demo.output
+
+
 def test_a_copied_folder_is_a_second_demo_that_keeps_the_people(demo: RunningDemo, again: Again) -> None:
     running = again(ignores_sigint=True)
     running.access_file.write_text(json.dumps({"base_url": "of an earlier start"}))
