@@ -10,7 +10,7 @@ import structlog
 
 from idp.audit.events import SYSTEM
 from idp.clock import Clock
-from idp.errors import Conflict, IdpError, TargetError
+from idp.errors import Conflict, IdpError, TargetError, TargetUnavailable
 from idp.jobs.schedules import Done
 from idp.people.lifecycle import AccessPolicy
 from idp.provisioning.applying import apply_run
@@ -113,8 +113,18 @@ class Sync:
     # --- runs ---
 
     def _carried_out(self, taken: Sequence[Taken], scope: Scope = Scope.CHANGED) -> Done:
-        files = _files(taken)
+        """Carry out what is to be done where targets answer.
+
+        Raises:  TargetUnavailable, when that is done, where another one did not answer: it is owed
+        """
         run = self._plan(scope)
+        done = self._done(_files(taken), run)
+        if run is not None and run.unread:
+            log.warning("carried out in part", done=done.note, run=run.run_id, unread=run.unread)
+            raise TargetUnavailable(run.unread)
+        return done
+
+    def _done(self, files: str, run: Run | None) -> Done:
         if run is None or not run.changes:
             if waiting := waiting_runs(self.provisioner):
                 what = f"nothing to change besides what waits for approval: {sentence(waiting[-1].over)}"

@@ -180,10 +180,12 @@ def _sweep_imported(provisioner: Provisioner) -> int:
     waiting = _not_left_to_people(provisioner, marks, refresh_some(provisioner, seen).waiting)
     if not waiting:
         return 0
-    done, why = 0, "rejected, or left for the next try"
+    marks = [mark for mark in marks if mark.person_id in waiting]
+    done, why, unread = 0, "rejected, or left for the next try", ""
     try:
-        run_id = make_plan(provisioner, SYSTEM, person_ids=waiting).run_id
-        done = apply_run(provisioner, run_id, SYSTEM).done
+        run = make_plan(provisioner, SYSTEM, person_ids=waiting)
+        unread = run.unread
+        done = apply_run(provisioner, run.run_id, SYSTEM).done
     except Conflict:
         return 0  # somebody else plans or applies now: next time
     except TargetUnavailable as error:  # not at growing intervals: as soon as it is back they are owed
@@ -193,7 +195,10 @@ def _sweep_imported(provisioner: Provisioner) -> int:
         why = str(error)
     with provisioner.databases.identity.read() as connection:
         still = marks_among(connection, waiting)
-    if left := [mark for mark in marks if still.get(mark.person_id) == mark.mark]:
+    left = [mark for mark in marks if still.get(mark.person_id) == mark.mark]
+    if left and unread:
+        _wait_for_target(provisioner, left, unread, at_least_s=provisioner.settings.retry_s)
+    elif left:
         _put_off(provisioner, left, why)
     return done
 
@@ -232,7 +237,7 @@ def _due(provisioner: Provisioner, *, is_live: bool, limit: int) -> list[Mark]:
 
 
 def _wait_for_target(
-    provisioner: Provisioner, marks: Sequence[Mark], error: TargetUnavailable, *, at_least_s: float = 0.0
+    provisioner: Provisioner, marks: Sequence[Mark], error: Exception | str, *, at_least_s: float = 0.0
 ) -> None:
     """Have people tried again as soon as the target may be: it is ill and not they."""
     pause_s = max([0.0, *(health.closed_for(provisioner, kind) for kind in provisioner.targets)])

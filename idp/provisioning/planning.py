@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import Enum, auto
 from functools import partial
@@ -21,6 +22,7 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, new_id, record
+from idp.errors import TargetError
 from idp.provisioning.asking import let_go as try_anew
 from idp.provisioning.asking import refuse_while_at_work
 from idp.provisioning.fingerprint import fingerprint
@@ -68,6 +70,15 @@ class Scope(Enum):
     ALL = auto()  # everybody, and all that the targets have
 
 
+class NotRead(Exception):
+    """A target could not be read."""
+
+    def __init__(self, kind: str, error: TargetError) -> None:
+        super().__init__(f"{kind} could not be read: {error}")
+        self.kind = kind
+        self.error = error
+
+
 class Marks:
     """Many marks in eight bytes each."""
 
@@ -98,10 +109,15 @@ class Draft:
 
     run_id: str
     besides: Collection[str] = ()  # runs whose people stay in them
+    unread: dict[str, TargetError] = field(default_factory=dict)  # by target, why nothing is planned in it
     number: int = 0
     summary: dict[str, TargetSummary] = field(default_factory=dict)
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     noted: Marks = field(default_factory=Marks)  # what is desired with these is noted for every target
+
+    def begin_anew(self) -> None:
+        """Forget the rows; what was noted stays."""
+        self.number, self.summary, self.digest = 0, {}, hashlib.sha256()
 
     def change_row(self, target: str, change: Change, mark: str) -> ChangeRow:
         """Return the next row of the plan."""
@@ -140,7 +156,8 @@ def make_plan(
 
     Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope
              besides: runs; whom one of them has as they are desired now, is left to it
-    Raises:  TargetUnavailable, TargetRejected when a target cannot be read: a plan over a part would be wrong;
+             a target that cannot be read has no part in the plan, and nobody is let in at a door before it
+    Raises:  TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others;
              Conflict when another plan or run is at work
     Effect:  a stored plan, and the event run.planned; what the targets have is noted, nothing is written to them.
              A plan over everybody begins anew with whom a target refused too often
@@ -183,20 +200,27 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
     rules = _rules(provisioner)
     whole = _whole(provisioner, scope, rules)
     _refresh_everybody(provisioner, draft, progress) if whole else _refresh_marked(provisioner, draft, progress)
-    for kind, target in provisioner.targets.items():
-        if kind in whole:
+
+    def compare(target: Target) -> None:
+        if target.kind in whole:
             _compare_whole(provisioner, target, draft)
         else:
-            _compare(provisioner, target, draft, _open_ones(provisioner, kind))
+            _compare(provisioner, target, draft, _open_ones(provisioner, target.kind))
+
+    _compare_each(provisioner, draft, compare)
+    seen = {kind: rules[kind] for kind in whole if kind not in draft.unread}
     with provisioner.databases.identity.write() as connection:
-        note_rules(connection, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
+        note_rules(connection, seen, provisioner.clock.now())
 
 
 def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Draft, progress: Progress) -> None:
     ids = sorted(set(person_ids))
     _refresh_people(provisioner, _portions(ids), draft, progress)
-    for target in provisioner.targets.values():
+
+    def compare(target: Target) -> None:
         _compare(provisioner, target, draft, ((person_id, True) for person_id in ids))
+
+    _compare_each(provisioner, draft, compare)
 
 
 def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
@@ -377,11 +401,57 @@ def _refresh_page(provisioner: Provisioner, ids: Sequence[str]) -> Refreshed:
 # --- compare --------------------------------------------------------------------------------------------------------
 
 
+def _compare_each(provisioner: Provisioner, draft: Draft, compare: Callable[[Target], None]) -> None:
+    """Write each target's part of the plan; of one that cannot be read, that it has none.
+
+    Raises:  TargetUnavailable, TargetRejected when nothing is to be done in the others
+    """
+    targets = provisioner.targets
+    while True:
+        try:
+            for kind, target in targets.items():
+                if kind in draft.unread:
+                    _leave(provisioner, target, draft)
+                else:
+                    compare(target)
+            break
+        except NotRead as failed:
+            # Anew, and not on from here: at the doors before it somebody was perhaps to be let in.
+            draft.unread[failed.kind] = failed.error
+            draft.begin_anew()
+            with provisioner.databases.identity.write() as connection:
+                runs.empty_plan(connection, draft.run_id)
+    if draft.unread and not any(part.counts for part in draft.summary.values()):
+        raise next(iter(draft.unread.values()))
+
+
+def _leave(provisioner: Provisioner, target: Target, draft: Draft) -> None:
+    why = str(draft.unread[target.kind])
+    what = f"not planned: {target.kind} could not be read: {why}"
+    add_to(provisioner, target, draft, [], [Finding("", "everybody", what[:200])])
+    draft.summary[target.kind] = TargetSummary(_population(provisioner, target), findings=1, unread=why)
+
+
+@contextmanager
+def _reading(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except TargetError as error:
+        raise NotRead(target.kind, error) from error
+
+
+def _population(provisioner: Provisioner, target: Target) -> int:
+    """Return how many entries of ours a target has, as far as we know."""
+    with provisioner.databases.identity.read() as connection:
+        return count_states(connection).get(target.kind, (0, 0))[0]
+
+
 def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> None:
     """Write one target's part of the plan, over all that it has."""
     with provisioner.databases.identity.read() as connection:
         observed = Observed(connection, target.kind)
-        population = observed.add(digests_in(target))
+        with _reading(target):
+            population = observed.add(digests_in(target))
         doubled = observed.twice()
         _note(provisioner, target, draft, observed)
         for person_id in doubled:
@@ -406,8 +476,7 @@ def _compare(
     """Write one target's part of the plan, over (person_id, whether the target may have an entry), sorted."""
     counts: Counter[str] = Counter()
     if population is None:
-        with provisioner.databases.identity.read() as connection:
-            population = count_states(connection).get(target.kind, (0, 0))[0]
+        population = _population(provisioner, target)
     for everybody in _portions(differing):
         portion = _without_those_left(provisioner, draft, everybody)
         changes, found = _plan_some(provisioner, target, draft, portion)
@@ -456,12 +525,16 @@ def _plan_some(
     refreshed = refresh_some(provisioner, seen, only=target.kind if is_noted else None)
     marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in refreshed.seen}
     there = [person_id for person_id, is_there in portion if is_there]
-    everything = _sorted_entries(target.read(there)) if there else []
+    with _reading(target):
+        everything = _sorted_entries(target.read(there)) if there else []
     doubled = _twice(everything)
     wanted = [entry for entry, _ in refreshed.wanted[target.kind] if entry.person_id not in doubled]
     observed = [entry for entry in everything if entry.person_id not in doubled]
     results = [*map(_doubled, doubled), *plan(wanted, observed)]
-    changes = [(each, marks.get(each.person_id, "")) for each in results if isinstance(each, Change)]
+    made = (each for each in results if isinstance(each, Change))
+    if _is_before_unread(provisioner, target, draft):
+        made = (each for each in made if not each.lets_in)
+    changes = [(each, marks.get(each.person_id, "")) for each in made]
     found = {entry.person_id: entry for entry in observed}
     true = [(entry.person_id, entry.digest) for entry in wanted if found.get(entry.person_id) == entry]
     gone = [entry.person_id for entry in wanted if entry.only_if_present and entry.person_id not in found]
@@ -470,6 +543,12 @@ def _plan_some(
             confirm(connection, target.kind, true, draft.run_id, provisioner.clock.now())
             absent(connection, target.kind, gone)
     return changes, [each for each in results if isinstance(each, Finding)]
+
+
+def _is_before_unread(provisioner: Provisioner, target: Target, draft: Draft) -> bool:
+    """Return whether behind this door there is one that nobody could look at (idp.provisioning.parts)."""
+    order = list(provisioner.targets)
+    return any(order.index(kind) > order.index(target.kind) for kind in draft.unread)
 
 
 def _twice(entries: Iterable[Entry]) -> list[str]:

@@ -119,6 +119,11 @@ class Change:
         return entry.name
 
     @property
+    def lets_in(self) -> bool:
+        """Whether it opens a door that was shut, or not there."""
+        return self.after is not None and self.after.enabled and not (self.before is not None and self.before.enabled)
+
+    @property
     def touched(self) -> list[str]:
         """Return what differs, in the order of `differences`, without the values."""
         if self.before is None and self.after is not None:

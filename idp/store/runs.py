@@ -129,6 +129,7 @@ class TargetSummary:
     population: int  # entries of ours that it held
     counts: Mapping[str, int] = field(default_factory=dict)  # by kind of change
     findings: int = 0
+    unread: str = ""  # why it could not be read, so that nothing is planned in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,11 @@ class Run:
     def changes(self) -> int:
         """How many changes it has."""
         return sum(sum(part.counts.values()) for part in self.summary.values())
+
+    @property
+    def unread(self) -> str:
+        """Why a target has no part in it although it may need one, or ""."""
+        return next((part.unread for part in self.summary.values() if part.unread), "")
 
     @property
     def goes_on(self) -> bool:
@@ -237,6 +243,12 @@ def add_to_plan(
     insert_rows(connection, finding, ("run_id", *_FINDING_COLUMNS), ((run_id, *_values(row)) for row in findings))
 
 
+def empty_plan(connection: Connection, run_id: str) -> None:
+    """Take everything out of a plan that is being made, to make it anew."""
+    for table in (change, finding):
+        connection.execute(delete(table).where(table.c.run_id == run_id))
+
+
 def end_plan(
     connection: Connection,
     run_id: str,
@@ -264,6 +276,12 @@ def load_run(connection: Connection, run_id: str, *, alone: bool = False) -> Run
     # On SQLite, which knows no such clause, whoever writes is alone anyway.
     row = connection.execute(query.with_for_update() if alone else query).one_or_none()
     return None if row is None else _run(row)
+
+
+def runs_beginning(connection: Connection, text: str, most: int) -> list[Run]:
+    """Return the runs whose number begins so, `most` at most."""
+    query = select(run).where(run.c.run_id.startswith(text, autoescape=True)).order_by(run.c.run_id).limit(most)
+    return [_run(row) for row in connection.execute(query)]
 
 
 def last_runs(connection: Connection, limit: int = 1) -> list[Run]:

@@ -3,6 +3,9 @@
 import pytest
 
 from idp.audit.events import SYSTEM
+from idp.errors import TargetRejected, TargetUnavailable
+from idp.jobs.syncing import Sync
+from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import sweep_dirty
@@ -11,6 +14,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Target
+from idp.registry.settings import RegistrySettings
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
@@ -18,7 +22,7 @@ from idp.store.runs import Run
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget
-from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status
+from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status, waiting
 from tests.support.students import Student
 
 JAN = "shell:jan"
@@ -103,4 +107,112 @@ def test_a_whole_look_tries_again_whom_a_target_refused_until_it_was_mended(
     run = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
     apply_run(provisioner, run.run_id, SYSTEM)
 
+    assert not is_open(provisioner, "moody", IDS[0])
+
+
+# --- a target that cannot be read -----------------------------------------------------------------------------------
+
+
+def plans(provisioner: Provisioner) -> int:
+    with provisioner.databases.identity.read() as connection:
+        return len(runs.last_runs(connection, 1000))
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_target_that_is_away_keeps_no_other_one_from_being_planned(
+    provisioner: Provisioner, moody: MoodyTarget, scope: Scope
+) -> None:
+    change_status(provisioner.databases, IDS[0], "suspended")
+    moody.is_away = True
+
+    run = make_plan(provisioner, SYSTEM, scope=scope)
+
+    what = "not planned: moody could not be read: gone for lunch"
+    assert findings(provisioner, run) == [("moody", "", what)]
+    assert {kind: part.counts for kind, part in run.summary.items()} == {"accounts": {"disable": 1}, "moody": {}}
+    assert apply_run(provisioner, run.run_id, SYSTEM).is_complete
+    assert not is_open(provisioner, "accounts", IDS[0])
+    assert waiting(provisioner.databases) == 1
+    with pytest.raises(TargetUnavailable):  # nothing else is to be done
+        make_plan(provisioner, SYSTEM, scope=scope)
+
+    moody.is_away = False
+    assert make_plan(provisioner, SYSTEM).summary["moody"].counts == {"disable": 1}
+
+
+def test_nobody_is_let_in_while_a_door_behind_cannot_be_looked_at(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    change_status(provisioner.databases, IDS[0], "suspended")
+    sweep_dirty(provisioner)
+    change_status(provisioner.databases, IDS[0], "active")
+    change_status(provisioner.databases, IDS[1], "suspended")
+    moody.is_away = True
+
+    sweep_dirty(provisioner)
+    assert [is_open(provisioner, "accounts", person_id) for person_id in IDS[:2]] == [False, False]
+
+    moody.is_away = False
+    clock.advance(60)
+    sweep_dirty(provisioner)
+    assert [is_open(provisioner, "accounts", person_id) for person_id in IDS[:2]] == [True, False]
+    assert [is_open(provisioner, "moody", person_id) for person_id in IDS[:2]] == [True, False]
+
+
+def test_an_outage_makes_no_more_plans_than_there_is_to_do_elsewhere(
+    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    before = plans(provisioner)
+    change_status(provisioner.databases, IDS[0], "suspended")
+    moody.is_away = True
+    for _ in range(100):
+        sweep_dirty(provisioner)
+        clock.advance(1)
+    assert plans(provisioner) == before + 1
+
+    moody.is_away = False
+    for _ in range(30):
+        sweep_dirty(provisioner)
+        clock.advance(2)
+    assert (plans(provisioner), is_open(provisioner, "moody", IDS[0])) == (before + 2, False)
+
+
+def test_a_target_that_refuses_to_be_read_keeps_no_other_one_from_being_planned(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    class Misconfigured(MoodyTarget):
+        def ping(self) -> None:
+            if self.is_away:
+                raise TargetRejected("no such branch")
+
+    add_students(databases, keys, PEOPLE)
+    broken = Misconfigured("broken", is_away=True)
+    targets: dict[str, Target] = {"broken": broken, "moody": MoodyTarget()}
+    settings = ProvisioningSettings(limits=NO_LIMITS)
+    provisioner = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
+
+    sweep_dirty(provisioner)
+    assert len(list(targets["moody"].read())) == len(PEOPLE)
+
+    broken.is_away = False
+    clock.advance(60)
+    sweep_dirty(provisioner)
+    assert len(broken.entries) == len(PEOPLE)
+
+
+def test_a_sync_carries_out_what_it_can_and_owes_the_rest(
+    provisioner: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+) -> None:
+    databases = provisioner.databases
+    sync = Sync(databases, keys, RegistrySettings(), AccessPolicy(), clock, ZONE, provisioner)
+    change_status(databases, IDS[0], "suspended")
+    moody.is_away = True
+
+    for _ in range(2):
+        with pytest.raises(TargetUnavailable, match="gone for lunch"):
+            sync.sync()
+        assert not is_open(provisioner, "accounts", IDS[0])
+
+    moody.is_away = False
+    assert sync.sync().note == "1 changes written"
     assert not is_open(provisioner, "moody", IDS[0])
