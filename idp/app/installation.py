@@ -132,6 +132,7 @@ class Idp:
     @cached_property
     def claims(self) -> Claims:
         from idp.accounts.claim import Claims
+        from idp.provisioning.live import bring_true
         from idp.provisioning.targets.ldap import KIND, only_of
 
         layout = self.settings.directory
@@ -145,7 +146,7 @@ class Idp:
             zone=self.zone,
             directory=self.accounts_directory,
             layout=layout,
-            bring_true=self.bring_true,
+            bring_true=lambda person_id: bring_true(self.provisioner, person_id, needed={KIND}),
             only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
         )
 

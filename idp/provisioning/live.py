@@ -24,6 +24,7 @@ from idp.store.provisioning import (
     doubt,
     due_marks,
     hand_over,
+    mark_others_dirty,
     marks_among,
     put_off,
     refused,
@@ -36,10 +37,18 @@ TRIES_AT_ONCE = 3
 log = structlog.get_logger()
 
 
-def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *, is_patient: bool = True) -> None:
-    """Return when every target has this person as the records ask.
+def bring_true(
+    provisioner: Provisioner,
+    person_id: str,
+    actor: str = SYSTEM,
+    *,
+    is_patient: bool = True,
+    needed: Collection[str] | None = None,
+) -> None:
+    """Return when every target, or each needed one, has this person as the records ask.
 
     Shape:   is_patient: try also where a target refused the person so often that we gave up
+             needed: kinds of target; where another one fails, that is left to the worker, by a mark
     Raises:  NotFound; TargetUnavailable, TargetRejected: then the mark that the cause left stays for the worker
     Effect:  what differs is written, with target.changed; a repeat is harmless. A target that fails keeps no other one
              from being written. Nobody is shut out by the records alone: they may be a bad file, so that is left for a
@@ -49,14 +58,20 @@ def bring_true(provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *,
         # Before the write, so that a slower writer sees that it is late; and of what we read, what still stands.
         (seen,) = refresh_some(provisioner, [_seen(provisioner, person_id)]).seen
         settled: list[bool | None] = []
-        failure: TargetError | None = None
+        failures: dict[str, TargetError] = {}
         for target in _in_order(provisioner, seen):
             try:
                 settled.append(_bring_true_in(provisioner, target, seen, actor, is_patient=is_patient))
             except TargetError as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
+                failures[target.kind] = error
+        for kind, failure in failures.items():
+            if needed is None or kind in needed:
+                raise failure
+        if all(settled) and failures:
+            with provisioner.databases.identity.write() as connection:
+                why = str(next(iter(failures.values())))
+                mark_others_dirty(connection, [person_id], provisioner.clock.timestamp(), why)
+            return
         if all(settled):
             with provisioner.databases.identity.write() as connection:
                 clear_marks(connection, [(person_id, seen.mark)])

@@ -12,8 +12,9 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
 from idp.store.base import Databases
 from idp.store.keys import Keys
-from idp.store.provisioning import due_marks
+from idp.store.provisioning import clear_marks, due_marks, mark_of
 from tests.support.clock import ManualClock
+from tests.support.moody import MoodyTarget
 from tests.support.provisioning import (
     Eyes,
     add_students,
@@ -187,6 +188,29 @@ def test_a_name_that_another_entry_holds_is_refused_and_the_entry_stays(
     with pytest.raises(TargetRejected):
         bring_true(provisioner, ANNA.person_id)
     assert eyes.value(ANNA.uid, "cn") == "Guest"
+
+
+def test_a_claim_needs_the_directory_alone_and_leaves_other_targets_to_the_worker(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    other = MoodyTarget(is_away=True)
+    provisioner = make_provisioner(databases, directory, clock, others={"moody": other})
+    add_students(databases, keys, [ANNA], live=True)
+
+    bring_true(provisioner, ANNA.person_id, needed={"ldap"})
+    assert (eyes.value(ANNA.uid, "cn"), waiting(databases)) == ("Anna Kowalska", 1)
+    with pytest.raises(TargetUnavailable):
+        bring_true(provisioner, ANNA.person_id, needed={"moody"})
+    with databases.identity.write() as connection:
+        clear_marks(connection, [(ANNA.person_id, mark_of(connection, ANNA.person_id))])
+    bring_true(provisioner, ANNA.person_id, needed={"ldap"})
+    assert waiting(databases) == 1  # marked anew, for the worker
+
+    other.is_away = False
+    clock.advance(60)
+    assert (sweep_dirty(provisioner), waiting(databases)) == (1, 0)
+    assert list(other.entries) == [ANNA.person_id]
+    provisioner.close()
 
 
 def test_nobody_is_brought_true_who_is_not_known(provisioner: Provisioner) -> None:
