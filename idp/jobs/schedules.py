@@ -113,7 +113,8 @@ class Timetable:
             last = store.last_firing(connection, name, now)
             # Not the last one alone: a newer one, done by hand, says nothing of one that was put off.
             silent = store.silent_firing(connection, name, due, now)
-        if last is not None and last.due_at >= due:
+            is_seen_to = store.is_seen_to(connection, name, due, now)
+        if is_seen_to:
             return silent is not None and self._take_over(silent, schedule)
         firing = self._firing(name, due)
         if last is None:  # a new installation, or a new schedule: nothing was missed

@@ -71,6 +71,13 @@ def last_firing(connection: Connection, name: str, now: datetime) -> Firing | No
     return None if row is None else Firing(**row._mapping)
 
 
+def is_seen_to(connection: Connection, name: str, due: datetime, now: datetime) -> bool:
+    """Return whether what fell due at a moment was begun, or done by hand since; a try by hand that failed is none."""
+    mine = (schedule_firing.c.name == name) & schedule_firing.c.due_at.between(due, now)
+    counts = (schedule_firing.c.due_at == due) | (schedule_firing.c.state != FAILED)
+    return connection.execute(select(schedule_firing.c.name).where(mine, counts).limit(1)).first() is not None
+
+
 def silent_firing(connection: Connection, name: str, since: datetime, now: datetime) -> Firing | None:
     """Return the latest firing since some moment that nobody works at: put off, or of a worker that fell silent."""
     mine = (schedule_firing.c.name == name) & (schedule_firing.c.state == RUNNING)

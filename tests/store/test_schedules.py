@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, time
 
@@ -205,6 +206,28 @@ def test_one_that_is_put_off_is_tried_again_although_somebody_tried_it_by_hand_a
         (told,) = store.told_firings(connection, clock.now())
     assert [row.state for row in rows] == [store.SKIPPED, store.DONE, store.FAILED]
     assert (rows[1].note, told.is_put_off) == ("done after all", False)
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_one_that_was_missed_is_made_up_unless_somebody_did_it_by_hand_since(
+    databases: Databases, clock: ManualClock, is_away: bool
+) -> None:
+    done: list[datetime] = []
+
+    def act() -> Done:
+        if is_away and not done:
+            done.append(clock.now())
+            raise TargetUnavailable("no answer")
+        return Done("done")
+
+    table = worker(databases, clock, act)
+    table.sweep()
+    clock.advance(DAY_S + 3600)  # no worker lived at noon
+    with suppress(TargetUnavailable):
+        worker(databases, clock, act, "shell:jan").run_now("sync")
+    clock.advance(60)
+
+    assert [table.sweep(), table.sweep()] == [int(is_away), 0]
 
 
 def test_one_that_is_put_off_until_it_falls_due_again_has_failed(databases: Databases, clock: ManualClock) -> None:
