@@ -7,7 +7,7 @@ from idp.accounts import holds
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import add_row, console, json_option, pass_idp, print_json
-from idp.errors import TargetError
+from idp.errors import NotFound, TargetError
 from idp.sso.identifiers import tell_apart
 from idp.store.account_holds import list_holds
 from idp.store.accounts import Account, find_account, load_account
@@ -73,7 +73,7 @@ def _find(installation: Idp, name: str) -> Account:
         with installation.databases.identity.read() as connection:
             found = find_account(connection, identifier.key, identifier.value)
     if found is None:
-        raise click.UsageError(f"Nobody is called {name}.")
+        raise NotFound(f"nobody is called {name}: give a uid, an address or an album number")
     return found
 
 

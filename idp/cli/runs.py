@@ -11,7 +11,7 @@ from typing import IO
 from zoneinfo import ZoneInfo
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
@@ -25,8 +25,9 @@ from idp.cli.plans import (
     print_waiting,
     run_facts,
 )
+from idp.cli.runs_named import run_named
 from idp.cli.support import add_row, console, json_option, pass_idp, print_json
-from idp.errors import BadCredentials
+from idp.errors import BadCredentials, NotFound
 from idp.people.values import parse_album
 from idp.provisioning import asking
 from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
@@ -53,10 +54,14 @@ def list_all(installation: Idp, limit: int, as_json: bool) -> None:
     if as_json:
         print_json([run_facts(run) for run in found])
         return
-    table = Table("run", "kind", "state", "made", "by", "changes", "over the limits", box=None, header_style="bold")
+    # Whatever the width of the terminal, nothing is cut: other commands want the number.
+    table = Table(Column("run", min_width=32, overflow="fold"), box=None, header_style="bold")
+    for name in ("kind", "state", "made", "by", "changes"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("kind", "state", "changes"))
     for run in found:
         made = _when(run.created_at, installation)
-        add_row(table, run.run_id, run.kind, run.state, made, run.created_by, f"{run.changes:,}", sentence(run.over))
+        number = run.run_id + (f"\n  over: {sentence(run.over)}" if run.over else "")
+        add_row(table, number, run.kind, run.state, made, run.created_by, f"{run.changes:,}")
     console().print(table if found else "There is no plan yet. Make one with: idp plan")
 
 
@@ -67,12 +72,12 @@ def list_all(installation: Idp, limit: int, as_json: bool) -> None:
 @pass_idp
 def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
     """Show one plan: what it changes, what is over the limits, who approved it, what became of it."""
-    run = _load(installation, run_id)
+    run = run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
-        changes = store.changes_of(connection, run_id, limit=limit)
-        findings = store.findings_of(connection, run_id, limit=limit)
+        changes = store.changes_of(connection, run.run_id, limit=limit)
+        findings = store.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
-        became = store.count_changes(connection, run_id)
+        became = store.count_changes(connection, run.run_id)
         progress = progress_of(connection, run, installation.settings.provisioning)
         waits_because = "" if run.state in store.ENDS else refusal(connection, run, installation.settings.provisioning)
     if as_json:
@@ -98,7 +103,7 @@ def export(installation: Idp, run_id: str, file: Path, form: str) -> None:
     jsonl: a line about the plan with its digest, then a line for each change. csv: a row for each attribute that
     changes, for people. Plans hold personal data: keep the file as you keep the directory.
     """
-    run = _load(installation, run_id)
+    run = run_named(installation, run_id)
     write = _export_lines if form == "jsonl" else _export_table
     if str(file) == "-":
         with click.open_file("-", "w", encoding="utf-8") as terminal:
@@ -121,21 +126,21 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
     You approve exactly the plan that is shown. Operators and administrators may; a plan that removes entries needs two
     people, neither of them the one who started it.
     """
-    run = _load(installation, run_id)
+    run = run_named(installation, run_id)
     if not as_json:
         print_totals(run, shown=0)
         click.echo(f"Over the limits: {sentence(run.over) or 'nothing'}")
         click.echo(f"Digest: {run.digest}")
     approver = _signed_in(installation, name, password_stdin)
     settings = installation.settings.provisioning
-    progress = approve(installation.databases, settings, run_id, run.digest, approver, installation.clock)
+    progress = approve(installation.databases, settings, run.run_id, run.digest, approver, installation.clock)
     if as_json:
-        print_json({"run": run_id, "digest": run.digest, "approvals": progress.given, "missing": progress.missing})
+        print_json({"run": run.run_id, "digest": run.digest, "approvals": progress.given, "missing": progress.missing})
         return
     if progress.missing:
-        click.echo(f"Approved. {progress.missing} more must approve it: idp runs approve {run_id} --as NAME")
+        click.echo(f"Approved. {progress.missing} more must approve it: idp runs approve {run.run_id} --as NAME")
     else:
-        click.secho(f"Approved. A worker carries it out; without one: idp apply {run_id}", fg="green")
+        click.secho(f"Approved. A worker carries it out; without one: idp apply {run.run_id}", fg="green")
 
 
 @runs.command()
@@ -143,6 +148,7 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
 @pass_idp
 def pause(installation: Idp, run_id: str) -> None:
     """Stop a run after the batch that is being written; `idp runs resume` goes on with it."""
+    run_id = run_named(installation, run_id).run_id
     asking.pause(installation.provisioner, run_id, shell_actor())
     click.echo(f"Paused. Go on with: idp runs resume {run_id}")
 
@@ -152,6 +158,7 @@ def pause(installation: Idp, run_id: str) -> None:
 @pass_idp
 def resume(installation: Idp, run_id: str) -> None:
     """Go on with a paused run."""
+    run_id = run_named(installation, run_id).run_id
     asking.resume(installation.provisioner, run_id, shell_actor())
     if asking.has_worker(installation.provisioner):
         click.echo("Resumed; a worker goes on with it.")
@@ -167,6 +174,7 @@ def cancel(installation: Idp, run_id: str) -> None:
 
     What was written stays, and can be taken back with `idp undo`; the rest is work for the next plan.
     """
+    run_id = run_named(installation, run_id).run_id
     asking.cancel(installation.provisioner, run_id, shell_actor())
     click.echo("Cancelled. What it wrote stays; the next plan has the rest.")
 
@@ -181,7 +189,7 @@ def release(installation: Idp, album: str | None) -> None:
         with installation.databases.identity.read() as connection:
             person = find_by_album(connection, parse_album(album))
         if person is None:
-            raise click.UsageError(f"Nobody has the album number {album}.")
+            raise NotFound(f"nobody has the album number {album}")
         ids = [person.person_id]
     released = asking.let_go(installation.provisioner, shell_actor(), ids)
     click.echo(f"{len(released)} people are tried again." if released else "Nobody was given up.")
@@ -203,14 +211,6 @@ def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
             " your own staff account, as at eStudent; after several failures the next try has to wait."
         ) from refusal
     return Approver(account.account_id, account.display_name, account.role, ("password",), shell_actor())
-
-
-def _load(installation: Idp, run_id: str) -> Run:
-    with installation.databases.identity.read() as connection:
-        run = store.load_run(connection, run_id)
-    if run is None:
-        raise click.UsageError(f"There is no plan {run_id}.")
-    return run
 
 
 def _changes(installation: Idp, run: Run) -> Iterator[ChangeRow]:

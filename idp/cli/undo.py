@@ -5,6 +5,7 @@ import click
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
+from idp.cli.runs_named import run_named
 from idp.cli.support import json_option, pass_idp, print_json, progress
 from idp.provisioning.approval import refusal
 from idp.provisioning.undo import make_undo, release
@@ -26,12 +27,12 @@ def undo(installation: Idp, run_id: str, remove: bool, is_release: bool, limit: 
     obeyed in that until they say something else, or until you say --release.
     """
     if is_release:
-        _release(installation, run_id, as_json)
+        _release(installation, run_named(installation, run_id).run_id, as_json)
         return
-    total = _changes(installation, run_id)
-    with progress("Comparing", total=total) as advance:
+    undone = run_named(installation, run_id)
+    with progress("Comparing", total=undone.changes) as advance:
         actor = shell_actor()
-        run = make_undo(installation.provisioner, run_id, actor, remove_created=remove, progress=advance)
+        run = make_undo(installation.provisioner, undone.run_id, actor, remove_created=remove, progress=advance)
     with installation.databases.identity.read() as connection:
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)
@@ -60,10 +61,3 @@ def _release(installation: Idp, run_id: str, as_json: bool) -> None:
         click.echo(f"The records are obeyed again for {count:,} people. See what that changes with: idp plan")
     else:
         click.echo("Nothing is held back of this run.")
-
-
-def _changes(installation: Idp, run_id: str) -> int:
-    """Return how many changes there are to look at, for the bar; that there is no such run is said by the step."""
-    with installation.databases.identity.read() as connection:
-        run = runs.load_run(connection, run_id)
-    return run.changes if run else 0

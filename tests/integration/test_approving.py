@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
-from idp.errors import BadCredentials, Conflict, NotAllowed
+from idp.errors import BadCredentials, Conflict, InvalidInput, NotAllowed, NotFound
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from tests.support.accounts import PASSWORD
@@ -148,6 +148,44 @@ def test_an_exported_plan_is_for_its_owner_alone_and_replaces_nothing(
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(".plan")]
 
 
-def test_a_plan_that_is_not_there_is_a_mistake_in_the_command(terminal: Terminal, keys: Keys) -> None:
-    for command in ("show", "export"):
-        assert terminal.result("runs", command, "no-such-plan").exit_code == 2
+def test_a_run_that_is_not_there_is_not_found_by_every_command_alike(terminal: Terminal, keys: Keys) -> None:
+    commands = [("runs", word) for word in ("show", "export", "pause", "resume", "cancel")]
+
+    for words in [*commands, ("undo",)]:
+        refusal = terminal.error(*words, "no-such-run")
+
+        assert isinstance(refusal, NotFound)
+        assert "there is no run no-such-run" in str(refusal)
+
+
+def test_a_run_is_named_by_as_much_of_its_number_as_no_other_has(
+    terminal: Terminal, waiting: str, databases: Databases
+) -> None:
+    shared = shared_beginning(each["run"] for each in terminal.json("runs", "list"))
+
+    assert terminal.json("runs", "show", waiting[: len(shared) + 1])["run"] == waiting
+    ambiguous = terminal.error("runs", "cancel", shared)
+    assert isinstance(ambiguous, InvalidInput)
+    assert "several runs begin with" in str(ambiguous)
+    assert isinstance(terminal.error("runs", "cancel", "%"), NotFound)
+    assert isinstance(terminal.error("runs", "cancel", ""), NotFound)
+    terminal.run("runs", "cancel", waiting[:-1])
+    assert terminal.json("runs", "show", waiting)["state"] == "cancelled"
+
+
+def test_a_narrow_terminal_shows_whole_numbers(
+    terminal: Terminal, waiting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = terminal.run("runs", "list")
+
+    assert waiting in shown
+    assert "…" not in shown
+    assert "over: accounts disable" in shown
+
+
+def shared_beginning(numbers: Iterable[str]) -> str:
+    """Return what all numbers begin with."""
+    first, *_, last = sorted(numbers)
+    return first[: next(at for at, (one, other) in enumerate(zip(first, last, strict=True)) if one != other)]

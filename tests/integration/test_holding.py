@@ -9,6 +9,7 @@ from deploy.openldap.private import PrivateSlapd
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
+from idp.errors import NotFound
 from idp.store.accounts import load_account
 from tests.support.installation import installed
 from tests.support.provisioning import Eyes, add_students, change_person, change_status
@@ -55,6 +56,12 @@ def test_a_held_account_is_closed_everywhere_and_no_import_opens_it(
 
     assert is_open(installation, ANNA) is False
     assert (eyes.value(ANNA.uid, "sn"), eyes.value(ANNA.uid, "idpStatus")) == ("Nowak", "suspended")
+
+
+def test_an_unknown_name_is_not_found(terminal: Terminal) -> None:
+    for word in (("hold", "--reason", "lost telephone"), ("release",)):
+        assert isinstance(terminal.error("accounts", *word, "nobody9"), NotFound)
+    assert isinstance(terminal.error("runs", "release", "999"), NotFound)
 
 
 def test_a_released_account_is_as_the_records_say(terminal: Terminal, installation: Idp, eyes: Eyes) -> None:
