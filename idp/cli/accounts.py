@@ -6,14 +6,14 @@ from rich.table import Table
 from idp.accounts import holds
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound, TargetError
 from idp.sso.identifiers import tell_apart
 from idp.store.account_holds import list_holds
 from idp.store.accounts import Account, find_account, load_account
 
 
-@click.group()
+@click.group(cls=Group)
 def accounts() -> None:
     """Accounts that a human holds: closed at once, and kept closed whatever the records say."""
 

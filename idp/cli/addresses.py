@@ -9,11 +9,11 @@ from idp.accounts.intake import IntakePreview, Newcomer, preview_intake
 from idp.aliases.refusals import name_rules
 from idp.app.installation import Idp
 from idp.cli.registry import stages
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.registry.reading import read_people
 
 
-@click.group()
+@click.group(cls=Group)
 def addresses() -> None:
     """Mail names."""
 

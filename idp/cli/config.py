@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from idp.app.settings import SECTIONS, load_settings, warnings
-from idp.cli.support import json_option, print_json
+from idp.cli.support import Group, json_option, print_json
 from idp.fees import settings as fees
 from idp.settings import example
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check the settings, or print an example file."""
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.provisioning.drift import Look, look_everywhere
 from idp.provisioning.drift import repair as repair_one
 from idp.store.held import ADOPT, REPORT, Held, held_for
@@ -18,7 +18,7 @@ from idp.store.people import load_people
 LEFT_SHOWN = 500
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--all", "whole", is_flag=True, help="Read every target whole, and not only what it says has changed.")
 @json_option
 @click.pass_context

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.cli.people_named import person_named
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.provisioning.explain import Explanation, Source, Value, explain_person
 
 
-@click.group()
+@click.group(cls=Group)
 def explain() -> None:
     """Why something is as it is."""
 

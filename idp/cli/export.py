@@ -6,14 +6,14 @@ import click
 
 from idp.app.installation import Idp
 from idp.cli.files import private_file
-from idp.cli.support import pass_idp, progress
+from idp.cli.support import Group, pass_idp, progress
 from idp.errors import NotFound
 from idp.provisioning.exporting import desired_entries
 from idp.provisioning.values import WritesLdif
 from idp.store.people import count_people
 
 
-@click.group()
+@click.group(cls=Group)
 def export() -> None:
     """Write what a target should have, for its own tools."""
 

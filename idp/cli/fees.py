@@ -16,7 +16,7 @@ from rich.table import Table
 
 from idp.audit.events import new_id, shell_actor
 from idp.cli.granian import granian_command, require_free_port
-from idp.cli.support import console, json_option, print_json
+from idp.cli.support import Group, console, json_option, print_json
 from idp.clock import Clock
 from idp.errors import NotFound
 from idp.fees.account_numbers import grouped, parse_nrb
@@ -95,7 +95,7 @@ def pass_fees(command: Callable[Concatenate[Fees, P], R]) -> Callable[P, R]:
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def fees() -> None:
     """The fees application. Its settings file is named by IDP_FEES_CONFIG."""
 

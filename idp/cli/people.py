@@ -12,7 +12,7 @@ from idp.audit import words
 from idp.audit.events import Event, record, shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
@@ -23,7 +23,7 @@ from idp.store.people import load_people
 from idp.store.runs import Run
 
 
-@click.group()
+@click.group(cls=Group)
 def people() -> None:
     """Records that may be one person."""
 

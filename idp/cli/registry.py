@@ -18,7 +18,7 @@ from rich.text import Text
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.files import writable
-from idp.cli.support import console, json_option, pass_idp, print_json, progress
+from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress
 from idp.errors import RefusedSource
 from idp.people.lifecycle import local_date
 from idp.registry.imports import import_file
@@ -30,7 +30,7 @@ from idp.store.people import review_everybody
 from idp.store.registry import Kept, kept_rows
 
 
-@click.group()
+@click.group(cls=Group)
 def registry() -> None:
     """Student records in."""
 

@@ -26,7 +26,7 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import BadCredentials, NotFound
 from idp.people.values import parse_album
 from idp.provisioning import asking
@@ -38,7 +38,7 @@ from idp.store.people import find_by_album, load_people
 from idp.store.runs import ChangeRow, Run
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """Plans and what became of them; approval of those that are over the limits."""
 

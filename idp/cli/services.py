@@ -9,7 +9,7 @@ from idp.app.installation import Idp
 from idp.cas.registered import service_files
 from idp.cas.review import Explanation, Finding, explain, review
 from idp.cas.services import Service, Services, estudent, read_services
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
 from idp.people.lifecycle import local_date
 from idp.sso.identifiers import tell_apart
@@ -18,7 +18,7 @@ from idp.store.accounts import find_account
 Told = dict[str, list[str]]
 
 
-@click.group()
+@click.group(cls=Group)
 def services() -> None:
     """The registered applications: who may ask for tickets, and what they learn."""
 

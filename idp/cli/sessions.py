@@ -8,7 +8,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
 from idp.sso import sessions as sso
 from idp.sso.identifiers import tell_apart
@@ -18,7 +18,7 @@ from idp.store.accounts import Account, find_account
 from idp.store.sessions import LiveSession
 
 
-@click.group()
+@click.group(cls=Group)
 def sessions() -> None:
     """Where a person is signed in. PERSON is a uid, an album number or a mail address."""
 

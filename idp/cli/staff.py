@@ -6,12 +6,12 @@ from rich.table import Table
 from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.sso.sessions import Ended, end_all
 from idp.store.staff import StaffAccount, list_staff
 
 
-@click.group()
+@click.group(cls=Group)
 def staff() -> None:
     """Staff accounts: clerks, operators, administrators."""
 

@@ -28,6 +28,17 @@ R = TypeVar("R")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
+class Group(click.Group):
+    """A group whose help says of each command its whole first sentence, in as many lines as it needs."""
+
+    group_class = type  # groups in it, too
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(limit=1000)) for name, each in commands if each])
+
+
 def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:
     """Give the command the opened installation as its first argument and close it at the end."""
 
