@@ -221,7 +221,7 @@ def _judge(
             continue
         if entry.digest == state.desired:  # our own write, not noted yet
             true.append((person_id, entry.digest))
-        elif state == states[person_id] and _is_settled(people[person_id], target, state):
+        elif state == states[person_id] and _is_settled(provisioner, people[person_id], target, state):
             drifted.append((people[person_id], entry))
         else:  # the records changed, too: nobody can tell by whom an attribute differs, so all of it is repaired
             unclear.append(person_id)
@@ -234,9 +234,9 @@ def _judge(
         _settle(provisioner, target, drifted, found, actor)
 
 
-def _is_settled(seen: Seen, target: Target, state: State) -> bool:
+def _is_settled(provisioner: Provisioner, seen: Seen, target: Target, state: State) -> bool:
     """Return whether what the records ask for now is what we wrote last."""
-    return state.applied == state.desired == wanted_entry(seen, target).digest
+    return state.applied == state.desired == wanted_entry(seen, target, provisioner.targets.values()).digest
 
 
 def _settle(
@@ -244,7 +244,9 @@ def _settle(
 ) -> None:
     policies: Mapping[str, str] = target.drift if isinstance(target, TellsChanges) else {}
     now = provisioner.clock.now()
-    differences = [one for seen, entry in drifted for one in differences_of(seen, entry, target, policies)]
+    every = list(provisioner.targets.values())
+    wanted = [(wanted_entry(seen, target, every), entry) for seen, entry in drifted]
+    differences = [one for ours, entry in wanted for one in differences_of(ours, entry, target.kind, policies)]
     asked = {
         str(seen.subject.person.person_id): parts_of(desired(seen.subject, target.attributes)) for seen, _ in drifted
     }
@@ -271,26 +273,23 @@ def _settle(
     true = [
         (entry.person_id, entry.digest)
         for each in again
-        if (entry := as_left.get(each.subject.person.person_id)) and wanted_entry(each, target) == entry
+        if (entry := as_left.get(each.subject.person.person_id)) and wanted_entry(each, target, every) == entry
     ]
     with provisioner.databases.identity.write() as connection:
         confirm(connection, target.kind, true, "", now)
     found.differences += differences
 
 
-def differences_of(seen: Seen, entry: Entry, target: Target, policies: Mapping[str, str]) -> Iterator[Difference]:
+def differences_of(wanted: Entry, entry: Entry, target: str, policies: Mapping[str, str]) -> Iterator[Difference]:
     """Yield what differs from what is wanted, and what becomes of it. Pure.
 
     Shape:   policies {"displayName": "adopt"}; what is not named, and everything about a closed entry, is repaired
     """
-    wanted = wanted_entry(seen, target)
     should, has = parts_of(wanted), parts_of(replace(entry, only_if_present=wanted.only_if_present))
     for name in dict.fromkeys([*should, *has]):
         if should.get(name, ()) != has.get(name, ()):
             policy = policies.get(name, REPAIR)
-            yield Difference(
-                target.kind, entry.person_id, entry.name, name, should.get(name, ()), has.get(name, ()), policy
-            )
+            yield Difference(target, entry.person_id, entry.name, name, should.get(name, ()), has.get(name, ()), policy)
 
 
 def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:

@@ -99,7 +99,7 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
     values: list[Value] = []
     errors: dict[str, str] = {}
     for kind, target in provisioner.targets.items():
-        wanted = wanted_entry(seen, target)
+        wanted = wanted_entry(seen, target, provisioner.targets.values())
         try:
             found = target.read_one(person_id, wanted.name)
         except IdpError as error:

@@ -12,5 +12,5 @@ def desired_entries(provisioner: Provisioner, target: Target) -> Iterator[Entry 
     """Yield for each person the entry that they should have in a target; None for who needs none."""
     with provisioner.databases.identity.read() as connection:
         for seen in stream_subjects(connection, provisioner.people, provisioner.today()):
-            entry = wanted_entry(seen, target)
+            entry = wanted_entry(seen, target, provisioner.targets.values())
             yield None if entry.only_if_present else entry

@@ -102,7 +102,7 @@ def _bring_true_in(
     provisioner: Provisioner, target: Target, seen: Seen, actor: str, *, is_patient: bool
 ) -> bool | None:
     """Return whether what this target has is still desired, or nothing is to be done; None: left for a guarded run."""
-    wanted = wanted_entry(seen, target)
+    wanted = wanted_entry(seen, target, provisioner.targets.values())
     if not is_patient:
         with provisioner.databases.identity.read() as connection:
             state = states_among(connection, target.kind, [wanted.person_id]).get(wanted.person_id)

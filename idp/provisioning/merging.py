@@ -105,7 +105,7 @@ def _plan(
         at = provisioner.clock.now()
         runs.begin_plan(connection, draft.run_id, at, actor, kind=runs.MERGE, undoes=undoes)
     for kind, target in provisioner.targets.items():
-        desired = [wanted_entry(each, target) for each in seen]
+        desired = [wanted_entry(each, target, provisioner.targets.values()) for each in seen]
         observed = sorted(target.read(sorted(order)), key=lambda entry: entry.person_id)
         results = list(plan(desired, observed))
         changes = sorted(

@@ -331,7 +331,10 @@ def refresh_some(provisioner: Provisioner, portion: Sequence[Seen], only: str | 
 
 def _wanted(provisioner: Provisioner, portion: Sequence[Seen], only: str | None = None) -> _Wanted:
     targets = provisioner.targets if only is None else {only: provisioner.targets[only]}
-    return {kind: [_with_digest(wanted_entry(seen, target)) for seen in portion] for kind, target in targets.items()}
+    every = list(provisioner.targets.values())
+    return {
+        kind: [_with_digest(wanted_entry(seen, target, every)) for seen in portion] for kind, target in targets.items()
+    }
 
 
 def _with_digest(entry: Entry) -> tuple[Entry, str]:

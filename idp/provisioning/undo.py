@@ -315,7 +315,7 @@ def hold_back(
         let_go(connection, touched)
         hold(connection, fresh)
         kept = tuple(one for one in each.held if one not in touched)
-        entry = wanted_entry(replace(each, held=kept + fresh), target)
+        entry = wanted_entry(replace(each, held=kept + fresh), target, provisioner.targets.values())
         desires.append(Desire(entry.person_id, entry.digest, entry.only_if_present))
     desire(connection, target.kind, desires)
     doubt(connection, target.kind, [row.person_id for row in done if row.after is None])

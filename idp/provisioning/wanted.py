@@ -23,11 +23,14 @@ WHY = "(why)"
 YES, NO = ("true",), ("false",)
 
 
-def wanted_entry(seen: Seen, target: Target) -> Entry:
-    """Return what `target` should have of a person."""
+def wanted_entry(seen: Seen, target: Target, targets: Iterable[Target]) -> Entry:
+    """Return what `target`, one of `targets`, should have of a person."""
     asked = desired(seen.subject, target.attributes)
     mine = [one for one in seen.held if one.target == target.kind]
-    return with_values(asked, {one.attribute: one.held for one in in_force(asked, mine)}) if mine else asked
+    if not mine:
+        return asked
+    ended = _ended_undos(seen.held, {each.kind: desired(seen.subject, each.attributes) for each in targets})
+    return with_values(asked, {one.attribute: one.held for one in in_force(asked, mine) if one.run_id not in ended})
 
 
 def by_records(seen: Seen, target: Target) -> Entry:
@@ -52,6 +55,16 @@ def in_force(asked: Entry, held: Sequence[Held]) -> list[Held]:
         if is_whole or not (run_id and holds_switch):
             found += true
     return found
+
+
+def _ended_undos(held: Sequence[Held], asked: Mapping[str, Entry]) -> set[str]:
+    """Return the undone runs whose door the records have left behind in any target: so it is in all of them."""
+    ended: set[str] = set()
+    for kind, entry in asked.items():
+        if mine := [one for one in held if one.target == kind]:
+            true = in_force(entry, mine)
+            ended |= {one.run_id for one in mine if one.attribute == SWITCH and one.run_id and one not in true}
+    return ended
 
 
 def parts_of(entry: Entry) -> Mapping[str, tuple[str, ...]]:
@@ -86,9 +99,13 @@ def out_of_force(seen: Seen, targets: Iterable[Target]) -> list[Held]:
 
     What a human's hold keeps from being in force is not forgotten: it counts again when the human lets go.
     """
+    if not seen.held:
+        return []
+    asked = {target.kind: by_records(seen, target) for target in targets}
+    ended = _ended_undos(seen.held, asked)
     gone: list[Held] = []
-    for target in targets:
-        if mine := [one for one in seen.held if one.target == target.kind]:
-            true = in_force(by_records(seen, target), mine)
-            gone += [one for one in mine if one not in true]
+    for kind, entry in asked.items():
+        if mine := [one for one in seen.held if one.target == kind]:
+            true = in_force(entry, mine)
+            gone += [one for one in mine if one not in true or one.run_id in ended]
     return gone

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import pytest
+from sqlalchemy import insert, select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.holds import hold
@@ -24,6 +25,7 @@ from idp.provisioning.values import Change, Entry, Outcome
 from idp.store import runs
 from idp.store.base import Databases
 from idp.store.keys import Keys
+from idp.store.people import enrolment
 from idp.store.runs import Run
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
@@ -33,6 +35,7 @@ from tests.support.provisioning import (
     change_status,
     choose_mail_name,
     make_provisioner,
+    mark,
 )
 from tests.support.students import Student
 
@@ -519,6 +522,22 @@ def test_a_new_reason_closes_everywhere_who_stayed_open_by_an_undo(
     change_status(doors.databases, ANNA.person_id, "suspended")
     run_now(doors)
     assert open_in(doors, ANNA) == []
+
+
+def test_a_second_programme_closes_everywhere_who_stayed_open_by_an_undo_although_the_reason_is_the_same(
+    doors: Provisioner, keys: Keys
+) -> None:
+    wrongly_suspended_and_undone(doors, keys)
+
+    with doors.databases.identity.write() as connection:
+        (row,) = connection.execute(select(enrolment).where(enrolment.c.person_id == ANNA.person_id)).mappings()
+        new = {"programme": "OTHER", "level": "2", "status": "graduated_diploma", "status_from": date(2026, 9, 1)}
+        connection.execute(insert(enrolment).values({**row, **new}))
+    mark(doors.databases, [ANNA.person_id])
+    run_now(doors)
+
+    assert open_in(doors, ANNA) == []
+    assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
 
 
 def test_a_merge_closes_everywhere_who_stayed_open_by_an_undo(doors: Provisioner, keys: Keys) -> None:
