@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from rich.table import Column, Table
+from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit import words
@@ -15,6 +15,9 @@ from idp.audit.sealing import verify
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.sso.identifiers import tell_apart
 from idp.store.accounts import find_account
+
+NARROW = 160  # columns of a terminal
+ID_LENGTH = 32
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -40,16 +43,33 @@ def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) 
         print_json(events)
         return
     zone = ZoneInfo(installation.settings.university.time_zone)
-    # On a narrow terminal cells fold and nothing is cut; the word stays in one piece.
-    table = Table(Column("when", min_width=10), box=None, header_style="bold")
-    table.add_column("what", no_wrap=True, min_width=max((len(event["kind"]) for event in events), default=0))
-    for name in ("who", "about", "why", "more"):
-        table.add_column(name, overflow="fold")
+    console().print(_table(events, zone, is_narrow=console().width < NARROW))
+
+
+def _table(events: list[dict[str, Any]], zone: ZoneInfo, *, is_narrow: bool) -> Table:
+    """Return the events, a row each; where there is little room, one below the other what elsewhere stands abreast.
+
+    Nothing is cut: words and ids are what one looks on with.
+    """
+    table = Table(box=None, header_style="bold")
+    if is_narrow:
+        # Widths that are given hold: all that is missing is taken from the last column.
+        table.add_column("when", width=len("2026-11-23"))
+        longest = max((len(event["kind"]) for event in events), default=0)
+        table.add_column("what, who, about", width=max(longest, ID_LENGTH), overflow="fold")
+        table.add_column("why, more", overflow="fold")
+    else:
+        for head in ("when", "what", "who", "about"):
+            table.add_column(head, no_wrap=True)
+        for head in ("why", "more"):
+            table.add_column(head, overflow="fold")
     for event in events:
-        at = datetime.fromtimestamp(event["at"], zone)
-        who_why = (event["actor"], event["subject"], event["reason"])
-        add_row(table, f"{at:%Y-%m-%d %H:%M:%S}", event["kind"], *who_why, _more(event))
-    console().print(table)
+        at = f"{datetime.fromtimestamp(event['at'], zone):%Y-%m-%d %H:%M:%S}"
+        what = (event["kind"], event["actor"], event["subject"])
+        why = (event["reason"], _more(event))
+        cells = ["\n".join(filter(None, part)) for part in (what, why)] if is_narrow else [*what, *why]
+        add_row(table, at, *cells)
+    return table
 
 
 def _require_known(kind: str) -> None:

@@ -54,14 +54,14 @@ def list_all(installation: Idp, limit: int, as_json: bool) -> None:
     if as_json:
         print_json([run_facts(run) for run in found])
         return
-    # Whatever the width of the terminal, nothing is cut: other commands want the number.
-    table = Table(Column("run", min_width=32, overflow="fold"), box=None, header_style="bold")
-    for name in ("kind", "state", "made", "by", "changes"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("kind", "state", "changes"))
+    # Nothing is cut, and a width that is given holds: other commands want the whole number.
+    table = Table(Column("run", width=32), "kind, state", "made, by", "changes", box=None, header_style="bold")
+    for column in table.columns:
+        column.overflow = "fold"
     for run in found:
-        made = _when(run.created_at, installation)
-        number = run.run_id + (f"\n  over: {sentence(run.over)}" if run.over else "")
-        add_row(table, number, run.kind, run.state, made, run.created_by, f"{run.changes:,}")
+        number = run.run_id + (f"\nover: {sentence(run.over)}" if run.over else "")
+        made = f"{_when(run.created_at, installation)}\n{run.created_by}"
+        add_row(table, number, f"{run.kind}\n{run.state}", made, f"{run.changes:,}")
     console().print(table if found else "There is no plan yet. Make one with: idp plan")
 
 
