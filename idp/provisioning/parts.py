@@ -1,7 +1,8 @@
 """In which portions and order a run is carried out: rules, nothing else.
 
 Doors close from the first target to the last and open from the last to the first: whoever must not get in any more is
-shut out at the outermost door first, and nobody is let in before everything behind is ready.
+shut out at the outermost door first, and nobody is let in before everything behind is ready. A target that is away is
+not waited for.
 """
 
 from collections.abc import Sequence
