@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from deploy.openldap.private import PrivateSlapd
 from idp.app.pages import new_application
-from idp.store.base import Databases, sessions_file
+from idp.store.base import Databases, identity_file, sessions_file
 from idp.store.keys import Keys
 from idp.store.settings import StoreSettings
 from tests.support.clock import ManualClock
@@ -41,6 +41,7 @@ def unreadable(folder: Path) -> StoreSettings:
     """SQLite, with something in the place of its file."""
     settings = StoreSettings(folder=folder)
     sessions_file(settings).mkdir(parents=True)
+    identity_file(settings).touch()
     return settings
 
 
