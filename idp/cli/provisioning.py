@@ -21,6 +21,7 @@ from idp.cli.plans import (
     print_waiting,
     run_facts,
 )
+from idp.cli.runs_named import run_named
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
 from idp.provisioning.applying import Result
 from idp.provisioning.approval import refusal
@@ -75,7 +76,7 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     Exit code 1 when something is left to do, was refused by a target, was found otherwise afterwards, or was left as
     it is by an undo that came too late for it.
     """
-    run = _make_plan(installation) if run_id is None else _load(installation, run_id)
+    run = _make_plan(installation) if run_id is None else run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
         waits_because = refusal(connection, run, installation.settings.provisioning)
     if waits_because and run.state not in runs.ENDS:
@@ -115,14 +116,6 @@ def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
         look_where_possible(installation.provisioner)  # what others changed is part of it
     with progress("Comparing", total=people_to_look_at(installation.provisioner, scope)) as advance:
         return make_plan(installation.provisioner, shell_actor(), scope=scope, progress=advance)
-
-
-def _load(installation: Idp, run_id: str) -> Run:
-    with installation.databases.identity.read() as connection:
-        run = runs.load_run(connection, run_id)
-    if run is None:
-        raise click.UsageError(f"There is no plan {run_id}.")
-    return run
 
 
 def _failed(installation: Idp, result: Result) -> list[ChangeRow]:

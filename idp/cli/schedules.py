@@ -9,14 +9,14 @@ from rich.table import Table
 from idp.app.installation import Idp
 from idp.app.schedules import timetable
 from idp.audit.events import shell_actor
-from idp.cli.support import add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.jobs.schedules import next_due
 from idp.store.schedules import told_firing
 
 NAMES = ("pick-up", "sync", "everything")
 
 
-@click.group()
+@click.group(cls=Group)
 def schedules() -> None:
     """What the worker does at certain times: pick up exports, sync at noon, compare everything once a week."""
 

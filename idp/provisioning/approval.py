@@ -93,9 +93,8 @@ def approve(
 def why_not(run: Run, approver: Approver, settings: ProvisioningSettings) -> str:
     """Return why this person may not approve this plan, or ""."""
     if approver.role not in ROLES:
-        return (
-            f"{approver.name} is {approver.role or 'no member of staff'}; plans are approved by {' or '.join(ROLES)}s"
-        )
+        who = f"{approver.name} is {approver.role or 'no member of staff'}"
+        return f"{who}; plans are approved by {' or '.join(f'{role}s' for role in ROLES)}"
     if settings.own_run_may_approve:
         return ""
     if run.created_by == approver.account_id:
@@ -104,7 +103,7 @@ def why_not(run: Run, approver: Approver, settings: ProvisioningSettings) -> str
     if _removes(run) and approver.terminal and run.created_by == approver.terminal:
         return (
             f"this run removes entries and was started by {run.created_by}, whose terminal this is:"
-            " whoever starts a run with removals does not approve it"
+            " whoever starts a run with removals does not approve it; others do, each by a login of their own"
         )
     return ""
 

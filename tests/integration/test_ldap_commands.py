@@ -9,7 +9,7 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
-from idp.errors import IdpError, StaleVersion, TargetUnavailable
+from idp.errors import IdpError, NotFound, StaleVersion, TargetUnavailable
 from idp.store import schedules
 from idp.store.base import Databases, open_databases
 from idp.store.keys import Keys
@@ -102,7 +102,7 @@ def test_a_plan_whose_world_moved_is_refused(terminal: Terminal, databases: Data
     change_person(databases, ANNA.person_id, surname="Nowak")
 
     assert isinstance(terminal.error("apply", plan["run"]), StaleVersion)
-    assert terminal.result("apply", "no-such-plan").exit_code == 2
+    assert isinstance(terminal.error("apply", "no-such-plan"), NotFound)
 
 
 def test_an_undo_says_whom_it_came_too_late_for_and_why(terminal: Terminal, databases: Databases, keys: Keys) -> None:
