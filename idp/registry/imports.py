@@ -147,19 +147,17 @@ def _survey(order: _Order, source: Source, believed_until: datetime) -> Survey:
     row_key = bytes.fromhex(order.keys.mac("registry-rows", RULES_VERSION))
     found = survey(source, row_key, believed_until, order.most_bad_rows(source.lines), order.progress)
     with order.databases.identity.read() as connection:
+        last = registry.last_full_run(connection)
+        if last is not None and not order.run.is_delta:  # before its age: the newest row may be among those cut off
+            order.refuse(guards.parts(order.settings, found.people, last.people))
         newest_before = registry.newest_row_taken(connection)
         order.refuse(guards.too_old(order.settings, found.newest, newest_before, order.clock.now()))
-        last = registry.last_full_run(connection)
         if order.run.is_delta:
             found.compare(people.digests_of(connection, [str(os_id) for os_id in found.os_ids]))
         else:
             found.compare(people.stream_digests(connection))
     if last is not None:
-        if order.run.is_delta:
-            rows, fill = found.fill_of_known()
-        else:
-            rows, fill = found.rows, found.fill
-            order.refuse(guards.parts(order.settings, found.people, last.people))
+        rows, fill = found.fill_of_known() if order.run.is_delta else (found.rows, found.fill)
         order.refuse(guards.emptied(order.settings, rows, fill, last.fill))
     return found
 

@@ -20,13 +20,13 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Kind
-from idp.registry.reasons import ACCEPTABLE
+from idp.registry.reasons import ACCEPTABLE, Refusal
 from idp.registry.sample.export import Order, write_sample
 from idp.store.base import Databases, identity_file, open_databases, sessions_file
 from idp.store.keys import Keys
 from idp.store.people import account
 from idp.store.settings import StoreSettings
-from tests.support.bad_feeds import GRAMMAR, BadFeed, Made, Rows, rows_of
+from tests.support.bad_feeds import GRAMMAR, BadFeed, Made, Rows, as_bytes, rows_of
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.databases import SqliteTemplate
@@ -102,6 +102,18 @@ def test_a_bad_feed_is_stopped_with_the_right_word_and_closes_nobody(university:
             assert doors(registry.databases) == before
 
     holds()
+
+
+def test_of_a_file_cut_down_to_an_old_row_what_is_said_is_that_people_are_missing(university: University) -> None:
+    oldest = min(university.good, key=lambda row: row[-1])
+    with university.copy() as registry:
+        file = university.folder / "cut.csv"
+        file.write_bytes(as_bytes([oldest]))
+
+        with pytest.raises(RefusedSource) as refused:
+            registry.take(file)
+
+    assert refused.value.reason is Refusal.FEWER_PEOPLE
 
 
 @pytest.mark.parametrize("made", GRAMMAR, ids=lambda made: made.__name__)
