@@ -94,7 +94,7 @@ def _ldapadd(folder: Path, records: "Installation", durable: bool, report: Repor
     home = folder / "theirs"
     with PrivateSlapd(home, durable=durable, dies_with_us=True) as slapd:
         records.use(slapd)
-        ldif = folder / "people.ldif"
+        ldif = home / "people.ldif"
         records.idp("export", "ldif", str(ldif))
         tool = _tool(slapd, "ldapadd", "-f", str(ldif))
         report.say(f"  ldapadd       {tool}")
