@@ -64,10 +64,12 @@ class Firing:
 
 def last_firing(connection: Connection, name: str, now: datetime) -> Firing | None:
     """Return the latest firing of a schedule that fell due up to now; one of a clock that was wrong is none."""
-    due = (schedule_firing.c.name == name) & (schedule_firing.c.due_at <= now)
-    row = connection.execute(
-        select(schedule_firing).where(due).order_by(schedule_firing.c.due_at.desc()).limit(1)
-    ).one_or_none()
+    return _latest(connection, name, schedule_firing.c.due_at <= now)
+
+
+def _latest(connection: Connection, name: str, *which: ColumnElement[bool]) -> Firing | None:
+    mine = select(schedule_firing).where(schedule_firing.c.name == name, *which)
+    row = connection.execute(mine.order_by(schedule_firing.c.due_at.desc()).limit(1)).one_or_none()
     return None if row is None else Firing(**row._mapping)
 
 
@@ -80,20 +82,15 @@ def is_seen_to(connection: Connection, name: str, due: datetime, now: datetime) 
 
 def silent_firing(connection: Connection, name: str, since: datetime, now: datetime) -> Firing | None:
     """Return the latest firing since some moment that nobody works at: put off, or of a worker that fell silent."""
-    mine = (schedule_firing.c.name == name) & (schedule_firing.c.state == RUNNING)
-    due = schedule_firing.c.due_at.between(since, now) & (schedule_firing.c.until <= now.timestamp())
-    row = connection.execute(
-        select(schedule_firing).where(mine, due).order_by(schedule_firing.c.due_at.desc()).limit(1)
-    ).one_or_none()
-    return None if row is None else Firing(**row._mapping)
+    silent = (schedule_firing.c.state == RUNNING) & (schedule_firing.c.until <= now.timestamp())
+    return _latest(connection, name, silent, schedule_firing.c.due_at.between(since, now))
 
 
 def told_firing(connection: Connection, name: str, now: datetime) -> Firing | None:
     """Return what is to be told of a schedule: its firing that is put off, if one is, and else its last one."""
-    mine = (schedule_firing.c.name == name) & (schedule_firing.c.state == RUNNING) & (schedule_firing.c.note != "")
-    query = select(schedule_firing).where(mine, schedule_firing.c.due_at <= now)
-    row = connection.execute(query.order_by(schedule_firing.c.due_at.desc()).limit(1)).one_or_none()
-    return last_firing(connection, name, now) if row is None else Firing(**row._mapping)
+    is_put_off = (schedule_firing.c.state == RUNNING) & (schedule_firing.c.note != "")
+    put_off_one = _latest(connection, name, is_put_off, schedule_firing.c.due_at <= now)
+    return put_off_one or last_firing(connection, name, now)
 
 
 def told_firings(connection: Connection, now: datetime) -> list[Firing]:
