@@ -145,7 +145,7 @@ class Sync:
         """
         if scope is Scope.CHANGED and not self._is_anything_to_do():
             return None
-        undecided = [*self._waiting_still(), *self._paused()]
+        undecided = [*self._waiting_still(), *(run.run_id for run in paused_runs(self.provisioner))]
         return make_plan(self.provisioner, SYSTEM, scope=scope, besides=undecided)
 
     def _waiting_still(self) -> list[str]:
@@ -163,10 +163,6 @@ class Sync:
                 why = "the records of its people changed before it was approved"
                 runs.move(connection, run.run_id, (runs.WAITING,), runs.STALE, error=why)
         return still
-
-    def _paused(self) -> list[str]:
-        """Return the paused runs; who should be otherwise by now is not left to them."""
-        return [run.run_id for run in paused_runs(self.provisioner)]
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:

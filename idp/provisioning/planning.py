@@ -432,7 +432,7 @@ def _leave(provisioner: Provisioner, target: Target, draft: Draft) -> None:
     why = str(draft.unread[target.kind])
     what = f"not planned: {target.kind} could not be read: {why}"
     add_to(provisioner, target, draft, [], [Finding("", "everybody", what[:200])])
-    draft.summary[target.kind] = TargetSummary(_population(provisioner, target), findings=1, unread=why)
+    draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), findings=1, unread=why)
 
 
 @contextmanager
@@ -443,7 +443,7 @@ def _reading(target: Target) -> Iterator[None]:
         raise NotRead(target.kind, error) from error
 
 
-def _population(provisioner: Provisioner, target: Target) -> int:
+def population_of(provisioner: Provisioner, target: Target) -> int:
     """Return how many entries of ours a target has, as far as we know."""
     with provisioner.databases.identity.read() as connection:
         return count_states(connection).get(target.kind, (0, 0))[0]
@@ -479,7 +479,7 @@ def _compare(
     """Write one target's part of the plan, over (person_id, whether the target may have an entry), sorted."""
     counts: Counter[str] = Counter()
     if population is None:
-        population = _population(provisioner, target)
+        population = population_of(provisioner, target)
     for everybody in _portions(differing):
         portion = _without_those_left(provisioner, draft, everybody)
         changes, found = _plan_some(provisioner, target, draft, portion)

@@ -17,7 +17,7 @@ from idp.audit.events import Event, new_id, record
 from idp.errors import Conflict, NotFound
 from idp.people.lifecycle import Access
 from idp.provisioning.desired import PROGRAMMES, SOURCES, desired
-from idp.provisioning.planning import LOCK, Draft, add_to, seal
+from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.values import Change, Entry, Finding, Target
@@ -25,7 +25,7 @@ from idp.provisioning.wanted import NO, SWITCH, THERE, WHY, YES, by_records, par
 from idp.store import runs
 from idp.store.held import UNDO, Held, held_by_run, hold, let_go
 from idp.store.locks import exclusive
-from idp.store.provisioning import Desire, count_states, desire, doubt, mark_many_dirty
+from idp.store.provisioning import Desire, desire, doubt, mark_many_dirty
 from idp.store.runs import ChangeRow, FindingRow, Run, TargetSummary
 
 WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target
@@ -114,9 +114,7 @@ def _plan_one(
         counts.update(change.kind.value for change, _ in changes)
         findings += len(found)
         progress(len(rows))
-    with provisioner.databases.identity.read() as connection:
-        population = count_states(connection).get(target.kind, (0, 0))[0]
-    draft.summary[target.kind] = TargetSummary(population, dict(counts), findings)
+    draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts), findings)
 
 
 def _written_rows(provisioner: Provisioner, run_id: str, target: str) -> Iterator[list[ChangeRow]]:
