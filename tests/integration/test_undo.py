@@ -421,15 +421,21 @@ def test_a_run_that_is_not_there_or_wrote_nothing_is_refused(
         make_undo(provisioner, planned.run_id, ACTOR)
 
 
-def test_a_run_that_goes_on_by_itself_is_not_undone_before_it_is_paused(
-    provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
-) -> None:
+def half_done(databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys) -> tuple[Provisioner, Run]:
+    """Return a run that goes on by itself: its directory went away when the first account was made."""
     ours = Interrupted(databases.identity, [directory.stop])
     doors = make_provisioner(databases, directory, clock, others={"accounts": ours}, target_patience_s=0)
     add_students(databases, keys, [replace(ANNA, enabled=False)])
     run = make_plan(doors, ACTOR)
     with pytest.raises(TargetUnavailable):
         apply_run(doors, run.run_id, ACTOR)
+    return doors, run
+
+
+def test_a_run_that_goes_on_by_itself_is_not_undone_before_it_is_paused(
+    provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    doors, run = half_done(databases, directory, clock, keys)
 
     with pytest.raises(Conflict, match="goes on by itself; pause or cancel it first"):
         make_undo(provisioner, run.run_id, ACTOR)
@@ -445,12 +451,7 @@ def test_a_run_that_goes_on_by_itself_is_not_undone_before_it_is_paused(
 def test_of_a_run_and_its_undo_one_is_carried_out(
     provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
 ) -> None:
-    ours = Interrupted(databases.identity, [directory.stop])
-    doors = make_provisioner(databases, directory, clock, others={"accounts": ours}, target_patience_s=0)
-    add_students(databases, keys, [replace(ANNA, enabled=False)])
-    run = make_plan(doors, ACTOR)
-    with pytest.raises(TargetUnavailable):
-        apply_run(doors, run.run_id, ACTOR)
+    doors, run = half_done(databases, directory, clock, keys)
     pause(doors, run.run_id, ACTOR)
     directory.start()
     undo = make_undo(doors, run.run_id, ACTOR)
