@@ -50,10 +50,10 @@ setup-test:
 	@scripts/texts compile
 	@$(PYTHON) -m deploy.keycloak.install
 
-texts: setup ## Collect the texts of pages into the translation catalogue
+texts: setup ## Collect the texts of pages into each package's translation catalogue
 	@scripts/texts collect
 
-translations: setup ## Compile the translation catalogue (every other command does so, too)
+translations: setup ## Compile the translation catalogues (every other command does so, too)
 	@scripts/texts compile
 
 lock: setup ## Resolve the requirements anew, with hashes

@@ -11,7 +11,6 @@ from idp.web.settings import UniversitySettings
 
 LANGUAGES = {"pl": "Polski", "en": "English"}
 COOKIE = "idp_language"
-CATALOGUES = Path(__file__).parent / "i18n"
 _ONE_YEAR_S = 365 * 24 * 3600
 
 
@@ -21,7 +20,7 @@ def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
         app,
         default_locale=university.default_language,
         default_timezone=university.time_zone,
-        default_translation_directories=str(CATALOGUES),
+        default_translation_directories=";".join(str(folder) for folder in catalogues()),
         locale_selector=lambda: chosen_language(university.default_language),
     )
 
@@ -41,6 +40,11 @@ def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
         return response
 
     app.jinja_env.globals.update(languages=LANGUAGES, page_url_in=page_url_in, in_language=in_language)
+
+
+def catalogues() -> list[Path]:
+    """Return the folders of translations: each package that has texts keeps its own."""
+    return sorted(Path(__file__).parents[1].glob("*/i18n"))
 
 
 def chosen_language(default: str) -> str:
