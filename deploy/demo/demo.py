@@ -86,7 +86,7 @@ class Demo:
         sample = str(self.places.sample)
         once: list[tuple[str, str, Callable[[], None]]] = [
             ("sample", f"a registry export of {PEOPLE} invented people", self._sample),
-            ("import", "importing it; bad rows are kept aside", lambda: self._idp("registry", "import", sample)),
+            ("import", "importing it; bad rows are quarantined", lambda: self._idp("registry", "import", sample)),
             ("apply", "planning what the directory needs, and applying it", lambda: self._idp("apply", quiet=False)),
             ("fees", "fees: the same students, with charges and payments", self._fees),
         ]

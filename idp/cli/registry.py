@@ -1,4 +1,4 @@
-"""`idp registry`: take an export in, see what is kept aside, write an invented export."""
+"""`idp registry`: take an export in, list the quarantine, write an invented export."""
 
 import csv
 import sys
@@ -27,7 +27,7 @@ from idp.registry.results import ImportResult
 from idp.registry.sample.export import DAY, Label, Order, write_sample
 from idp.registry.standings import sweep_standings
 from idp.store.people import review_everybody
-from idp.store.registry import Kept, kept_rows
+from idp.store.registry import QuarantineEntry, quarantine_entries
 
 
 @click.group(cls=Group)
@@ -49,7 +49,7 @@ def registry() -> None:
 def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as_json: bool) -> None:
     """Import a registry export (CSV of docs/domain.md).
 
-    Nothing of a refused file is taken. Bad rows are kept aside: see `idp registry quarantine`. The same file twice
+    Nothing of a refused file is taken. Bad rows are quarantined: see `idp registry quarantine`. The same file twice
     changes nothing.
     """
     settings = installation.settings
@@ -80,14 +80,14 @@ def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as
 @json_option
 @pass_idp
 def quarantine(installation: Idp, as_json: bool) -> None:
-    """List the rows that are kept aside, and why. Their content stays sealed: it holds national ids."""
+    """List quarantined rows with their reasons. Their content stays sealed: it holds national ids."""
     with installation.databases.identity.read() as connection:
-        rows = kept_rows(connection)
+        rows = quarantine_entries(connection)
     if as_json:
         print_json([msgspec.structs.asdict(row) | {"sentence": SENTENCES[Reason(row.reason)]} for row in rows])
         return
     if not rows:
-        click.echo("Nothing is kept aside.")
+        click.echo("The quarantine is empty.")
         return
     zone = ZoneInfo(installation.settings.university.time_zone)
     _print_quarantine(rows, zone)
@@ -198,8 +198,8 @@ def _show(result: ImportResult) -> None:
         (result.unchanged, "people unchanged"),
         (result.absent, "people not in this file; absence is not deletion, they stay"),
         (result.stale_rows, "rows older than what is stored, skipped"),
-        (result.quarantined_rows, "rows kept aside" + _details(result.quarantined)),
-        (result.settled_rows, "rows kept aside earlier, now settled"),
+        (result.quarantined_rows, "rows quarantined" + _details(result.quarantined)),
+        (result.resolved_rows, "rows quarantined earlier, now resolved"),
         (result.same_pesel, "PESEL numbers that stand for two people; both stay, a human must look"),
         (sum(result.remarks.values()), "cells put right or left out" + _details(result.remarks)),
     ]
@@ -208,7 +208,7 @@ def _show(result: ImportResult) -> None:
             table.add_row(f"{number:,}", what)
     console().print(table)
     if result.quarantined_rows:
-        click.echo("`idp registry quarantine` lists what is kept aside.")
+        click.echo("`idp registry quarantine` lists the quarantined rows.")
 
 
 def _details(counts: dict[str, int], most: int = 6) -> str:
@@ -219,7 +219,7 @@ def _details(counts: dict[str, int], most: int = 6) -> str:
     return " (" + ", ".join([*shown, f"{rest} others"] if rest else shown) + ")"
 
 
-def _print_quarantine(rows: list[Kept], zone: ZoneInfo) -> None:
+def _print_quarantine(rows: list[QuarantineEntry], zone: ZoneInfo) -> None:
     """Print a block per file, and below what the words mean."""
     for file, group in groupby(rows, key=lambda row: row.file_name):
         # Text, so that brackets in what a file says are not taken for markup.

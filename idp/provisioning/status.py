@@ -97,7 +97,7 @@ def status(provisioner: Provisioner) -> Status:
             students_claimed=accounts.get("student", (0, 0))[1],
             staff_accounts=accounts.get("staff", (0, 0))[0],
             last_import=counts.last_import(connection),
-            quarantined=registry.count_kept(connection),
+            quarantined=registry.count_quarantined(connection),
             last_run=_last_run(connection),
             targets=targets,
             to_look_at=count_dirty(connection),

@@ -1,4 +1,4 @@
-"""What becomes of one person's rows: added, changed, left alone, or kept aside. Pure, and blind to the rows' order.
+"""What becomes of one person's rows: added, changed, unchanged or quarantined. Pure, and blind to the rows' order.
 
 Staleness is judged before validity, row by row: last year's file must not flood the quarantine. A good row may stand
 beside a bad one; what concerns the person as a whole (two albums, rows that disagree) keeps all of them aside.
@@ -15,11 +15,11 @@ import msgspec
 from idp.people.lifecycle import Access, AccessPolicy, standing, status_in_force
 from idp.people.values import Album as AlbumText
 from idp.people.values import Enrolment, Status, album_number
+from idp.registry.export_file import split
 from idp.registry.reasons import Reason, Remark
 from idp.registry.rows import BadRow, Row, Rules, Stamp, read_row, read_stamp
-from idp.registry.source import split
 from idp.store.people import Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
-from idp.store.registry import Aside
+from idp.store.registry import QuarantinedRow
 
 WHO = frozenset({"given_name", "surname", "born_on", "sex", "pesel"})
 """Changes that say that somebody is another person than thought: limited per file."""
@@ -53,9 +53,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     access: Access | None = None  # the new one, when it changed
     first_album: str | None = None
     new_pesel: str | None = None  # its hash
-    aside: tuple[Aside, ...] = ()
-    settled: tuple[str, ...] = ()  # programmes for which good rows came
-    look_again: bool = False  # a known person of whom a row was kept aside
+    quarantined: tuple[QuarantinedRow, ...] = ()
+    resolved: tuple[str, ...] = ()  # programmes for which good rows came
+    recheck: bool = False  # a known person of whom a row was quarantined
     stale: int = 0
     remarks: tuple[Remark, ...] = ()
 
@@ -91,19 +91,19 @@ def decide(candidate: Candidate, context: Context) -> Decision:
     stale += len(beaten)
     chosen = _judge_person(chosen, candidate)
     stale += _overtaken(reads, chosen)
-    aside = tuple(_aside(candidate.os_id, read, context) for read in reads if read.reason is not None)
+    quarantined = tuple(_quarantined(candidate.os_id, read, context) for read in reads if read.reason is not None)
     rows = [_row(read) for read in chosen]
     decision = Decision(
         os_id=candidate.os_id,
-        aside=aside,
+        quarantined=quarantined,
         stale=stale,
         remarks=tuple(remark for row in rows for remark in row.remarks),
-        settled=tuple(sorted(row.enrolment.programme for row in rows)),
-        look_again=bool(aside) and candidate.stored is not None and not rows,
+        resolved=tuple(sorted(row.enrolment.programme for row in rows)),
+        recheck=bool(quarantined) and candidate.stored is not None and not rows,
     )
     if not rows:
         return decision
-    digest = 0 if aside or stale else candidate.digest
+    digest = 0 if quarantined or stale else candidate.digest
     if candidate.stored is None:
         add = _new_person(candidate.os_id, rows, digest, beaten, context)
         return msgspec.structs.replace(decision, add=add, new_pesel=add.identity.pesel_mac)
@@ -370,16 +370,18 @@ def _language(citizenships: str) -> str:
     return "en" if citizenships and "PL" not in citizenships.split("|") else "pl"
 
 
-def _aside(os_id: str, read: _Read, context: Context) -> Aside:
+def _quarantined(os_id: str, read: _Read, context: Context) -> QuarantinedRow:
     assert read.reason is not None
     programme = read.stamp.programme if read.stamp else ""
-    return aside(os_id, programme, read.line, read.text, read.reason, context)
+    return quarantined_row(os_id, programme, read.line, read.text, read.reason, context)
 
 
-def aside(os_id: str, programme: str, line: int, text: str, reason: Reason, context: Context) -> Aside:
-    """Return a row to be kept aside, sealed: it holds national ids."""
+def quarantined_row(
+    os_id: str, programme: str, line: int, text: str, reason: Reason, context: Context
+) -> QuarantinedRow:
+    """Return a row for the quarantine. Its text is sealed because it holds national ids."""
     text = text.rstrip("\r\n")
-    return Aside(
+    return QuarantinedRow(
         os_id=os_id,
         programme=programme,
         line=line,

@@ -26,7 +26,7 @@ def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
     )
 
 
-def parts(settings: RegistrySettings, people: int, before: int) -> Iterator[RefusedSource]:
+def missing_people(settings: RegistrySettings, people: int, before: int) -> Iterator[RefusedSource]:
     """Yield why a full file looks like a part of one, beside what the last full file had."""
     most = _most(settings.fewer_people_share, settings.fewer_people_floor, before)
     if before - people > most:
@@ -37,7 +37,7 @@ def parts(settings: RegistrySettings, people: int, before: int) -> Iterator[Refu
         )
 
 
-def emptied(
+def emptied_columns(
     settings: RegistrySettings, rows: int, fill: Mapping[str, float], fill_before: Mapping[str, float]
 ) -> Iterator[RefusedSource]:
     """Yield which columns have lost their content, beside what the last full file had.
@@ -79,7 +79,7 @@ def too_old(
         )
 
 
-def strangers(settings: RegistrySettings, changed: int, known: int) -> Iterator[RefusedSource]:
+def identity_changes(settings: RegistrySettings, changed: int, known: int) -> Iterator[RefusedSource]:
     """Yield why a file makes other people of too many: names swapped, a column sorted apart from the rest."""
     most = _most(settings.identity_changes_share, settings.identity_changes_floor, known)
     if changed > most:
@@ -90,7 +90,7 @@ def strangers(settings: RegistrySettings, changed: int, known: int) -> Iterator[
         )
 
 
-def upheavals(
+def mass_changes(
     settings: RegistrySettings, fields: Mapping[str, int], access_lost: int, known: int
 ) -> Iterator[RefusedSource]:
     """Yield why a file changes too much at once, valid as each row is: one column of most people, or who may sign in.

@@ -1,4 +1,4 @@
-"""Take an export into the store: prove, survey, examine, and only then write, in transactions of a thousand people.
+"""Import an export: validate the file, scan it, evaluate its people, then write them.
 
 Nothing is written before the whole file has been judged, and each transaction leaves its people as they were or as the
 file says: a kill at any moment is harmless, the next import of the same file finishes the work.
@@ -21,13 +21,13 @@ from idp.errors import RefusedSource
 from idp.people.lifecycle import AccessPolicy, local_date
 from idp.registry import guards
 from idp.registry.decisions import Context, Decision
-from idp.registry.examine import examine, frames
+from idp.registry.evaluate import evaluate, frames
+from idp.registry.export_file import ExportFile, Progress, digest_of, refuse_if_changed, validate_file
 from idp.registry.reasons import Refusal
 from idp.registry.results import Counts, ImportResult
 from idp.registry.rows import Rules
+from idp.registry.scan import Scan, scan_file
 from idp.registry.settings import RegistrySettings
-from idp.registry.source import Progress, Source, digest_of, prove, refuse_if_changed
-from idp.registry.survey import Survey, survey
 from idp.registry.writing import ImportRun, write
 from idp.store import people, registry
 from idp.store.base import Databases
@@ -122,74 +122,74 @@ def _take(order: _Order) -> ImportResult:
     started_at = order.clock.now()
     context, settings = order.context(started_at), order.settings
     with order.file.open("rb") as stream, tempfile.TemporaryFile() as spool:
-        source = prove(stream, order.file_name, order.run.digest, order.progress)
-        found = _survey(order, source, context.rules.believed_until)
-        most_bad = order.most_bad_rows(found.rows)
+        source = validate_file(stream, order.file_name, order.run.digest, order.progress)
+        scan = _scan(order, source, context.rules.believed_until)
+        most_bad = order.most_bad_rows(scan.rows)
         identity = order.databases.identity
-        counts = examine(found, identity, context, settings.chunk_people, most_bad, spool, order.progress)
-        order.refuse(guards.strangers(settings, counts.who_changed, found.stored))
-        order.refuse(guards.upheavals(settings, counts.fields, counts.access_lost, _known(order, found)))
+        counts = evaluate(scan, identity, context, settings.chunk_people, most_bad, spool, order.progress)
+        order.refuse(guards.identity_changes(settings, counts.who_changed, scan.stored))
+        order.refuse(guards.mass_changes(settings, counts.fields, counts.access_lost, _known(order, scan)))
         refuse_if_changed(source)
-        _write(order, found, spool, counts)
-    return _finish(order, found, counts, started_at)
+        _write(order, scan, spool, counts)
+    return _finish(order, scan, counts, started_at)
 
 
-def _known(order: _Order, found: Survey) -> int:
+def _known(order: _Order, scan: Scan) -> int:
     """Return of how many people a change may be a share: a file of changes holds nobody else."""
     if not order.run.is_delta:
-        return found.stored
+        return scan.stored
     with order.databases.identity.read() as connection:
         return people.count_people(connection)
 
 
-def _survey(order: _Order, source: Source, believed_until: datetime) -> Survey:
+def _scan(order: _Order, source: ExportFile, believed_until: datetime) -> Scan:
     """Return what the file holds and who has to be looked at."""
     row_key = bytes.fromhex(order.keys.mac("registry-rows", RULES_VERSION))
-    found = survey(source, row_key, believed_until, order.most_bad_rows(source.lines), order.progress)
+    scan = scan_file(source, row_key, believed_until, order.most_bad_rows(source.lines), order.progress)
     with order.databases.identity.read() as connection:
         last = registry.last_full_run(connection)
         if last is not None and not order.run.is_delta:  # before its age: the newest row may be among those cut off
-            order.refuse(guards.parts(order.settings, found.people, last.people))
+            order.refuse(guards.missing_people(order.settings, scan.people, last.people))
         newest_before = registry.newest_row_taken(connection)
-        order.refuse(guards.too_old(order.settings, found.newest, newest_before, order.clock.now()))
+        order.refuse(guards.too_old(order.settings, scan.newest, newest_before, order.clock.now()))
         if order.run.is_delta:
-            found.compare(people.digests_of(connection, [str(os_id) for os_id in found.os_ids]))
+            scan.compare(people.digests_of(connection, [str(os_id) for os_id in scan.os_ids]))
         else:
-            found.compare(people.stream_digests(connection))
+            scan.compare(people.stream_digests(connection))
     if last is not None:
-        rows, fill = found.fill_of_known() if order.run.is_delta else (found.rows, found.fill)
-        order.refuse(guards.emptied(order.settings, rows, fill, last.fill))
-    return found
+        rows, fill = scan.fill_of_known() if order.run.is_delta else (scan.rows, scan.fill)
+        order.refuse(guards.emptied_columns(order.settings, rows, fill, last.fill))
+    return scan
 
 
-def _write(order: _Order, found: Survey, spool: BinaryIO, counts: Counts) -> None:
+def _write(order: _Order, scan: Scan, spool: BinaryIO, counts: Counts) -> None:
     """Carry the decisions out, a transaction per frame of the spool."""
     decoder = msgspec.msgpack.Decoder(list[Decision])
-    done = found.people - found.same.count(0)
+    done = scan.people - scan.same.count(0)
     for frame in frames(spool):
         decisions = decoder.decode(frame)
         with order.databases.identity.write() as connection:
             write(connection, order.clock.now(), order.run, decisions, counts)
         done += len(decisions)
-        order.progress("writing", min(done, found.people), found.people)
+        order.progress("writing", min(done, scan.people), scan.people)
 
 
-def _finish(order: _Order, found: Survey, counts: Counts, started_at: datetime) -> ImportResult:
+def _finish(order: _Order, scan: Scan, counts: Counts, started_at: datetime) -> ImportResult:
     run, at = order.run, order.clock.now()
     with order.databases.identity.write() as connection:
         same = registry.last_run_of(connection, run.digest)
         keep_from = at - timedelta(days=order.settings.quarantine_days)
-        counts.settled += registry.purge_unseen(connection, run.import_id, nameless=not run.is_delta, before=keep_from)
-        result = _result(run, found, counts, same.import_id if same else None, (at - started_at).total_seconds())
+        counts.resolved += registry.purge_unseen(connection, run.import_id, nameless=not run.is_delta, before=keep_from)
+        result = _result(run, scan, counts, same.import_id if same else None, (at - started_at).total_seconds())
         registry.end_run(
             connection,
             run.import_id,
             at,
             state=registry.DONE,
             file_digest=run.digest,
-            people=found.people,
-            fill=found.fill,
-            newest_at=found.newest,
+            people=scan.people,
+            fill=scan.fill,
+            newest_at=scan.newest,
             counts=asdict(result),
         )
         event = Event(words.REGISTRY_IMPORTED, run.import_id, run.actor, data=asdict(result))
@@ -197,23 +197,23 @@ def _finish(order: _Order, found: Survey, counts: Counts, started_at: datetime) 
     return result
 
 
-def _result(run: ImportRun, found: Survey, counts: Counts, same: str | None, seconds: float) -> ImportResult:
+def _result(run: ImportRun, scan: Scan, counts: Counts, same: str | None, seconds: float) -> ImportResult:
     return ImportResult(
         import_id=run.import_id,
-        file=found.source.name,
+        file=scan.source.name,
         digest=run.digest,
         is_delta=run.is_delta,
         same_file_as=same,
-        rows=found.rows,
-        people=found.people,
+        rows=scan.rows,
+        people=scan.people,
         added=counts.added,
         changed=counts.changed,
-        unchanged=found.stored - counts.changed,
-        absent=0 if run.is_delta else found.stored_in_all - found.stored,
+        unchanged=scan.stored - counts.changed,
+        absent=0 if run.is_delta else scan.stored_in_all - scan.stored,
         stale_rows=counts.stale_rows,
         quarantined_rows=counts.bad_rows,
         quarantined=dict(counts.quarantined.most_common()),
-        settled_rows=counts.settled,
+        resolved_rows=counts.resolved,
         changed_fields=dict(counts.fields.most_common()),
         remarks=dict(counts.remarks.most_common()),
         same_pesel=counts.same_pesel,

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from idp.people.lifecycle import local_date
+from idp.registry.export_file import Progress, digest_of, split, validate_file
 from idp.registry.rows import BadRow, Rules, read_row, read_stamp
+from idp.registry.scan import scan_file
 from idp.registry.settings import RegistrySettings
-from idp.registry.source import Progress, digest_of, prove, split
-from idp.registry.survey import survey
 from idp.store.people import Identity
 
 
@@ -35,9 +35,9 @@ def read_people(
     rules = Rules(local_date(now, zone), believed_until, _nothing)
     digest = digest_of(file)
     with file.open("rb") as stream:
-        source = prove(stream, file.name.encode(errors="replace").decode(), digest, progress)
+        source = validate_file(stream, file.name.encode(errors="replace").decode(), digest, progress)
         # The digests of rows are not looked at here, so their key is of no importance.
-        found = survey(source, b"preview", believed_until, None, progress)
+        found = scan_file(source, b"preview", believed_until, None, progress)
         for place, os_id in enumerate(found.os_ids):
             rows = found.texts(place)
             good = [identity for line, text in rows if (identity := _identity(line, text, rules)) is not None]

@@ -1,4 +1,4 @@
-"""Why a file is refused and why a row is kept aside: stable words, each with a sentence for the person who mends it."""
+"""Why a file is refused and why a row is quarantined: stable words with a sentence each."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -14,7 +14,7 @@ class Counts:
     who_changed: int = 0
     access_lost: int = 0
     same_pesel: int = 0
-    settled: int = 0
+    resolved: int = 0
     fields: "Counter[str]" = field(default_factory=Counter)
     quarantined: "Counter[str]" = field(default_factory=Counter)  # rows by reason
     remarks: "Counter[str]" = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class ImportResult:
     stale_rows: int
     quarantined_rows: int
     quarantined: dict[str, int]  # rows by reason
-    settled_rows: int  # left the quarantine, since better ones came
+    resolved_rows: int  # left the quarantine, since better ones came
     changed_fields: dict[str, int]
     remarks: dict[str, int]
     same_pesel: int  # numbers that now stand for two people

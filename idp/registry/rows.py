@@ -38,7 +38,7 @@ _FORMULA = ("=", "+", "-", "@", "|", "%")
 
 
 class BadRow(Exception):
-    """A row that is kept aside. It never leaves this package."""
+    """A row that is quarantined. It never leaves this package."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)

@@ -71,7 +71,7 @@ class RegistrySettings(Section):
         int, "Seconds by which the registry's clock may be ahead of ours before its times are disbelieved.", Field(ge=0)
     ] = 300
     quarantine_days: Annotated[
-        int, "Days after which a row kept aside is purged when no file has brought it again.", Field(ge=1)
+        int, "Days after which a quarantined row is deleted when no file has brought it again.", Field(ge=1)
     ] = 90
     chunk_people: Annotated[
         int, "People per transaction of an import; others may write in between.", Field(ge=1, le=10_000)

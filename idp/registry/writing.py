@@ -73,17 +73,17 @@ def _write_quarantine(
     connection: Connection, at: datetime, run: ImportRun, decisions: Sequence[Decision], counts: Counts
 ) -> None:
     """Keep bad rows aside, and purge those for which this file has better ones."""
-    asides = [row for decision in decisions for row in decision.aside]
-    registry.keep_aside(connection, asides, run.import_id, run.digest, at, iter(new_id, ""))
-    people.forget_digests(connection, [one.os_id for one in decisions if one.look_again and one.os_id])
-    spoken_of = {one.os_id: one for one in decisions if one.os_id and (one.settled or one.aside)}
-    with_rows = registry.people_with_kept_rows(connection, list(spoken_of))
+    rows = [row for decision in decisions for row in decision.quarantined]
+    registry.quarantine_rows(connection, rows, run.import_id, run.digest, at, iter(new_id, ""))
+    people.forget_digests(connection, [one.os_id for one in decisions if one.recheck and one.os_id])
+    spoken_of = {one.os_id: one for one in decisions if one.os_id and (one.resolved or one.quarantined)}
+    with_rows = registry.people_in_quarantine(connection, list(spoken_of))
     if not run.is_delta:  # a full file says everything about a person anew
-        counts.settled += registry.settle(connection, with_rows, run.import_id, None)
+        counts.resolved += registry.resolve(connection, with_rows, run.import_id, None)
         return
     for os_id in with_rows:
-        programmes = {*spoken_of[os_id].settled, *(row.programme for row in spoken_of[os_id].aside)}
-        counts.settled += registry.settle(connection, [os_id], run.import_id, programmes)
+        programmes = {*spoken_of[os_id].resolved, *(row.programme for row in spoken_of[os_id].quarantined)}
+        counts.resolved += registry.resolve(connection, [os_id], run.import_id, programmes)
 
 
 def _person_events(

@@ -1,4 +1,4 @@
-"""Import runs, and registry rows kept aside for a human."""
+"""Import runs, and registry rows quarantined for a human."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -69,8 +69,8 @@ class LastRun(msgspec.Struct, frozen=True):
     fill: dict[str, float]
 
 
-class Aside(msgspec.Struct, frozen=True):
-    """A row to be kept aside."""
+class QuarantinedRow(msgspec.Struct, frozen=True):
+    """A row to be quarantined."""
 
     os_id: str
     programme: str
@@ -80,7 +80,7 @@ class Aside(msgspec.Struct, frozen=True):
     sealed_row: str
 
 
-class Kept(msgspec.Struct, frozen=True):
+class QuarantineEntry(msgspec.Struct, frozen=True):
     """A row in quarantine, its content left out."""
 
     quarantine_id: str
@@ -162,8 +162,13 @@ def newest_row_taken(connection: Connection) -> datetime | None:
     return newest
 
 
-def keep_aside(
-    connection: Connection, rows: Sequence[Aside], import_id: str, file_digest: str, at: datetime, ids: Iterator[str]
+def quarantine_rows(
+    connection: Connection,
+    rows: Sequence[QuarantinedRow],
+    import_id: str,
+    file_digest: str,
+    at: datetime,
+    ids: Iterator[str],
 ) -> None:
     """Keep rows for a human; a row that is kept already is noted as seen again.
 
@@ -205,7 +210,7 @@ def keep_aside(
         connection.execute(insert(quarantine), fresh)
 
 
-def settle(connection: Connection, os_ids: Collection[str], import_id: str, programmes: Collection[str] | None) -> int:
+def resolve(connection: Connection, os_ids: Collection[str], import_id: str, programmes: Collection[str] | None) -> int:
     """Purge rows of people for whom `import_id` brought better ones, and return how many.
 
     Shape:   programmes: only rows of these and rows without one; None: all, since a full file says everything anew
@@ -226,8 +231,8 @@ def purge_unseen(connection: Connection, import_id: str, *, nameless: bool, befo
     return connection.execute(delete(quarantine).where(old | withdrawn if nameless else old)).rowcount
 
 
-def kept_rows(connection: Connection, limit: int | None = None) -> list[Kept]:
-    """Return what is kept aside, in the order of the last file, without the rows' content."""
+def quarantine_entries(connection: Connection, limit: int | None = None) -> list[QuarantineEntry]:
+    """Return what is quarantined, in the order of the last file, without the rows' content."""
     query = (
         select(
             quarantine.c.quarantine_id,
@@ -244,15 +249,15 @@ def kept_rows(connection: Connection, limit: int | None = None) -> list[Kept]:
         .order_by(quarantine.c.import_id.desc(), quarantine.c.line, quarantine.c.quarantine_id)
         .limit(limit)
     )
-    return [Kept(*row) for row in connection.execute(query)]
+    return [QuarantineEntry(*row) for row in connection.execute(query)]
 
 
-def count_kept(connection: Connection) -> int:
-    """Return how many rows are kept aside."""
+def count_quarantined(connection: Connection) -> int:
+    """Return how many rows are quarantined."""
     return connection.execute(select(func.count()).select_from(quarantine)).scalar_one()
 
 
-def people_with_kept_rows(connection: Connection, os_ids: Collection[str]) -> set[str]:
+def people_in_quarantine(connection: Connection, os_ids: Collection[str]) -> set[str]:
     """Return those of some os_ids that have rows in quarantine."""
     return set(connection.execute(select(quarantine.c.os_id).where(quarantine.c.os_id.in_(list(os_ids)))).scalars())
 

@@ -84,7 +84,7 @@ def test_a_sample_that_cannot_be_written_is_a_mistake_in_the_command(terminal: T
     assert "cases.csv cannot be written" in cases.output
 
 
-def test_what_is_kept_aside_is_listed_with_its_reason_and_without_its_content(
+def test_a_quarantined_row_is_listed_with_its_reason_and_without_its_content(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     bad = export_row(pesel="02022700004", prog_kod="[red]X[/]")
@@ -99,8 +99,8 @@ def test_what_is_kept_aside_is_listed_with_its_reason_and_without_its_content(
     assert (row["line"], row["reason"], row["os_id"]) == (5, "pesel_check_digit", "101")
 
 
-def test_nothing_kept_aside_is_said_so(terminal: Terminal) -> None:
-    assert "Nothing is kept aside." in terminal.run("registry", "quarantine")
+def test_an_empty_quarantine_is_said_so(terminal: Terminal) -> None:
+    assert "The quarantine is empty." in terminal.run("registry", "quarantine")
 
 
 def test_a_refused_file_ends_with_exit_code_1_and_its_reason(terminal: Terminal, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from idp.store.keys import Keys
 from idp.store.locks import exclusive
 from idp.store.people import account, ledger, person
 from idp.store.provisioning import dirty
-from idp.store.registry import import_run, kept_rows, quarantine
+from idp.store.registry import import_run, quarantine, quarantine_entries
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, export_text, person_rows, write_export
 from tests.support.imports import ZONE, Registry
@@ -339,7 +339,7 @@ def test_a_bad_row_is_sealed_and_kept_with_reason_line_and_file(registry: Regist
     result = registry.take(write_export(file, [*person_rows(3), bad]))
 
     with registry.databases.identity.read() as connection:
-        (row,) = kept_rows(connection)
+        (row,) = quarantine_entries(connection)
         stored = connection.execute(select(quarantine)).one()
     assert (row.os_id, row.programme, row.reason, row.line) == ("101", "INF-S1", "pesel_check_digit", 5)
     assert (row.file_name, stored.file_digest) == ("export.csv", result.digest)
@@ -354,18 +354,18 @@ def test_a_row_that_comes_bad_again_is_kept_once(registry: Registry, file: Path,
     registry.take(file)
 
     with registry.databases.identity.read() as connection:
-        (row,) = kept_rows(connection)
+        (row,) = quarantine_entries(connection)
     assert row.last_seen_at - row.first_seen_at == clock.now() - datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 
 
-def test_a_good_row_settles_what_was_kept_aside(registry: Registry, file: Path) -> None:
+def test_a_good_row_settles_what_was_quarantined(registry: Registry, file: Path) -> None:
     registry.take(write_export(file, [*person_rows(3), export_row(pesel="1")]))
 
     result = registry.take(write_export(file, [*person_rows(3), export_row()]))
 
-    assert (result.added, result.settled_rows) == (1, 1)
+    assert (result.added, result.resolved_rows) == (1, 1)
     with registry.databases.identity.read() as connection:
-        assert kept_rows(connection) == []
+        assert quarantine_entries(connection) == []
 
 
 def test_a_delta_settles_only_the_programmes_that_it_names(registry: Registry, file: Path) -> None:
@@ -374,10 +374,10 @@ def test_a_delta_settles_only_the_programmes_that_it_names(registry: Registry, f
     registry.take(write_export(file, [export_row()]), delta=True)
 
     with registry.databases.identity.read() as connection:
-        assert [row.programme for row in kept_rows(connection)] == ["EKO-N1"]
+        assert [row.programme for row in quarantine_entries(connection)] == ["EKO-N1"]
 
 
-def test_a_row_of_a_known_person_kept_aside_is_looked_at_again_when_the_old_one_returns(
+def test_a_row_of_a_known_person_quarantined_is_looked_at_again_when_the_old_one_returns(
     registry: Registry, file: Path
 ) -> None:
     registry.take(write_export(file, [export_row()]))
@@ -385,7 +385,7 @@ def test_a_row_of_a_known_person_kept_aside_is_looked_at_again_when_the_old_one_
 
     result = registry.take(write_export(file, [export_row()]))
 
-    assert (result.changed, result.settled_rows) == (0, 1)
+    assert (result.changed, result.resolved_rows) == (0, 1)
 
 
 def test_rows_that_name_nobody_go_when_a_full_file_no_longer_has_them(registry: Registry, file: Path) -> None:
@@ -393,7 +393,7 @@ def test_rows_that_name_nobody_go_when_a_full_file_no_longer_has_them(registry: 
 
     result = registry.take(write_export(file, [export_row()]))
 
-    assert result.settled_rows == 1
+    assert result.resolved_rows == 1
 
 
 def test_a_row_that_no_file_brings_again_is_purged_in_time(
@@ -405,7 +405,7 @@ def test_a_row_that_no_file_brings_again_is_purged_in_time(
         clock.advance(days * 86_400)
         registry.take(write_export(file, [export_row()]))
         with registry.databases.identity.read() as connection:
-            assert len(kept_rows(connection)) == left
+            assert len(quarantine_entries(connection)) == left
 
 
 def test_a_stray_quotation_mark_costs_one_row_and_not_those_after_it(registry: Registry, file: Path) -> None:
@@ -436,7 +436,7 @@ def test_every_labelled_case_of_the_sample_becomes_what_its_label_says(registry:
 
     assert result.added == 300
     with registry.databases.identity.read() as connection:
-        kept = {(row.line, row.reason) for row in kept_rows(connection)}
+        kept = {(row.line, row.reason) for row in quarantine_entries(connection)}
         taken = {row.os_id for row in connection.execute(select(person.c.os_id))}
     assert kept == {(label.line, label.reason) for label in labels if label.outcome == "quarantined"}
     assert {label.os_id for label in labels if label.outcome == "accepted"} <= taken
@@ -459,7 +459,7 @@ def test_the_second_day_of_a_sample_becomes_what_its_labels_say(
     assert result.changed == sum(label.outcome == "accepted" for name, label in outcomes.items() if name != "mended")
     assert (result.added, result.stale_rows) == (1, 1)
     with registry.databases.identity.read() as connection:
-        kept = {(row.line, row.reason) for row in kept_rows(connection)}
+        kept = {(row.line, row.reason) for row in quarantine_entries(connection)}
         access = {row.os_id: row.access for row in connection.execute(select(person.c.os_id, person.c.access))}
     assert kept == {(label.line, label.reason) for label in labels if label.outcome == "quarantined"}
     assert access[outcomes["suspended"].os_id] == "suspended"

@@ -132,7 +132,7 @@ def test_the_order_of_rows_means_nothing(bench: Bench) -> None:
     holds()
 
 
-def test_every_row_is_taken_skipped_or_kept_aside(bench: Bench) -> None:
+def test_every_row_is_taken_skipped_or_quarantined(bench: Bench) -> None:
     @bench.often
     @given(rows=FILES)
     def holds(rows: list[list[str]]) -> None:

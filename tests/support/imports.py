@@ -14,11 +14,11 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
+from idp.registry.export_file import Progress
 from idp.registry.imports import import_file
 from idp.registry.reasons import Refusal
 from idp.registry.results import ImportResult
 from idp.registry.settings import RegistrySettings
-from idp.registry.source import Progress
 from idp.store.base import Databases
 from idp.store.keys import Keys
 from idp.store.people import account, enrolment, ledger, person

@@ -61,7 +61,7 @@ def stored(*rows: dict[str, str]) -> PersonRecord:
 
 
 def reasons(decision: Decision) -> list[str]:
-    return [row.reason for row in decision.aside]
+    return [row.reason for row in decision.quarantined]
 
 
 # --- people not yet known -------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_an_older_row_is_stale_even_if_it_is_bad() -> None:
     old = {"zmieniono": "2025-09-01T10:00:00Z"}
     decision = decided(old | {"status": "cancelled"}, SECOND | old | {"pesel": "1"}, stored=stored({}, SECOND))
 
-    assert (decision.stale, decision.update, decision.aside) == (2, None, ())
+    assert (decision.stale, decision.update, decision.quarantined) == (2, None, ())
 
 
 def test_a_bad_row_is_stale_beside_a_newer_good_one_of_its_programme() -> None:
@@ -171,13 +171,13 @@ def test_a_bad_row_is_stale_beside_a_newer_good_one_of_its_programme() -> None:
 
     assert decision.add is not None
     assert decision.stale == 1
-    assert [one.programme for one in decision.aside] == [SECOND["prog_kod"]]
+    assert [one.programme for one in decision.quarantined] == [SECOND["prog_kod"]]
 
 
 def test_a_row_from_the_future_is_not_believed() -> None:
     decision = decided({"zmieniono": "2026-10-02T10:00:00Z"}, stored=stored({}))
 
-    assert (decision.update, decision.look_again, reasons(decision)) == (None, True, ["changed_in_future"])
+    assert (decision.update, decision.recheck, reasons(decision)) == (None, True, ["changed_in_future"])
 
 
 def test_an_older_row_of_a_new_programme_adds_it_and_leaves_the_person() -> None:
@@ -197,7 +197,7 @@ def test_a_programme_absent_from_the_file_stays() -> None:
 def test_an_album_never_changes() -> None:
     decision = decided({"nr_albumu": "54321"}, stored=stored({}))
 
-    assert (decision.update, decision.look_again, reasons(decision)) == (None, True, ["album_changed"])
+    assert (decision.update, decision.recheck, reasons(decision)) == (None, True, ["album_changed"])
 
 
 def test_an_album_that_disappears_stays_and_a_first_album_is_noted() -> None:
@@ -269,7 +269,7 @@ def test_nothing_that_is_kept_holds_a_national_id_in_clear() -> None:
     decision = decide(Candidate("101", lines, 1, None), context)
 
     assert b"0202270000" not in msgspec.json.encode(decision)
-    assert decision.aside[0].sealed_row.startswith("sealed(")
+    assert decision.quarantined[0].sealed_row.startswith("sealed(")
 
 
 # --- order ----------------------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_the_order_of_rows_means_nothing(rows: list[dict[str, str]], known: list
 def _unordered(decision: Decision) -> Decision:
     return msgspec.structs.replace(
         decision,
-        aside=tuple(sorted(decision.aside, key=lambda row: row.line)),
+        quarantined=tuple(sorted(decision.quarantined, key=lambda row: row.line)),
         remarks=tuple(sorted(decision.remarks)),
     )
 
@@ -313,4 +313,4 @@ def _unordered(decision: Decision) -> Decision:
 def test_every_row_is_taken_skipped_or_kept_aside(count: int) -> None:
     decision = decided(*[SECOND | {"status": "?"}] * count)
 
-    assert len(decision.aside) == count
+    assert len(decision.quarantined) == count

@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from idp.errors import RefusedSource
-from idp.registry.guards import emptied, most_bad_rows, parts, strangers, too_many_bad_rows, too_old, upheavals
+from idp.registry.guards import (
+    emptied_columns,
+    identity_changes,
+    mass_changes,
+    missing_people,
+    most_bad_rows,
+    too_many_bad_rows,
+    too_old,
+)
 from idp.registry.reasons import Refusal
 from idp.registry.settings import RegistrySettings
 
@@ -45,7 +53,7 @@ def test_a_refusal_names_the_worst_reasons() -> None:
     [(1000, 950, False), (1000, 949, True), (10, 5, False), (10, 4, True), (10, 900, False)],
 )
 def test_a_full_file_with_fewer_people_is_a_part(before: int, people: int, refused: bool) -> None:
-    found = [refusal.reason for refusal in parts(SETTINGS, people, before)]
+    found = [refusal.reason for refusal in missing_people(SETTINGS, people, before)]
 
     assert found == ([Refusal.FEWER_PEOPLE] if refused else [])
 
@@ -54,7 +62,7 @@ def test_a_full_file_with_fewer_people_is_a_part(before: int, people: int, refus
     ("share", "rows", "refused"), [(0.75, 100, False), (0.74, 100, True), (0.0, 99, False), (1.0, 100, False)]
 )
 def test_a_column_that_empties_refuses_the_file(share: float, rows: int, refused: bool) -> None:
-    found = [refusal.reason for refusal in emptied(SETTINGS, rows, {"pesel": share}, {"pesel": 0.95})]
+    found = [refusal.reason for refusal in emptied_columns(SETTINGS, rows, {"pesel": share}, {"pesel": 0.95})]
 
     assert found == ([Refusal.COLUMN_EMPTIED] if refused else [])
 
@@ -63,7 +71,7 @@ def test_a_column_that_empties_refuses_the_file(share: float, rows: int, refused
     ("changed", "known", "refused"), [(20, 30, False), (21, 30, True), (50, 1000, False), (51, 1000, True)]
 )
 def test_a_file_that_makes_strangers_of_many_is_refused(changed: int, known: int, refused: bool) -> None:
-    assert bool(list(strangers(SETTINGS, changed, known))) == refused
+    assert bool(list(identity_changes(SETTINGS, changed, known))) == refused
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,7 @@ def test_a_file_whose_newest_row_is_old_or_older_than_what_was_taken_is_refused(
 
 @pytest.mark.parametrize(("lost", "known", "refused"), [(50, 60, False), (51, 60, True), (600, 6000, False)])
 def test_a_file_that_takes_access_from_many_is_refused(lost: int, known: int, refused: bool) -> None:
-    found = [refusal.reason for refusal in upheavals(SETTINGS, {}, lost, known)]
+    found = [refusal.reason for refusal in mass_changes(SETTINGS, {}, lost, known)]
 
     assert found == ([Refusal.TOO_MANY_STATUS_CHANGES] if refused else [])
 
@@ -97,7 +105,7 @@ def test_a_file_that_takes_access_from_many_is_refused(lost: int, known: int, re
 def test_a_file_that_changes_one_column_of_most_people_is_refused(
     field: str, count: int, known: int, reason: Refusal | None
 ) -> None:
-    found = [refusal.reason for refusal in upheavals(SETTINGS, {field: count}, 0, known)]
+    found = [refusal.reason for refusal in mass_changes(SETTINGS, {field: count}, 0, known)]
 
     assert found == ([] if reason is None else [reason])
 
@@ -105,11 +113,11 @@ def test_a_file_that_changes_one_column_of_most_people_is_refused(
 @pytest.mark.parametrize(
     ("refusal", "limit"),
     [
-        (parts(SETTINGS, 900, 1000), "At most 50 fewer are believed (registry.fewer_people_share)"),
-        (strangers(SETTINGS, 60, 1000), "at most 50 are believed (registry.identity_changes_share)"),
-        (upheavals(SETTINGS, {}, 101, 1000), "at most 100 are believed (registry.access_losses_share)"),
-        (upheavals(SETTINGS, {"status": 501}, 0, 1000), "at most 500 are believed (registry.column_changes_share)"),
-        (emptied(SETTINGS, 100, {}, {"pesel": 0.9}), "a drop of 20% is believed (registry.fill_drop_share)"),
+        (missing_people(SETTINGS, 900, 1000), "At most 50 fewer are believed (registry.fewer_people_share)"),
+        (identity_changes(SETTINGS, 60, 1000), "at most 50 are believed (registry.identity_changes_share)"),
+        (mass_changes(SETTINGS, {}, 101, 1000), "at most 100 are believed (registry.access_losses_share)"),
+        (mass_changes(SETTINGS, {"status": 501}, 0, 1000), "at most 500 are believed (registry.column_changes_share)"),
+        (emptied_columns(SETTINGS, 100, {}, {"pesel": 0.9}), "a drop of 20% is believed (registry.fill_drop_share)"),
         (too_old(SETTINGS, NOW - timedelta(days=61), NOW, NOW), "more than 60 days ago (registry.newest_row_days)"),
         (iter([too_many_bad_rows(Counter(columns=9), 50)]), "more than registry.bad_rows_share"),
     ],

@@ -47,7 +47,7 @@ def test_everybody_in_a_clean_sample_is_taken_whatever_the_seed(as_of: date, day
         for os_id, rows in people.items():
             lines = tuple(enumerate((as_text(row) for row in rows), start=2))
             decision = decide(Candidate(os_id, lines, 1, None), context)
-            assert [row.reason for row in decision.aside] == []
+            assert [row.reason for row in decision.quarantined] == []
             assert decision.add is not None
 
 

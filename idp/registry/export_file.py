@@ -21,7 +21,7 @@ SEPARATOR: Final = ";"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ExportFile:
     """An open export that was proved to be whole, in UTF-8 and with the right header."""
 
     file: BinaryIO
@@ -48,7 +48,7 @@ def digest_of(path: Path) -> str:
         raise RefusedSource(f"{path}: {exc.strerror}.", Refusal.NOT_READABLE) from exc
 
 
-def prove(file: BinaryIO, name: str, digest: str, progress: Progress) -> Source:
+def validate_file(file: BinaryIO, name: str, digest: str, progress: Progress) -> ExportFile:
     """Return what stands under the bytes of an open file.
 
     Raises:  RefusedSource: not UTF-8, NUL bytes, no lines, another header, no rows, cut off
@@ -62,10 +62,10 @@ def prove(file: BinaryIO, name: str, digest: str, progress: Progress) -> Source:
     _check_header(header)
     rows_at = len(header)
     _check_end(file, status.st_size, rows_at)
-    return Source(file, name, digest, status.st_size, lines, rows_at, status.st_mtime_ns)
+    return ExportFile(file, name, digest, status.st_size, lines, rows_at, status.st_mtime_ns)
 
 
-def refuse_if_changed(source: Source) -> None:
+def refuse_if_changed(source: ExportFile) -> None:
     """Refuse a file that somebody wrote to while we read it.
 
     Raises:  RefusedSource

@@ -14,10 +14,10 @@ from hashlib import blake2b
 from typing import Final
 
 from idp.people.names import clean
+from idp.registry.export_file import ExportFile, Progress, quoted_row, split
 from idp.registry.guards import too_many_bad_rows
 from idp.registry.reasons import Reason
 from idp.registry.rows import AT, COLUMNS, TIMESTAMP
-from idp.registry.source import Progress, Source, quoted_row, split
 
 MASK: Final = (1 << 63) - 1  # what a signed 64-bit column of the database holds
 _PLACE_BITS: Final = 29
@@ -28,7 +28,7 @@ _NONE: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Misshapen:
+class MalformedRow:
     """A row that is no row: its person cannot be told, or not safely."""
 
     line: int
@@ -38,10 +38,10 @@ class Misshapen:
 
 
 @dataclass(slots=True)
-class Survey:
+class Scan:
     """What a file holds. A person is a place 0, 1, 2 … in order of appearance, a row likewise."""
 
-    source: Source
+    source: ExportFile
     place_of: dict[int, int] = field(default_factory=dict)  # by os_id
     os_ids: "array[int]" = field(default_factory=lambda: array("Q"))
     sums: "array[int]" = field(default_factory=lambda: array("Q"))  # of the keyed digests of a person's rows
@@ -51,7 +51,7 @@ class Survey:
     lengths: "array[int]" = field(default_factory=lambda: array("I"))
     lines: "array[int]" = field(default_factory=lambda: array("L"))
     claims: "array[int]" = field(default_factory=lambda: array("Q"))  # album number and place in one number
-    misshapen: list[Misshapen] = field(default_factory=list)
+    malformed: list[MalformedRow] = field(default_factory=list)
     fill: dict[str, float] = field(default_factory=dict)
     newest: datetime | None = None  # `zmieniono` of the newest row that can be believed
     same: bytearray = field(default_factory=bytearray)  # by place: 1 when the rows are those last taken
@@ -61,8 +61,8 @@ class Survey:
 
     @property
     def rows(self) -> int:
-        """Rows of the file, misshapen ones too."""
-        return len(self.offsets) + len(self.misshapen)
+        """Rows of the file, malformed ones too."""
+        return len(self.offsets) + len(self.malformed)
 
     @property
     def people(self) -> int:
@@ -85,7 +85,7 @@ class Survey:
                 if digest and digest == (sums[place] or 1):
                     same[place] = 1
 
-    def to_examine(self) -> Iterator[int]:
+    def to_evaluate(self) -> Iterator[int]:
         """Yield the places of people whose rows have to be looked at."""
         return (place for place, same in enumerate(self.same) if not same)
 
@@ -152,17 +152,17 @@ class Survey:
             yield number, sorted(places)
 
 
-def survey(
-    source: Source, row_key: bytes, believed_until: datetime, most_misshapen: int | None, progress: Progress
-) -> Survey:
+def scan_file(
+    source: ExportFile, row_key: bytes, believed_until: datetime, most_malformed: int | None, progress: Progress
+) -> Scan:
     """Return what stands where in a proved file.
 
     Shape:   row_key: secret, since digests are stored and a row holds a PESEL among values that can be guessed
              believed_until: later times of change are disbelieved
-             most_misshapen: so many rows without form are borne (None: any number)
+             most_malformed: so many rows without form are borne (None: any number)
     Raises:  RefusedSource
     """
-    found = Survey(source)
+    found = Scan(source)
     keyed = blake2b(key=row_key, digest_size=8)
     fill = _Fill(every=1 if source.lines <= _SAMPLED_IN_FULL else 16)
     newest = _Newest(believed_until)
@@ -170,9 +170,9 @@ def survey(
     for offset, line, raw, fields, reason in _rows(source, progress):
         os_id, album = _key(raw, fields) if reason is None else (_NONE, _NONE)
         if os_id in (0, _NONE):
-            found.misshapen.append(_misshapen(line, raw, reason or Reason.OS_ID_FORM))
-            if most_misshapen is not None and len(found.misshapen) > most_misshapen:
-                reasons = Counter(one.reason.value for one in found.misshapen)
+            found.malformed.append(_malformed_row(line, raw, reason or Reason.OS_ID_FORM))
+            if most_malformed is not None and len(found.malformed) > most_malformed:
+                reasons = Counter(one.reason.value for one in found.malformed)
                 raise too_many_bad_rows(reasons, source.lines - 1)
             continue
         text = raw.rstrip(b"\r\n")
@@ -194,7 +194,7 @@ def survey(
 _RawRow = tuple[int, int, bytes, list[str] | None, Reason | None]
 
 
-def _rows(source: Source, progress: Progress) -> Iterator[_RawRow]:
+def _rows(source: ExportFile, progress: Progress) -> Iterator[_RawRow]:
     offset, line = source.rows_at, 1
     file = source.file
     file.seek(offset)
@@ -292,8 +292,8 @@ def _number(field: bytes, longest: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else _NONE
 
 
-def _misshapen(line: int, raw: bytes, reason: Reason) -> Misshapen:
+def _malformed_row(line: int, raw: bytes, reason: Reason) -> MalformedRow:
     text = raw.decode()
     os_id = os_id_of(text)
     # A cell with a line break in it makes a "row" that may begin with the next cell: a PESEL is kept nowhere in clear.
-    return Misshapen(line, text, reason, "" if len(os_id) == PESEL_DIGITS else os_id)
+    return MalformedRow(line, text, reason, "" if len(os_id) == PESEL_DIGITS else os_id)

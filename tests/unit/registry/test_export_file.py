@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from idp.errors import RefusedSource
+from idp.registry.export_file import ExportFile, digest_of, guess_encoding, split, validate_file
 from idp.registry.reasons import Refusal
-from idp.registry.source import Source, digest_of, guess_encoding, prove, split
 from tests.support.exports import export_row, export_text, person_rows
 from tests.support.imports import no_progress
 
@@ -16,10 +16,10 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "export.csv"
 
 
-def proved(file: Path, content: bytes) -> Source:
+def validated(file: Path, content: bytes) -> ExportFile:
     file.write_bytes(content)
     with file.open("rb") as stream:
-        return prove(stream, file.name, digest_of(file), no_progress)
+        return validate_file(stream, file.name, digest_of(file), no_progress)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def proved(file: Path, content: bytes) -> Source:
 )
 def test_a_file_that_is_not_what_it_should_be_is_refused(file: Path, content: bytes, refusal: Refusal) -> None:
     with pytest.raises(RefusedSource) as refused:
-        proved(file, content)
+        validated(file, content)
 
     assert refused.value.reason == refusal
 
@@ -61,20 +61,20 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(file: Path, content: by
 def test_a_byte_order_mark_and_either_line_end_are_taken(file: Path, mark: bytes, line_end: str) -> None:
     content = mark + GOOD.replace("\n", line_end).encode()
 
-    found = proved(file, content)
+    found = validated(file, content)
 
     assert (found.lines, found.size) == (5, len(content))
     assert content[found.rows_at :].startswith(b"101;")
 
 
 def test_a_last_row_without_a_line_end_is_taken_when_it_is_whole(file: Path) -> None:
-    assert proved(file, GOOD.rstrip("\n").encode()).lines == 4
+    assert validated(file, GOOD.rstrip("\n").encode()).lines == 4
 
 
 @pytest.mark.parametrize(("encoding", "name"), [("cp1250", "CP1250"), ("iso-8859-2", "ISO-8859-2")])
 def test_a_refusal_says_which_encoding_it_looks_like_and_how_to_convert(file: Path, encoding: str, name: str) -> None:
     with pytest.raises(RefusedSource, match=f"Line 2 is not UTF-8.*iconv -f {name} -t UTF-8"):
-        proved(file, GOOD.replace("Anna", "Świąż Ąś").encode(encoding))
+        validated(file, GOOD.replace("Anna", "Świąż Ąś").encode(encoding))
 
 
 def test_nothing_is_guessed_where_both_encodings_agree() -> None:
@@ -83,7 +83,7 @@ def test_nothing_is_guessed_where_both_encodings_agree() -> None:
 
 def test_a_missing_column_is_named(file: Path) -> None:
     with pytest.raises(RefusedSource, match="missing: pesel"):
-        proved(file, GOOD.replace(";pesel;", ";PESEL;").encode())
+        validated(file, GOOD.replace(";pesel;", ";PESEL;").encode())
 
 
 def test_quoted_separators_do_not_separate() -> None:

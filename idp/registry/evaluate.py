@@ -9,13 +9,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from idp.registry.albums import Claim, contest, contest_with_owner
-from idp.registry.decisions import Candidate, Context, Decision, aside, decide
+from idp.registry.decisions import Candidate, Context, Decision, decide, quarantined_row
+from idp.registry.export_file import Progress, split
 from idp.registry.guards import too_many_bad_rows
 from idp.registry.reasons import Reason
 from idp.registry.results import Counts
 from idp.registry.rows import BadRow, read_row, read_stamp
-from idp.registry.source import Progress, split
-from idp.registry.survey import Survey, album_number_of
+from idp.registry.scan import Scan, album_number_of
 from idp.store import people
 from idp.store.base import Database
 from idp.store.people import PersonRecord
@@ -27,8 +27,8 @@ Lines = tuple[tuple[int, str], ...]
 """Line and text of each of a person's rows."""
 
 
-def examine(
-    found: Survey,
+def evaluate(
+    scan: Scan,
     identity: Database,
     context: Context,
     chunk: int,
@@ -44,22 +44,22 @@ def examine(
     """
     counts = Counts()
     encoder = msgspec.msgpack.Encoder()
-    shapeless = [aside(one.os_id, "", one.line, one.text, one.reason, context) for one in found.misshapen]
+    shapeless = [quarantined_row(one.os_id, "", one.line, one.text, one.reason, context) for one in scan.malformed]
     counts.quarantined.update(one.reason for one in shapeless)
-    contests = _contests(found, identity, context, most_bad)
-    done = found.people - found.same.count(0)
-    for places in batches(found.to_examine(), chunk):
-        decisions = [decide(candidate, context) for candidate in _candidates(found, identity, places, contests)]
+    contests = _contests(scan, identity, context, most_bad)
+    done = scan.people - scan.same.count(0)
+    for places in batches(scan.to_evaluate(), chunk):
+        decisions = [decide(candidate, context) for candidate in _candidates(scan, identity, places, contests)]
         for decision in decisions:
             _count(counts, decision)
         if most_bad is not None and counts.bad_rows > most_bad:
-            raise too_many_bad_rows(counts.quarantined, found.rows)
+            raise too_many_bad_rows(counts.quarantined, scan.rows)
         put_frame(spool, encoder.encode(decisions))
         done += len(places)
-        progress("checking", done, found.people)
+        progress("checking", done, scan.people)
     # Last, so that whoever they name is looked at again by the next import, whatever was written before.
     for some in batches(shapeless, chunk):
-        put_frame(spool, encoder.encode([Decision(os_id=one.os_id, aside=(one,), look_again=True) for one in some]))
+        put_frame(spool, encoder.encode([Decision(os_id=one.os_id, quarantined=(one,), recheck=True) for one in some]))
     return counts
 
 
@@ -84,17 +84,17 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _candidates(
-    found: Survey, identity: Database, places: Sequence[int], contests: dict[int, Reason]
+    scan: Scan, identity: Database, places: Sequence[int], contests: dict[int, Reason]
 ) -> Iterator[Candidate]:
-    os_ids = [str(found.os_ids[place]) for place in places]
-    rows = [tuple(found.texts(place)) for place in places]
+    os_ids = [str(scan.os_ids[place]) for place in places]
+    rows = [tuple(scan.texts(place)) for place in places]
     with identity.read() as connection:
         stored = people.records_of(connection, os_ids)
         owners = _owners(connection, rows)
     for place, os_id, mine in zip(places, os_ids, rows, strict=True):
         record = stored.get(os_id)
         refused = contests.get(place) or _contest_with_stored(mine, record, owners)
-        yield Candidate(os_id, mine, found.digest(place), record, refused)
+        yield Candidate(os_id, mine, scan.digest(place), record, refused)
 
 
 def _owners(connection: Connection, rows: Iterable[Lines]) -> dict[str, tuple[str, str]]:
@@ -118,25 +118,25 @@ def _contest_with_stored(rows: Lines, stored: PersonRecord | None, owners: dict[
     return contest_with_owner(claimed[number], owners[number][1])
 
 
-def _contests(found: Survey, identity: Database, context: Context, most_bad: int | None) -> dict[int, Reason]:
+def _contests(scan: Scan, identity: Database, context: Context, most_bad: int | None) -> dict[int, Reason]:
     """Return, by place, why an album number that several people of this file claim may not be taken."""
     refused: dict[int, Reason] = {}
-    for number, places in found.contested():
+    for number, places in scan.contested():
         with identity.read() as connection:
             owner = people.album_owners(connection, [str(number)]).get(str(number))
-            stored = people.records_of(connection, [str(found.os_ids[place]) for place in places])
+            stored = people.records_of(connection, [str(scan.os_ids[place]) for place in places])
         claims = []
         for place in places:
-            record = stored.get(str(found.os_ids[place]))
-            text = _good_claim(found.texts(place), number, context)
+            record = stored.get(str(scan.os_ids[place]))
+            text = _good_claim(scan.texts(place), number, context)
             if text is not None:
                 is_owner = record is not None and record.person_id == owner
-                claims.append(Claim(place, found.os_ids[place], text, is_owner))
+                claims.append(Claim(place, scan.os_ids[place], text, is_owner))
         refused |= contest(claims)
         if most_bad is not None and len(refused) > most_bad:
             reasons = Counts()
             reasons.quarantined.update(reason.value for reason in refused.values())
-            raise too_many_bad_rows(reasons.quarantined, found.rows)
+            raise too_many_bad_rows(reasons.quarantined, scan.rows)
     return refused
 
 
@@ -161,5 +161,5 @@ def _count(counts: Counts, decision: Decision) -> None:
     counts.who_changed += decision.changes_who
     counts.access_lost += decision.takes_access
     counts.fields.update(decision.fields)
-    counts.quarantined.update(one.reason for one in decision.aside)
+    counts.quarantined.update(one.reason for one in decision.quarantined)
     counts.remarks.update(remark.value for remark in decision.remarks)
