@@ -25,7 +25,7 @@ keycloak: setup ## Start a Keycloak to write students to, on 127.0.0.1:8180 (IDP
 test: setup-test ## Run every test
 	@$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
-campaign: setup-test ## Run every test at full counts; resumable by SEED=…; results go to docs/campaign.md
+campaign: setup-test ## Run every test at full counts; resumable by SEED=…; results go to docs/reference/campaign.md
 	@$(PYTHON) -m tests.support.campaign --seed $(SEED) --jobs $(JOBS) $(ARGS)
 
 lint: setup ## Check form, types, imports and dependencies

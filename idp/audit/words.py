@@ -1,4 +1,4 @@
-"""The vocabulary of events. docs/events.md lists them all; a test compares."""
+"""The vocabulary of events. docs/reference/events.md lists them all; a test compares."""
 
 from typing import Final
 

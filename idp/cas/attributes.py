@@ -51,7 +51,7 @@ def _esi(subject: Subject) -> Iterable[str]:
         yield esi(subject.people.home_organization, Album(subject.facts.album))
 
 
-# Names as in eduPerson, SCHAC and inetOrgPerson, and a few of our own; docs/applications.md lists them.
+# Names as in eduPerson, SCHAC and inetOrgPerson, and a few of our own; docs/reference/applications.md lists them.
 _MAKERS: Final[Mapping[str, Callable[[Subject], Iterable[str]]]] = {
     "uid": lambda s: [s.facts.uid],
     "cn": lambda s: [s.facts.display_name],

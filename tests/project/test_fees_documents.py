@@ -1,4 +1,4 @@
-"""docs/fees.md names every setting, command, event and error of the fees application."""
+"""docs/reference/fees.md names every setting, command, event and error of the fees application."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from idp.cli.fees import fees
 from idp.fees import journal
 from idp.fees.settings import AccountKind, CasSettings, FeesSettings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "fees.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "fees.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ import idp
 from idp.app.settings import SECTIONS
 from idp.audit import words
 from idp.errors import IdpError
+from idp.fees.settings import SECTIONS as FEES_SECTIONS
 from idp.settings import example
+from tests.support.reference_pages import settings_pages
 
-DOCS = Path(__file__).parents[2] / "docs"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def in_first_column(document: str) -> set[str]:
-    text = (DOCS / document).read_text(encoding="utf-8")
+    text = (REFERENCE / document).read_text(encoding="utf-8")
     return set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE))
 
 
@@ -40,6 +42,24 @@ def test_every_error_code_stands_in_the_errors_page_and_no_other() -> None:
     assert in_first_column("errors.md") == all_codes()
 
 
-def test_the_settings_page_is_what_config_example_prints() -> None:
-    page = (DOCS / "settings.md").read_text(encoding="utf-8")
-    assert f"```toml\n{example(SECTIONS)}\n```" in page
+def test_the_settings_pages_are_what_the_script_generates() -> None:
+    written = {path: path.read_text(encoding="utf-8") for path in (REFERENCE / "settings").glob("*.md")}
+
+    assert written == settings_pages(), "run scripts/settings-page"
+
+
+def test_every_setting_stands_in_the_settings_pages() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (REFERENCE / "settings").glob("*.md"))
+
+    assert [name for name in setting_names() if f"| `{name}` |" not in text] == []
+
+
+def setting_names() -> list[str]:
+    """Return every setting as `config example` prints it: `[web]` and `#port = 8080` -> "web.port"."""
+    names, table = [], ""
+    for line in (*example(SECTIONS).splitlines(), *example(FEES_SECTIONS).splitlines()):
+        if section := re.fullmatch(r"\[([a-z_.]+)\]", line):
+            table = section.group(1)
+        elif setting := re.match(r"#([a-z0-9_]+) = ", line):
+            names.append(f"{table}.{setting.group(1)}")
+    return names

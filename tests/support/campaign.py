@@ -20,7 +20,7 @@ import pytest
 from tests.support.suites import suite_of
 
 PROJECT = Path(__file__).parents[2]
-REPORT = PROJECT / "docs" / "campaign.md"
+REPORT = PROJECT / "docs" / "reference" / "campaign.md"
 HEAD = """# Campaigns
 
 `make campaign` runs every suite at its full counts (tests/support/counts.py). `make campaign SEED=…` repeats one, or
