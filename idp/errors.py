@@ -1,7 +1,7 @@
 """Every error that we raise on purpose.
 
 IdpError
-├── InvalidInput      InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount, InvalidAccountNumber
+├── InvalidInput      InputTooLong, InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount, InvalidAccountNumber
 ├── Refused           BadCredentials, TooManyAttempts, NotAllowed
 ├── NotFound
 ├── Conflict          AliasTaken, StaleVersion
@@ -30,6 +30,12 @@ class InvalidInput(IdpError):
     """What came in does not have the form that it must have."""
 
     code = "invalid_input"
+
+
+class InputTooLong(InvalidInput):
+    """Longer than we read; nothing else of it was looked at."""
+
+    code = "too_long"
 
 
 class InvalidAlbum(InvalidInput):

@@ -9,9 +9,12 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 
 from idp.accounts.settings import AccountsSettings
+from idp.errors import InputTooLong, InvalidPassword
 from idp.people.names import search_key
+from idp.text import normalize
 
 MOST_BYTES = 128  # RADIUS carries no more (RFC 2865 section 5.2)
+MAX_TYPED_BYTES = 4 * MOST_BYTES  # a keyboard that sends letters and accents apart needs more bytes
 SCORED = 72  # characters; zxcvbn reads no more
 SAFELY_UNGUESSABLE = 3  # zxcvbn's score for 10^8 guesses: what its word lists, keyboards and sequences reach lies below
 WHOLE_WORD_BELOW = 4  # characters; "Li" stands in every second word, so a short name must stand alone
@@ -31,9 +34,13 @@ class Weakness(StrEnum):
 def prepared(password: str) -> str:
     """Return a password as it is hashed and compared: NFC, and otherwise exactly as typed.
 
+    Raises:  InvalidPassword when it is far too long to be looked at
     Source:  NIST SP 800-63B-4 section 3.1.1.2; the same ż must come from every keyboard
     """
-    return unicodedata.normalize("NFC", password)
+    try:
+        return normalize(password, max_bytes=MAX_TYPED_BYTES)
+    except InputTooLong as exc:
+        raise InvalidPassword(Weakness.TOO_LONG.value) from exc
 
 
 def weakness_of(

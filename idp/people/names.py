@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from anyascii import anyascii
 
+from idp.text import normalize
+
 # A spreadsheet, a copied web page and a Mac leave these behind; a reader sees none of them.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u180e\u200b\u200e\u200f\u2060\ufeff"))
 # Joiners are invisible in Latin text and change the spelling of Persian or Indic names, where they stay.
@@ -43,10 +45,11 @@ def clean(text: str) -> str:
     """Return `text` composed (NFC), without invisible characters, with single plain spaces and none at the ends.
 
     Shape:   "Zoe\\u0308\\u00a0 Nowak\\u200b" -> "Zoë Nowak"
+    Raises:  InputTooLong
     """
     if text.isascii():  # nearly every cell: a third of the time
         return " ".join(text.split())
-    text = unicodedata.normalize("NFC", text).translate(_INVISIBLE)
+    text = normalize(text).translate(_INVISIBLE)
     return _SPACES.sub(" ", _STRAY_JOINER.sub("", text)).strip()
 
 
@@ -144,9 +147,7 @@ def to_ascii(text: str) -> str:
         kept = text
     else:
         # anyascii would spell an emoji out as :grinning:, so what is no part of a name goes first.
-        kept = "".join(
-            c for c in unicodedata.normalize("NFC", text) if c in " -'’" or unicodedata.category(c)[0] in "LM"
-        )
+        kept = "".join(c for c in normalize(text) if c in " -'’" or unicodedata.category(c)[0] in "LM")
     return anyascii(kept.translate(_POLISH))
 
 

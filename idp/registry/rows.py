@@ -7,8 +7,10 @@ from typing import Final
 
 import msgspec
 
+from idp.errors import InputTooLong
+from idp.people import names as person_names
 from idp.people import national_ids
-from idp.people.names import clean, clean_name, fault_of, mixes_scripts
+from idp.people.names import fault_of, mixes_scripts
 from idp.people.national_ids import Pesel, PeselFault
 from idp.people.values import Enrolment, Status
 from idp.registry.reasons import Reason, Remark
@@ -184,6 +186,22 @@ def _names(fields: Sequence[str], remarks: list[Remark]) -> tuple[str, str, str,
     ):
         remarks.append(Remark.NAME_IN_CAPITALS)
     return given, middle, prefix.lower() if raw[2].isupper() else prefix, surname, previous
+
+
+def clean(text: str) -> str:
+    """Return a cleaned cell. Raises: BadRow."""
+    try:
+        return person_names.clean(text)
+    except InputTooLong:
+        raise BadRow(Reason.TEXT_TOO_LONG) from None
+
+
+def clean_name(text: str) -> str:
+    """Return a cleaned name. Raises: BadRow."""
+    try:
+        return person_names.clean_name(text)
+    except InputTooLong:
+        raise BadRow(Reason.NAME_TOO_LONG) from None
 
 
 def _album(fields: Sequence[str]) -> str | None:

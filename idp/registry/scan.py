@@ -25,6 +25,7 @@ _PLACES: Final = (1 << _PLACE_BITS) - 1
 _SEPARATORS: Final = len(COLUMNS) - 1
 _SAMPLED_IN_FULL: Final = 20_000  # rows; of larger files every 16th is enough to tell how full a column is
 _NONE: Final = (1 << 64) - 1
+_MAX_NUMBER_BYTES: Final = 256  # of a cell that may be a number: its digits, and what a spreadsheet puts around them
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,8 @@ def _number(field: bytes, longest: int) -> int:
     """Return the number that a field is, or _NONE. Leading zeros mean nothing: `os_id` is an integer (DOMAIN 1)."""
     if field.isdigit() and len(field) <= longest:
         return int(field)
+    if len(field) > _MAX_NUMBER_BYTES:
+        return _NONE
     text = clean(field.decode())
     return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else _NONE
 

@@ -1,11 +1,12 @@
 """What a person types as their name, told apart by its shape alone. Pure."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
+from idp.errors import InputTooLong
 from idp.people.values import Album, album_number
 from idp.store.accounts import Key
+from idp.text import normalize
 
 MAX_LENGTH = 254  # of a mail address (RFC 5321, with the path's brackets taken off)
 
@@ -27,8 +28,11 @@ def tell_apart(text: str, mail_domain: str, alias_prefix: str = "s") -> Identifi
     Shape:   " S012345@Student.po.edu.pl " -> ALBUM 12345 (the alias belongs to its album even before it delivers)
              "s12345", "12345" -> ALBUM; "u7k2m9qxa" -> UID; "Anna.Nowak@student.po.edu.pl" -> MAIL, in lower case
     """
-    # NFKC: full-width digits and letters of some keyboards mean the plain ones.
-    name = unicodedata.normalize("NFKC", text).strip().lower()
+    try:
+        # NFKC: full-width digits and letters of some keyboards mean the plain ones.
+        name = normalize(text, "NFKC", MAX_LENGTH).strip().lower()
+    except InputTooLong:
+        return None
     if not name or len(name) > MAX_LENGTH or not name.isascii() or not name.isprintable():
         return None
     local, at, domain = name.partition("@")

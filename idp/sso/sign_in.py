@@ -1,6 +1,5 @@
 """Check a name and a password. Whatever is wrong, the answer outside is one and costs one bind."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,7 +11,7 @@ from idp.audit.events import Event, row
 from idp.audit.seldom import Seldom
 from idp.clock import Clock
 from idp.drivers.ldap import Directory
-from idp.errors import BadCredentials, IdpError, TargetError, TargetUnavailable
+from idp.errors import BadCredentials, IdpError, InputTooLong, TargetError, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
 from idp.sso.identifiers import Identifier, tell_apart
@@ -23,10 +22,12 @@ from idp.store import sessions as store
 from idp.store.accounts import Account, find_account
 from idp.store.base import Databases
 from idp.store.raw import RawStore
+from idp.text import normalize
 
 log = structlog.get_logger(__name__)
 
 MAX_PASSWORD_BYTES = 128
+MAX_TYPED_BYTES = 4 * MAX_PASSWORD_BYTES  # a keyboard that sends letters and accents apart needs more bytes
 NO_PASSWORD = "-"  # noqa: S105 - bound to the decoy in place of what must not reach the wire
 
 
@@ -98,7 +99,7 @@ class PasswordCheck:
     def _check(
         self, identifier: Identifier | None, account: Account | None, password: str, browser: Browser, one: Try
     ) -> Account:
-        secret = unicodedata.normalize("NFC", password)
+        secret = normalized_password(password)
         reason = refused_before_bind(identifier, account, secret)
         if not self._bind(account, secret, decoy=reason is not None):
             reason = reason or Reason.WRONG_PASSWORD
@@ -182,6 +183,14 @@ def refused_before_bind(identifier: Identifier | None, account: Account | None, 
     if not account.is_claimed:
         return Reason.UNCLAIMED
     return None if has_good_form(secret) else Reason.PASSWORD_FORM
+
+
+def normalized_password(password: str) -> str:
+    """Return a password in the form in which it was hashed; "" for one that is too long to be right."""
+    try:
+        return normalize(password, max_bytes=MAX_TYPED_BYTES)
+    except InputTooLong:
+        return ""
 
 
 def has_good_form(secret: str) -> bool:

@@ -17,6 +17,7 @@ from idp.clock import Clock
 from idp.errors import (
     Conflict,
     IdpError,
+    InputTooLong,
     InvalidInput,
     NotFound,
     Refused,
@@ -31,6 +32,7 @@ from idp.web.languages import page_path
 
 STATUSES: dict[type[IdpError], int] = {
     InvalidInput: 400,
+    InputTooLong: 413,
     Refused: 403,
     TooManyAttempts: 429,
     NotFound: 404,

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Request, Response, g, request
 from flask_wtf.csrf import CSRFProtect
 from jinja2 import StrictUndefined
+from werkzeug.formparser import FormDataParser
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from idp.clock import Clock
+from idp.text import require_short
 from idp.web.assets import Assets
 from idp.web.failures import answer_failures
 from idp.web.headers import send_headers
@@ -26,6 +28,7 @@ from idp.web.settings import UniversitySettings, WebSettings
 
 MAX_REQUEST_BYTES = 256 * 1024
 MAX_FORM_FIELDS = 200
+MAX_FIELD_CHARS = 4096  # the longest of ours is a service URL of 2,048, or the message of a logout
 
 # No vowels and no look-alikes: people read this number out on the telephone.
 _ALPHABET = b"23456789bcdfghjkmnpqrstvwxz"
@@ -75,11 +78,29 @@ def new_flask(
     return app
 
 
+class _LimitedFormParser(FormDataParser):
+    """Werkzeug's parser, which limits a form as a whole, with a limit for each field."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the parsed form. Raises: InputTooLong."""
+        stream, form, files = super().parse(*args, **kwargs)
+        for name, value in form.items(multi=True):
+            require_short(name, MAX_FIELD_CHARS)
+            require_short(value, MAX_FIELD_CHARS)
+        return stream, form, files
+
+
+class _Request(Request):
+    form_data_parser_class = _LimitedFormParser
+
+
 class _Application(Flask):
-    """Flask, but for its log line of an unhandled error, which holds the path: that of an invitation is a secret."""
+    """Flask with two changes: fields of forms are limited, and a log line of an error never holds the path."""
+
+    request_class = _Request
 
     def log_exception(self, exc_info: Any) -> None:
-        """Log the rule that was asked for, and the trace."""
+        """Log the rule that was asked for, and the trace. The path of an invitation is a secret."""
         log.error("unhandled error", rule=request.url_rule.rule if request.url_rule else "-", exc_info=exc_info)
 
 

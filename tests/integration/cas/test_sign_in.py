@@ -19,6 +19,7 @@ from idp.store.base import Databases
 from idp.store.keys import Keys
 from tests.integration.cas.conftest import CLAIMED, PASSWORD, People
 from tests.support.clock import ManualClock
+from tests.support.hostile import HOSTILE
 from tests.support.sign_on import Browser, SignOn, build_sign_on, give_password, silent_port, ticket_in
 from tests.support.students import Student, add_student
 
@@ -312,3 +313,13 @@ def test_the_ticket_after_a_sign_in_is_from_a_new_login(visitor: Browser) -> Non
 
     assert "isFromNewLogin>true<" in visitor.open("/cas/p3/serviceValidate", service=APP, ticket=first).text
     assert "isFromNewLogin>false<" in visitor.open("/cas/p3/serviceValidate", service=APP, ticket=later).text
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+def test_an_over_long_field_is_refused_before_anything_is_asked(visitor: Browser, sign_on: SignOn, field: str) -> None:
+    data = {**visitor.form(), "username": "12345", "password": PASSWORD, field: HOSTILE}
+
+    answer = visitor.client.post("/cas/login", data=data, headers={"Accept": "application/json"})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (413, "too_long")
+    assert sign_on.events("sign_in.refused") == []

@@ -1,5 +1,7 @@
 """Which passwords are refused, and why."""
 
+import unicodedata
+
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
@@ -9,6 +11,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from idp.accounts.passwords import Weakness, password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
+from idp.errors import InvalidPassword
+from tests.support.hostile import HOSTILE
 
 SETTINGS = AccountsSettings()
 OWN = ("Żaneta", "", "Źdźbło-Ćwik", "Li", "12345", "u2345678a")
@@ -110,6 +114,17 @@ def test_every_text_gets_an_answer(password: str) -> None:
 
 def test_the_same_letters_of_two_keyboards_are_one_password() -> None:
     assert prepared("z\u0307o\u0301łw") == prepared("żółw")
+
+
+def test_a_password_far_too_long_is_refused_before_it_is_normalised() -> None:
+    with pytest.raises(InvalidPassword, match="too_long"):
+        prepared(HOSTILE)
+
+
+def test_a_password_may_come_in_separate_letters_and_accents() -> None:
+    longest = "ộ" * 42  # 126 bytes when composed, 210 when not
+
+    assert prepared(unicodedata.normalize("NFD", longest)) == longest
 
 
 def test_blanks_at_the_ends_are_part_of_the_password() -> None:

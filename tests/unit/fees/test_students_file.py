@@ -8,6 +8,7 @@ import pytest
 from idp.errors import InvalidInput, RefusedSource
 from idp.fees.students_file import RawRow, Row, parse_row, read_students_file
 from tests.support.fees import registry_export, student_row
+from tests.support.hostile import HOSTILE
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 
@@ -139,3 +140,8 @@ def test_a_row_that_was_cut_off_is_bad_and_the_others_are_not(tmp_path: Path) ->
 def test_characters_that_no_database_keeps_make_a_row_bad() -> None:
     with pytest.raises(InvalidInput, match="nazwisko"):
         parsed(nazwisko="Now\x00ak")
+
+
+def test_a_cell_far_too_long_is_refused_before_it_is_normalised() -> None:
+    with pytest.raises(InvalidInput, match="nazwisko: longer than 1024 characters"):
+        parsed(nazwisko=HOSTILE)

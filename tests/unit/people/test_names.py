@@ -1,9 +1,11 @@
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idp.errors import InputTooLong
 from idp.people.names import (
     NameFault,
     clean,
@@ -15,6 +17,7 @@ from idp.people.names import (
     to_ascii,
     without_capitals,
 )
+from tests.support.hostile import HOSTILE
 
 
 @pytest.mark.parametrize(
@@ -146,3 +149,9 @@ def test_ascii_is_ascii_and_a_key_has_only_letters_and_spaces(text: str) -> None
 )
 def test_what_a_person_types_matches_what_the_registry_says(one: str, other: str) -> None:
     assert search_key(one) == search_key(other) != ""
+
+
+@pytest.mark.parametrize("function", [clean, clean_name, to_ascii, search_key])
+def test_text_far_too_long_for_a_name_is_refused_before_it_is_normalised(function: Callable[[str], str]) -> None:
+    with pytest.raises(InputTooLong):
+        function(HOSTILE)

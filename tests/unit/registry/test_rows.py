@@ -9,6 +9,7 @@ from idp.people.values import Status
 from idp.registry.reasons import SENTENCES, Reason, Remark
 from idp.registry.rows import COLUMNS, BadRow, Row, Rules, read_row, read_stamp
 from tests.support.exports import FOREIGNER, export_row
+from tests.support.hostile import HOSTILE
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 RULES = Rules(today=date(2026, 10, 1), believed_until=NOW, mac=lambda purpose, text: f"{purpose}({text})")
@@ -159,3 +160,14 @@ def test_whatever_stands_in_one_cell_the_row_is_read_or_has_a_reason(column: str
 
     if isinstance(found, Row):
         assert all(len(value) <= 64 for value in msgspec.structs.astuple(found.identity) if isinstance(value, str))
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [("nazwisko", Reason.NAME_TOO_LONG), ("prog_nazwa", Reason.TEXT_TOO_LONG), ("prog_kod", Reason.TEXT_TOO_LONG)],
+)
+def test_a_cell_far_too_long_is_refused_before_it_is_normalised(column: str, reason: Reason) -> None:
+    with pytest.raises(BadRow) as refusal:
+        read(**{column: HOSTILE})
+
+    assert refusal.value.reason is reason

@@ -4,6 +4,7 @@ import pytest
 
 from idp.sso.identifiers import Identifier, tell_apart
 from idp.store.accounts import Key
+from tests.support.hostile import HOSTILE
 
 DOMAIN = "student.po.edu.pl"
 
@@ -42,6 +43,8 @@ def test_an_identifier_is_known_by_its_shape(typed: str, key: Key, value: str) -
         "anna\x00@x",
         "żaneta@student.po.edu.pl",
         "a" * 300,
+        "12345" + " " * 250,  # a name only after it is stripped: too long to be looked at
+        HOSTILE,
     ],
 )
 def test_what_can_name_nobody_is_told_so(typed: str) -> None:

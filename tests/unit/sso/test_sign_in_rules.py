@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from idp.sso.identifiers import Identifier
-from idp.sso.sign_in import Reason, has_good_form, refused_before_bind
+from idp.sso.sign_in import Reason, has_good_form, normalized_password, refused_before_bind
 from idp.store.accounts import Account, Key
+from tests.support.hostile import HOSTILE
 
 ALBUM = Identifier(Key.ALBUM, "12345")
 ACCOUNT = Account("p1", "student", "u7k2m9qxa", "", "Anna Nowak", "", True, 0, True, "pl")
@@ -30,3 +31,8 @@ def test_each_cause_has_its_own_reason() -> None:
 )
 def test_a_password_is_1_to_128_bytes_without_nul(password: str, good: bool) -> None:
     assert has_good_form(password) is good
+
+
+def test_a_password_far_too_long_is_not_normalised() -> None:
+    assert normalized_password(HOSTILE) == ""
+    assert normalized_password("z\u0307") == "ż"

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from idp import errors
 from idp.web.failures import status_of
 from idp.web.languages import LANGUAGES
+from tests.support.hostile import HOSTILE
 from tests.support.pages import Build
 
 STATUSES = (400, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503)
@@ -18,6 +19,7 @@ STATUSES = (400, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503)
     [
         ("InvalidAlbum", 400),
         ("InvalidInput", 400),
+        ("InputTooLong", 413),
         ("BadCredentials", 403),
         ("NotAllowed", 403),
         ("TooManyAttempts", 429),
@@ -106,6 +108,14 @@ def test_a_bug_gives_a_page_without_its_details(build: Build) -> None:
 def test_a_request_that_is_too_large_is_refused(client: FlaskClient) -> None:
     assert client.post("/program", data={"x": "y" * 300_000}).status_code in (200, 413)
     assert client.post("/form", data={"x": "y" * 300_000}).status_code == 413
+
+
+def test_an_over_long_field_is_refused_before_the_form_is_looked_at(client: FlaskClient) -> None:
+    answer = client.post("/form", data={"username": HOSTILE}, headers={"Accept": "application/json"})
+
+    assert answer.status_code == 413
+    assert answer.get_json()["code"] == "too_long"
+    assert client.post("/form", data={"y" * 5000: "x"}).status_code == 413
 
 
 def test_a_form_without_its_token_is_refused_and_shows_the_way_back(client: FlaskClient) -> None:
