@@ -7,7 +7,7 @@ SEED ?= $(shell date +%s)
 CODE := idp deploy tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset keycloak test lint format campaign setup setup-test lock texts translations clean
+.PHONY: help demo demo-reset keycloak test lint format campaign setup setup-test lock texts translations changelog reference clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 26
@@ -55,6 +55,12 @@ texts: setup ## Collect the texts of pages into each package's translation catal
 
 translations: setup ## Compile the translation catalogues (every other command does so, too)
 	@scripts/texts compile
+
+changelog: setup ## Move the fragments of changelog.d into CHANGELOG.md
+	@$(PYTHON) -m tests.support.changelog
+
+reference: setup ## Generate the reference pages of settings and commands
+	@scripts/settings-page
 
 lock: setup ## Resolve the requirements anew, with hashes
 	@scripts/lock

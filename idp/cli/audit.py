@@ -77,7 +77,7 @@ def _require_known(kind: str) -> None:
     known = sorted(word for name, word in vars(words).items() if name.isupper())
     if not any(word.startswith(kind) for word in known):
         families = ", ".join(sorted({word.partition(".")[0] for word in known}))
-        raise click.UsageError(f"There is no event {kind}. Families: {families}. All words are in docs/reference/events.md.")
+        raise click.UsageError(f"There is no event {kind}. Families: {families}.")
 
 
 def _subjects(installation: Idp, text: str) -> tuple[str, ...]:
