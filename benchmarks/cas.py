@@ -43,23 +43,24 @@ from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
 from deploy.processes import free_port
+from idp.audit.event_queries import session_event_pending
 from idp.audit.sealing import verify
+from idp.audit.tables import journal
 from idp.cli.granian import granian_command
 from idp.clock import Clock
+from idp.db.databases import open_databases
+from idp.db.raw import open_raw
+from idp.db.settings import StoreSettings
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import TargetUnavailable
+from idp.people.account_queries import Key, find_account
+from idp.people.tables import account
 from idp.sso import sessions
+from idp.sso.session_queries import Visited, add_visited
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
 from idp.sso.tokens import short_token
-from idp.store.accounts import Key, find_account
-from idp.store.base import open_databases
-from idp.store.events import journal, session_event_pending
-from idp.store.people import account
-from idp.store.raw import open_raw
-from idp.store.sessions import Visited, add_visited
-from idp.store.settings import StoreSettings
 
 PROJECT = Path(__file__).parents[1]
 SERVICE = "https://fees.po.edu.pl/app?next=%2Fa"

@@ -14,12 +14,12 @@ from typing import Any
 
 from idp.app.installation import Idp, open_idp
 from idp.provisioning import applying
+from idp.provisioning import run_queries as runs
 from idp.provisioning.asking import ask_for
 from idp.provisioning.planning import Scope, make_plan
+from idp.provisioning.state_queries import Observed
 from idp.provisioning.values import digests_in
 from idp.registry.imports import import_file
-from idp.store import runs
-from idp.store.provisioning import Observed
 
 ACTOR = "shell:benchmark"
 Facts = dict[str, Any]

@@ -18,9 +18,14 @@ from benchmarks.cas import ARGON2, PASSWORD
 from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import open_databases
+from idp.db.migrate import migrate
+from idp.db.raw import open_raw
+from idp.db.settings import StoreSettings
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import BadCredentials
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.targets.ldap import LOCK
 from idp.sso.sessions import Browser
@@ -28,11 +33,6 @@ from idp.sso.settings import SsoSettings, ThrottleSettings
 from idp.sso.sign_in import PasswordCheck
 from idp.sso.waiting_line import WaitingLine
 from idp.sso.watch import Watch
-from idp.store.base import open_databases
-from idp.store.keys import Keys
-from idp.store.migrate import migrate
-from idp.store.raw import open_raw
-from idp.store.settings import StoreSettings
 from tests.support.students import Student, add_student
 
 CLAIMED = datetime(2026, 9, 20, tzinfo=UTC)

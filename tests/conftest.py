@@ -9,8 +9,8 @@ import pytest
 
 from deploy.keycloak.private import PrivateKeycloak
 from deploy.openldap.private import PrivateSlapd
-from idp.store.base import Databases
-from idp.store.keys import Keys
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from tests.support.campaign import Progress
 from tests.support.clock import ManualClock
 from tests.support.counts import CAMPAIGN, TEST, Counts

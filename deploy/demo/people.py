@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from idp.accounts.claim_queries import Claimable, claimable_by_album
 from idp.app.installation import Idp
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.values import Album, album_number
-from idp.store.claims import Claimable, claimable_by_album
 
 Row = dict[str, str]
 

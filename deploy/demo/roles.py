@@ -7,11 +7,11 @@ from deploy.demo.memory import Memory
 from deploy.demo.people import Candidate, new_password
 from deploy.demo.visitor import LostWay, Visitor
 from idp.accounts.staff import Role
+from idp.accounts.staff_queries import staff_by_mail
 from idp.app.installation import open_idp
 from idp.app.settings import Settings
 from idp.audit.events import shell_actor
 from idp.errors import ConfigError
-from idp.store.staff import staff_by_mail
 
 # name in access.json -> role, given name, surname
 STAFF = {

@@ -6,6 +6,8 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from idp.accounts import attempt_queries as attempts
+from idp.accounts.claim_queries import Claimable, claimable_by_album, claimable_by_id, mark_claimed
 from idp.accounts.holding import one_at_a_time
 from idp.accounts.matching import Details, matches
 from idp.accounts.passwords import password_hash, prepared, weakness_of
@@ -13,18 +15,17 @@ from idp.accounts.settings import AccountsSettings
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db import one_time as onetime
+from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TargetUnavailable, TooManyAttempts
+from idp.keys.key_files import Keys
 from idp.people.directory import DirectorySettings
 from idp.people.lifecycle import local_date
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.values import Album, album_number
 from idp.sso.settings import ThrottleSettings
 from idp.sso.throttle import network_of
-from idp.store import attempts, onetime
-from idp.store.base import Databases
-from idp.store.claims import Claimable, claimable_by_album, claimable_by_id, mark_claimed
-from idp.store.keys import Keys
 
 PURPOSE = "claim"
 # Compared with where nobody has the album number, so that this takes the same work.

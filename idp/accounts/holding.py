@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.db.leases import free, hold
 from idp.errors import Conflict
-from idp.store.base import Databases
-from idp.store.leases import free, hold
 
 # Longer than the directory can keep us waiting; it only matters when a process dies while it holds.
 HOLD_S = 60.0

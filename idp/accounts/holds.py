@@ -3,11 +3,11 @@
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound
-from idp.store.account_holds import Hold, add_hold, drop_hold
-from idp.store.accounts import load_account, set_enabled
-from idp.store.base import Databases
-from idp.store.provisioning import mark_dirty
+from idp.people.account_queries import load_account, set_enabled
+from idp.people.change_queries import mark_dirty
+from idp.people.hold_queries import Hold, add_hold, drop_hold
 
 
 def hold(databases: Databases, clock: Clock, account_id: str, actor: str, reason: str) -> None:

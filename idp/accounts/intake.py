@@ -8,9 +8,9 @@ from itertools import islice
 from idp.aliases.preview import NamePreview, preview
 from idp.aliases.proposals import FullName
 from idp.aliases.refusals import NameRules
+from idp.db.databases import Databases
+from idp.people.address_queries import named_among, taken_among
 from idp.registry.reading import ReadPerson
-from idp.store.addresses import named_among, taken_among
-from idp.store.base import Databases
 
 AT_ONCE = 500
 

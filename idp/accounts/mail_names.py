@@ -13,13 +13,13 @@ from idp.aliases.refusals import NameRules, parse_local_part, refusal_of
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed, NotFound, TargetError
+from idp.people.address_queries import Addresses, NewAddress, addresses_of, give, taken_among
+from idp.people.change_queries import mark_dirty
+from idp.people.queries import load_person
 from idp.people.settings import PeopleSettings
 from idp.people.values import Album, Person, album_number
-from idp.store.addresses import Addresses, NewAddress, addresses_of, give, taken_among
-from idp.store.base import Databases
-from idp.store.people import load_person
-from idp.store.provisioning import mark_dirty
 
 NUMBERED_AT_ONCE = 50
 

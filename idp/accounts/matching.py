@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from idp.accounts.claim_queries import Claimable
 from idp.accounts.settings import Detail
 from idp.people.names import clean_name, search_key
-from idp.store.claims import Claimable
 
 
 @dataclass(frozen=True, slots=True)

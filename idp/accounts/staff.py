@@ -10,22 +10,22 @@ from sqlalchemy import Connection
 from idp.accounts.holding import one_at_a_time
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
+from idp.accounts.staff_queries import StaffAccount, add_invited, invite_again, mark_joined, staff_by_id, staff_by_mail
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db import one_time as onetime
+from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound
+from idp.keys.key_files import Keys
 from idp.letters.owing import owe, require_address
+from idp.people.account_queries import set_enabled
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
 from idp.people.names import clean_name, fault_of
-from idp.store import onetime
-from idp.store.accounts import set_enabled
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import uids_given_among
-from idp.store.staff import StaffAccount, add_invited, invite_again, mark_joined, staff_by_id, staff_by_mail
+from idp.people.queries import uids_given_among
 
 PURPOSE = "staff"
 LETTER = "staff_invite"

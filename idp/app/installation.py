@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from idp.app.settings import Settings, load_settings, target_modules
 from idp.clock import Clock
+from idp.db.databases import Databases, open_databases, require_made
+from idp.db.revisions import require_migrated
 from idp.errors import ConfigError
-from idp.store.base import Databases, open_databases, require_made
-from idp.store.keys import Keys, load_keys
-from idp.store.revisions import require_migrated
+from idp.keys.key_files import Keys, load_keys
 
 if TYPE_CHECKING:
     from idp.accounts.claim import Claims
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from idp.cas.login_tickets import LoginTickets
     from idp.cas.registered import RegisteredServices
     from idp.cas.tickets import TicketDesk
+    from idp.db.raw import RawStore
     from idp.drivers.http import Outgoing
     from idp.drivers.ldap import Directory
     from idp.letters.sending import Sender
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from idp.sso.door import Door
     from idp.sso.sign_out import SignOutDesk
     from idp.sso.watch import Watch
-    from idp.store.raw import RawStore
 
 
 class Idp:
@@ -65,7 +65,7 @@ class Idp:
 
     @cached_property
     def raw_store(self) -> RawStore:
-        from idp.store.raw import open_raw
+        from idp.db.raw import open_raw
 
         return open_raw(self.databases)
 

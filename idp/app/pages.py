@@ -11,12 +11,12 @@ from idp.app.settings import load_settings
 from idp.cas.shortcut import Shortcut
 from idp.cas.views import blueprint as cas_blueprint
 from idp.clock import Clock
+from idp.db.databases import UNAVAILABLE
+from idp.db.revisions import require_migrated
 from idp.errors import StoreUnavailable, TargetUnavailable
 from idp.jobs import housekeeping
 from idp.portal.parts import Parts
 from idp.portal.views import blueprint as portal_blueprint
-from idp.store.base import UNAVAILABLE
-from idp.store.revisions import require_migrated
 from idp.web.failures import answer_as
 from idp.web.logs import configure_logs
 from idp.web.plumbing import new_flask

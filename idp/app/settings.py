@@ -12,7 +12,9 @@ from idp.accounts.settings import AccountsSettings
 from idp.aliases.settings import AliasSettings
 from idp.audit.settings import AuditSettings
 from idp.cas.settings import CasSettings
+from idp.db.settings import StoreSettings
 from idp.jobs.settings import JobsSettings
+from idp.keys.settings import KeysSettings
 from idp.letters.settings import LettersSettings
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
@@ -21,7 +23,6 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from idp.settings import Joined, Section, load
 from idp.sso.settings import HttpSettings, SsoSettings
-from idp.store.settings import KeysSettings, StoreSettings
 from idp.web.logs import configure_logs
 from idp.web.settings import UniversitySettings, WebSettings
 

@@ -3,6 +3,7 @@
 from idp.app.installation import Idp
 from idp.app.schedules import sync_of, timetable
 from idp.audit.sealing import seal_pending
+from idp.db.engine_database import engine_url
 from idp.jobs import housekeeping
 from idp.jobs.after_imports import AfterImports
 from idp.jobs.engine import Carrier
@@ -16,7 +17,6 @@ from idp.provisioning.live import sweep_dirty
 from idp.registry.duplicates import find_duplicates
 from idp.registry.standings import sweep_standings
 from idp.sso import sessions
-from idp.store.engine import engine_url
 
 
 def carrier(installation: Idp, name: str) -> Carrier:

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from idp.store.events import write_pending
+from idp.audit.event_queries import write_pending
 
 SYSTEM = "system"
 _NO_UID = 2**32 - 1  # -1, as the kernel writes it: nobody logged in

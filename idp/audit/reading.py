@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from idp.store.base import Databases
-from idp.store.events import journal
-from idp.store.journal import PENDING_TABLES, newest
+from idp.audit.journal_queries import PENDING_TABLES, newest
+from idp.audit.tables import journal
+from idp.db.databases import Databases
 
 
 def latest(databases: Databases, count: int, kind: str = "", subjects: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -12,11 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from idp.audit import journal_queries as journal
+from idp.audit.journal_queries import EventRow
 from idp.audit.settings import AuditSettings
 from idp.clock import Clock
-from idp.store import journal
-from idp.store.base import Database, Databases
-from idp.store.journal import EventRow
+from idp.db.databases import Database, Databases
 
 LEASE = "sealer"
 DROPPED_AT_ONCE = 250

@@ -7,11 +7,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
+from idp.people.account_queries import Facts
 from idp.people.identifiers import esi, unique_id
 from idp.people.lifecycle import Standing, standing
 from idp.people.settings import PeopleSettings
 from idp.people.values import Album, PersonId
-from idp.store.accounts import Facts
 
 Values = Mapping[str, list[str]]
 

@@ -4,9 +4,9 @@ Source:  CAS Protocol 3.0.3, section 3.5
 """
 
 from idp.clock import Clock
+from idp.db.raw import RawStore
+from idp.sso import session_queries as store
 from idp.sso.tokens import short_token
-from idp.store import sessions as store
-from idp.store.raw import RawStore
 
 PURPOSE, HEARING = "cas.lt", "cas.sound"
 HEARINGS = 4  # a player may ask for one twice

@@ -13,7 +13,7 @@ from idp.cas.services import LogoutRule
 from idp.clock import Clock
 from idp.drivers.http import Outgoing
 from idp.errors import TargetRejected
-from idp.store.sessions import Owed
+from idp.sso.session_queries import Owed
 
 PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"

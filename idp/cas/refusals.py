@@ -7,9 +7,9 @@ from idp.audit.events import Event, row
 from idp.audit.seldom import Seldom
 from idp.cas.urls import parse_service_url
 from idp.clock import Clock
+from idp.db.raw import RawStore
 from idp.errors import InvalidServiceUrl
-from idp.store import sessions as store
-from idp.store.raw import RawStore
+from idp.sso import session_queries as store
 
 UNREADABLE = ""
 

@@ -10,9 +10,9 @@ from idp.audit import words
 from idp.audit.events import Event, row
 from idp.cas.services import Service, Services, read_services
 from idp.clock import Clock
+from idp.db.raw import RawStore
 from idp.errors import ConfigError
-from idp.store import sessions as store
-from idp.store.raw import RawStore
+from idp.sso import session_queries as store
 
 LOOK_EVERY_S = 2.0
 

@@ -23,16 +23,16 @@ from idp.cas.services import Service
 from idp.cas.settings import CasSettings
 from idp.cas.urls import ServiceUrl, parse_service_url, same_service, with_parameters
 from idp.clock import Clock
+from idp.db.raw import Raw, RawStore
 from idp.drivers import http
 from idp.errors import InvalidServiceUrl, Refused, TargetError
+from idp.keys.key_files import Keys
+from idp.people.account_queries import Facts, add_enrolments, facts_of
 from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
+from idp.sso import session_queries as store
+from idp.sso.session_queries import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
 from idp.sso.tokens import long_token, short_token
-from idp.store import sessions as store
-from idp.store.accounts import Facts, add_enrolments, facts_of
-from idp.store.keys import Keys
-from idp.store.raw import Raw, RawStore
-from idp.store.sessions import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
 
 SERVICE_TICKET, PROXY_TICKET = "ST", "PT"
 UNKNOWN = "unknown"

@@ -23,11 +23,11 @@ from idp.cas.validation_views import add_validation_views
 from idp.errors import InvalidServiceUrl, TargetUnavailable
 from idp.sso.captcha import Captcha, is_code, new_code, picture, sound
 from idp.sso.door import Door
+from idp.sso.session_queries import LiveSession
 from idp.sso.sign_in import RefusedSignIn
 from idp.sso.sign_out import Outcome
 from idp.sso.waiting_line import TooBusy
 from idp.sso.watch import CaptchaDue, TooSoon
-from idp.store.sessions import LiveSession
 from idp.web.headers import KEPT_NOWHERE, allow_form_targets
 from idp.web.plumbing import exempt_from_csrf
 

@@ -8,9 +8,9 @@ from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound, TargetError
+from idp.people.account_queries import Account, find_account, load_account
+from idp.people.hold_queries import list_holds
 from idp.sso.identifiers import tell_apart
-from idp.store.account_holds import list_holds
-from idp.store.accounts import Account, find_account, load_account
 
 
 @click.group(cls=Group)

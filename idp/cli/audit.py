@@ -13,8 +13,8 @@ from idp.audit import words
 from idp.audit.reading import latest
 from idp.audit.sealing import verify
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.people.account_queries import find_account
 from idp.sso.identifiers import tell_apart
-from idp.store.accounts import find_account
 
 NARROW = 160  # columns of a terminal
 ID_LENGTH = 32

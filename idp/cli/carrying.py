@@ -5,11 +5,11 @@ from collections.abc import Callable
 from idp.audit import words
 from idp.audit.reading import latest
 from idp.errors import CanaryFailed, ConfigError, Conflict, IdpError, NotFound, StaleVersion
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import Result, apply_run, result_of
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.runs import Run
+from idp.provisioning.run_queries import Run
 
 LOOK_S = 0.3
 STOPS: tuple[type[IdpError], ...] = (CanaryFailed, NotFound, ConfigError)  # what ends an attempt until somebody asks

@@ -10,10 +10,10 @@ from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.people.queries import load_people
 from idp.provisioning.drift import Look, look_everywhere
 from idp.provisioning.drift import repair as repair_one
-from idp.store.held import ADOPT, REPORT, Held, held_for
-from idp.store.people import load_people
+from idp.provisioning.held_queries import ADOPT, REPORT, Held, held_for
 
 LEFT_SHOWN = 500
 

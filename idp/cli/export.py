@@ -8,9 +8,9 @@ from idp.app.installation import Idp
 from idp.cli.files import private_file
 from idp.cli.support import Group, pass_idp, progress
 from idp.errors import NotFound
+from idp.people.queries import count_people
 from idp.provisioning.exporting import desired_entries
 from idp.provisioning.values import WritesLdif
-from idp.store.people import count_people
 
 
 @click.group(cls=Group)

@@ -10,8 +10,8 @@ from idp.audit.events import shell_actor
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.letters.albums import owe_album_letters
 from idp.letters.owing import try_again
+from idp.letters.queries import GIVEN_UP, OWED, SENT, Letter, count_letters, list_letters
 from idp.letters.sending import send_due
-from idp.store.letters import GIVEN_UP, OWED, SENT, Letter, count_letters, list_letters
 
 
 @click.group(cls=Group)

@@ -14,13 +14,13 @@ from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
+from idp.people.merge_queries import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in, settle_pair
+from idp.people.queries import load_people
+from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
+from idp.provisioning.run_queries import Run
 from idp.registry.duplicates import find_duplicates
-from idp.store import runs
-from idp.store.duplicates import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in, settle_pair
-from idp.store.people import load_people
-from idp.store.runs import Run
 
 
 @click.group(cls=Group)

@@ -2,8 +2,8 @@
 
 from idp.app.installation import Idp
 from idp.errors import NotFound
+from idp.people.account_queries import find_account, load_account
 from idp.sso.identifiers import tell_apart
-from idp.store.accounts import find_account, load_account
 
 
 def person_named(installation: Idp, text: str) -> str:

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from idp.cli.support import console
 from idp.provisioning.guard import sentence
+from idp.provisioning.run_queries import ChangeRow, FindingRow, Run
 from idp.provisioning.values import Change, Entry, Kind
-from idp.store.runs import ChangeRow, FindingRow, Run
 
 
 def run_facts(run: Run) -> dict[str, Any]:

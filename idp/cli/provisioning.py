@@ -23,15 +23,16 @@ from idp.cli.plans import (
 )
 from idp.cli.runs_named import run_named
 from idp.cli.support import console, json_option, pass_idp, print_json, progress
+from idp.jobs import schedule_queries as schedules
+from idp.jobs.status import Status
+from idp.jobs.status import status as status_of
+from idp.people.queries import load_people
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import Result
 from idp.provisioning.approval import refusal
 from idp.provisioning.drift import look_where_possible
 from idp.provisioning.planning import Scope, make_plan, people_to_look_at
-from idp.provisioning.status import Status
-from idp.provisioning.status import status as status_of
-from idp.store import runs, schedules
-from idp.store.people import load_people
-from idp.store.runs import ChangeRow, Run
+from idp.provisioning.run_queries import ChangeRow, Run
 
 
 @click.command()

@@ -21,13 +21,13 @@ from idp.cli.files import writable
 from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress
 from idp.errors import RefusedSource
 from idp.people.lifecycle import local_date
+from idp.people.queries import review_everybody
 from idp.registry.imports import import_file
+from idp.registry.queries import QuarantineEntry, quarantine_entries
 from idp.registry.reasons import ACCEPTABLE, SENTENCES, Reason, Refusal
 from idp.registry.results import ImportResult
 from idp.registry.sample.export import DAY, Label, Order, write_sample
 from idp.registry.standings import sweep_standings
-from idp.store.people import review_everybody
-from idp.store.registry import QuarantineEntry, quarantine_entries
 
 
 @click.group(cls=Group)

@@ -28,14 +28,14 @@ from idp.cli.plans import (
 from idp.cli.runs_named import run_named
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import BadCredentials, NotFound
+from idp.people.queries import find_by_album, load_people
 from idp.people.values import parse_album
 from idp.provisioning import asking
+from idp.provisioning import run_queries as store
 from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
 from idp.provisioning.guard import sentence
+from idp.provisioning.run_queries import ChangeRow, Run
 from idp.sso.sessions import Browser
-from idp.store import runs as store
-from idp.store.people import find_by_album, load_people
-from idp.store.runs import ChangeRow, Run
 
 
 @click.group(cls=Group)

@@ -2,7 +2,7 @@
 
 from idp.app.installation import Idp
 from idp.errors import InvalidInput, NotFound
-from idp.store.runs import Run, runs_beginning
+from idp.provisioning.run_queries import Run, runs_beginning
 
 
 def run_named(installation: Idp, text: str) -> Run:

@@ -10,8 +10,8 @@ from idp.app.installation import Idp
 from idp.app.schedules import timetable
 from idp.audit.events import shell_actor
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.jobs.schedule_queries import told_firing
 from idp.jobs.schedules import next_due
-from idp.store.schedules import told_firing
 
 NAMES = ("pick-up", "sync", "everything")
 

@@ -10,7 +10,7 @@ from idp.app.settings import Settings, load_settings
 from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.granian import require_free_port, serve_pages
 from idp.clock import Clock
-from idp.store.revisions import require_migrated
+from idp.db.revisions import require_migrated
 
 
 @click.command()

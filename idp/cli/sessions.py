@@ -10,12 +10,12 @@ from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
+from idp.people.account_queries import Account, find_account
 from idp.sso import sessions as sso
 from idp.sso.identifiers import tell_apart
+from idp.sso.session_queries import LiveSession
 from idp.sso.sessions import Ended
 from idp.sso.sign_out import Outcome
-from idp.store.accounts import Account, find_account
-from idp.store.sessions import LiveSession
 
 
 @click.group(cls=Group)

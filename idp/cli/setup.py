@@ -3,9 +3,9 @@
 import click
 
 from idp.app.settings import load_settings
-from idp.store.base import open_databases
-from idp.store.keys import create_missing_keys
-from idp.store.migrate import migrate
+from idp.db.databases import open_databases
+from idp.db.migrate import migrate
+from idp.keys.key_files import create_missing_keys
 
 
 @click.command()

@@ -4,11 +4,11 @@ import click
 from rich.table import Table
 
 from idp.accounts.staff import Role
+from idp.accounts.staff_queries import StaffAccount, list_staff
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.sso.sessions import Ended, end_all
-from idp.store.staff import StaffAccount, list_staff
 
 
 @click.group(cls=Group)

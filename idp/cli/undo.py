@@ -7,10 +7,10 @@ from idp.audit.events import shell_actor
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
 from idp.cli.runs_named import run_named
 from idp.cli.support import json_option, pass_idp, print_json, progress
+from idp.people.queries import load_people
+from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
 from idp.provisioning.undo import make_undo, release
-from idp.store import runs
-from idp.store.people import load_people
 
 
 @click.command()

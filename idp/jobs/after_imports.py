@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.people.lifecycle import local_date
-from idp.store.base import Databases
-from idp.store.registry import newest_import_id
-from idp.store.runs import last_applied
+from idp.provisioning.run_queries import last_applied
+from idp.registry.queries import newest_import_id
 
 
 @dataclass(slots=True)

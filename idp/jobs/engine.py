@@ -16,13 +16,13 @@ import structlog
 from idp.errors import IdpError
 from idp.jobs import liveness
 from idp.jobs.settings import JobsSettings
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import begin, finish
 from idp.provisioning.asking import next_work, release_abandoned
 from idp.provisioning.part_writer import apply_part
 from idp.provisioning.parts import Part
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.runs import Run
+from idp.provisioning.run_queries import Run
 
 # Constant: work of an older version of the code is never left lying. Raise it only when the ORDER of the steps in `run`
 # changes; attempts in flight then end in an error, and the sweep begins new ones.

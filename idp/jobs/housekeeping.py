@@ -3,10 +3,13 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from idp.accounts import attempt_queries as attempts
 from idp.clock import Clock
+from idp.db import one_time as onetime
+from idp.db import workers
+from idp.db.databases import Databases
 from idp.people.lifecycle import local_date
-from idp.store import attempts, onetime, runs, workers
-from idp.store.base import Databases
+from idp.provisioning import run_queries as runs
 
 AT_ONCE = 20  # runs deleted in one transaction
 

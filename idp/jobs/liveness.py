@@ -9,10 +9,10 @@ from pathlib import Path
 import structlog
 
 from idp.clock import Clock
+from idp.db import workers
+from idp.db.databases import Databases, StoreError
+from idp.db.process_names import here, process_name
 from idp.jobs.settings import JobsSettings
-from idp.store import workers
-from idp.store.base import Databases, StoreError
-from idp.store.names import here, process_name
 
 DAY_S = 24 * 3600
 

@@ -15,11 +15,11 @@ import structlog
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record
 from idp.clock import Clock
+from idp.db.databases import Databases, StoreError
 from idp.errors import Conflict, IdpError
+from idp.jobs import schedule_queries as store
 from idp.jobs.liveness import signing
-from idp.store import schedules as store
-from idp.store.base import Databases, StoreError
-from idp.store.schedules import Firing
+from idp.jobs.schedule_queries import Firing
 
 HOLD_S = 120.0  # a worker that says nothing for so long while it does something counts as dead
 RETRY_S = 30.0  # until what a target or another worker was in the way of is tried again

@@ -10,26 +10,27 @@ import structlog
 
 from idp.audit.events import SYSTEM
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import Conflict, IdpError, TargetError, TargetUnavailable
 from idp.jobs.schedules import Done
+from idp.keys.key_files import Keys
+from idp.people.change_queries import count_dirty
 from idp.people.lifecycle import AccessPolicy
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.asking import ask_for, has_worker
 from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_of_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import Run
+from idp.provisioning.state_queries import count_states
 from idp.provisioning.undecided import is_overtaken, look_again, paused_runs, waiting_runs
 from idp.registry.imports import import_file
 from idp.registry.inbox import Taken, finished, forget_old, take_all
+from idp.registry.queries import newest_import_id
 from idp.registry.results import ImportResult
 from idp.registry.settings import RegistrySettings
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.provisioning import count_dirty, count_states
-from idp.store.registry import newest_import_id
-from idp.store.runs import Run
 
 OTHERS_S = 15.0  # that a fellow has to carry out what it took before we look after it
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import InvalidAddress
+from idp.keys.key_files import Keys
 from idp.letters.owing import owe, require_address
+from idp.letters.queries import Newcomer, newcomers_without_letter
 from idp.letters.settings import LettersSettings
 from idp.people.values import Status
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.letters import Newcomer, newcomers_without_letter
 
 KIND = "album"
 ONCE = "album:"

@@ -11,8 +11,8 @@ from idp.audit import words
 from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
 from idp.errors import InvalidAddress, NotFound
-from idp.store.keys import Keys
-from idp.store.letters import OWED, Letter, add_once, owe_again
+from idp.keys.key_files import Keys
+from idp.letters.queries import OWED, Letter, add_once, owe_again
 
 
 def owe(

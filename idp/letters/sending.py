@@ -8,21 +8,13 @@ import structlog
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import ConfigError, TargetRejected, TargetUnavailable
+from idp.keys.key_files import Keys
+from idp.letters.queries import Letter, any_due, put_off, put_off_all_due, settle_given_up, settle_sent, take_due
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead, compose
 from idp.letters.transports import Send, Transport
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.letters import (
-    Letter,
-    any_due,
-    put_off,
-    put_off_all_due,
-    settle_given_up,
-    settle_sent,
-    take_due,
-)
 
 log = structlog.get_logger(__name__)
 

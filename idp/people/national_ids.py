@@ -1,4 +1,4 @@
-"""PESEL and identity documents: read and judged here, then kept only as keyed hashes (idp.store.keys)."""
+"""PESEL and identity documents: read and judged here, then kept only as keyed hashes (idp.keys.key_files)."""
 
 import re
 from dataclasses import dataclass

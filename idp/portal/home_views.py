@@ -4,11 +4,11 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from idp.errors import NotFound
+from idp.people.queries import load_person
 from idp.people.values import Person
 from idp.portal.parts import Parts
 from idp.portal.texts import level_text, status_text
 from idp.portal.visitors import STUDENT, Visitors
-from idp.store.people import load_person
 
 
 def add_home_views(portal: Blueprint, parts: Parts, visitors: Visitors) -> None:

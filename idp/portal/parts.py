@@ -10,10 +10,10 @@ from idp.accounts.staff import StaffDesk
 from idp.aliases.settings import AliasSettings
 from idp.cas.tickets import TicketDesk
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.people.settings import PeopleSettings
 from idp.portal.settings import PortalSettings
 from idp.sso.door import Door
-from idp.store.base import Databases
 from idp.web.settings import UniversitySettings
 
 

@@ -6,11 +6,11 @@ from flask_babel import gettext as _
 
 from idp.aliases.refusals import Refusal
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed
+from idp.people.queries import load_person
 from idp.portal.forms import OWN, Errors, read_mail_name
 from idp.portal.parts import Parts
 from idp.portal.texts import refusal_text
 from idp.portal.visitors import Visitors
-from idp.store.people import load_person
 
 
 def add_software_views(portal: Blueprint, parts: Parts, visitors: Visitors) -> None:

@@ -6,7 +6,7 @@ from flask import g, redirect, request, session, url_for
 from werkzeug.exceptions import Forbidden, HTTPException
 
 from idp.sso.door import Door
-from idp.store.sessions import LiveSession
+from idp.sso.session_queries import LiveSession
 
 STUDENT, STAFF = "student", "staff"
 NEXT = "next"  # in the form cookie: the page to come back to after signing in

@@ -13,8 +13,10 @@ from datetime import timedelta
 
 from idp.audit import words
 from idp.audit.events import Event, record
+from idp.db.locks import exclusive
 from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
 from idp.provisioning import health
+from idp.provisioning import run_queries as runs
 from idp.provisioning.asking import COMMAND_LOCK, ask_for, release_abandoned
 from idp.provisioning.canary import needs_first_few, try_first_few
 from idp.provisioning.merging import put_in_force, take_out_of_force
@@ -22,12 +24,10 @@ from idp.provisioning.part_writer import apply_part
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.state_queries import states_among
 from idp.provisioning.values import Outcome, Target
 from idp.provisioning.writing import Progress, change_of, note, otherwise_in, set_aside, verify
-from idp.store import runs
-from idp.store.locks import exclusive
-from idp.store.provisioning import states_among
-from idp.store.runs import ChangeRow, Run
 
 PARTS_AT_ONCE = 2  # in one process, as in a worker
 

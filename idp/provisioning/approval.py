@@ -7,14 +7,14 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound
+from idp.provisioning import run_queries as runs
+from idp.provisioning.approval_queries import Approval, add_approval, approvals_of
 from idp.provisioning.guard import sentence
+from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
-from idp.store import runs
-from idp.store.approvals import Approval, add_approval, approvals_of
-from idp.store.base import Databases
-from idp.store.runs import Run
 
 ROLES = ("operator", "administrator")  # who may approve
 

@@ -8,16 +8,17 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import Event, record
+from idp.db import workers
+from idp.db.databases import Databases
+from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
+from idp.people.change_queries import mark_many_dirty
+from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refuse_unless_approved
 from idp.provisioning.health import closed_for
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs, workers
-from idp.store.base import Databases
-from idp.store.locks import exclusive
-from idp.store.provisioning import let_go as let_go_rows
-from idp.store.provisioning import mark_many_dirty
-from idp.store.runs import Run
+from idp.provisioning.run_queries import Run
+from idp.provisioning.state_queries import let_go as let_go_rows
 
 COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a run itself; its death frees it
 

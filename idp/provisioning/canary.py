@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from idp.errors import CanaryFailed, TargetError
 from idp.provisioning import health
+from idp.provisioning import run_queries as runs
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import ChangeRow, Run
 from idp.provisioning.values import Target
 from idp.provisioning.writing import Progress, note_health, still_to_write, target_error, verify, write_one_by_one
-from idp.store import runs
-from idp.store.runs import ChangeRow, Run
 
 
 def needs_first_few(

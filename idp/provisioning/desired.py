@@ -7,12 +7,12 @@ Rules are pure: values in, values out.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from idp.people.address_queries import Addresses
 from idp.people.identifiers import esi, public_subject, unique_id
 from idp.people.lifecycle import Access, Standing
 from idp.people.settings import PeopleSettings
 from idp.people.values import Person
 from idp.provisioning.values import Entry
-from idp.store.addresses import Addresses
 
 ON_HOLD = "on_hold"  # the reason, beside those of the life cycle, why somebody may not sign in
 

@@ -1,7 +1,7 @@
 """Find what changed in a target behind our back, and have it repaired, reported or adopted, attribute by attribute.
 
 Nothing but the lock of closed entries is written to a target here. What is to be repaired is in doubt and marked, so
-that the next guarded run writes it; what is left as found is held (idp.store.held) until the records say something
+that the next guarded run writes it; what is left as found is held until the records say something
 else. Attributes that we do not manage and entries that are not ours are not looked at.
 """
 
@@ -14,29 +14,29 @@ import structlog
 
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record, record_all
+from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
+from idp.people.change_queries import mark_many_dirty
 from idp.provisioning.desired import desired
+from idp.provisioning.drift_queries import cookie_of, keep_cookie
+from idp.provisioning.held_queries import ADOPT, REPORT, Held, held_among, hold, let_go
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import Seen, load_subjects
-from idp.provisioning.values import Change, Entry, Kind, Sighting, Target, TellsChanges, digests_in
-from idp.provisioning.wanted import parts_of, wanted_entry
-from idp.store.drift import cookie_of, keep_cookie
-from idp.store.held import ADOPT, REPORT, Held, held_among, hold, let_go
-from idp.store.locks import exclusive
-from idp.store.provisioning import (
+from idp.provisioning.state_queries import (
     Observed,
     State,
     confirm,
     doubt,
     forget_remote_ids,
     keep_remote_ids,
-    mark_many_dirty,
     people_of_remote_ids,
     remote_ids_among,
     states_among,
     without_remote_id,
 )
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.values import Change, Entry, Kind, Sighting, Target, TellsChanges, digests_in
+from idp.provisioning.wanted import parts_of, wanted_entry
 
 REPAIR = "repair"
 PORTION = 500

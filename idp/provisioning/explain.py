@@ -8,16 +8,11 @@ from idp.audit import words
 from idp.audit.reading import latest
 from idp.errors import IdpError, NotFound
 from idp.people.lifecycle import Access
+from idp.people.merge_queries import merges_of
 from idp.people.settings import PeopleSettings
 from idp.provisioning.desired import CHOICE, FACTS, HOLD, OURS, PERSON, PROGRAMMES, SOURCES, SWITCH_SOURCES
-from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import Seen, load_subjects
-from idp.provisioning.undo import sides
-from idp.provisioning.values import Change, Entry, Kind, Target
-from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
-from idp.store.duplicates import merges_of
-from idp.store.held import Held
-from idp.store.provenance import (
+from idp.provisioning.held_queries import Held
+from idp.provisioning.provenance_queries import (
     Origin,
     ProgrammeOrigin,
     Written,
@@ -26,6 +21,11 @@ from idp.store.provenance import (
     origins_of_programmes,
     written_of,
 )
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.undo import sides
+from idp.provisioning.values import Change, Entry, Kind, Target
+from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
 
 EVENTS = 500  # of one person, the newest, in which writes outside runs are looked for
 SWITCH_RULE = "Whether the account works: the life cycle says so, unless a human keeps it closed."

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
+from idp.provisioning.run_queries import Over
 from idp.provisioning.values import Kind
-from idp.store.runs import Over
 
 # What is done by itself counts together over so long: a bad feed may come in many small pieces.
 TOGETHER = timedelta(hours=24)

@@ -11,9 +11,9 @@ import structlog
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.errors import TargetUnavailable
+from idp.provisioning import health_queries as health
+from idp.provisioning.health_queries import Health
 from idp.provisioning.provisioner import Provisioner
-from idp.store import health
-from idp.store.health import Health
 
 TOLD_FROM = 3  # failures in a row: an outage, and not a hiccup
 

@@ -7,29 +7,18 @@ import structlog
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record
 from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetRejected, TargetUnavailable, UnsafePlan
+from idp.people.change_queries import Mark, clear_marks, due_marks, hand_over, mark_others_dirty, marks_among, put_off
 from idp.provisioning import health
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.state_queries import confirm, doubt, refused, states_among
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.undecided import left_to_people
 from idp.provisioning.values import Change, Entry, Kind, Target
 from idp.provisioning.wanted import wanted_entry
-from idp.store import runs
-from idp.store.provisioning import (
-    Mark,
-    clear_marks,
-    confirm,
-    doubt,
-    due_marks,
-    hand_over,
-    mark_others_dirty,
-    marks_among,
-    put_off,
-    refused,
-    states_among,
-)
 
 LIVE_AT_ONCE = 100  # people per sweep: the worker has other things to do, too
 TRIES_AT_ONCE = 3

@@ -12,15 +12,10 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
 from idp.audit.reading import latest
+from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, StaleVersion
-from idp.provisioning.plan import plan
-from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
-from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import load_subjects
-from idp.provisioning.values import Change, Finding, Target
-from idp.provisioning.wanted import wanted_entry
-from idp.store import runs
-from idp.store.duplicates import (
+from idp.people.change_queries import mark_many_dirty
+from idp.people.merge_queries import (
     MERGED,
     OPEN,
     Merge,
@@ -34,9 +29,15 @@ from idp.store.duplicates import (
     take_back_begin,
     take_back_end,
 )
-from idp.store.locks import exclusive
-from idp.store.provisioning import count_states, mark_many_dirty
-from idp.store.runs import Run, TargetSummary
+from idp.provisioning import run_queries as runs
+from idp.provisioning.plan import plan
+from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import Run, TargetSummary
+from idp.provisioning.state_queries import count_states
+from idp.provisioning.subjects import load_subjects
+from idp.provisioning.values import Change, Finding, Target
+from idp.provisioning.wanted import wanted_entry
 
 EVENTS = 100  # of one person being parted from others, that are looked through
 

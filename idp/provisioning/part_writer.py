@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from idp.errors import NotFound, TargetError, TargetUnavailable
 from idp.provisioning import health
+from idp.provisioning import run_queries as runs
 from idp.provisioning.parts import Part
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import ChangeRow, Run
 from idp.provisioning.values import Target
 from idp.provisioning.writing import (
     Outcomes,
@@ -18,8 +20,6 @@ from idp.provisioning.writing import (
     write_batch,
     write_one_by_one,
 )
-from idp.store import runs
-from idp.store.runs import ChangeRow, Run
 
 SLICE_S = 0.25  # between two looks whether a run that waits was stopped
 PASSES = 3  # over one part, for changes that may succeed a moment later

@@ -22,39 +22,36 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, new_id, record
+from idp.db.locks import exclusive, wait_for_turn
 from idp.errors import TargetError
+from idp.people.change_queries import clear_marks, count_dirty, marked_after, marks_among
+from idp.people.queries import count_people, due_for_standing
+from idp.provisioning import run_queries as runs
 from idp.provisioning.asking import let_go as try_anew
 from idp.provisioning.asking import refuse_while_at_work
 from idp.provisioning.fingerprint import fingerprint
 from idp.provisioning.guard import TOGETHER, excesses
+from idp.provisioning.held_queries import Held, let_go
 from idp.provisioning.plan import plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
-from idp.provisioning.values import Change, Entry, Finding, Target, digests_in
-from idp.provisioning.wanted import out_of_force, wanted_entry
-from idp.store import runs
-from idp.store.held import Held, let_go
-from idp.store.locks import exclusive, wait_for_turn
-from idp.store.people import count_people, due_for_standing
-from idp.store.provisioning import (
+from idp.provisioning.run_queries import ChangeRow, FindingRow, Over, Run, TargetSummary
+from idp.provisioning.state_queries import (
     Desire,
     Observed,
     absent,
-    clear_marks,
     confirm,
-    count_dirty,
     count_states,
     desire,
     doubt,
-    marked_after,
-    marks_among,
     note_rules,
     open_after,
     rules_noted,
     states_among,
     was_filled,
 )
-from idp.store.runs import ChangeRow, FindingRow, Over, Run, TargetSummary
+from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
+from idp.provisioning.values import Change, Entry, Finding, Target, digests_in
+from idp.provisioning.wanted import out_of_force, wanted_entry
 
 LOCK = "provisioning"  # one plan or run at a time
 REFRESH = "refresh"  # one writer of what is desired at a time

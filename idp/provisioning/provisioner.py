@@ -6,11 +6,11 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Target
-from idp.store.base import Databases
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,16 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from idp.people.address_queries import Addresses, addresses_among, stream_addresses
+from idp.people.change_queries import marks_among, stream_marks
+from idp.people.hold_queries import on_hold_among, stream_on_hold
 from idp.people.lifecycle import MERGED_AWAY, standing
+from idp.people.merge_queries import Merge, merges_in_force
+from idp.people.queries import load_people, stream_people
 from idp.people.settings import PeopleSettings
 from idp.people.values import Person, PersonId
 from idp.provisioning.desired import Subject
-from idp.store.account_holds import on_hold_among, stream_on_hold
-from idp.store.addresses import Addresses, addresses_among, stream_addresses
-from idp.store.duplicates import Merge, merges_in_force
-from idp.store.held import Held, held_among, stream_held
-from idp.store.people import load_people, stream_people
-from idp.store.provisioning import marks_among, stream_marks
+from idp.provisioning.held_queries import Held, held_among, stream_held
 
 NONE = Addresses()
 Value = TypeVar("Value")

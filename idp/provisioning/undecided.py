@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
+from idp.provisioning import run_queries as runs
 from idp.provisioning.guard import sentence
 from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.runs import Run
+from idp.provisioning.run_queries import Run
 
 
 def waiting_runs(provisioner: Provisioner) -> list[Run]:

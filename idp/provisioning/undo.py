@@ -14,19 +14,20 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
+from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
+from idp.people.change_queries import mark_many_dirty
 from idp.people.lifecycle import Access
+from idp.provisioning import run_queries as runs
 from idp.provisioning.desired import PROGRAMMES, SOURCES, desired
+from idp.provisioning.held_queries import UNDO, Held, held_by_run, hold, let_go
 from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import ChangeRow, FindingRow, Run, TargetSummary
+from idp.provisioning.state_queries import Desire, desire, doubt
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.values import Change, Entry, Finding, Target
 from idp.provisioning.wanted import NO, SWITCH, THERE, WHY, YES, by_records, parts_of, wanted_entry, with_values
-from idp.store import runs
-from idp.store.held import UNDO, Held, held_by_run, hold, let_go
-from idp.store.locks import exclusive
-from idp.store.provisioning import Desire, desire, doubt, mark_many_dirty
-from idp.store.runs import ChangeRow, FindingRow, Run, TargetSummary
 
 WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target
 UNDO_OF = "undo: "  # before the reason of the change that is taken back

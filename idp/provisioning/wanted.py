@@ -1,6 +1,6 @@
 """What a target should have of a person: what the records ask for, but for values that are held against them.
 
-Values are held after an undo, and where drift is left alone on purpose (idp.store.held). A held value is in force only
+Values are held after an undo, and where drift is left alone on purpose. A held value is in force only
 while the records still ask for what was taken back or overruled: as soon as they say something else, that flows. A door
 that an undo holds open is held against one reason alone: whoever is to be closed for another one, or by a human, is.
 """
@@ -10,11 +10,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from idp.provisioning.desired import desired
+from idp.provisioning.held_queries import Held
 from idp.provisioning.subjects import Seen
 from idp.provisioning.values import NAME as NAME
 from idp.provisioning.values import SWITCH as SWITCH
 from idp.provisioning.values import Entry, Target
-from idp.store.held import Held
 
 # What else an entry has besides attributes, in the words of a plan.
 PLACE, THERE = "(place)", "(there)"

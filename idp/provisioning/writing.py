@@ -7,23 +7,14 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, TargetError, TargetRejected, TargetUnavailable
+from idp.people.change_queries import mark_many_dirty, mark_others_dirty
 from idp.provisioning import health
+from idp.provisioning import run_queries as runs
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.state_queries import NOT_SHOWN, Observed, confirm, doubt, refused, shown, states_among
 from idp.provisioning.undo import hold_back, overtaken
 from idp.provisioning.values import Change, Entry, Kind, Outcome, Target, digests_in
-from idp.store import runs
-from idp.store.provisioning import (
-    NOT_SHOWN,
-    Observed,
-    confirm,
-    doubt,
-    mark_many_dirty,
-    mark_others_dirty,
-    refused,
-    shown,
-    states_among,
-)
-from idp.store.runs import ChangeRow, Run
 
 Progress = Callable[[int], None]
 FEW = 2

@@ -13,13 +13,13 @@ from datetime import date, datetime
 import msgspec
 
 from idp.people.lifecycle import Access, AccessPolicy, standing, status_in_force
+from idp.people.queries import Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
 from idp.people.values import Album as AlbumText
 from idp.people.values import Enrolment, Status, album_number
 from idp.registry.export_file import split
+from idp.registry.queries import QuarantinedRow
 from idp.registry.reasons import Reason, Remark
 from idp.registry.rows import BadRow, Row, Rules, Stamp, read_row, read_stamp
-from idp.store.people import Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
-from idp.store.registry import QuarantinedRow
 
 WHO = frozenset({"given_name", "surname", "born_on", "sex", "pesel"})
 """Changes that say that somebody is another person than thought: limited per file."""

@@ -6,9 +6,9 @@ from itertools import pairwise
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, record_all
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.people.lifecycle import Access
-from idp.store.base import Databases
-from idp.store.duplicates import OPEN, Facts, Pair, groups_alike, merges_in_force, note_pairs
+from idp.people.merge_queries import OPEN, Facts, Pair, groups_alike, merges_in_force, note_pairs
 
 
 def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> int:

@@ -8,6 +8,9 @@ from typing import BinaryIO, TypeVar
 import msgspec
 from sqlalchemy import Connection
 
+from idp.db.databases import Database
+from idp.people import queries as people
+from idp.people.queries import PersonRecord
 from idp.registry.albums import Claim, contest, contest_with_owner
 from idp.registry.decisions import Candidate, Context, Decision, decide, quarantined_row
 from idp.registry.export_file import Progress, split
@@ -16,9 +19,6 @@ from idp.registry.reasons import Reason
 from idp.registry.results import Counts
 from idp.registry.rows import BadRow, read_row, read_stamp
 from idp.registry.scan import Scan, album_number_of
-from idp.store import people
-from idp.store.base import Database
-from idp.store.people import PersonRecord
 
 T = TypeVar("T")
 _FRAME = struct.Struct(">Q")

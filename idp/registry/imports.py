@@ -17,9 +17,14 @@ import msgspec
 from idp.audit import words
 from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.db.locks import exclusive
 from idp.errors import RefusedSource
+from idp.keys.key_files import Keys
+from idp.people import queries as people
 from idp.people.lifecycle import AccessPolicy, local_date
 from idp.registry import guards
+from idp.registry import queries as registry
 from idp.registry.decisions import Context, Decision
 from idp.registry.evaluate import evaluate, frames
 from idp.registry.export_file import ExportFile, Progress, digest_of, refuse_if_changed, validate_file
@@ -29,10 +34,6 @@ from idp.registry.rows import Rules
 from idp.registry.scan import Scan, scan_file
 from idp.registry.settings import RegistrySettings
 from idp.registry.writing import ImportRun, write
-from idp.store import people, registry
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.locks import exclusive
 
 RULES_VERSION: Final = "1"
 """Raised when rows that did not change must be read anew, since the rules for them did."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from idp.db.databases import Databases
+from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, RefusedSource
 from idp.registry.reasons import Refusal
 from idp.registry.results import ImportResult
-from idp.store.base import Databases
-from idp.store.locks import exclusive
 
 DONE, REFUSED = "done", "refused"
 FULL, DELTA = ".csv", ".delta.csv"

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from idp.people.lifecycle import local_date
+from idp.people.queries import Identity
 from idp.registry.export_file import Progress, digest_of, split, validate_file
 from idp.registry.rows import BadRow, Rules, read_row, read_stamp
 from idp.registry.scan import scan_file
 from idp.registry.settings import RegistrySettings
-from idp.store.people import Identity
 
 
 class ReadPerson(msgspec.Struct, frozen=True):

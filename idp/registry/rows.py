@@ -12,9 +12,9 @@ from idp.people import names as person_names
 from idp.people import national_ids
 from idp.people.names import fault_of, mixes_scripts
 from idp.people.national_ids import Pesel, PeselFault
+from idp.people.queries import Identity
 from idp.people.values import Enrolment, Status
 from idp.registry.reasons import Reason, Remark
-from idp.store.people import Identity
 
 COLUMNS: Final = (
     *("os_id", "nr_albumu", "imie", "imie2", "prefiks_nazwiska", "nazwisko", "nazwisko_poprzednie"),

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.people import queries as people
+from idp.people.change_queries import mark_many_dirty
 from idp.people.lifecycle import AccessPolicy, local_date, standing
-from idp.store import people
-from idp.store.base import Databases
-from idp.store.people import PersonRecord
-from idp.store.provisioning import mark_many_dirty
+from idp.people.queries import PersonRecord
 
 AT_ONCE = 500
 """People per transaction: on 1 November thousands change on one day, and others must be able to write."""

@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from idp.audit import words
 from idp.audit.events import Event, new_id, record_all
+from idp.people import queries as people
+from idp.people.change_queries import mark_many_dirty
 from idp.people.identifiers import new_uid
+from idp.people.queries import NewPerson, PersonUpdate
+from idp.registry import queries as registry
 from idp.registry.decisions import Decision
 from idp.registry.results import Counts
-from idp.store import people, registry
-from idp.store.people import NewPerson, PersonUpdate
-from idp.store.provisioning import mark_many_dirty
 
 _RANDOM = random.SystemRandom()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import altcha
 
-from idp.store.onetime import hash_of
+from idp.db.one_time import hash_of
 
 CODE_LENGTH = 6
 LONGEST_PAYLOAD = 4096

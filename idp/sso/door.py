@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from flask import Request, Response
 
 from idp.clock import Clock
+from idp.db.raw import RawStore
 from idp.sso import sessions
 from idp.sso.cookie import DeviceCookie, SessionCookie
+from idp.sso.session_queries import LiveSession, Owed
 from idp.sso.sessions import Browser, Ended, Started
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
 from idp.sso.sign_out import Outcome, SignOutDesk
 from idp.sso.watch import Watch
-from idp.store.raw import RawStore
-from idp.store.sessions import LiveSession, Owed
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from idp.errors import InputTooLong
+from idp.people.account_queries import Key
 from idp.people.values import Album, album_number
-from idp.store.accounts import Key
 from idp.text import normalize
 
 MAX_LENGTH = 254  # of a mail address (RFC 5321, with the path's brackets taken off)

@@ -8,12 +8,12 @@ from enum import StrEnum
 from idp.audit import words
 from idp.audit.events import SYSTEM, Event, new_id, row
 from idp.clock import Clock
+from idp.db.raw import Raw, RawStore
+from idp.people.account_queries import Account
+from idp.sso import session_queries as store
+from idp.sso.session_queries import LiveSession, NewSession, Owed, Visited
 from idp.sso.settings import SsoSettings
 from idp.sso.tokens import long_token
-from idp.store import sessions as store
-from idp.store.accounts import Account
-from idp.store.raw import Raw, RawStore
-from idp.store.sessions import LiveSession, NewSession, Owed, Visited
 
 TOUCH_SHARE = 20  # a use is noted when a twentieth of the idle time has passed since the last note
 SENDING_S = 30  # for so long the sweep leaves a logout to the request that owes it

@@ -10,18 +10,18 @@ from idp.audit import words
 from idp.audit.events import Event, row
 from idp.audit.seldom import Seldom
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.db.raw import RawStore
 from idp.drivers.ldap import Directory
 from idp.errors import BadCredentials, IdpError, InputTooLong, TargetError, TargetUnavailable
+from idp.people.account_queries import Account, find_account
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
+from idp.sso import session_queries as store
 from idp.sso.identifiers import Identifier, tell_apart
 from idp.sso.sessions import Browser
 from idp.sso.waiting_line import TooBusy, WaitingLine
 from idp.sso.watch import CaptchaDue, TooSoon, Try, Watch
-from idp.store import sessions as store
-from idp.store.accounts import Account, find_account
-from idp.store.base import Databases
-from idp.store.raw import RawStore
 from idp.text import normalize
 
 log = structlog.get_logger(__name__)

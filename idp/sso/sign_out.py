@@ -16,10 +16,10 @@ import structlog
 from idp.audit import words
 from idp.audit.events import Event, row
 from idp.clock import Clock
+from idp.db.raw import RawStore
 from idp.errors import IdpError
-from idp.store import sessions as store
-from idp.store.raw import RawStore
-from idp.store.sessions import Owed
+from idp.sso import session_queries as store
+from idp.sso.session_queries import Owed
 
 # After the try in the wake of the request: seconds until the next one. With the last, 13 hours have passed.
 RETRIES_S = (30, 120, 600, 3600, 6 * 3600, 6 * 3600)

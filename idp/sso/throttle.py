@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from idp.sso.settings import ThrottleSettings
-from idp.store.throttle import NONE, Device, Failures
+from idp.sso.throttle_queries import NONE, Device, Failures
 
 UNREADABLE = "unreadable"  # all addresses that are none share one count: none of them goes without
 _WITH_PORT = re.compile(r"(?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-f:.]+)\]):[0-9]+", re.ASCII | re.IGNORECASE)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from idp.audit import words
 from idp.audit.events import Event, row
 from idp.clock import Clock
+from idp.db.one_time import hash_of
+from idp.db.raw import Raw, RawStore
 from idp.errors import Refused, TooManyAttempts
+from idp.sso import session_queries as sessions
 from idp.sso import throttle
+from idp.sso import throttle_queries as store
 from idp.sso.settings import SsoSettings
 from idp.sso.throttle import Standing
 from idp.sso.tokens import short_token
-from idp.store import sessions
-from idp.store import throttle as store
-from idp.store.onetime import hash_of
-from idp.store.raw import Raw, RawStore
 
 ACCOUNT, NETWORK = "account", "network"
 NOBODY = "-"  # looked up in place of an account that is not there: the same reads, and never a device

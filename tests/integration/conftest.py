@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
 from idp.provisioning.provisioner import Provisioner
-from idp.store.base import Databases
 from tests.support.clock import ManualClock
 from tests.support.provisioning import Eyes, make_provisioner
 

@@ -14,9 +14,9 @@ from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import BadCredentials, Conflict, InvalidInput, NotAllowed, NotFound
-from idp.store.base import Databases
-from idp.store.keys import Keys
+from idp.keys.key_files import Keys
 from tests.support.accounts import PASSWORD
 from tests.support.installation import installed
 from tests.support.provisioning import add_students, change_status

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from idp.audit import words
 from idp.audit.events import Event, record
 from idp.cli import idp
-from idp.store.base import open_databases
-from idp.store.settings import StoreSettings
+from idp.db.databases import open_databases
+from idp.db.settings import StoreSettings
 
 SUBJECT = "0123456789abcdef" * 2
 TEXT = "a1b2c3d4" * 30

@@ -15,6 +15,8 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims, Typed
 from idp.accounts.settings import Detail
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.errors import (
     BadCredentials,
     Conflict,
@@ -24,12 +26,10 @@ from idp.errors import (
     TargetRejected,
     TargetUnavailable,
 )
+from idp.keys.key_files import Keys
+from idp.people.tables import account
 from idp.people.values import Album
 from idp.sso.settings import ThrottleSettings
-from idp.store.base import Databases
-from idp.store.events import event_pending
-from idp.store.keys import Keys
-from idp.store.people import account
 from tests.support.accounts import PASSWORD, SETTINGS, Services, make_claims
 from tests.support.clock import ManualClock
 from tests.support.exports import export_row, write_export

@@ -9,19 +9,19 @@ from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import words
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import Look, look, repair
+from idp.provisioning.drift_queries import cookie_of, keep_cookie
 from idp.provisioning.live import sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.ldap import Settings
 from idp.provisioning.values import Change, Kind
-from idp.store.base import Databases
-from idp.store.drift import cookie_of, keep_cookie
-from idp.store.events import event_pending
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
     ZONE,

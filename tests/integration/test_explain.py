@@ -10,10 +10,10 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import Databases, open_databases
+from idp.db.settings import StoreSettings
 from idp.drivers.ldap_values import Replace
-from idp.store.accounts import Key, find_account
-from idp.store.base import Databases, open_databases
-from idp.store.settings import StoreSettings
+from idp.people.account_queries import Key, find_account
 from tests.support.exports import DEFAULTS, export_row, write_export
 from tests.support.provisioning import Eyes, choose_mail_name
 from tests.support.terminal import Terminal

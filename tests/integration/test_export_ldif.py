@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.store.base import Databases, open_databases
-from idp.store.keys import Keys
-from idp.store.settings import StoreSettings
+from idp.db.databases import Databases, open_databases
+from idp.db.settings import StoreSettings
+from idp.keys.key_files import Keys
 from tests.support.provisioning import Eyes, add_students, change_status, choose_mail_name
 from tests.support.students import Student
 from tests.support.terminal import Terminal

@@ -14,14 +14,14 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
 from idp.fees import tables
 from idp.fees.app import new_application
 from idp.fees.database import Database
 from idp.fees.journal import latest
 from idp.fees.settings import CasSettings, FeesWebSettings, Settings
 from idp.fees.students import take_students
-from idp.store.base import Databases
-from idp.store.keys import Keys
+from idp.keys.key_files import Keys
 from tests.support.clock import ManualClock
 from tests.support.fees import registry_export, sqlite_fees, student_row
 from tests.support.sign_on import Browser, SignOn, build_sign_on, give_password, serving, ticket_in

@@ -10,7 +10,7 @@ from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
 from idp.errors import NotFound
-from idp.store.accounts import load_account
+from idp.people.account_queries import load_account
 from tests.support.installation import installed
 from tests.support.provisioning import Eyes, add_students, change_person, change_status
 from tests.support.students import Student

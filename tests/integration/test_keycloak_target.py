@@ -7,13 +7,13 @@ from keycloak.exceptions import KeycloakError
 
 from deploy.keycloak.private import PrivateKeycloak
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
 from idp.errors import TargetRejected, TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.targets.keycloak import KeycloakTarget
 from idp.provisioning.values import Change, Entry
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.faulty_http import FaultyHttp
 from tests.support.keycloak import Hands, keycloak_entry, make_keycloak_target

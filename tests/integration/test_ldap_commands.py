@@ -9,11 +9,11 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import Databases, open_databases
+from idp.db.settings import StoreSettings
 from idp.errors import IdpError, NotFound, StaleVersion, TargetUnavailable
-from idp.store import schedules
-from idp.store.base import Databases, open_databases
-from idp.store.keys import Keys
-from idp.store.settings import StoreSettings
+from idp.jobs import schedule_queries as schedules
+from idp.keys.key_files import Keys
 from tests.support.provisioning import add_students, change_person, change_status
 from tests.support.students import Student
 from tests.support.terminal import Terminal

@@ -4,15 +4,15 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import words
+from idp.db.databases import Databases
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
+from idp.keys.key_files import Keys
+from idp.people.change_queries import clear_marks, due_marks, mark_of
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.provisioning import clear_marks, due_marks, mark_of
 from tests.support.clock import ManualClock
 from tests.support.moody import MoodyTarget
 from tests.support.provisioning import (

@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases, open_databases
+from idp.db.settings import StoreSettings
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_bulk import BulkLdap
 from idp.drivers.ldap_values import Add, Delete, LdapServer, Modify, Rename, Replace, Write, equals
 from idp.errors import IdpError, NotFound, TargetRejected, TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import REJECTED, changes_of
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.values import Change, Entry
-from idp.store.base import Databases, open_databases
-from idp.store.keys import Keys
-from idp.store.runs import REJECTED, changes_of
-from idp.store.settings import StoreSettings
 from tests.support.provisioning import Eyes, add_students, change_person, ldap_entry, make_target, waiting
 from tests.support.students import Student
 from tests.support.terminal import Terminal

@@ -15,20 +15,20 @@ from sqlalchemy import select, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import words
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import StaleVersion, TargetUnavailable, UnsafePlan
+from idp.keys.key_files import Keys
+from idp.people.tables import person
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import Result, apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import LimitSettings
+from idp.provisioning.state_queries import doubt, states_among
 from idp.provisioning.values import digests_in
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.events import event_pending
-from idp.store.keys import Keys
-from idp.store.people import person
-from idp.store.provisioning import doubt, states_among
-from idp.store.runs import Run
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.provisioning import (

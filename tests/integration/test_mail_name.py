@@ -11,11 +11,11 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.mail_names import MailNames
 from idp.app.installation import Idp
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed
+from idp.keys.key_files import Keys
 from idp.provisioning.live import sweep_dirty
-from idp.store.base import Databases
-from idp.store.events import event_pending
-from idp.store.keys import Keys
 from tests.support.accounts import Services
 from tests.support.clock import ManualClock
 from tests.support.installation import installed, settings_for

@@ -7,7 +7,12 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound, StaleVersion
+from idp.keys.key_files import Keys
+from idp.people.merge_queries import DISMISSED, OPEN, Facts, merges_in_force, pair_of, pairs_in, settle_pair
+from idp.people.tables import ledger
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
@@ -16,11 +21,6 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Entry
 from idp.registry.duplicates import evidence, find_duplicates
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.duplicates import DISMISSED, OPEN, Facts, merges_in_force, pair_of, pairs_in, settle_pair
-from idp.store.keys import Keys
-from idp.store.people import ledger
 from tests.support.clock import ManualClock
 from tests.support.provisioning import Eyes, add_students, change_person, change_status, choose_mail_name
 from tests.support.students import SEEN, Student

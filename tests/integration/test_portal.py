@@ -9,9 +9,9 @@ import pytest
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.staff import Role
 from idp.app.installation import Idp
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.portal.settings import PortalSettings
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.accounts import PASSWORD, Services
 from tests.support.clock import ManualClock
 from tests.support.installation import Browser, installed, settings_for, text_of

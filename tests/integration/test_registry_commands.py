@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from idp.cli import idp
+from idp.db.databases import open_databases
+from idp.db.locks import exclusive
+from idp.db.settings import StoreSettings
 from idp.errors import Conflict
-from idp.store.base import open_databases
-from idp.store.locks import exclusive
-from idp.store.settings import StoreSettings
 from tests.support.exports import export_row, person_rows, write_export
 
 

@@ -11,15 +11,15 @@ from deploy.openldap.private import PrivateSlapd
 from deploy.processes import free_port
 from idp.audit import words
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.provisioning import asking
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support import slapd_faults
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (

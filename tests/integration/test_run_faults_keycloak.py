@@ -8,15 +8,15 @@ import pytest
 
 from deploy.keycloak.private import PrivateKeycloak
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
+from idp.keys.key_files import Keys
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.keycloak import KeycloakTarget
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.faulty_http import Fault, FaultyHttp
 from tests.support.keycloak import make_keycloak_target

@@ -16,15 +16,16 @@ from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import Databases, open_databases
+from idp.db.settings import StoreSettings
+from idp.keys.key_files import Keys
+from idp.people.tables import dirty
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.tables import target_state
 from idp.provisioning.values import Change, Entry
-from idp.store import runs
-from idp.store.base import Databases, open_databases
-from idp.store.keys import Keys
-from idp.store.provisioning import dirty, target_state
-from idp.store.settings import StoreSettings
 from tests.support.counts import Counts
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner
 from tests.support.students import Student

@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
 from idp.errors import CanaryFailed, Conflict, TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.provisioning import asking
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, begin, finish, result_of
 from idp.provisioning.asking import next_work
 from idp.provisioning.health import health_of
@@ -15,10 +18,7 @@ from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.part_writer import apply_part
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.provisioning import given_up
+from idp.provisioning.state_queries import given_up
 from tests.support.clock import ManualClock
 from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, mark, waiting

@@ -11,12 +11,13 @@ from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
 from idp.audit import words
 from idp.clock import Clock
+from idp.db import workers
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs, workers
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.databases import PostgresDatabase
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.run import FOLDER

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.accounts.staff_queries import StaffAccount, add_invited, mark_joined
 from idp.clock import Clock
+from idp.db.databases import Databases, open_databases
+from idp.db.raw import RawStore, open_raw
+from idp.db.settings import StoreSettings
 from idp.errors import Conflict, NotFound
+from idp.keys.key_files import Keys
+from idp.people.account_queries import Account, load_account
+from idp.sso import session_queries as store
 from idp.sso import sessions
+from idp.sso.session_queries import Visited
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
-from idp.store import sessions as store
-from idp.store.accounts import Account, load_account
-from idp.store.base import Databases, open_databases
-from idp.store.keys import Keys
-from idp.store.raw import RawStore, open_raw
-from idp.store.sessions import Visited
-from idp.store.settings import StoreSettings
-from idp.store.staff import StaffAccount, add_invited, mark_joined
 from tests.support.sign_on import Application
 from tests.support.students import Student, add_student
 from tests.support.terminal import Terminal

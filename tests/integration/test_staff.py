@@ -8,13 +8,13 @@ from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.staff import Role, StaffDesk
+from idp.accounts.staff_queries import list_staff
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound, TargetUnavailable
-from idp.store.accounts import Key, find_account
-from idp.store.base import Databases
-from idp.store.events import event_pending
-from idp.store.keys import Keys
-from idp.store.letters import list_letters
-from idp.store.staff import list_staff
+from idp.keys.key_files import Keys
+from idp.letters.queries import list_letters
+from idp.people.account_queries import Key, find_account
 from tests.support.accounts import PASSWORD, Services, make_staff_desk
 from tests.support.clock import ManualClock
 

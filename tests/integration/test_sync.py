@@ -11,18 +11,18 @@ from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims, Typed
 from idp.app.installation import Idp
 from idp.app.schedules import sync_of, timetable
+from idp.db.databases import Databases
+from idp.db.locks import exclusive
 from idp.errors import BadCredentials, Conflict
 from idp.jobs.syncing import InboxWatch
+from idp.keys.key_files import Keys
+from idp.people.queries import find_by_os_id
 from idp.people.values import Album
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.approval import Approver, approve
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.registry.settings import RegistrySettings
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.locks import exclusive
-from idp.store.people import find_by_os_id
 from tests.support.accounts import PASSWORD
 from tests.support.clock import ManualClock
 from tests.support.exports import export_row, person_rows, write_export

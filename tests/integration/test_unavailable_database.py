@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from deploy.openldap.private import PrivateSlapd
 from idp.app.pages import new_application
-from idp.store.base import Databases, identity_file, sessions_file
-from idp.store.keys import Keys
-from idp.store.settings import StoreSettings
+from idp.db.databases import Databases, identity_file, sessions_file
+from idp.db.settings import StoreSettings
+from idp.keys.key_files import Keys
 from tests.support.clock import ManualClock
 from tests.support.installation import installed, settings_for
 

@@ -10,23 +10,23 @@ from sqlalchemy import insert, select
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.holds import hold
 from idp.accounts.holds import release as let_go
+from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, NeedsApproval, NotFound, TargetUnavailable
+from idp.keys.key_files import Keys
+from idp.people.tables import enrolment
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_parts, apply_run, begin, finish
 from idp.provisioning.asking import ask_for, pause, resume
 from idp.provisioning.live import bring_true
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
 from idp.provisioning.values import Change, Entry, Outcome
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import enrolment
-from idp.store.runs import Run
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
     Eyes,

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.holds import hold
 from idp.accounts.holds import release as let_go
+from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
+from idp.keys.key_files import Keys
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.desired import Subject, desired
 from idp.provisioning.planning import Scope, make_plan
@@ -23,9 +26,6 @@ from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
 from idp.provisioning.values import Entry
 from idp.provisioning.wanted import NAME, SWITCH, parts_of
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.databases import SqliteTemplate

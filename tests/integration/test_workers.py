@@ -7,12 +7,12 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.students import Student
 from tests.support.workers import Workers, hand_over, over, until, workers_over

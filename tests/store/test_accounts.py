@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import insert
 
+from idp.db.databases import Databases
+from idp.db.raw import open_raw
+from idp.keys.key_files import Keys
+from idp.people.account_queries import Account, Key, facts_of, find_account, load_account, raise_epoch, set_enabled
+from idp.people.tables import account, address
 from idp.people.values import Status
-from idp.store.accounts import Account, Key, facts_of, find_account, load_account, raise_epoch, set_enabled
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import account, address
-from idp.store.raw import open_raw
 from tests.support.students import Student, add_student
 
 CLAIMED = datetime(2026, 9, 20, tzinfo=UTC)

@@ -3,13 +3,13 @@
 import pytest
 from sqlalchemy import select, update
 
+from idp.db.databases import Databases
 from idp.errors import TargetRejected
+from idp.keys.key_files import Keys
+from idp.people.hold_queries import Hold, add_hold, drop_hold
+from idp.people.tables import account
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Change, Entry, Outcome
-from idp.store.account_holds import Hold, add_hold, drop_hold
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import account
 from tests.support.students import SEEN, Student, add_student
 
 ANNA = Student("a" * 20, album="1")

@@ -10,20 +10,21 @@ from dataclasses import asdict, replace
 import pytest
 from sqlalchemy import select, update
 
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound, StaleVersion
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.people.tables import account
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.approval import Approver, Progress, approve, refuse_unless_approved
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import Over, Run, TargetSummary
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.tables import run
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.events import event_pending
-from idp.store.keys import Keys
-from idp.store.people import account
-from idp.store.runs import Over, Run, TargetSummary
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.provisioning import add_students, change_status
@@ -206,7 +207,7 @@ def test_an_approval_of_another_plan_is_worth_nothing(
         say_yes(provisioner, waiting, EVA, digest="0" * 64)
     say_yes(provisioner, waiting, EVA)
     with databases.identity.write() as connection:
-        connection.execute(update(runs.run).values(digest="1" * 64))
+        connection.execute(update(run).values(digest="1" * 64))
 
     with pytest.raises(NeedsApproval):
         apply_run(provisioner, waiting.run_id, "shell:jan")

@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from idp.store.attempts import any_before, count_failure, count_try, failures_of, sweep
-from idp.store.base import Databases
-from idp.store.leases import free, hold
+from idp.accounts.attempt_queries import any_before, count_failure, count_try, failures_of, sweep
+from idp.db.databases import Databases
+from idp.db.leases import free, hold
 
 DAY = date(2026, 10, 1)
 

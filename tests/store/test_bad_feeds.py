@@ -12,8 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import select
 
+from idp.db.databases import Databases, identity_file, open_databases, sessions_file
+from idp.db.settings import StoreSettings
 from idp.errors import RefusedSource, UnsafePlan
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.people.tables import account
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -22,10 +26,6 @@ from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Kind
 from idp.registry.reasons import ACCEPTABLE, Refusal
 from idp.registry.sample.export import Order, write_sample
-from idp.store.base import Databases, identity_file, open_databases, sessions_file
-from idp.store.keys import Keys
-from idp.store.people import account
-from idp.store.settings import StoreSettings
 from tests.support.bad_feeds import GRAMMAR, BadFeed, Made, Rows, as_bytes, rows_of
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import insert, select, text
 
-from idp.store.base import Databases
-from idp.store.events import lease
+from idp.audit.tables import lease
+from idp.db.databases import Databases
 
 
 def rows(databases: Databases) -> int:

@@ -6,15 +6,16 @@ from dataclasses import replace
 import pytest
 
 from idp.cli.carrying import carry_out
+from idp.db import workers
+from idp.db.databases import Databases
 from idp.errors import CanaryFailed, IdpError, NotFound
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import begin
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
-from idp.store import runs, workers
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.moody import MoodyTarget
 from tests.support.provisioning import NO_LIMITS, ZONE, add_students

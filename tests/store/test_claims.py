@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from idp.store.base import Databases
-from idp.store.claims import claimable_by_album, claimable_by_id, mark_claimed
-from idp.store.keys import Keys
-from idp.store.staff import (
+from idp.accounts.claim_queries import claimable_by_album, claimable_by_id, mark_claimed
+from idp.accounts.staff_queries import (
     StaffAccount,
     add_invited,
     invite_again,
@@ -19,6 +17,8 @@ from idp.store.staff import (
     staff_by_id,
     staff_by_mail,
 )
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from tests.support.students import Student, add_student
 
 AT = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)

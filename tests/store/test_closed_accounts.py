@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
+from idp.db.databases import Databases
+from idp.db.raw import open_raw
+from idp.keys.key_files import Keys
+from idp.people.account_queries import load_account, set_enabled
 from idp.sso import sessions
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
-from idp.store.accounts import load_account, set_enabled
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.raw import open_raw
 from tests.support.clock import ManualClock
 from tests.support.students import Student, add_student
 

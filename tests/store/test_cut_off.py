@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from idp.store import workers
-from idp.store.base import Databases
-from idp.store.names import here, process_name
+from idp.db import workers
+from idp.db.databases import Databases
+from idp.db.process_names import here, process_name
 
 GONE = "elsewhere/4026531836/4711"
 TAKE = "UPDATE worker SET version = '2' WHERE worker_id = 'w'"

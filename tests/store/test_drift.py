@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import look
@@ -13,8 +15,6 @@ from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Changes, Sighting
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

@@ -5,19 +5,19 @@ from itertools import count
 import pytest
 
 from idp.audit import words
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.health import closed_for
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.state_queries import given_up
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Target
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.provisioning import given_up
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

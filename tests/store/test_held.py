@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from idp.store.base import Databases
-from idp.store.drift import cookie_of, keep_cookie
-from idp.store.duplicates import (
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
+from idp.people.change_queries import mark_many_dirty, marks_among
+from idp.people.merge_queries import (
     DISMISSED,
     OPEN,
     Merge,
@@ -25,7 +26,9 @@ from idp.store.duplicates import (
     plan_merge,
     settle_pair,
 )
-from idp.store.held import (
+from idp.people.queries import find_by_os_id
+from idp.provisioning.drift_queries import cookie_of, keep_cookie
+from idp.provisioning.held_queries import (
     ADOPT,
     REPORT,
     UNDO,
@@ -37,17 +40,13 @@ from idp.store.held import (
     let_go,
     stream_held,
 )
-from idp.store.keys import Keys
-from idp.store.people import find_by_os_id
-from idp.store.provenance import chosen_at, origin_of_person, origins_of_programmes, written_of
-from idp.store.provisioning import (
+from idp.provisioning.provenance_queries import chosen_at, origin_of_person, origins_of_programmes, written_of
+from idp.provisioning.state_queries import (
     Desire,
     confirm,
     desire,
     forget_remote_ids,
     keep_remote_ids,
-    mark_many_dirty,
-    marks_among,
     people_of_remote_ids,
     remote_ids_among,
     without_remote_id,

@@ -9,13 +9,13 @@ from idp.accounts.intake import IntakePreview, preview_intake
 from idp.aliases.look_alikes import look_alike_key
 from idp.aliases.refusals import name_rules
 from idp.aliases.settings import AliasSettings
+from idp.db.databases import Databases
 from idp.errors import RefusedSource
+from idp.keys.key_files import Keys
+from idp.people.address_queries import NewAddress, give
+from idp.people.queries import find_by_os_id
 from idp.registry.reading import read_people
 from idp.registry.settings import RegistrySettings
-from idp.store.addresses import NewAddress, give
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import find_by_os_id
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, write_export
 from tests.support.imports import Registry, no_progress

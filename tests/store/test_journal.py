@@ -8,8 +8,8 @@ from idp.audit.events import Event, record
 from idp.audit.reading import latest
 from idp.audit.sealing import Broken, seal_pending, verify
 from idp.audit.settings import AuditSettings
-from idp.store.base import Database, Databases
-from idp.store.events import journal
+from idp.audit.tables import journal
+from idp.db.databases import Database, Databases
 from tests.support.clock import ManualClock
 
 SETTINGS = AuditSettings()

@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from idp.db.databases import Databases
 from idp.errors import InvalidAddress, NotFound, TargetRejected, TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.letters.albums import AlbumLetters, owe_album_letters
 from idp.letters.owing import owe, try_again
+from idp.letters.queries import Letter, count_letters, list_letters, take_due
 from idp.letters.sending import Sender, send_due
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead
 from idp.letters.transports import FolderTransport, Send
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.letters import Letter, count_letters, list_letters, take_due
 from tests.support.clock import ManualClock
 from tests.support.students import Student, add_student
 

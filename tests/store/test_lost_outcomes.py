@@ -6,8 +6,11 @@ import pytest
 
 from idp.accounts.holds import hold, release
 from idp.audit import words
+from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, begin, result_of
 from idp.provisioning.asking import ask_for, cancel
 from idp.provisioning.live import bring_true, sweep_dirty
@@ -16,9 +19,6 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Change, Target
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

@@ -8,11 +8,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
+from idp.db.databases import Database, Databases, identity_metadata, open_databases, sessions_metadata
+from idp.db.migrate import migrate
+from idp.db.revisions import MIGRATIONS, newest_revision, require_migrated, version_table
+from idp.db.settings import StoreSettings
 from idp.errors import ConfigError
-from idp.store.base import Database, Databases, identity_metadata, open_databases, sessions_metadata
-from idp.store.migrate import migrate
-from idp.store.revisions import MIGRATIONS, newest_revision, require_migrated, version_table
-from idp.store.settings import StoreSettings
 
 
 def differences(name: str, database: Database, metadata: MetaData) -> list[object]:

@@ -5,19 +5,19 @@ import threading
 import pytest
 
 from idp.accounts.holds import hold, release
+from idp.db.databases import Databases
+from idp.db.locks import wait_for_turn
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import bring_true, sweep_dirty
 from idp.provisioning.planning import Scope, make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.state_queries import states_among
 from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Target
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.locks import wait_for_turn
-from idp.store.provisioning import states_among
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

@@ -3,11 +3,11 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
+from idp.people import queries as people
 from idp.people.lifecycle import Access
 from idp.people.values import Album
-from idp.store import people
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.students import Student, add_student
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)

@@ -3,22 +3,22 @@
 import pytest
 
 from idp.audit.events import SYSTEM
+from idp.db.databases import Databases
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.jobs.syncing import Sync
+from idp.keys.key_files import Keys
 from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import sweep_dirty
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Target
 from idp.registry.settings import RegistrySettings
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.runs import Run
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

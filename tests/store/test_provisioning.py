@@ -7,37 +7,39 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import words
-from idp.provisioning.applying import apply_run
-from idp.provisioning.live import bring_true, sweep_dirty
-from idp.provisioning.planning import make_plan
-from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.provisioning import (
-    Desire,
-    GivenUp,
-    Observed,
-    State,
-    absent,
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
+from idp.people.change_queries import (
     clear_marks,
-    confirm,
     count_dirty,
-    count_states,
-    desire,
-    doubt,
     due_marks,
-    given_up,
     mark_dirty,
     mark_many_dirty,
     mark_of,
     marks_among,
     put_off,
-    refused,
-    states_among,
     stream_marks,
 )
-from idp.store.runs import ChangeRow, FindingRow, TargetSummary
+from idp.provisioning import run_queries as runs
+from idp.provisioning.applying import apply_run
+from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_queries import ChangeRow, FindingRow, TargetSummary
+from idp.provisioning.state_queries import (
+    Desire,
+    GivenUp,
+    Observed,
+    State,
+    absent,
+    confirm,
+    count_states,
+    desire,
+    doubt,
+    given_up,
+    refused,
+    states_among,
+)
 from tests.support.clock import ManualClock
 from tests.support.moody import MoodyTarget
 from tests.support.provisioning import (

@@ -11,19 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import bindparam, delete, select, update
 
+from idp.db.databases import Databases
 from idp.errors import NeedsApproval
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.people.tables import account, enrolment
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.tables import change, run, target_state
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Kind
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import account, enrolment
-from idp.store.provisioning import target_state
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.databases import SqliteTemplate
@@ -107,7 +106,7 @@ def set_up(databases: Databases, case: Case) -> None:
     doors = update(account).where(account.c.account_id == bindparam("of"))
     records = update(enrolment).where(enrolment.c.person_id == bindparam("of"))
     with databases.identity.write() as connection:
-        for table in (target_state, runs.change, runs.run):
+        for table in (target_state, change, run):
             connection.execute(delete(table))
         connection.execute(doors.values(enabled=bindparam("is_open"), epoch=bindparam("times")), rows)
         connection.execute(records.values(status=bindparam("word"), status_from=date(2026, 1, 1)), rows)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from idp.store.base import UNAVAILABLE, Databases, open_databases, sessions_file
-from idp.store.raw import TIDY_LOG_BYTES, RawStore, open_raw
-from idp.store.writers import WriterQueue
+from idp.db.databases import UNAVAILABLE, Databases, open_databases, sessions_file
+from idp.db.raw import TIDY_LOG_BYTES, RawStore, open_raw
+from idp.db.writers import WriterQueue
 
 INSERT = "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)"
 TOKEN = ("a" * 64, "test", "{}", 5.0)
@@ -86,7 +86,7 @@ def another_writer(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     program = f"""
 import os, time
 from pathlib import Path
-from idp.store.writers import WriterQueue
+from idp.db.writers import WriterQueue
 with WriterQueue(Path({str(folder)!r}), 60):
     os.write(1, b"inside\\n")
     time.sleep(600)

@@ -7,21 +7,21 @@ import pytest
 from sqlalchemy import select
 
 from idp.accounts.holds import hold
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
+from idp.db.locks import exclusive
 from idp.errors import Conflict, RefusedSource
+from idp.keys.key_files import Keys
+from idp.people import queries as people
 from idp.people.lifecycle import Access
+from idp.people.tables import account, dirty, ledger, person
 from idp.registry.decisions import Decision
+from idp.registry.queries import quarantine_entries
 from idp.registry.reasons import Refusal
 from idp.registry.sample.export import Order, write_sample
 from idp.registry.settings import RegistrySettings
 from idp.registry.standings import sweep_standings
-from idp.store import people
-from idp.store.base import Databases
-from idp.store.events import event_pending
-from idp.store.keys import Keys
-from idp.store.locks import exclusive
-from idp.store.people import account, ledger, person
-from idp.store.provisioning import dirty
-from idp.store.registry import import_run, quarantine, quarantine_entries
+from idp.registry.tables import import_run, quarantine
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, export_text, person_rows, write_export
 from tests.support.imports import ZONE, Registry

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idp.errors import RefusedSource
+from idp.keys.key_files import Keys
 from idp.registry.results import ImportResult
 from idp.registry.rows import COLUMNS
 from idp.registry.sample.export import Order, write_sample
 from idp.registry.settings import RegistrySettings
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.databases import SqliteTemplate
@@ -151,9 +151,9 @@ def test_every_row_is_taken_skipped_or_quarantined(bench: Bench) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from idp.store.base import open_databases
-from idp.store.settings import StoreSettings
-from idp.store.keys import Keys
+from idp.db.databases import open_databases
+from idp.db.settings import StoreSettings
+from idp.keys.key_files import Keys
 from tests.support.clock import ManualClock
 from tests.support.imports import Registry
 from idp.registry.settings import RegistrySettings

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.store import health, runs, workers
-from idp.store.base import Databases
-from idp.store.runs import ChangeRow, TargetSummary
+from idp.db import workers
+from idp.db.databases import Databases
+from idp.provisioning import health_queries as health
+from idp.provisioning import run_queries as runs
+from idp.provisioning.run_queries import ChangeRow, TargetSummary
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 STARTABLE = (runs.APPROVED, runs.INCOMPLETE)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, time
 import pytest
 from sqlalchemy import select
 
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
 from idp.errors import Conflict, IdpError, TargetRejected, TargetUnavailable
+from idp.jobs import schedule_queries as store
 from idp.jobs.schedules import HOLD_S, RETRY_S, Done, Schedule, Timetable
-from idp.store import schedules as store
-from idp.store.base import Databases
-from idp.store.events import event_pending
+from idp.jobs.tables import schedule_firing
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.workers import until
@@ -202,7 +203,7 @@ def test_one_that_is_put_off_is_tried_again_although_somebody_tried_it_by_hand_a
 
     assert [table.sweep(), table.sweep()] == [1, 0]
     with databases.identity.read() as connection:
-        rows = connection.execute(select(store.schedule_firing).order_by(store.schedule_firing.c.due_at)).all()
+        rows = connection.execute(select(schedule_firing).order_by(schedule_firing.c.due_at)).all()
         (told,) = store.told_firings(connection, clock.now())
     assert [row.state for row in rows] == [store.SKIPPED, store.DONE, store.FAILED]
     assert (rows[1].note, told.is_put_off) == ("done after all", False)
@@ -247,7 +248,7 @@ def test_one_that_is_put_off_until_it_falls_due_again_has_failed(databases: Data
 
     assert [table.sweep(), table.sweep()] == [1, 0]
     with databases.identity.read() as connection:
-        rows = connection.execute(select(store.schedule_firing).order_by(store.schedule_firing.c.due_at)).all()
+        rows = connection.execute(select(schedule_firing).order_by(schedule_firing.c.due_at)).all()
     assert [row.state for row in rows] == [store.SKIPPED, store.FAILED, store.DONE]
 
 
@@ -310,7 +311,7 @@ def test_old_firings_are_forgotten_and_the_last_one_stays(databases: Databases, 
         table.sweep()
 
     with databases.identity.read() as connection:
-        kept = connection.execute(select(store.schedule_firing.c.due_at)).scalars().all()
+        kept = connection.execute(select(schedule_firing.c.due_at)).scalars().all()
     assert len(kept) == 2
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from idp.store.accounts import set_enabled
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.raw import RawStore, open_raw
-from idp.store.sessions import (
+from idp.db.databases import Databases
+from idp.db.raw import RawStore, open_raw
+from idp.keys.key_files import Keys
+from idp.people.account_queries import set_enabled
+from idp.sso.session_queries import (
     NewSession,
     NewTicket,
     Owed,

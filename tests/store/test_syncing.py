@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import update
 
+from idp.db.databases import Databases
 from idp.jobs.syncing import Sync
+from idp.keys.key_files import Keys
 from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
+from idp.people.tables import person
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import person
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from idp.store import throttle as store
-from idp.store.base import Databases
-from idp.store.raw import RawStore, open_raw
+from idp.db.databases import Databases
+from idp.db.raw import RawStore, open_raw
+from idp.sso import throttle_queries as store
 from tests.support.counts import Counts
 
 NOW = 1_000_000.0

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.db.raw import RawStore, open_raw
+from idp.keys.key_files import Keys
+from idp.people.account_queries import load_account
 from idp.sso import sessions
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
-from idp.store.accounts import load_account
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.raw import RawStore, open_raw
 from tests.support.counts import Counts
 from tests.support.students import Student, add_student
 from tests.support.ticket_racer import REGISTRATION, SERVICE, make_desk

@@ -5,10 +5,13 @@ from collections.abc import Iterable
 import pytest
 
 from idp.audit.events import SYSTEM
+from idp.db.databases import Databases
 from idp.jobs.syncing import Sync
+from idp.keys.key_files import Keys
 from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
 from idp.provisioning import asking
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, begin, result_of
 from idp.provisioning.live import sweep_dirty
 from idp.provisioning.part_writer import apply_part
@@ -18,9 +21,6 @@ from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Target
 from idp.registry.settings import RegistrySettings
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.moody import MoodyTarget

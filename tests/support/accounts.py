@@ -9,14 +9,14 @@ from idp.accounts.claim import Claims
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff import StaffDesk
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
+from idp.keys.key_files import Keys
+from idp.people.queries import load_person
 from idp.provisioning.targets.ldap import only_of
 from idp.sso.settings import ThrottleSettings
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import load_person
 
 ZONE = ZoneInfo("Europe/Warsaw")
 # The cheapest that the settings allow: these tests are about what is stored, the unit test looks at the default.

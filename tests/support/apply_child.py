@@ -8,9 +8,9 @@ from pathlib import Path
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import open_databases
+from idp.db.settings import StoreSettings
 from idp.provisioning.applying import apply_run
-from idp.store.base import open_databases
-from idp.store.settings import StoreSettings
 from tests.support.provisioning import make_provisioner
 
 

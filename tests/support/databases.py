@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from pydantic import SecretStr
 
-from idp.store.base import (
+from idp.db.databases import (
     Databases,
     identity_file,
     identity_metadata,
@@ -17,8 +17,8 @@ from idp.store.base import (
     sessions_file,
     sessions_metadata,
 )
-from idp.store.migrate import migrate
-from idp.store.settings import StoreSettings
+from idp.db.migrate import migrate
+from idp.db.settings import StoreSettings
 
 SCHEMAS = {"identity": identity_metadata, "sessions": sessions_metadata}
 

@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
+from idp.people.tables import account, enrolment, ledger, person
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -19,10 +22,7 @@ from idp.registry.imports import import_file
 from idp.registry.reasons import Refusal
 from idp.registry.results import ImportResult
 from idp.registry.settings import RegistrySettings
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import account, enrolment, ledger, person
-from idp.store.registry import quarantine
+from idp.registry.tables import quarantine
 from tests.support.clock import ManualClock
 from tests.support.provisioning import NO_LIMITS
 

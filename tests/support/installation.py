@@ -16,10 +16,10 @@ from idp.app.installation import Idp
 from idp.app.pages import new_application
 from idp.app.settings import Settings
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.keys.key_files import MATCHING, SEALING, WEB, Keys
+from idp.keys.settings import KeysSettings
 from idp.letters.settings import LettersSettings
-from idp.store.base import Databases
-from idp.store.keys import MATCHING, SEALING, WEB, Keys
-from idp.store.settings import KeysSettings
 from idp.web.settings import UniversitySettings, WebSettings
 from tests.support.accounts import SETTINGS as ACCOUNTS
 

@@ -9,19 +9,19 @@ from sqlalchemy import func, select, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapEntry, LdapServer
+from idp.keys.key_files import Keys
+from idp.people.address_queries import NewAddress, give
+from idp.people.change_queries import mark_dirty, mark_many_dirty
 from idp.people.settings import PeopleSettings
+from idp.people.tables import dirty, enrolment, person
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
 from idp.provisioning.values import Entry, Target
-from idp.store.addresses import NewAddress, give
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import enrolment, person
-from idp.store.provisioning import dirty, mark_dirty, mark_many_dirty
 from tests.support.students import SEEN, Student, add_student
 
 ZONE = ZoneInfo("Europe/Warsaw")

@@ -29,10 +29,13 @@ from idp.cas.shortcut import Shortcut
 from idp.cas.tickets import TicketDesk
 from idp.cas.views import blueprint
 from idp.clock import Clock
+from idp.db.databases import Databases
+from idp.db.raw import RawStore, open_raw
 from idp.drivers.http import Outgoing
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.sso.captcha import Captcha
 from idp.sso.cookie import SessionCookie
@@ -42,9 +45,6 @@ from idp.sso.sign_in import PasswordCheck
 from idp.sso.sign_out import SignOutDesk
 from idp.sso.waiting_line import WaitingLine
 from idp.sso.watch import Watch
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.raw import RawStore, open_raw
 from idp.web.plumbing import new_flask
 from idp.web.settings import UniversitySettings, WebSettings
 

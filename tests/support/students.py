@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import update
 
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.people.lifecycle import Access
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE
+from idp.people.queries import Identity, NewPerson, StampedEnrolment, add_people
+from idp.people.tables import account
 from idp.people.values import Enrolment, Status
-from idp.store.base import Databases
-from idp.store.keys import Keys
-from idp.store.people import Identity, NewPerson, StampedEnrolment, account, add_people
 
 SEEN = datetime(2026, 9, 15, 8, 0, tzinfo=UTC)
 UID_LETTERS = "23456789abcdefghijklmnopqrstuvwxyz"

@@ -17,12 +17,12 @@ from idp.cas.registered import RegisteredServices
 from idp.cas.settings import CasSettings
 from idp.cas.tickets import Question, TicketDesk
 from idp.clock import Clock
+from idp.db.databases import open_databases
+from idp.db.raw import RawStore, open_raw
+from idp.db.settings import StoreSettings
 from idp.drivers.http import Outgoing
+from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
-from idp.store.base import open_databases
-from idp.store.keys import Keys
-from idp.store.raw import RawStore, open_raw
-from idp.store.settings import StoreSettings
 
 SERVICE = "https://fees.example/app"
 REGISTRATION = """id = "fees"

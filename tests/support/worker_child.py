@@ -14,6 +14,9 @@ from pydantic import SecretStr
 
 from idp.cli.children import end_with_parent
 from idp.clock import Clock
+from idp.db.databases import Databases, open_databases
+from idp.db.engine_database import engine_url
+from idp.db.settings import StoreSettings
 from idp.jobs.engine import Carrier
 from idp.jobs.liveness import Liveness
 from idp.jobs.settings import JobsSettings
@@ -26,9 +29,6 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
-from idp.store.base import Databases, open_databases
-from idp.store.engine import engine_url
-from idp.store.settings import StoreSettings
 from tests.support.provisioning import NO_LIMITS, ZONE
 
 

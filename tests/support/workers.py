@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
+from idp.audit.event_queries import event_pending
+from idp.db.databases import Databases
+from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import result_of
 from idp.provisioning.asking import ask_for
 from idp.provisioning.provisioner import Provisioner
-from idp.store import runs
-from idp.store.base import Databases
-from idp.store.events import event_pending
 
 PROJECT = Path(__file__).parents[2]
 LOOK_S = 0.05

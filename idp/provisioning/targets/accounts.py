@@ -2,17 +2,17 @@
 
 It is over our own store, so it has no settings; `idp.app` puts it before all others. An entry is an account that was
 opened at least once, so opening a new one is a create. What a human decided about an account is kept apart
-(idp.store.account_holds) and is part of what is desired.
+(idp.people.hold_queries) and is part of what is desired.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from idp.db.databases import Database, StoreError
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
+from idp.provisioning.account_queries import switches, turn
 from idp.provisioning.values import Change, Entry, Outcome, digest_of
-from idp.store.account_switches import switches, turn
-from idp.store.base import Database, StoreError
 
 KIND = "accounts"
 AT_ONCE = 500  # per transaction: others write in between

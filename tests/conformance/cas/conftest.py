@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.sso.settings import SsoSettings
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.conformance.cas.broken import Breakage
 from tests.conftest import COUNTS
 from tests.integration.cas.conftest import People, application, compiled, people, signed_in, visitor

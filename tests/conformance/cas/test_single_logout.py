@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from lxml import etree
 
+from idp.db.databases import Databases
+from idp.people.account_queries import set_enabled
 from idp.sso import sessions
 from idp.sso.sign_out import RETRIES_S
-from idp.store.accounts import set_enabled
-from idp.store.base import Databases
 from tests.conformance.cas.broken import (
     broken_by,
     follows,

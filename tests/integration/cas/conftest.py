@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.store.base import Databases
-from idp.store.keys import Keys
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from tests.support.clock import ManualClock
 from tests.support.sign_on import Application, Browser, SignOn, build_sign_on, give_password
 from tests.support.students import Student, add_student

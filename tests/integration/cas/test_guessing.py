@@ -15,9 +15,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
 from idp.sso.settings import SsoSettings, ThrottleSettings
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.integration.cas.conftest import PASSWORD, People
 from tests.support.clock import ManualClock
 from tests.support.sign_on import Browser, SignOn, build_sign_on, hidden_fields

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import AddValues, LdapServer, Replace
+from idp.keys.key_files import Keys
+from idp.people.account_queries import raise_epoch, set_enabled
 from idp.provisioning.targets.ldap import LOCK
 from idp.sso import sessions
 from idp.sso.sessions import Ended
 from idp.sso.settings import SsoSettings
-from idp.store.accounts import raise_epoch, set_enabled
-from idp.store.base import Databases
-from idp.store.keys import Keys
 from tests.integration.cas.conftest import CLAIMED, PASSWORD, People
 from tests.support.clock import ManualClock
 from tests.support.hostile import HOSTILE

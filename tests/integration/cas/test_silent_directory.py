@@ -11,12 +11,12 @@ from urllib.parse import quote, urlencode
 from deploy.demo.configuration import write_toml
 from idp.cli.granian import granian_command
 from idp.clock import Clock
+from idp.db.raw import open_raw
+from idp.keys.key_files import Keys, create_missing_keys
+from idp.keys.settings import KeysSettings
+from idp.people.account_queries import Key, find_account
 from idp.sso import sessions
 from idp.sso.settings import SsoSettings
-from idp.store.accounts import Key, find_account
-from idp.store.keys import Keys, create_missing_keys
-from idp.store.raw import open_raw
-from idp.store.settings import KeysSettings
 from idp.web.settings import WebSettings
 from tests.support.cas_clients.programs import Program
 from tests.support.databases import SqliteTemplate

@@ -3,9 +3,9 @@
 import pytest
 
 from idp.cas.tickets import TicketWithheld
+from idp.db.databases import Databases
+from idp.people.account_queries import raise_epoch
 from idp.sso import sessions
-from idp.store.accounts import raise_epoch
-from idp.store.base import Databases
 from tests.support.clock import ManualClock
 from tests.support.sign_on import LOOPBACK, Application, Browser, SignOn
 

@@ -15,8 +15,8 @@ from deploy.demo.configuration import write_toml
 from deploy.demo.visitor import Visitor
 from deploy.openldap.private import PrivateSlapd
 from idp.cli.granian import granian_command
-from idp.store.keys import Keys, create_missing_keys, load_keys
-from idp.store.settings import KeysSettings
+from idp.keys.key_files import Keys, create_missing_keys, load_keys
+from idp.keys.settings import KeysSettings
 from tests.support.cas_clients.apache import ApachePorts, start_apache
 from tests.support.cas_clients.programs import Program
 from tests.support.certificates import Certificates, make_certificates

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from idp.accounts.claim import earliest_retry
+from idp.accounts.claim_queries import Claimable
 from idp.accounts.matching import Details, matches
 from idp.accounts.settings import Detail
-from idp.store.claims import Claimable
 
 RECORD = Claimable(
     person_id="p1",

@@ -13,9 +13,9 @@ from idp.cas.attributes import (
     principal_of,
     released,
 )
+from idp.people.account_queries import Facts
 from idp.people.settings import PeopleSettings
 from idp.people.values import Enrolment, Status
-from idp.store.accounts import Facts
 
 STUDIES = Enrolment("INF1S", "Informatyka", "WEAiI", "1", "S", Status.ACTIVE, date(2026, 10, 1), None, None)
 FACTS = Facts(

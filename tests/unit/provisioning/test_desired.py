@@ -5,12 +5,12 @@ from datetime import date
 
 import pytest
 
+from idp.people.address_queries import Addresses
 from idp.people.lifecycle import Access, standing
 from idp.people.settings import PeopleSettings
 from idp.people.values import Album, Enrolment, Person, PersonId, Status
 from idp.provisioning.desired import FACTS, Subject, desired
 from idp.provisioning.targets.ldap import ATTRIBUTES
-from idp.store.addresses import Addresses
 
 TODAY = date(2026, 11, 22)
 STUDIES = Enrolment("INF1S", "Informatyka", "WEAiI", "1", "S", Status.ACTIVE, date(2026, 10, 1), None, None)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idp.provisioning.guard import Limits, excesses, sentence
+from idp.provisioning.run_queries import Over
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.values import Kind
-from idp.store.runs import Over
 from tests.support.counts import Counts
 
 SHARES = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from idp.provisioning.desired import ON_HOLD
+from idp.provisioning.held_queries import ADOPT, UNDO, Held
+from idp.provisioning.run_queries import ChangeRow
 from idp.provisioning.undo import take_back
 from idp.provisioning.values import Change, Entry
 from idp.provisioning.wanted import SWITCH, WHY, in_force, parts_of, with_values
-from idp.store.held import ADOPT, UNDO, Held
-from idp.store.runs import ChangeRow
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
 TARGET = cast(

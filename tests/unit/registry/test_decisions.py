@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.people.lifecycle import Access, AccessPolicy
+from idp.people.queries import NewPerson, PersonRecord, StampedEnrolment
 from idp.people.values import Status
 from idp.registry.decisions import Candidate, Context, Decision, decide
 from idp.registry.reasons import Reason
 from idp.registry.rows import Rules
-from idp.store.people import NewPerson, PersonRecord, StampedEnrolment
 from tests.support.exports import FOREIGNER, export_row
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)

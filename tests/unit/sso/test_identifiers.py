@@ -2,8 +2,8 @@
 
 import pytest
 
+from idp.people.account_queries import Key
 from idp.sso.identifiers import Identifier, tell_apart
-from idp.store.accounts import Key
 from tests.support.hostile import HOSTILE
 
 DOMAIN = "student.po.edu.pl"

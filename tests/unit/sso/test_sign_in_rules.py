@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from idp.people.account_queries import Account, Key
 from idp.sso.identifiers import Identifier
 from idp.sso.sign_in import Reason, has_good_form, normalized_password, refused_before_bind
-from idp.store.accounts import Account, Key
 from tests.support.hostile import HOSTILE
 
 ALBUM = Identifier(Key.ALBUM, "12345")

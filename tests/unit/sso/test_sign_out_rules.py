@@ -1,8 +1,8 @@
 """When a logout is tried again, and which applications are told."""
 
+from idp.sso.session_queries import Visited
 from idp.sso.sessions import MOST_PER_APPLICATION, latest_per_application
 from idp.sso.sign_out import RETRIES_S, State, next_step
-from idp.store.sessions import Visited
 
 
 def test_a_confirmed_logout_is_settled() -> None:

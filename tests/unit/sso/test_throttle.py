@@ -4,7 +4,7 @@ import pytest
 
 from idp.sso.settings import ThrottleSettings
 from idp.sso.throttle import Standing, captcha_is_due, delay_s, is_known, network_of, wait_s
-from idp.store.throttle import Device, Failures
+from idp.sso.throttle_queries import Device, Failures
 
 NOW = 1_000_000.0
 LIMITS = ThrottleSettings()

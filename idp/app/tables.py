@@ -1,0 +1,25 @@
+"""Imports the tables of every feature, for whoever needs them all: migrations and tests."""
+
+from idp.accounts import tables as accounts
+from idp.audit import tables as audit
+from idp.db import leases, one_time, workers
+from idp.jobs import tables as jobs
+from idp.letters import tables as letters
+from idp.people import tables as people
+from idp.provisioning import tables as provisioning
+from idp.registry import tables as registry
+from idp.sso import tables as sso
+
+__all__ = [
+    "accounts",
+    "audit",
+    "jobs",
+    "leases",
+    "letters",
+    "one_time",
+    "people",
+    "provisioning",
+    "registry",
+    "sso",
+    "workers",
+]

@@ -1,0 +1,97 @@
+"""The journal's rows: moving pending events in, reading both."""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, or_, select, update
+
+from idp.audit.event_queries import event_pending, session_event_pending
+from idp.audit.tables import journal, lease
+from idp.db.bulk import insert_once
+from idp.db.databases import Database
+
+EVENT_COLUMNS = ("event_id", "at", "kind", "actor", "subject", "reason", "correlation_id", "data")
+EventRow = Sequence[Any]  # in the order of EVENT_COLUMNS
+
+_OLDEST = select(*(event_pending.c[name] for name in EVENT_COLUMNS)).order_by(event_pending.c.event_id)
+
+
+def any_pending(connection: Connection) -> bool:
+    """Tell whether this database has events that are not in the journal yet: a read, so that rest writes nothing."""
+    return connection.execute(select(event_pending.c.event_id).limit(1)).first() is not None
+
+
+def oldest_pending(connection: Connection, count: int) -> Sequence[EventRow]:
+    """Return up to `count` events of this database that are not in the journal yet, oldest first."""
+    return connection.execute(_OLDEST.limit(count)).all()
+
+
+def drop_pending(connection: Connection, event_ids: Sequence[str]) -> None:
+    """Delete events that the journal holds: these and no others, since older ones may have been committed later."""
+    _many(connection, "DELETE FROM event_pending WHERE event_id = ?", [(event_id,) for event_id in event_ids])
+
+
+def already_sealed(connection: Connection, first: str, last: str) -> set[str]:
+    """Return what the journal holds from one event_id to another: a sealer killed between two databases leaves some
+    in both."""
+    chosen = select(journal.c.event_id).where(journal.c.event_id.between(first, last))
+    return set(connection.execute(chosen).scalars())
+
+
+def last_sealed(connection: Connection) -> tuple[int, str]:
+    """Return number and digest of the newest journal row; (0, "") for an empty journal."""
+    row = connection.execute(select(journal.c.seq, journal.c.digest).order_by(journal.c.seq.desc()).limit(1)).first()
+    return (row.seq, row.digest) if row else (0, "")
+
+
+def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write numbered and chained rows. Shape: (seq, digest, *event in the order of EVENT_COLUMNS)"""
+    names = ("seq", "digest", *EVENT_COLUMNS)
+    _many(connection, f"INSERT INTO journal ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", rows)  # noqa: S608 - constants
+
+
+def _many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement once per row, past SQLAlchemy's parameters: they cost more than the statement."""
+    marked = sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+    connection.exec_driver_sql(marked, list(rows))
+
+
+def sealed(connection: Connection, after: int = 0) -> Generator[Row[Any], None, None]:
+    """Yield the journal in order, from the row after number `after`. Shape: as in `append`"""
+    columns = (journal.c.seq, journal.c.digest, *(journal.c[name] for name in EVENT_COLUMNS))
+    query = select(*columns).where(journal.c.seq > after).order_by(journal.c.seq)
+    with connection.execution_options(yield_per=1000).execute(query) as rows:
+        yield from rows
+
+
+def newest(database: Database, table: Table, count: int, kind: str, subjects: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the newest `count` events of `table`, newest first; an empty kind and no subjects filter nothing."""
+    query = select(*(table.c[name] for name in EVENT_COLUMNS)).order_by(table.c.event_id.desc())
+    if kind:
+        query = query.where(table.c.kind.startswith(kind, autoescape=True))
+    if subjects:
+        # A refused claim knows only the album number that was typed; it stands in the data.
+        albums = [table.c.data.contains(f'"album":"{each}"', autoescape=True) for each in subjects if each.isdigit()]
+        query = query.where(or_(table.c.subject.in_(subjects), table.c.actor.in_(subjects), *albums))
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(query.limit(count))]
+
+
+def take_lease(connection: Connection, name: str, holder: str, now: float, until: float) -> bool:
+    """Return whether `holder` now has the lease; it is had by one holder at a time, until it runs out."""
+    insert_once(connection, lease, {"name": name, "holder": holder, "until": until})
+    renewed = connection.execute(
+        update(lease)
+        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < now))
+        .values(holder=holder, until=until)
+    )
+    return renewed.rowcount == 1
+
+
+def lease_left(connection: Connection, name: str, holder: str, now: float) -> float:
+    """Return for how many seconds `holder` has the lease still; 0 when another has it."""
+    row = connection.execute(select(lease.c.until).where(lease.c.name == name, lease.c.holder == holder)).first()
+    return 0.0 if row is None else max(0.0, row.until - now)
+
+
+PENDING_TABLES = {"identity": event_pending, "sessions": session_event_pending}

@@ -1,0 +1,78 @@
+"""Write rows where plain SQLAlchemy does not do: many of one table fast, or one that may be there already."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, LiteralString
+
+from sqlalchemy import Column, Connection, Dialect, Table, insert
+
+Convert = Callable[[Any], Any]
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows whose values stand in the order of `columns`, converted as the columns' types say.
+
+    The driver's own `executemany`, without an SQL tree or a dictionary per row: about three times faster than
+    `connection.execute(insert(table), [...])`, which matters from a thousand rows on.
+    """
+    sql, converters = _prepared(table, tuple(columns), connection.dialect)
+    ready = [tuple(_converted(row, converters)) for row in rows]
+    if ready:
+        connection.exec_driver_sql(sql, ready)
+
+
+def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless one with its key is there, and return whether it was inserted: of racers one gets True."""
+    once = _dialect_insert(connection)(table).values(dict(values)).on_conflict_do_nothing()
+    return connection.execute(once.returning(*table.primary_key)).first() is not None
+
+
+def _dialect_insert(connection: Connection) -> Any:
+    # Late: each dialect brings modules for all its drivers, which every command would wait for.
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert
+
+
+def run_many(connection: Connection, sql: LiteralString, rows: Iterable[Sequence[Any]]) -> None:
+    """Run a statement that writes, once per row; `sql` has a `?` per value, on PostgreSQL too.
+
+    Shape:   values as drivers take them: text, numbers, None; a datetime goes through `as_bound`
+    """
+    ready = [tuple(row) for row in rows]
+    if ready:
+        connection.exec_driver_sql(_in_dialect(connection, sql), ready)
+
+
+def as_bound(connection: Connection, column: "Column[Any]", value: Any) -> Any:
+    """Return a value as the driver takes it for a column: a datetime as text on SQLite."""
+    convert = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return value if convert is None else convert(value)
+
+
+def _in_dialect(connection: Connection, sql: LiteralString) -> LiteralString:
+    """Our texts are constants of idp.db; none of them has a question mark or a percent sign of its own."""
+    return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+
+
+def _converted(row: Sequence[Any], converters: Sequence[tuple[int, Convert]]) -> Sequence[Any]:
+    values = list(row)
+    for place, convert in converters:
+        values[place] = convert(values[place])
+    return values
+
+
+@lru_cache(maxsize=64)
+def _prepared(table: Table, columns: tuple[str, ...], dialect: Dialect) -> tuple[str, tuple[tuple[int, Convert], ...]]:
+    """Return the statement in the driver's own spelling, and the places whose values need converting."""
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    names = ", ".join(columns)
+    sql = f"INSERT INTO {insert(table).table.name} ({names}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - names of our own tables
+    converters = (
+        (place, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for place, name in enumerate(columns)
+    )
+    return sql, tuple((place, convert) for place, convert in converters if convert is not None)

@@ -1,0 +1,191 @@
+"""The two databases, how they are opened, and how a transaction begins.
+
+identity  people, accounts, names, runs, letters, the journal: every commit reaches the disk (`synchronous=FULL`)
+sessions  sessions, tickets, one-time tokens and their events: a power cut may lose the last moments (`NORMAL`)
+
+On SQLite they are two files, so that an import never blocks a sign-in. On PostgreSQL they are two schemas of one
+database, found by the search path; the names in SQL are the same on both.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from idp.db.process_names import process_name
+from idp.db.settings import StoreSettings
+from idp.db.writers import WriterQueue
+from idp.settings import not_set_up
+
+StoreError = SQLAlchemyError
+"""What a database that does not answer, or refuses, raises; for those above who go on without it."""
+
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    # on raw connections; their pool included
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""What a database that does not answer raises, by either way; an edge answers it as StoreUnavailable."""
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# SQLite writes to a log first, and whoever commits moves it into the file once it has so many pages of 4 KiB: two waits
+# for the disk. For sessions the worker does it (RawStore.tidy), so that no sign-in waits; this is for want of a worker.
+SESSIONS_LOG_PAGES = 16_000
+
+identity_metadata = MetaData(naming_convention=NAMING)
+sessions_metadata = MetaData(naming_convention=NAMING)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in, the same instant in UTC out, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime has no instant")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One of the two databases. `queue`: where its writers wait for each other; None where the database sees to it."""
+
+    engine: Engine
+    queue: WriterQueue | None = None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection in one transaction: committed at the end, rolled back by an exception.
+
+        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so a transaction never fails half-way
+        because somebody else wrote after its first read.
+        """
+        turn: AbstractContextManager[object] = nullcontext() if self.queue is None else self.queue
+        with turn, self.engine.connect() as connection:
+            connection.execution_options(idp_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection that sees one state of the database; nothing written in it is kept."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Both databases of one installation."""
+
+    identity: Database
+    sessions: Database
+    settings: StoreSettings
+
+    def close(self) -> None:
+        """Give every pooled connection back to the system."""
+        for one in (self.identity, self.sessions):
+            one.engine.dispose()
+            if one.queue is not None:
+                one.queue.close()
+
+
+def open_databases(settings: StoreSettings) -> Databases:
+    """Return the databases of an installation; connections are made on first use."""
+    queue = None
+    if settings.postgresql_url is not None:
+        url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
+        identity = _postgresql(url, "identity,sessions", durable=True)
+        sessions = _postgresql(url, "sessions,identity", durable=False)
+    else:
+        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        identity = _sqlite(identity_file(settings), settings.busy_timeout_s, synchronous="FULL")
+        sessions = _sqlite(
+            sessions_file(settings), settings.busy_timeout_s, "NORMAL", f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
+        )
+        queue = WriterQueue(sessions_file(settings).parent, settings.busy_timeout_s)
+    return Databases(Database(identity), Database(sessions, queue), settings)
+
+
+def require_made(settings: StoreSettings) -> None:
+    """Return if the files of the databases are there: opening would make empty ones.
+
+    Raises:  ConfigError, which says what to do
+    """
+    if settings.postgresql_url is None:
+        for file in (identity_file(settings), sessions_file(settings)):
+            if not file.exists():
+                raise not_set_up(file, "idp setup")
+
+
+def identity_file(settings: StoreSettings) -> Path:
+    """Return the SQLite file of people and names."""
+    return settings.folder / "identity.db"
+
+
+def sessions_file(settings: StoreSettings) -> Path:
+    """Return the SQLite file of sessions and tickets."""
+    return settings.folder / "sessions.db"
+
+
+def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) -> Engine:
+    # hide_parameters: an error text must not show what was being written about people.
+    engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver opens no transactions of its own; `begin` below does
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("idp_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str, search_path: str, *, durable: bool) -> Engine:
+    options = f"-c search_path={search_path} -c synchronous_commit={'on' if durable else 'off'}"
+    engine = create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"options": options}
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def name(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+        parameters["application_name"] = process_name()  # at each connect: a fork has another one
+
+    return engine

@@ -1,0 +1,22 @@
+"""Where the engine that carries runs keeps its own tables: beside ours, never among them."""
+
+from sqlalchemy import create_engine, text
+
+from idp.db.settings import StoreSettings
+
+
+def engine_url(settings: StoreSettings) -> str:
+    """Return the address of the engine's database: a file of its own, or our PostgreSQL database (its own schema).
+
+    Effect:  the file exists and is in WAL mode, so that whoever enqueues does not wait for whoever works; the engine
+             itself leaves the mode as it finds it
+    """
+    if settings.postgresql_url is not None:
+        return settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    url = f"sqlite:///{(settings.folder / 'engine.db').absolute()}"
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA journal_mode=WAL"))
+    engine.dispose()
+    return url

@@ -1,0 +1,56 @@
+"""Locks that end with the process that holds them, whatever ends it: for work that must not run twice at once."""
+
+import fcntl
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+from idp.db.databases import Database, Databases
+from idp.errors import Conflict
+
+
+@contextmanager
+def exclusive(databases: Databases, name: str) -> Iterator[None]:
+    """Hold `name` for this process alone while the block runs.
+
+    Shape:   name: "registry-import"
+    Raises:  Conflict when another process, or another thread, holds it
+    """
+    held = _file_lock(databases, name) if databases.identity.is_sqlite else _advisory_lock(databases.identity, name)
+    with held:
+        yield
+
+
+def wait_for_turn(connection: Connection, name: str) -> None:
+    """Return when this transaction, of all that write, holds `name` alone; it does until its end.
+
+    Effect:  none on SQLite, where one transaction writes at a time anyway
+    """
+    if connection.dialect.name != "sqlite":
+        number = {"number": zlib.crc32(name.encode())}
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), number)
+
+
+@contextmanager
+def _file_lock(databases: Databases, name: str) -> Iterator[None]:
+    with (databases.settings.folder / f"{name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(f"{name} is at work already.") from None
+        yield
+
+
+@contextmanager
+def _advisory_lock(database: Database, name: str) -> Iterator[None]:
+    # Autocommit: an open transaction of many minutes would keep PostgreSQL from cleaning up behind us.
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        number = {"number": zlib.crc32(name.encode())}
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:number)"), number).scalar_one():
+            raise Conflict(f"{name} is at work already.")
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:number)"), number)

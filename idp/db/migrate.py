@@ -1,0 +1,47 @@
+"""Bring both databases to this version of the program, by Alembic."""
+
+from typing import Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, text
+
+from idp.db.databases import Database, Databases, UtcDateTime, identity_metadata, sessions_metadata
+from idp.db.revisions import MIGRATIONS, version_table
+
+
+def migrate(databases: Databases) -> dict[str, str]:
+    """Return each database's revision after bringing it to the newest.
+
+    Effect:  tables are made or altered; a repeat changes nothing
+    """
+    return {
+        "identity": _upgrade("identity", databases.identity, identity_metadata),
+        "sessions": _upgrade("sessions", databases.sessions, sessions_metadata),
+    }
+
+
+def configuration(name: str, connection: Connection, metadata: MetaData) -> Config:
+    """Return Alembic's configuration for one database over an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS / name))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, metadata=metadata)
+    return config
+
+
+def plain_type(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Tell Alembic to write our own types as what they are in the database: a migration outlives our classes."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+
+
+def _upgrade(name: str, database: Database, metadata: MetaData) -> str:
+    with database.write() as connection:
+        if not database.is_sqlite:
+            # Both schemas before the first table: each database's search path names the other one, too.
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
+            connection.execute(text("CREATE SCHEMA IF NOT EXISTS sessions"))
+        command.upgrade(configuration(name, connection, metadata), "head")
+        options = {"version_table": version_table(name)}
+        return MigrationContext.configure(connection, opts=options).get_current_revision() or ""

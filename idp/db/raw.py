@@ -1,0 +1,300 @@
+"""Raw connections for the hot path: sessions, tickets and their events, without SQLAlchemy between.
+
+One SQL text serves both databases: parameters are `?`, the identities are read as `identity.account`, our own tables
+need no prefix. On SQLite the sessions' file is opened and the identities' file is attached read-only. Read-only not
+only for safety: BEGIN IMMEDIATE takes the write lock of every attached file that can be written, and a sign-in would
+wait for an import. On PostgreSQL a pool of its own commits without waiting for the disk, as tickets may.
+
+A statement outside `transaction()` commits by itself.
+"""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any, LiteralString, Protocol
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from idp.db.databases import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
+from idp.db.settings import StoreSettings
+from idp.db.writers import Turn, WriterQueue
+
+Row = tuple[Any, ...]
+
+TIDY_LOG_BYTES = 4 * 1024 * 1024
+TIDY_WAIT_S = 0.05  # for readers; what is in their way then stays in the log until the next time
+
+
+class Raw(Protocol):
+    """One connection to the sessions' database that also reads the identities.
+
+    `hold`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers take turns
+    """
+
+    hold: LiteralString
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return every row; also of a statement that writes and has RETURNING."""
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Return how many rows were written."""
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a writing statement once per row."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is written within together, or, after an exception, none of it. Transactions do not nest."""
+
+
+class RawStore(Protocol):
+    """Kept connections, lent for a moment."""
+
+    def lend(self) -> AbstractContextManager[Raw]:
+        """Yield a connection that nobody else uses until the block ends."""
+
+    def turn(self) -> AbstractContextManager[object]:
+        """Hold the turn of this process among requests that are processor time and short statements alone.
+
+        Threads that run such requests side by side on SQLite take the interpreter's lock from each other at every
+        statement, which costs a good part of a request; over a network they had better wait side by side. Whoever waits
+        for others (a directory, an application) asks for no turn.
+        """
+
+    def tidy(self) -> int:
+        """Do what the database puts off for the sake of its writers, if it is time; 1 when it was. For the worker."""
+
+    def close(self) -> None:
+        """Give the connections back to the system; a later `lend` opens new ones."""
+
+
+def open_raw(databases: Databases) -> RawStore:
+    """Return the raw store of an installation; connections are made on first use."""
+    url = databases.settings.postgresql_url
+    if url is not None:
+        return PostgresStore(url.get_secret_value())
+    assert databases.sessions.queue is not None  # the sessions' file has one
+    return SqliteStore(databases.settings, databases.sessions.queue)
+
+
+def one(rows: list[Row]) -> Row | None:
+    """Return the only row, or None when there is none."""
+    return rows[0] if rows else None
+
+
+def sweep(raw: Raw, rows: LiteralString, parameters: Sequence[Any]) -> int:
+    """Delete rows and return how many; a look before that takes no write lock when there are none.
+
+    Shape:   rows: what stands between `DELETE FROM` and the end
+    """
+    if not raw.all(f"SELECT 1 FROM {rows} LIMIT 1", parameters):  # noqa: S608 - constants of idp.db
+        return 0
+    return raw.run(f"DELETE FROM {rows}", parameters)  # noqa: S608 - constants of idp.db
+
+
+class SqliteStore:
+    """Connections to the two files, kept in a stack so that a warm one is used first."""
+
+    def __init__(self, settings: StoreSettings, queue: WriterQueue) -> None:
+        self._settings = settings
+        self._queue = queue  # that of the other way to the same file: of a process, one thread waits for others
+        self._idle: deque[SqliteRaw] = deque()
+        self._turn = Turn(settings.busy_timeout_s)
+
+    def turn(self) -> AbstractContextManager[object]:
+        return self._turn
+
+    def lend(self) -> AbstractContextManager[Raw]:
+        return _Lent(self)
+
+    def take(self) -> "SqliteRaw":
+        """Return an idle connection, or a new one."""
+        try:
+            return self._idle.pop()  # atomic in CPython, as is append
+        except IndexError:
+            return self._open()
+
+    def give_back(self, raw: "SqliteRaw") -> None:
+        self._idle.append(raw)
+
+    def tidy(self) -> int:
+        """Move the log into the file: most of it beside the writers, the rest and the emptying while they queue."""
+        log = sessions_file(self._settings).with_name(f"{sessions_file(self._settings).name}-wal")
+        if not log.exists() or log.stat().st_size < TIDY_LOG_BYTES:
+            return 0
+        raw = self._open(TIDY_WAIT_S)
+        try:
+            raw.all("PRAGMA main.wal_checkpoint(PASSIVE)")
+            with self._queue:
+                raw.all("PRAGMA main.wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
+        return 1
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _open(self, timeout_s: float | None = None) -> "SqliteRaw":
+        connection = sqlite3.connect(
+            f"file:{sessions_file(self._settings)}",
+            uri=True,
+            timeout=self._settings.busy_timeout_s if timeout_s is None else timeout_s,
+            isolation_level=None,
+            check_same_thread=False,  # one thread at a time has it, but not always the same one
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint={SESSIONS_LOG_PAGES}")
+        connection.execute("ATTACH DATABASE ? AS identity", (f"file:{identity_file(self._settings)}?mode=ro",))
+        return SqliteRaw(connection, self._queue)
+
+
+class _Lent:
+    """`SqliteStore.lend`; a class, since a generator costs as much as a statement."""
+
+    __slots__ = ("_raw", "_store")
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> "SqliteRaw":
+        self._raw = self._store.take()
+        return self._raw
+
+    def __exit__(self, *_error: object) -> None:
+        self._store.give_back(self._raw)
+
+
+class SqliteRaw:
+    hold: LiteralString = ""
+
+    def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
+        self._connection = connection
+        self._queue = queue
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        if self._connection.in_transaction or sql.startswith(("SELECT", "PRAGMA")):
+            return self._connection.execute(sql, parameters).fetchall()
+        with self._queue:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        if self._connection.in_transaction:
+            return self._connection.execute(sql, parameters).rowcount
+        with self._queue:
+            return self._connection.execute(sql, parameters).rowcount
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return _Transaction(self._connection, self._queue)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Transaction:
+    """`SqliteRaw.transaction`."""
+
+    __slots__ = ("_connection", "_queue")
+
+    def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
+        self._connection = connection
+        self._queue = queue
+
+    def __enter__(self) -> None:
+        self._queue.__enter__()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._queue.__exit__()
+            raise
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            # Also after a commit that failed: the connection is lent again and must not stand in a transaction.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._queue.__exit__()
+
+
+class PostgresStore:
+    """A pool; its threads start with the first connection, so that building an application opens nothing."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opening = threading.Lock()
+        self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+
+    def turn(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    @contextmanager
+    def lend(self) -> Iterator[Raw]:
+        with self._opened().connection() as connection:
+            yield PostgresRaw(connection)
+
+    def tidy(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        with self._opening:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    def _opened(self) -> ConnectionPool[psycopg.Connection[Row]]:
+        with self._opening:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._url,
+                    min_size=1,
+                    max_size=16,
+                    timeout=5.0,
+                    name="sessions",
+                    open=True,
+                    kwargs={
+                        "autocommit": True,
+                        "options": "-c search_path=sessions,identity -c synchronous_commit=off",
+                        "prepare_threshold": 2,
+                    },
+                )
+            return self._pool
+
+
+class PostgresRaw:
+    hold: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        return self._connection.execute(_for_psycopg(sql), parameters).fetchall()
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        return self._connection.execute(_for_psycopg(sql), parameters).rowcount
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_for_psycopg(sql), rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._connection.transaction():
+            yield
+
+
+@lru_cache(maxsize=256)
+def _for_psycopg(sql: LiteralString) -> LiteralString:
+    """Our texts are constants of idp.db; none of them has a question mark or a percent sign of its own."""
+    return sql.replace("?", "%s")

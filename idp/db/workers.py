@@ -1,0 +1,124 @@
+"""Signs of life of the workers."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    String,
+    Table,
+    delete,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
+
+from idp.db.databases import sessions_metadata
+
+worker = Table(
+    "worker",
+    sessions_metadata,
+    Column("worker_id", String(64), primary_key=True),
+    Column("seen_at", Float, nullable=False),  # seconds since 1970
+    Column("alive_until", Float, nullable=False),  # without another sign it counts as gone after that
+    Column("carries_runs", Boolean, nullable=False),  # its engine is up
+    Column("version", String(64), nullable=False),  # of the code
+)
+
+
+_SIGN = (
+    "INSERT INTO worker (worker_id, seen_at, alive_until, carries_runs, version)"
+    " VALUES (:worker, {now}, {now} + :for_s, :carries, :version) ON CONFLICT (worker_id) DO UPDATE SET"
+    " seen_at = excluded.seen_at, alive_until = excluded.alive_until, carries_runs = excluded.carries_runs,"
+    " version = excluded.version"
+)
+# The database's clock where several machines sign: by a clock that is ahead all others would be dead.
+DATABASES_NOW = "EXTRACT(EPOCH FROM clock_timestamp())"
+_SIGN_ON_POSTGRESQL = text(_SIGN.format(now=DATABASES_NOW))
+_SIGN_HERE = text(_SIGN.format(now=":now"))
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker and its last sign of life."""
+
+    worker_id: str
+    seen_at: float
+    alive_until: float
+    carries_runs: bool
+    version: str
+
+
+def sign(
+    connection: Connection,
+    worker_id: str,
+    now: float,
+    for_s: float,
+    *,
+    carries_runs: bool = False,
+    version: str = "",
+) -> None:
+    """Say that a worker lives; without another sign it counts as gone after `for_s`.
+
+    Shape:   now: here, as below, counts on SQLite alone; on PostgreSQL the database's clock does
+    """
+    values = {"worker": worker_id, "now": now, "for_s": for_s, "carries": carries_runs, "version": version}
+    connection.execute(_SIGN_HERE if connection.dialect.name == "sqlite" else _SIGN_ON_POSTGRESQL, values)
+
+
+def leave(connection: Connection, worker_id: str) -> None:
+    """Say that a worker has ended."""
+    connection.execute(delete(worker).where(worker.c.worker_id == worker_id))
+
+
+def alive(connection: Connection, now: float) -> list[Worker]:
+    """Return the workers that count as alive."""
+    query = select(worker).where(worker.c.alive_until > _by_one_clock(connection, now)).order_by(worker.c.worker_id)
+    return [Worker(**row._mapping) for row in connection.execute(query)]
+
+
+def cut_off(connection: Connection, worker_id: str) -> int:
+    """End what a silent worker still has open here, and return how many connections that were.
+
+    A machine that goes without a goodbye, or a process that is stopped, keeps the locks of its transactions until the
+    network notices, which takes hours. Whoever wakes after that has lost its connections, and begins anew.
+
+    Effect:  none on SQLite, where locks go with the process
+    """
+    if connection.dialect.name == "sqlite":
+        return 0
+    ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    mine = " WHERE application_name = :name AND pid <> pg_backend_pid() AND datname = current_database()"
+    count: int = connection.execute(text(ended + mine), {"name": worker_id}).scalar_one()
+    return count
+
+
+def forget_silent(connection: Connection, now: float, for_s: float) -> None:
+    """Drop workers that have been silent for so long."""
+    connection.execute(delete(worker).where(worker.c.seen_at < _by_one_clock(connection, now) - for_s))
+
+
+def last_seen(connection: Connection) -> float | None:
+    """Return when any worker was last alive; None when none ever was."""
+    seen: float | None = connection.execute(select(func.max(worker.c.seen_at))).scalar_one()
+    return seen
+
+
+def seen_at(connection: Connection, worker_id: str) -> float | None:
+    """Return when this worker was last alive."""
+    seen: float | None = connection.execute(
+        select(worker.c.seen_at).where(worker.c.worker_id == worker_id)
+    ).scalar_one_or_none()
+    return seen
+
+
+def _by_one_clock(connection: Connection, now: float) -> ColumnElement[float]:
+    """Return the moment by the clock that all workers sign by."""
+    if connection.dialect.name == "sqlite":
+        return literal(now)
+    return literal_column(DATABASES_NOW, Float())

@@ -1,0 +1,159 @@
+"""Say where everything stands: people, accounts, the last import and run, targets, letters, the worker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from idp.db import workers
+from idp.errors import IdpError
+from idp.jobs import count_queries as counts
+from idp.jobs.count_queries import LastImport
+from idp.jobs.schedule_queries import told_firings
+from idp.letters import queries as letters
+from idp.people.change_queries import count_dirty
+from idp.provisioning import run_queries as runs
+from idp.provisioning.approval import progress_of
+from idp.provisioning.guard import sentence
+from idp.provisioning.health_queries import failing
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.state_queries import count_given_up, count_states
+from idp.registry import queries as registry
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One target, as our records know it, and whether it answers now."""
+
+    is_reachable: bool
+    error: str
+    entries: int  # of ours that it has
+    waiting: int  # people in whom it is not as desired
+    given_up: int = 0  # people whom it refused too often
+    failures: int = 0  # in a row, so that it is left alone for a while
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The run that was applied last."""
+
+    run_id: str
+    state: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    changes: Mapping[str, int]  # by what became of them
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPlan:
+    """A plan over the limits that people must approve, or drop."""
+
+    run_id: str
+    created_at: datetime
+    created_by: str
+    over: str
+    missing: int  # people who must approve it still
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """What became of a schedule's last firing, or of the one that is put off: tried again and again."""
+
+    due_at: datetime
+    state: str
+    note: str
+    is_put_off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where everything stands."""
+
+    people: Mapping[str, int]  # by access: active, suspended, closed
+    students_accounts: int
+    students_claimed: int
+    staff_accounts: int
+    last_import: LastImport | None
+    quarantined: int
+    last_run: RunStatus | None
+    targets: Mapping[str, TargetStatus]
+    to_look_at: int  # people whose records changed since targets were last compared with them
+    letters: Mapping[str, int]  # by state: owed, sent, given_up
+    worker_seen_at: datetime | None
+    workers: int  # that live
+    run_at_work: str | None
+    plans_waiting: Sequence[WaitingPlan]
+    schedules: Mapping[str, ScheduleStatus]  # by name
+
+
+def status(provisioner: Provisioner) -> Status:
+    """Return where everything stands; a target that does not answer is part of the answer."""
+    with provisioner.databases.sessions.read() as connection:
+        seen_at = workers.last_seen(connection)
+        alive = len(workers.alive(connection, provisioner.clock.timestamp()))
+    targets = _targets(provisioner)
+    with provisioner.databases.identity.read() as connection:
+        accounts = counts.accounts_by_kind(connection)
+        return Status(
+            people=counts.people_by_access(connection),
+            students_accounts=accounts.get("student", (0, 0))[0],
+            students_claimed=accounts.get("student", (0, 0))[1],
+            staff_accounts=accounts.get("staff", (0, 0))[0],
+            last_import=counts.last_import(connection),
+            quarantined=registry.count_quarantined(connection),
+            last_run=_last_run(connection),
+            targets=targets,
+            to_look_at=count_dirty(connection),
+            letters=letters.count_letters(connection),
+            worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
+            workers=alive,
+            run_at_work=runs.at_work(connection),
+            plans_waiting=_plans_waiting(provisioner, connection),
+            schedules={
+                firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_put_off)
+                for firing in told_firings(connection, provisioner.clock.now())
+            },
+        )
+
+
+def _last_run(connection: Connection) -> RunStatus | None:
+    run = runs.last_applied(connection)
+    if run is None:
+        return None
+    became = runs.count_changes(connection, run.run_id)
+    return RunStatus(run.run_id, run.state, run.started_at, run.finished_at, became, run.error)
+
+
+def _plans_waiting(provisioner: Provisioner, connection: Connection) -> list[WaitingPlan]:
+    return [
+        WaitingPlan(
+            run.run_id,
+            run.created_at,
+            run.created_by,
+            sentence(run.over),
+            progress_of(connection, run, provisioner.settings).missing,
+        )
+        for run in runs.runs_in(connection, (runs.WAITING,))
+    ]
+
+
+def _targets(provisioner: Provisioner) -> dict[str, TargetStatus]:
+    errors: dict[str, str] = {}
+    for kind, target in provisioner.targets.items():
+        try:
+            target.ping()
+        except IdpError as error:
+            errors[kind] = str(error)
+    with provisioner.databases.identity.read() as connection:
+        states, given_up = count_states(connection), count_given_up(connection)
+    with provisioner.databases.sessions.read() as connection:
+        ill = failing(connection)
+    found = {}
+    for kind in provisioner.targets:
+        why = errors.get(kind) or (ill[kind].error if kind in ill else "")
+        failures = ill[kind].failures if kind in ill else 0
+        entries, waiting = states.get(kind, (0, 0))
+        found[kind] = TargetStatus(kind not in errors, why, entries, waiting, given_up.get(kind, 0), failures)
+    return found

@@ -1,0 +1,1 @@
+"""Owns the key files: one key per purpose, outside the databases."""

@@ -1,0 +1,214 @@
+"""Accounts, the right to sign in: found by what a person types, closed and opened, read for what applications learn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy import Row as SqlRow
+
+from idp.db.raw import Raw, Row, one
+from idp.people.tables import account, address, person
+from idp.people.values import Album, Enrolment, Status, album_number
+
+
+class Key(StrEnum):
+    """By what an account can be found."""
+
+    UID = "uid"
+    MAIL = "mail"
+    ALBUM = "album"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account. A student's `account_id` is the person_id; staff have no person."""
+
+    account_id: str
+    kind: str  # student | staff
+    uid: str
+    role: str
+    display_name: str
+    mail: str
+    enabled: bool
+    epoch: int
+    is_claimed: bool
+    language: str
+
+    @property
+    def is_staff(self) -> bool:
+        return self.kind == "staff"
+
+
+_COLUMNS = (
+    account.c.account_id,
+    account.c.kind,
+    account.c.uid,
+    account.c.role,
+    account.c.display_name,
+    account.c.mail,
+    account.c.enabled,
+    account.c.epoch,
+    account.c.claimed_at,
+    account.c.language,
+)
+
+
+def find_account(connection: Connection, key: Key, value: str) -> Account | None:
+    """Return the account that `value` names.
+
+    Shape:   value in lower case: a uid, a whole mail address, or an album's digits (leading zeros mean nothing)
+    """
+    query = select(*_COLUMNS)
+    match key:
+        case Key.UID:
+            query = query.where(account.c.uid == value)
+        case Key.ALBUM:
+            query = query.join(person, person.c.person_id == account.c.account_id).where(
+                person.c.album_number == album_number(Album(value))
+            )
+        case Key.MAIL:
+            query = query.outerjoin(address, address.c.person_id == account.c.account_id).where(
+                address.c.address == value
+            )
+    found = connection.execute(query).one_or_none()
+    if found is None and key is Key.MAIL:
+        staff = select(*_COLUMNS).where(account.c.kind == "staff", account.c.mail == value)
+        found = connection.execute(staff).one_or_none()
+    return None if found is None else _account(found)
+
+
+def load_account(connection: Connection, account_id: str) -> Account | None:
+    """Return one account by its key."""
+    found = connection.execute(select(*_COLUMNS).where(account.c.account_id == account_id)).one_or_none()
+    return None if found is None else _account(found)
+
+
+def set_enabled(connection: Connection, account_id: str, enabled: bool) -> bool:
+    """Open or close an account and return whether that changed anything.
+
+    Effect:  a change raises the epoch, so that no session from before counts any more; a repeat is harmless
+    """
+    changed = connection.execute(
+        update(account)
+        .where(account.c.account_id == account_id, account.c.enabled.is_not(enabled))
+        .values(enabled=enabled, epoch=account.c.epoch + 1)
+    )
+    return changed.rowcount > 0
+
+
+def raise_epoch(connection: Connection, account_id: str) -> None:
+    """End every session of an account: none from before counts any more (a new password, a lost telephone)."""
+    connection.execute(update(account).where(account.c.account_id == account_id).values(epoch=account.c.epoch + 1))
+
+
+def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:
+    return Account(
+        account_id=row.account_id,
+        kind=row.kind,
+        uid=row.uid,
+        role=row.role,
+        display_name=row.display_name,
+        mail=row.mail,
+        enabled=row.enabled,
+        epoch=row.epoch,
+        is_claimed=row.claimed_at is not None,
+        language=row.language,
+    )
+
+
+# --- what applications may learn, read on the hot path --------------------------------------------------------------
+
+
+class Facts(NamedTuple):
+    """What the store knows about an account that an application may be told.
+
+    A tuple, as is all that the hot path makes at each request: a frozen dataclass takes four times as long.
+    """
+
+    account_id: str
+    kind: str
+    uid: str
+    role: str
+    display_name: str
+    staff_mail: str
+    language: str
+    album: str
+    given_name: str
+    surname: str  # with its prefix
+    mail: str  # the student's primary address, once chosen
+    alias: str
+    enrolments: tuple[Enrolment, ...] = ()
+
+
+FACTS = """a.kind, a.uid, a.role, a.display_name, a.mail, a.language, p.album,
+ p.given_name, p.surname_prefix, p.surname,
+ (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'primary'),
+ (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'alias')"""
+PERSON_OF_ACCOUNT = "LEFT JOIN identity.person p ON p.person_id = a.account_id"
+
+
+def facts_of(raw: Raw, account_id: str, *, with_enrolments: bool) -> Facts | None:
+    """Return the facts of an account; enrolments only where asked for, since few applications need them."""
+    sql = f"SELECT {FACTS} FROM identity.account a {PERSON_OF_ACCOUNT} WHERE a.account_id = ?"  # noqa: S608 - constants
+    row = one(raw.all(sql, (account_id,)))
+    if row is None:
+        return None
+    facts = facts_in(account_id, row)
+    return add_enrolments(raw, facts) if with_enrolments else facts
+
+
+def facts_in(account_id: str, row: Row) -> Facts:
+    """Return the facts that a row of the columns FACTS holds."""
+    kind, uid, role, display_name, staff_mail, language, album, given_name, prefix, surname, mail, alias = row
+    return Facts(
+        account_id=account_id,
+        kind=kind,
+        uid=uid,
+        role=role,
+        display_name=display_name,
+        staff_mail=staff_mail,
+        language=language,
+        album=album or "",
+        given_name=given_name or "",
+        surname=f"{prefix or ''} {surname or ''}".strip(),
+        mail=mail or "",
+        alias=alias or "",
+    )
+
+
+def add_enrolments(raw: Raw, facts: Facts) -> Facts:
+    """Return the same facts with the person's enrolments."""
+    return facts._replace(enrolments=_enrolments(raw, facts.account_id))
+
+
+def _enrolments(raw: Raw, person_id: str) -> tuple[Enrolment, ...]:
+    rows = raw.all(
+        "SELECT programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on,"
+        " status_before, before_from FROM identity.enrolment WHERE person_id = ? ORDER BY programme",
+        (person_id,),
+    )
+    return tuple(_enrolment(row) for row in rows)
+
+
+def _enrolment(row: Sequence[Any]) -> Enrolment:
+    programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on, before, before_from = row
+    return Enrolment(
+        programme=programme,
+        programme_name=programme_name,
+        unit=unit,
+        level=level,
+        form=form,
+        status=Status(status),
+        status_from=_date(status_from),
+        admitted_on=admitted_on and _date(admitted_on),
+        ends_on=ends_on and _date(ends_on),
+        before=(Status(before), _date(before_from)) if before else None,
+    )
+
+
+def _date(value: Any) -> date:
+    """SQLite gives text, PostgreSQL a date."""
+    return date.fromisoformat(value) if isinstance(value, str) else value

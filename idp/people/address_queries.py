@@ -1,0 +1,130 @@
+"""Who holds which mail address, today and ever: the tables `address` and `ledger`, through functions."""
+
+from collections.abc import Collection, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from idp.errors import AliasTaken, Conflict
+from idp.people.tables import address, ledger, person
+
+PRIMARY, ALIAS, FORMER = "primary", "alias", "former"
+ADDRESS = "address"  # the ledger's kind
+BATCH = 1000  # people per statement: below every driver's limit of bound values
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses that deliver to one person today; no primary means that no mail name was chosen yet."""
+
+    primary: str | None = None
+    alias: str | None = None
+    former: tuple[str, ...] = ()
+
+    def all(self) -> tuple[str, ...]:
+        """Return every address that stands for this person, the primary first."""
+        return tuple(each for each in (self.primary, self.alias, *self.former) if each is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAddress:
+    """An address to be given, with the form that its look-alikes share (idp.aliases.look_alikes)."""
+
+    address: str
+    looks_like: str
+
+
+def addresses_of(connection: Connection, person_id: str) -> Addresses:
+    """Return the addresses that deliver to a person today."""
+    rows = connection.execute(
+        select(address.c.kind, address.c.address)
+        .where(address.c.person_id == person_id)
+        .order_by(address.c.since, address.c.address)
+    )
+    return _addresses((row.kind, row.address) for row in rows)
+
+
+def addresses_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, Addresses]:
+    """Return the addresses of those of some people who have any, by person_id."""
+    found: dict[str, Addresses] = {}
+    for start in range(0, len(person_ids), BATCH):
+        rows = connection.execute(
+            select(address.c.person_id, address.c.kind, address.c.address)
+            .where(address.c.person_id.in_(person_ids[start : start + BATCH]))
+            .order_by(address.c.person_id, address.c.since, address.c.address)
+        )
+        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
+            found[person_id] = _addresses((row.kind, row.address) for row in mine)
+    return found
+
+
+def stream_addresses(connection: Connection) -> Generator[tuple[str, Addresses], None, None]:
+    """Yield (person_id, addresses) of everybody who has any, sorted by person_id, without holding them all."""
+    query = select(address.c.person_id, address.c.kind, address.c.address).order_by(
+        address.c.person_id, address.c.since, address.c.address
+    )
+    with connection.execute(query, execution_options={"yield_per": 2000}) as rows:
+        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
+            yield person_id, _addresses((row.kind, row.address) for row in mine)
+
+
+def taken_among(connection: Connection, looks_like: Collection[str]) -> frozenset[str]:
+    """Return those look-alike forms whose address was ever given to anybody."""
+    return frozenset(
+        connection.execute(select(ledger.c.looks_like).where(ledger.c.looks_like.in_(looks_like))).scalars()
+    )
+
+
+def named_among(connection: Connection, os_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of some people, by the registry's key, who have chosen a mail name."""
+    query = select(person.c.os_id).join(address, address.c.person_id == person.c.person_id)
+    rows = connection.execute(query.where(address.c.kind == PRIMARY, person.c.os_id.in_(os_ids)))
+    return frozenset(rows.scalars())
+
+
+def give(connection: Connection, at: datetime, person_id: str, primary: NewAddress, alias: NewAddress) -> None:
+    """Give a person the first primary address and the alias, for ever.
+
+    Raises:  AliasTaken when anybody ever had one of them, or one that looks the same;
+             Conflict when this person has a primary already
+    Effect:  rows in the ledger and in `address`. The constraints of the tables decide, so of any number of parallel
+             callers exactly one wins; after an error the transaction is of no more use.
+    """
+    try:
+        connection.execute(insert(ledger), [_ledger_row(each, person_id, at) for each in (primary, alias)])
+    except IntegrityError as exc:
+        raise AliasTaken(primary.address) from exc
+    try:
+        connection.execute(
+            insert(address),
+            [
+                {"address": each.address, "person_id": person_id, "kind": kind, "since": at}
+                for each, kind in ((primary, PRIMARY), (alias, ALIAS))
+            ],
+        )
+    except IntegrityError as exc:
+        raise Conflict("this person has a mail name already") from exc
+
+
+def _ledger_row(new: NewAddress, owner_id: str, at: datetime) -> dict[str, object]:
+    return {
+        "kind": ADDRESS,
+        "value": new.address,
+        "owner_id": owner_id,
+        "looks_like": new.looks_like,
+        "given_at": at,
+    }
+
+
+def _addresses(pairs: Iterable[tuple[str, str]]) -> Addresses:
+    by_kind: dict[str, list[str]] = {PRIMARY: [], ALIAS: [], FORMER: []}
+    for kind, value in pairs:
+        by_kind[kind].append(value)
+    return Addresses(
+        primary=next(iter(by_kind[PRIMARY]), None),
+        alias=next(iter(by_kind[ALIAS]), None),
+        former=tuple(by_kind[FORMER]),
+    )

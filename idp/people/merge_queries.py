@@ -1,0 +1,256 @@
+"""People who may be one under two numbers of the registry, and those whom a human joined."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy import update as update_rows
+
+from idp.people.tables import duplicate, person, person_merge
+
+OPEN, DISMISSED, MERGED = "open", "dismissed", "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two people who may be one, and why it is thought so."""
+
+    person_a: str
+    person_b: str
+    state: str
+    evidence: Mapping[str, str]
+    found_at: datetime
+    settled_at: datetime | None
+    settled_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two records that count as one person."""
+
+    merge_id: str
+    kept: str
+    merged: str
+    at: datetime
+    by: str
+
+
+def merges_in_force(connection: Connection) -> list[Merge]:
+    """Return who counts as one with whom, today; they are few."""
+    query = select(person_merge).where(person_merge.c.began_at.is_not(None), person_merge.c.undone_at.is_(None))
+    return [_merge(row) for row in connection.execute(query.order_by(person_merge.c.merge_id))]
+
+
+def merges_of(connection: Connection, person_ids: Sequence[str]) -> list[Merge]:
+    """Return the merges in force that concern one of some people."""
+    wanted = set(person_ids)
+    return [one for one in merges_in_force(connection) if wanted & {one.kept, one.merged}]
+
+
+def kept_for(connection: Connection, person_ids: Sequence[str]) -> list[str]:
+    """Return the people for whom the records of some people count."""
+    query = select(person_merge.c.kept).where(
+        person_merge.c.merged.in_(person_ids),
+        person_merge.c.began_at.is_not(None),
+        person_merge.c.undone_at.is_(None),
+    )
+    return list(connection.execute(query).scalars())
+
+
+def load_merge(connection: Connection, merge_id: str) -> Merge | None:
+    """Return a merge, whether it is in force or not."""
+    row = connection.execute(select(person_merge).where(person_merge.c.merge_id == merge_id)).one_or_none()
+    return None if row is None else _merge(row)
+
+
+def plan_merge(connection: Connection, merge: Merge) -> None:
+    """Keep a merge that is planned; it changes nothing yet."""
+    row = {"merge_id": merge.merge_id, "kept": merge.kept, "merged": merge.merged, "at": merge.at, "by": merge.by}
+    connection.execute(insert(person_merge).values(**row, undone_by=""))
+
+
+def begin_merge(connection: Connection, merge_id: str, at: datetime) -> bool:
+    """Have two records count as one person from now on, and return whether they did not before."""
+    return bool(
+        connection.execute(
+            update_rows(person_merge)
+            .where(person_merge.c.merge_id == merge_id, person_merge.c.began_at.is_(None))
+            .values(began_at=at)
+        ).rowcount
+    )
+
+
+def end_merge(connection: Connection, merge_id: str, at: datetime, by: str) -> bool:
+    """Have two records count as two people again, and return whether they did not before."""
+    return bool(
+        connection.execute(
+            update_rows(person_merge)
+            .where(person_merge.c.merge_id == merge_id, person_merge.c.undone_at.is_(None))
+            .values(undone_at=at, undone_by=by)
+        ).rowcount
+    )
+
+
+def is_begun(connection: Connection, merge_id: str) -> bool:
+    """Return whether a merge is, or was, in force."""
+    query = select(person_merge.c.began_at).where(person_merge.c.merge_id == merge_id)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+def take_back_begin(connection: Connection, merge_id: str) -> bool:
+    """Have a merge planned again that came into force, and return whether it had."""
+    mine = update_rows(person_merge).where(person_merge.c.merge_id == merge_id, person_merge.c.began_at.is_not(None))
+    return bool(connection.execute(mine.values(began_at=None)).rowcount)
+
+
+def take_back_end(connection: Connection, merge_id: str) -> bool:
+    """Have a merge in force again that was ended, and return whether it was."""
+    mine = update_rows(person_merge).where(person_merge.c.merge_id == merge_id, person_merge.c.undone_at.is_not(None))
+    return bool(connection.execute(mine.values(undone_at=None, undone_by="")).rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What two records are compared by. National ids only as keyed hashes."""
+
+    person_id: str
+    os_id: str
+    album: str | None
+    given_name: str
+    surname_prefix: str
+    surname: str
+    born_on: date | None
+    pesel_mac: str | None
+    document_mac: str | None
+    access: str
+    first_seen_at: datetime
+
+
+MOST_ALIKE = 20  # of one name born on one day: more is a default of the registry, no person
+_FACTS = (
+    person.c.person_id,
+    person.c.os_id,
+    person.c.album,
+    person.c.given_name,
+    person.c.surname_prefix,
+    person.c.surname,
+    person.c.born_on,
+    person.c.pesel_mac,
+    person.c.document_mac,
+    person.c.access,
+    person.c.first_seen_at,
+)
+_ALIKE = (
+    (person.c.pesel_mac,),
+    (person.c.document_mac,),
+    (person.c.given_name, person.c.surname, person.c.born_on),
+)
+
+
+def groups_alike(connection: Connection) -> Iterator[list[Facts]]:
+    """Yield people who share a national id, or name and day of birth; in each group the first seen first."""
+    for keys in _ALIKE:
+        shared = (
+            select(*keys)
+            .where(*(key.is_not(None) for key in keys))
+            .group_by(*keys)
+            .having(func.count().between(2, MOST_ALIKE))
+            .subquery()
+        )
+        query = (
+            select(*_FACTS)
+            .join(shared, and_(*(key == shared.c[key.name] for key in keys)))
+            .order_by(*keys, person.c.first_seen_at, person.c.person_id)
+        )
+        rows = connection.execute(query, execution_options={"yield_per": 1000})
+        yield from _groups((Facts(*row) for row in rows), [key.name for key in keys])
+
+
+def _groups(sorted_facts: Iterable[Facts], names: Sequence[str]) -> Iterator[list[Facts]]:
+    for _, group in groupby(sorted_facts, key=lambda one: [getattr(one, name) for name in names]):
+        yield list(group)
+
+
+def facts_of(connection: Connection, person_ids: Sequence[str]) -> list[Facts]:
+    """Return what a few people are compared by, the first seen first."""
+    query = select(*_FACTS).where(person.c.person_id.in_(person_ids))
+    rows = connection.execute(query.order_by(person.c.first_seen_at, person.c.person_id))
+    return [Facts(*row) for row in rows]
+
+
+def note_pairs(connection: Connection, pairs: Iterable[Pair]) -> list[Pair]:
+    """Keep pairs that are not known yet, and return those; one that was settled stays settled."""
+    fresh = []
+    for one in pairs:
+        if pair_of(connection, one.person_a, one.person_b) is None:
+            fresh.append(one)
+            connection.execute(insert(duplicate).values(**_row(one)))
+    return fresh
+
+
+def pair_of(connection: Connection, one: str, other: str) -> Pair | None:
+    """Return what is known of two people together."""
+    row = connection.execute(
+        select(duplicate).where(
+            or_(
+                (duplicate.c.person_a == one) & (duplicate.c.person_b == other),
+                (duplicate.c.person_a == other) & (duplicate.c.person_b == one),
+            )
+        )
+    ).one_or_none()
+    return None if row is None else _pair(row)
+
+
+def pairs_in(connection: Connection, states: Sequence[str], limit: int) -> list[Pair]:
+    """Return pairs in one of these states, the newest first."""
+    query = select(duplicate).where(duplicate.c.state.in_(states))
+    rows = connection.execute(query.order_by(duplicate.c.found_at.desc(), duplicate.c.person_a).limit(limit))
+    return [_pair(row) for row in rows]
+
+
+def settle_pair(connection: Connection, one: str, other: str, state: str, at: datetime, by: str) -> int:
+    """Say what a human made of a pair, and return 1 if there is such a pair."""
+    return connection.execute(
+        update_rows(duplicate)
+        .where(
+            or_(
+                (duplicate.c.person_a == one) & (duplicate.c.person_b == other),
+                (duplicate.c.person_a == other) & (duplicate.c.person_b == one),
+            )
+        )
+        .values(state=state, settled_at=at, settled_by=by)
+    ).rowcount
+
+
+def _merge(row: Any) -> Merge:
+    return Merge(row.merge_id, row.kept, row.merged, row.at, row.by)
+
+
+def _row(one: Pair) -> dict[str, Any]:
+    evidence = json.dumps(dict(one.evidence), ensure_ascii=False)
+    settled = {"settled_at": one.settled_at, "settled_by": one.settled_by}
+    key = {"person_a": one.person_a, "person_b": one.person_b}
+    return {**key, "state": one.state, "evidence": evidence, "found_at": one.found_at, **settled}
+
+
+def _pair(row: Any) -> Pair:
+    return Pair(
+        person_a=row.person_a,
+        person_b=row.person_b,
+        state=row.state,
+        evidence=json.loads(row.evidence),
+        found_at=row.found_at,
+        settled_at=row.settled_at,
+        settled_by=row.settled_by,
+    )

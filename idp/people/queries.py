@@ -1,0 +1,519 @@
+"""People, their programmes and accounts, every name ever given: the tables, and how people are read and written."""
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    func,
+    select,
+    update,
+)
+
+from idp.db.bulk import insert_rows
+from idp.people.lifecycle import Access
+from idp.people.tables import account, enrolment, ledger, person
+from idp.people.values import Album, Enrolment, Person, PersonId, Status, album_number
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What the registry says about the human being; national ids only as keyed hashes."""
+
+    album: str | None
+    given_name: str
+    middle_name: str
+    surname_prefix: str
+    surname: str
+    previous_surname: str
+    born_on: date | None
+    sex: str
+    citizenships: str
+    private_mail: str
+    pesel_mac: str | None
+    pesel_end_mac: str | None
+    document_mac: str | None
+    document_end_mac: str | None
+
+    @property
+    def display_name(self) -> str:
+        """Given name and surname with its prefix; one of them may be missing."""
+        return " ".join(part for part in (self.given_name, self.surname_prefix, self.surname) if part)
+
+
+class StampedEnrolment(msgspec.Struct, frozen=True):
+    """A programme, when the registry last changed its row, and where that row stands in the file (0: not of a file)."""
+
+    enrolment: Enrolment
+    changed_at: datetime
+    line: int = 0
+
+    def says_the_same_as(self, other: "StampedEnrolment") -> bool:
+        """Say whether only the place in the file differs."""
+        return (self.enrolment, self.changed_at) == (other.enrolment, other.changed_at)
+
+
+class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One person as stored, with everything that an import compares."""
+
+    person_id: str
+    os_id: str
+    uid: str
+    identity: Identity
+    changed_at: datetime
+    digest: int
+    access: Access
+    review_on: date | None
+    enrolments: tuple[StampedEnrolment, ...]
+
+
+class NewPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """A person to be added, with account, enrolments and names."""
+
+    person_id: str
+    os_id: str
+    uid: str
+    identity: Identity
+    changed_at: datetime
+    digest: int
+    access: Access
+    review_on: date | None
+    language: str
+    line: int
+    enrolments: tuple[StampedEnrolment, ...]
+
+
+class PersonUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's new state; `line` is None when nothing but stamps moved and the provenance stays."""
+
+    person_id: str
+    identity: Identity
+    changed_at: datetime
+    digest: int
+    access: Access
+    review_on: date | None
+    line: int | None
+    new_enrolments: tuple[StampedEnrolment, ...]
+    changed_enrolments: tuple[StampedEnrolment, ...]
+
+
+# --- reading one or some --------------------------------------------------------------------------------------------
+
+_PERSON_COLUMNS = (
+    person.c.person_id,
+    person.c.os_id,
+    person.c.album,
+    person.c.uid,
+    person.c.given_name,
+    person.c.middle_name,
+    person.c.surname_prefix,
+    person.c.surname,
+    person.c.born_on,
+    person.c.private_mail,
+)
+_ENROLMENT_COLUMNS = tuple(
+    column for column in enrolment.c if column.name not in ("person_id", "changed_at", "source_import", "source_line")
+)
+BATCH = 1000  # people per statement: below every driver's limit of bound values
+
+
+def load_person(connection: Connection, person_id: str) -> Person | None:
+    """Return one person by our key."""
+    return next(iter(load_people(connection, [person_id])), None)
+
+
+def load_people(connection: Connection, person_ids: Sequence[str]) -> list[Person]:
+    """Return those of some people who exist, sorted by uid."""
+    found: list[Person] = []
+    for batch in _batches(person_ids):
+        rows = connection.execute(select(*_PERSON_COLUMNS).where(person.c.person_id.in_(batch))).all()
+        enrolments = _enrolments_of(connection, batch)
+        found += [_person(row, enrolments.get(row.person_id, ())) for row in rows]
+    return sorted(found, key=lambda one: one.uid)
+
+
+def find_by_album(connection: Connection, album: Album) -> Person | None:
+    """Return who has an album number; leading zeros mean nothing."""
+    return _find(connection, person.c.album_number == album_number(album))
+
+
+def find_by_os_id(connection: Connection, os_id: str) -> Person | None:
+    """Return whom the registry knows by this number."""
+    return _find(connection, person.c.os_id == os_id)
+
+
+def stream_people(connection: Connection, by: str = "uid") -> Generator[Person, None, None]:
+    """Yield everybody sorted by `uid` or `person_id`, without holding them all."""
+    query = (
+        select(*_PERSON_COLUMNS, *_ENROLMENT_COLUMNS)
+        .select_from(person.outerjoin(enrolment))
+        .order_by(person.c[by], enrolment.c.programme)
+    )
+    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
+    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
+        for _, group in groupby(rows, key=lambda row: row.person_id):
+            mine = list(group)
+            yield _person(mine[0], tuple(_enrolment(row) for row in mine if row.programme is not None))
+
+
+def count_people(connection: Connection) -> int:
+    """Return how many people are stored."""
+    return connection.execute(select(func.count()).select_from(person)).scalar_one()
+
+
+class NationalIds(msgspec.Struct, frozen=True):
+    """Keyed hashes to compare a claim with (idp.people.national_ids has the purposes); None where there is none."""
+
+    pesel_mac: str | None
+    pesel_end_mac: str | None
+    document_mac: str | None
+    document_end_mac: str | None
+
+
+def national_ids_of(connection: Connection, person_id: str) -> NationalIds | None:
+    """Return what a claim's last four characters are compared with."""
+    row = connection.execute(
+        select(person.c.pesel_mac, person.c.pesel_end_mac, person.c.document_mac, person.c.document_end_mac).where(
+            person.c.person_id == person_id
+        )
+    ).one_or_none()
+    return None if row is None else NationalIds(*row)
+
+
+# --- for the import -------------------------------------------------------------------------------------------------
+
+
+def stream_digests(connection: Connection) -> Iterator[tuple[str, int]]:
+    """Yield (os_id, digest of the rows last taken) of everybody, in no order."""
+    rows = connection.execution_options(yield_per=10_000).execute(select(person.c.os_id, person.c.digest))
+    for part in rows.partitions():
+        yield from part
+
+
+def digests_of(connection: Connection, os_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield (os_id, digest) of those of some people who are stored."""
+    for batch in _batches(os_ids):
+        rows = connection.execute(select(person.c.os_id, person.c.digest).where(person.c.os_id.in_(batch)))
+        yield from (tuple(row) for row in rows)
+
+
+def records_of(connection: Connection, os_ids: Sequence[str]) -> dict[str, PersonRecord]:
+    """Return, by os_id, those of some people who are stored."""
+    found = {}
+    for batch in _batches(os_ids):
+        rows = connection.execute(select(person).where(person.c.os_id.in_(batch))).all()
+        enrolments = _stamped_of(connection, [row.person_id for row in rows])
+        found.update({row.os_id: _record(row, enrolments.get(row.person_id, ())) for row in rows})
+    return found
+
+
+def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, str]:
+    """Return, by album number without leading zeros, the person_id to whom it was given once and for ever."""
+    owners: dict[str, str] = {}
+    for batch in _batches(list(numbers)):
+        rows = connection.execute(
+            select(ledger.c.value, ledger.c.owner_id).where(ledger.c.kind == "album", ledger.c.value.in_(batch))
+        )
+        owners.update({row.value: row.owner_id for row in rows})
+    return owners
+
+
+def album_texts(connection: Connection, numbers: Collection[str]) -> dict[str, str]:
+    """Return, by album number without leading zeros, the album as printed for the person who has it."""
+    texts: dict[str, str] = {}
+    for batch in _batches(list(numbers)):
+        rows = connection.execute(select(person.c.album_number, person.c.album).where(person.c.album_number.in_(batch)))
+        texts.update({row.album_number: row.album for row in rows})
+    return texts
+
+
+def uids_given_among(connection: Connection, uids: Collection[str]) -> set[str]:
+    """Return those of some uids that were ever given to anybody."""
+    return set(
+        connection.execute(
+            select(ledger.c.value).where(ledger.c.kind == "uid", ledger.c.value.in_(list(uids)))
+        ).scalars()
+    )
+
+
+def sharing_pesel(connection: Connection, macs: Collection[str]) -> dict[str, list[str]]:
+    """Return the person_ids behind each of some PESEL hashes that stands for more than one person.
+
+    They are one human being under two numbers of the registry, or a mistake there; a human decides.
+    """
+    groups: dict[str, list[str]] = {}
+    for batch in _batches(list(macs)):
+        rows = connection.execute(
+            select(person.c.pesel_mac, person.c.person_id)
+            .where(person.c.pesel_mac.in_(batch))
+            .order_by(person.c.pesel_mac, person.c.first_seen_at, person.c.person_id)
+        )
+        for mac, group in groupby(rows, key=lambda row: row.pesel_mac):
+            groups[mac] = [row.person_id for row in group]
+    return {mac: group for mac, group in groups.items() if len(group) > 1}
+
+
+def add_people(connection: Connection, people: Sequence[NewPerson], import_id: str, at: datetime) -> None:
+    """Write new people with account, enrolments, uid and album.
+
+    Effect:  rows in person, enrolment, account and ledger; the account is closed and was never opened (epoch 0): a
+             guarded run opens it (idp.provisioning.targets.accounts)
+    """
+    own = ("person_id", "os_id", "uid", "changed_at", "digest", "access", "review_on")
+    insert_rows(
+        connection,
+        person,
+        (*own, *_IDENTITY_COLUMNS, "source_import", "source_line", "first_seen_at"),
+        (
+            (
+                *(new.person_id, new.os_id, new.uid, new.changed_at, new.digest, new.access.value, new.review_on),
+                *_identity_values(new.identity),
+                *(import_id, new.line, at),
+            )
+            for new in people
+        ),
+    )
+    _add_enrolments(connection, ((new.person_id, new.enrolments) for new in people), import_id)
+    insert_rows(connection, account, _ACCOUNT_COLUMNS, (_account_values(new, at) for new in people))
+    names = [("uid", new.uid, new.person_id) for new in people]
+    names += [("album", album_number(Album(new.identity.album)), new.person_id) for new in people if new.identity.album]
+    _give_names(connection, names, at)
+
+
+def change_people(connection: Connection, people: Sequence[PersonUpdate], import_id: str, at: datetime) -> None:
+    """Write what an import found about people who are known.
+
+    Effect:  rows in person and enrolment; an album given for the first time goes on the ledger
+    """
+    _update_people(connection, [_update_columns(one) for one in people if one.line is None])
+    _update_people(
+        connection,
+        [
+            {**_update_columns(one), "source_import": import_id, "source_line": one.line}
+            for one in people
+            if one.line is not None
+        ],
+    )
+    _add_enrolments(connection, ((one.person_id, one.new_enrolments) for one in people), import_id)
+    changed = [
+        {
+            f"new_{name}": value
+            for name, value in zip(_ENROLMENT_NAMES, _enrolment_values(one.person_id, stamped, import_id), strict=True)
+        }
+        for one in people
+        for stamped in one.changed_enrolments
+    ]
+    if changed:
+        connection.execute(_UPDATE_ENROLMENT, changed)
+
+
+def give_albums(connection: Connection, albums: Mapping[str, str], at: datetime) -> None:
+    """Enter first album numbers of known people, by person_id, on the ledger."""
+    _give_names(connection, [("album", album_number(Album(album)), owner) for owner, album in albums.items()], at)
+
+
+def rename_accounts(connection: Connection, names: Mapping[str, str]) -> None:
+    """Give accounts, by account_id, the name that pages and letters show."""
+    if names:
+        connection.execute(
+            update(account).where(account.c.account_id == bindparam("of")).values(display_name=bindparam("to")),
+            [{"of": account_id, "to": name} for account_id, name in names.items()],
+        )
+
+
+def forget_digests(connection: Connection, os_ids: Sequence[str]) -> None:
+    """Have these people looked at again by the next import whatever its rows are."""
+    for batch in _batches(os_ids):
+        connection.execute(update(person).where(person.c.os_id.in_(batch)).values(digest=0))
+
+
+def due_for_review(connection: Connection, today: date, limit: int) -> list[PersonRecord]:
+    """Return people whose standing may have changed by time alone, at most `limit` of them."""
+    os_ids = connection.execute(
+        select(person.c.os_id).where(person.c.review_on <= today).order_by(person.c.review_on).limit(limit)
+    ).scalars()
+    return list(records_of(connection, list(os_ids)).values())
+
+
+def due_for_standing(connection: Connection, today: date, after: str, limit: int) -> list[str]:
+    """Return person_ids of those whose standing may have changed by time alone, sorted, behind a person_id."""
+    query = select(person.c.person_id).where(person.c.review_on <= today, person.c.person_id > after)
+    return list(connection.execute(query.order_by(person.c.person_id).limit(limit)).scalars())
+
+
+def review_everybody(connection: Connection, today: date) -> int:
+    """Have everybody's standing decided anew, after the rules for it changed; return how many that are."""
+    return connection.execute(update(person).values(review_on=today)).rowcount
+
+
+def set_standing(connection: Connection, person_id: str, access: Access, review_on: date | None) -> None:
+    """Keep which access the records ask for, and when to look again."""
+    connection.execute(
+        update(person).where(person.c.person_id == person_id).values(access=access.value, review_on=review_on)
+    )
+
+
+# --- rows and values ------------------------------------------------------------------------------------------------
+
+_UPDATE_ENROLMENT = (
+    update(enrolment)
+    .where(enrolment.c.person_id == bindparam("new_person_id"), enrolment.c.programme == bindparam("new_programme"))
+    .values(
+        {
+            column: bindparam(f"new_{column.name}")
+            for column in enrolment.c
+            if column.name not in ("person_id", "programme")
+        }
+    )
+)
+
+
+def _update_people(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        names = [name for name in rows[0] if name != "of"]
+        statement = (
+            update(person)
+            .where(person.c.person_id == bindparam("of"))
+            .values({name: bindparam(name) for name in names})
+        )
+        connection.execute(statement, rows)
+
+
+def _update_columns(one: PersonUpdate) -> dict[str, Any]:
+    return {
+        "of": one.person_id,
+        **_identity_columns(one.identity),
+        "changed_at": one.changed_at,
+        "digest": one.digest,
+        "access": one.access.value,
+        "review_on": one.review_on,
+    }
+
+
+_IDENTITY_COLUMNS = (*Identity.__struct_fields__, "album_number")
+_ACCOUNT_COLUMNS = (
+    *("account_id", "kind", "uid", "role", "display_name", "mail"),
+    *("enabled", "epoch", "claimed_at", "language", "created_at"),
+)
+
+
+def _identity_values(identity: Identity) -> tuple[Any, ...]:
+    number = album_number(Album(identity.album)) if identity.album else None
+    return (*msgspec.structs.astuple(identity), number)
+
+
+def _identity_columns(identity: Identity) -> dict[str, Any]:
+    return dict(zip(_IDENTITY_COLUMNS, _identity_values(identity), strict=True))
+
+
+def _account_values(new: NewPerson, at: datetime) -> tuple[Any, ...]:
+    name = new.identity.display_name
+    return (new.person_id, "student", new.uid, "", name, "", False, 0, None, new.language, at)
+
+
+def _add_enrolments(
+    connection: Connection, of: Iterable[tuple[str, Iterable[StampedEnrolment]]], import_id: str
+) -> None:
+    insert_rows(
+        connection,
+        enrolment,
+        _ENROLMENT_NAMES,
+        (_enrolment_values(person_id, stamped, import_id) for person_id, mine in of for stamped in mine),
+    )
+
+
+_ENROLMENT_NAMES = (
+    *("person_id", "programme", "programme_name", "unit", "level", "form", "status", "status_from"),
+    *("admitted_on", "ends_on", "status_before", "before_from", "changed_at", "source_import", "source_line"),
+)
+
+
+def _enrolment_values(person_id: str, stamped: StampedEnrolment, import_id: str) -> tuple[Any, ...]:
+    one = stamped.enrolment
+    before, before_from = one.before or (None, None)
+    return (
+        *(person_id, one.programme, one.programme_name, one.unit, one.level, one.form, one.status.value),
+        *(one.status_from, one.admitted_on, one.ends_on, before.value if before else None, before_from),
+        *(stamped.changed_at, import_id, stamped.line),
+    )
+
+
+def _give_names(connection: Connection, names: Iterable[tuple[str, str, str]], at: datetime) -> None:
+    rows = ((*name, at) for name in names)
+    insert_rows(connection, ledger, ("kind", "value", "owner_id", "given_at"), rows)
+
+
+def _find(connection: Connection, condition: Any) -> Person | None:
+    person_id = connection.execute(select(person.c.person_id).where(condition)).scalar_one_or_none()
+    return None if person_id is None else load_person(connection, person_id)
+
+
+def _enrolments_of(connection: Connection, person_ids: Sequence[str]) -> dict[str, tuple[Enrolment, ...]]:
+    stamped = _stamped_of(connection, person_ids)
+    return {person_id: tuple(one.enrolment for one in mine) for person_id, mine in stamped.items()}
+
+
+def _stamped_of(connection: Connection, person_ids: Sequence[str]) -> dict[str, tuple[StampedEnrolment, ...]]:
+    rows = connection.execute(
+        select(enrolment)
+        .where(enrolment.c.person_id.in_(person_ids))
+        .order_by(enrolment.c.person_id, enrolment.c.programme)
+    )
+    return {
+        person_id: tuple(StampedEnrolment(_enrolment(row), row.changed_at) for row in mine)
+        for person_id, mine in groupby(rows, key=lambda row: row.person_id)
+    }
+
+
+def _person(row: Row[*tuple[Any, ...]], enrolments: tuple[Enrolment, ...]) -> Person:
+    return Person(
+        person_id=PersonId(row.person_id),
+        os_id=row.os_id,
+        album=row.album,
+        uid=row.uid,
+        given_name=row.given_name,
+        middle_name=row.middle_name,
+        surname_prefix=row.surname_prefix,
+        surname=row.surname,
+        born_on=row.born_on,
+        private_mail=row.private_mail,
+        enrolments=enrolments,
+    )
+
+
+def _record(row: Row[*tuple[Any, ...]], enrolments: tuple[StampedEnrolment, ...]) -> PersonRecord:
+    columns = row._mapping
+    return PersonRecord(
+        person_id=row.person_id,
+        os_id=row.os_id,
+        uid=row.uid,
+        identity=Identity(**{name: columns[name] for name in Identity.__struct_fields__}),
+        changed_at=row.changed_at,
+        digest=row.digest,
+        access=Access(row.access),
+        review_on=row.review_on,
+        enrolments=enrolments,
+    )
+
+
+def _enrolment(row: Row[*tuple[Any, ...]]) -> Enrolment:
+    return Enrolment(
+        programme=row.programme,
+        programme_name=row.programme_name,
+        unit=row.unit,
+        level=row.level,
+        form=row.form,
+        status=Status(row.status),
+        status_from=row.status_from,
+        admitted_on=row.admitted_on,
+        ends_on=row.ends_on,
+        before=(Status(row.status_before), row.before_from) if row.status_before else None,
+    )
+
+
+def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))

@@ -1,0 +1,194 @@
+"""Tables of people."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from idp.db.databases import UtcDateTime, identity_metadata
+
+person = Table(
+    "person",
+    identity_metadata,
+    Column("person_id", String(32), primary_key=True),  # UUID in hex, ours, never reused
+    Column("os_id", String(20), nullable=False, unique=True),  # the registry's key
+    Column("album", String(10), unique=True),  # as printed, leading zeros kept
+    Column("album_number", String(10), unique=True),  # without leading zeros: 007 and 7 are one number
+    Column("uid", String(16), nullable=False, unique=True),  # `u` + 8 of [a-z2-9]
+    Column("given_name", String(64), nullable=False),
+    Column("middle_name", String(64), nullable=False),
+    Column("surname_prefix", String(64), nullable=False),
+    Column("surname", String(64), nullable=False),
+    Column("previous_surname", String(64), nullable=False),
+    Column("born_on", Date),
+    Column("sex", String(1), nullable=False),
+    Column("citizenships", String(64), nullable=False),
+    # National ids exist only as keyed HMACs, of the whole and of the last four characters (docs/domain.md).
+    Column("pesel_mac", String(64)),
+    Column("pesel_end_mac", String(64)),
+    Column("document_mac", String(64)),
+    Column("document_end_mac", String(64)),
+    Column("private_mail", String(254), nullable=False),  # enrolment address, unverified
+    Column("changed_at", UtcDateTime, nullable=False),  # the registry's own time of the last change
+    # Keyed digest of the rows as they came: equal means that nothing has to be looked at. 0: look again.
+    Column("digest", BigInteger, nullable=False),
+    Column("access", String(10), nullable=False),  # idp.people.lifecycle.Access, as the records last asked for it
+    Column("review_on", Date, index=True),  # the day on which time alone may change affiliations or access
+    Column("source_import", String(32), nullable=False),  # import run of the last change, and the line in its file
+    Column("source_line", Integer, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Index("ix_person_pesel_mac", "pesel_mac"),
+)
+
+
+enrolment = Table(
+    "enrolment",
+    identity_metadata,
+    Column("person_id", String(32), ForeignKey("person.person_id"), nullable=False),
+    Column("programme", String(32), nullable=False),
+    Column("programme_name", String(200), nullable=False),
+    Column("unit", String(64), nullable=False),
+    Column("level", String(4), nullable=False),
+    Column("form", String(2), nullable=False),
+    Column("status", String(32), nullable=False),  # idp.people.Status
+    Column("status_from", Date, nullable=False),
+    Column("admitted_on", Date),
+    Column("ends_on", Date),
+    Column("status_before", String(32)),  # in force, since the date beside it, while status_from lies ahead
+    Column("before_from", Date),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("source_import", String(32), nullable=False),  # import run of the last change, and the line in its file
+    Column("source_line", Integer, nullable=False),
+    PrimaryKeyConstraint("person_id", "programme"),
+)
+
+
+# The right to sign in. A student's account_id is the person_id; staff have no person row.
+account = Table(
+    "account",
+    identity_metadata,
+    Column("account_id", String(32), primary_key=True),
+    Column("kind", String(8), nullable=False),  # student | staff
+    Column("uid", String(16), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),  # "" | clerk | operator | administrator
+    Column("display_name", String(200), nullable=False),
+    Column("mail", String(254), nullable=False),  # staff: where they are written to; students: empty
+    Column("enabled", Boolean, nullable=False),  # false closes every door at once
+    Column("epoch", Integer, nullable=False),  # a session counts only while it carries the same number; 0: never opened
+    Column("claimed_at", UtcDateTime),
+    Column("language", String(2), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # A sign-in by mail address finds one account at most; students have their addresses in `address`.
+    Index("uq_account_mail", "mail", unique=True, sqlite_where=text("mail <> ''"), postgresql_where=text("mail <> ''")),
+)
+
+
+# Every name ever given, with its first owner, for ever: rows are never updated and never deleted.
+ledger = Table(
+    "ledger",
+    identity_metadata,
+    Column("kind", String(8), nullable=False),  # uid | album | address | sub
+    Column("value", String(254), nullable=False),  # lower case
+    Column("owner_id", String(32), nullable=False),  # account_id
+    Column("looks_like", String(254)),  # folded form: two addresses that look alike share it
+    Column("given_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("kind", "value"),
+    UniqueConstraint("looks_like"),
+)
+
+
+# The addresses that deliver today.
+address = Table(
+    "address",
+    identity_metadata,
+    Column("address", String(254), primary_key=True),
+    Column("person_id", String(32), ForeignKey("person.person_id"), nullable=False, index=True),
+    Column("kind", String(8), nullable=False),  # primary | alias | former
+    Column("since", UtcDateTime, nullable=False),
+    # One primary and one alias per person, whoever asks at the same moment; former ones may be many.
+    Index(
+        "uq_address_person_id_kind",
+        "person_id",
+        "kind",
+        unique=True,
+        sqlite_where=text("kind <> 'former'"),
+        postgresql_where=text("kind <> 'former'"),
+    ),
+)
+
+
+account_hold = Table(
+    "account_hold",
+    identity_metadata,
+    Column("account_id", String(32), primary_key=True),
+    Column("held_by", String(64), nullable=False),  # an account_id, or "shell:<login name>"
+    Column("reason", String(200), nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+)
+
+
+# A pair that a human must judge; `person_a` was seen first.
+duplicate = Table(
+    "duplicate",
+    identity_metadata,
+    Column("person_a", String(32), nullable=False),
+    Column("person_b", String(32), nullable=False),
+    Column("state", String(10), nullable=False, index=True),  # open | dismissed | merged
+    Column("evidence", Text, nullable=False),  # JSON: word -> what is alike; never a national id
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("settled_at", UtcDateTime),
+    Column("settled_by", String(64), nullable=False),
+    PrimaryKeyConstraint("person_a", "person_b"),
+    Index("ix_duplicate_person_b", "person_b"),
+)
+
+
+_IN_FORCE = text("began_at IS NOT NULL AND undone_at IS NULL")
+
+
+# Two records that are one human being. Nothing of either is changed: undone, all is as it was.
+person_merge = Table(
+    "person_merge",
+    identity_metadata,
+    Column("merge_id", String(32), primary_key=True),  # the run that brought it to the targets
+    Column("kept", String(32), nullable=False, index=True),
+    Column("merged", String(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False),  # when it was planned
+    Column("by", String(64), nullable=False),
+    Column("began_at", UtcDateTime),  # in force since then; NULL: planned
+    Column("undone_at", UtcDateTime),
+    Column("undone_by", String(64), nullable=False),
+    # Nobody is merged into two people, whoever asks at the same moment.
+    Index(
+        "uq_person_merge_merged",
+        "merged",
+        unique=True,
+        sqlite_where=_IN_FORCE,
+        postgresql_where=_IN_FORCE,
+    ),
+)
+
+
+# People whose records changed since targets were last compared with them.
+dirty = Table(
+    "dirty",
+    identity_metadata,
+    Column("person_id", String(32), primary_key=True),
+    Column("mark", String(32), nullable=False),  # new with every cause: only the one that was seen is taken away
+    Column("is_live", Boolean, nullable=False),  # caused by the person's own act; false: by an import
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Float, nullable=False, index=True),  # seconds since 1970; not tried before
+    Column("error", String(200), nullable=False),
+)

@@ -1,0 +1,496 @@
+"""Sign-on sessions, tickets, visited applications and the logouts owed to them, on raw connections.
+
+    session ──┬── ticket                 a service or proxy ticket: lives seconds, taken once
+              ├── proxy_granting ──┐     lets an application ask for proxy tickets; a chain of them hangs together
+              │        └───────────┘
+              └── session_application    took a ticket and can be told when the session ends → logout_owed
+
+Every one of them counts only through a living session: what is not found by the join with `session` and
+`identity.account` does not exist, so ending a session ends the whole tree at once.
+Times are seconds since 1970.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from idp.db.one_time import hash_of
+from idp.db.raw import Raw, Row, one, sweep
+from idp.people.account_queries import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What a sign-in writes."""
+
+    session_id: str
+    account_id: str
+    epoch: int
+    signed_in_at: float
+    idle_until: float
+    expires_at: float
+    remembered: bool
+    warns: bool
+    network: str
+    browser: str
+
+
+class LiveSession(NamedTuple):
+    """A session that counts at this moment, and whose it is. A tuple: see `Facts`."""
+
+    session_id: str
+    account_id: str
+    uid: str
+    account_kind: str  # student | staff
+    role: str
+    display_name: str
+    signed_in_at: float
+    seen_at: float
+    expires_at: float
+    remembered: bool
+    warns: bool
+    network: str
+    browser: str
+
+
+_LIVE_COLUMNS = """s.session_id, s.account_id, a.uid, a.kind, a.role, a.display_name, s.signed_in_at, s.seen_at,
+ s.expires_at, s.remembered, s.warns, s.network, s.browser"""
+_ALIVE = "a.enabled AND a.epoch = s.epoch AND s.idle_until > ? AND s.expires_at > ?"
+
+
+def add_session(raw: Raw, token: str, new: NewSession) -> None:
+    """Write a session that `token` opens."""
+    raw.run(
+        "INSERT INTO session (session_id, token_hash, account_id, epoch, signed_in_at, seen_at, idle_until, expires_at,"
+        " remembered, warns, network, browser) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            new.session_id,
+            hash_of(token),
+            new.account_id,
+            new.epoch,
+            new.signed_in_at,
+            new.signed_in_at,
+            new.idle_until,
+            new.expires_at,
+            new.remembered,
+            new.warns,
+            new.network,
+            new.browser,
+        ),
+    )
+
+
+def renew_session(raw: Raw, session_id: str, token: str, new: NewSession) -> None:
+    """Give an existing session of the same account a new token and new times; what hangs on it stays."""
+    raw.run(
+        "UPDATE session SET token_hash = ?, epoch = ?, signed_in_at = ?, seen_at = ?, idle_until = ?, expires_at = ?,"
+        " remembered = ?, warns = ?, network = ?, browser = ? WHERE session_id = ?",
+        (
+            hash_of(token),
+            new.epoch,
+            new.signed_in_at,
+            new.signed_in_at,
+            new.idle_until,
+            new.expires_at,
+            new.remembered,
+            new.warns,
+            new.network,
+            new.browser,
+            session_id,
+        ),
+    )
+
+
+def find_session(raw: Raw, token: str, now: float) -> LiveSession | None:
+    """Return the session that `token` opens, if it and its account count now: one joined read."""
+    row = one(
+        raw.all(
+            f"SELECT {_LIVE_COLUMNS} FROM session s JOIN identity.account a ON a.account_id = s.account_id"  # noqa: S608 - constants
+            f" WHERE s.token_hash = ? AND {_ALIVE}",
+            (hash_of(token), now, now),
+        )
+    )
+    return None if row is None else _live(row)
+
+
+def sessions_of(raw: Raw, account_id: str, now: float) -> list[LiveSession]:
+    """Return the living sessions of an account, last used first."""
+    rows = raw.all(
+        f"SELECT {_LIVE_COLUMNS} FROM session s JOIN identity.account a ON a.account_id = s.account_id"  # noqa: S608 - constants
+        f" WHERE s.account_id = ? AND {_ALIVE} ORDER BY s.seen_at DESC, s.session_id",
+        (account_id, now, now),
+    )
+    return [_live(row) for row in rows]
+
+
+def touch_session(raw: Raw, session_id: str, now: float, idle_until: float) -> None:
+    """Note that a session was used."""
+    raw.run("UPDATE session SET seen_at = ?, idle_until = ? WHERE session_id = ?", (now, idle_until, session_id))
+
+
+@dataclass(frozen=True, slots=True)
+class GoneSession:
+    """A session that was just deleted."""
+
+    session_id: str
+    account_id: str
+
+
+def remove_sessions(raw: Raw, session_ids: Sequence[str]) -> list[GoneSession]:
+    """Delete sessions and their proxy-granting tickets; return those that were there."""
+    gone = []
+    for session_id in session_ids:
+        for (account_id,) in raw.all("DELETE FROM session WHERE session_id = ? RETURNING account_id", (session_id,)):
+            raw.run("DELETE FROM proxy_granting WHERE session_id = ?", (session_id,))
+            gone.append(GoneSession(session_id, account_id))
+    return gone
+
+
+def session_ids_of(raw: Raw, account_id: str) -> list[str]:
+    """Return every session of an account, also those that no longer count."""
+    return [row[0] for row in raw.all("SELECT session_id FROM session WHERE account_id = ?", (account_id,))]
+
+
+def end_of_part(raw: Raw, after: str, count: int) -> str | None:
+    """Return the last of the `count` sessions that follow `after` in the order of their ids; None for fewer."""
+    row = one(
+        raw.all(
+            "SELECT session_id FROM session WHERE session_id > ? ORDER BY session_id LIMIT 1 OFFSET ?",
+            (after, count - 1),
+        )
+    )
+    return None if row is None else str(row[0])
+
+
+def closed_session_ids(raw: Raw, limit: int, after: str = "", last: str | None = None) -> list[str]:
+    """Return sessions in a part of all whose account was disabled or has another epoch."""
+    upper, bounds = ("", (after,)) if last is None else (" AND s.session_id <= ?", (after, last))
+    rows = raw.all(
+        "SELECT s.session_id FROM session s LEFT JOIN identity.account a ON a.account_id = s.account_id"  # noqa: S608 - constants
+        f" WHERE (a.account_id IS NULL OR NOT a.enabled OR a.epoch <> s.epoch) AND s.session_id > ?{upper} LIMIT ?",
+        (*bounds, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def expired_session_ids(raw: Raw, now: float, limit: int) -> list[str]:
+    """Return sessions that were idle for too long or are too old."""
+    rows = raw.all(
+        "SELECT session_id FROM session WHERE idle_until <= ?"
+        " UNION SELECT session_id FROM session WHERE expires_at <= ? LIMIT ?",
+        (now, now, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def _live(row: Row) -> LiveSession:
+    values = list(row)
+    values[9:11] = [bool(value) for value in row[9:11]]  # SQLite keeps truth as 0 and 1
+    return LiveSession(*values)
+
+
+# --- tickets ------------------------------------------------------------------------------------------------------
+
+
+class NewTicket(NamedTuple):
+    """What a service or proxy ticket stands for."""
+
+    kind: str
+    session_id: str
+    service_id: str
+    service_url: str
+    from_new_login: bool
+    expires_at: float
+    parent_hash: str | None = None
+    proxies: tuple[str, ...] = ()
+
+
+class TakenTicket(NamedTuple):
+    """A ticket that was just spent, and the session behind it."""
+
+    kind: str
+    session_id: str
+    service_id: str
+    service_url: str
+    from_new_login: bool
+    parent_hash: str | None
+    proxies: tuple[str, ...]
+    expires_at: float
+    facts: Facts | None  # about the person, without enrolments; None: the session behind it no longer counts
+    signed_in_at: float
+    session_expires_at: float
+    remembered: bool
+
+    @property
+    def account_id(self) -> str | None:
+        return None if self.facts is None else self.facts.account_id
+
+
+def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
+    """Write a ticket; only its hash is kept."""
+    raw.run(
+        "INSERT INTO ticket (ticket_hash, kind, session_id, service_id, service_url, from_new_login, parent_hash,"
+        " proxies, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            hash_of(text),
+            new.kind,
+            new.session_id,
+            new.service_id,
+            new.service_url,
+            new.from_new_login,
+            new.parent_hash,
+            json.dumps(new.proxies) if new.proxies else "[]",
+            new.expires_at,
+        ),
+    )
+
+
+# All that an answer needs in one read: the session, if it and its account count now, and the person.
+_BEHIND_TICKET = (
+    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, {FACTS} FROM session s"  # noqa: S608 - constants
+    f" JOIN identity.account a ON a.account_id = s.account_id {PERSON_OF_ACCOUNT} WHERE s.session_id = ? AND {_ALIVE}"
+)
+
+
+def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
+    """Delete a ticket and return what it stood for, expired or not; None when it was never there or already taken.
+
+    Effect:  of any number of parallel takers exactly one gets it; the session behind it does not end before we commit,
+             so that whoever ends it sees the application that is now signed in
+    """
+    taken = one(
+        raw.all(
+            "DELETE FROM ticket WHERE ticket_hash = ? RETURNING kind, session_id, service_id, service_url,"
+            " from_new_login, parent_hash, proxies, expires_at",
+            (hash_of(text),),
+        )
+    )
+    if taken is None:
+        return None
+    kind, session_id, service_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
+    behind = one(raw.all(_BEHIND_TICKET + raw.hold, (session_id, now, now)))
+    account_id, signed_in_at, session_expires_at, remembered, *about = behind or (None, 0.0, 0.0, False)
+    return TakenTicket(
+        kind,
+        session_id,
+        service_id,
+        service_url,
+        bool(from_new_login),
+        parent_hash,
+        () if proxies == "[]" else tuple(json.loads(proxies)),
+        expires_at,
+        None if account_id is None else facts_in(account_id, tuple(about)),
+        signed_in_at,
+        session_expires_at,
+        bool(remembered),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyGranting:
+    """What a proxy-granting ticket stands for."""
+
+    session_id: str
+    service_id: str
+    proxies: tuple[str, ...]  # its own callback first, then those before it in the chain
+    parent_hash: str | None
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProxyGranting:
+    """A proxy-granting ticket whose session counts now."""
+
+    pgt_hash: str
+    session_id: str
+    service_id: str
+    proxies: tuple[str, ...]
+    account_id: str
+
+
+def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> bool:
+    """Write a proxy-granting ticket, if its session still counts, and return whether it does; only its hash is kept.
+
+    Effect:  the session does not end before we commit
+    """
+    written = raw.run(
+        "INSERT INTO proxy_granting (pgt_hash, session_id, service_id, proxies, parent_hash, expires_at)"  # noqa: S608 - constants
+        " SELECT ?, s.session_id, ?, ?, ?, ? FROM session s JOIN identity.account a ON a.account_id = s.account_id"
+        f" WHERE s.session_id = ? AND {_ALIVE}{raw.hold}",
+        (
+            hash_of(text),
+            new.service_id,
+            json.dumps(new.proxies),
+            new.parent_hash,
+            new.expires_at,
+            new.session_id,
+            now,
+            now,
+        ),
+    )
+    return written == 1
+
+
+def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | None:
+    """Return a proxy-granting ticket, if it and its session count now."""
+    row = one(
+        raw.all(
+            "SELECT g.pgt_hash, g.session_id, g.service_id, g.proxies, s.account_id FROM proxy_granting g"  # noqa: S608 - constants
+            " JOIN session s ON s.session_id = g.session_id JOIN identity.account a ON a.account_id = s.account_id"
+            f" WHERE g.pgt_hash = ? AND g.expires_at > ? AND {_ALIVE}",
+            (hash_of(text), now, now, now),
+        )
+    )
+    if row is None:
+        return None
+    pgt_hash, session_id, service_id, proxies, account_id = row
+    return LiveProxyGranting(pgt_hash, session_id, service_id, tuple(json.loads(proxies)), account_id)
+
+
+def drop_expired_tickets(raw: Raw, now: float) -> int:
+    """Delete tickets that nobody took and proxy-granting tickets past their time; return how many."""
+    tickets = sweep(raw, "ticket WHERE expires_at <= ?", (now,))
+    return tickets + sweep(raw, "proxy_granting WHERE expires_at <= ?", (now,))
+
+
+# --- one-time tokens on this path -----------------------------------------------------------------------------------
+
+
+def give_once(raw: Raw, token: str, purpose: str, data: str, expires_at: float) -> None:
+    """Write a one-time token (table of idp.db.one_time) from the raw path."""
+    raw.run(
+        "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)",
+        (hash_of(token), purpose, data, expires_at),
+    )
+
+
+def take_once(raw: Raw, token: str, purpose: str, now: float) -> str | None:
+    """Return a living token's data and spend it; None when unknown, spent, expired or of another purpose."""
+    row = one(
+        raw.all(
+            "DELETE FROM one_time WHERE token_hash = ? AND purpose = ? RETURNING data, expires_at",
+            (hash_of(token), purpose),
+        )
+    )
+    return row[0] if row is not None and row[1] > now else None
+
+
+# --- applications and the logouts owed to them ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """An application that took a ticket of a session and wants to hear of its end."""
+
+    session_id: str
+    ticket: str
+    kind: str
+    application: str
+    address: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A logout that an application has not confirmed yet."""
+
+    owed_id: str
+    session_id: str
+    account_id: str
+    kind: str
+    application: str
+    address: str
+    ticket: str
+    tries: int
+
+
+_OWED_COLUMNS = "owed_id, session_id, account_id, kind, application, address, ticket, tries"
+
+
+def add_visited(raw: Raw, visited: Visited) -> None:
+    """Remember an application of a session."""
+    raw.run(
+        "INSERT INTO session_application (session_id, ticket, kind, application, address, at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (visited.session_id, visited.ticket, visited.kind, visited.application, visited.address, visited.at),
+    )
+
+
+def take_visited(raw: Raw, session_id: str) -> list[Visited]:
+    """Delete and return the applications of a session, the latest first."""
+    rows = raw.all(
+        "DELETE FROM session_application WHERE session_id = ?"
+        " RETURNING session_id, ticket, kind, application, address, at",
+        (session_id,),
+    )
+    return sorted((Visited(*row) for row in rows), key=lambda visited: visited.at, reverse=True)
+
+
+def add_owed(raw: Raw, rows: Sequence[Owed], now: float, due_at: float) -> None:
+    """Owe these logouts; the sweep leaves them alone until `due_at`."""
+    raw.many(
+        f"INSERT INTO logout_owed ({_OWED_COLUMNS}, state, due_at, last_error, since)"  # noqa: S608 - constants
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'owed', ?, '', ?)",
+        [
+            (
+                row.owed_id,
+                row.session_id,
+                row.account_id,
+                row.kind,
+                row.application,
+                row.address,
+                row.ticket,
+                row.tries,
+                due_at,
+                now,
+            )
+            for row in rows
+        ],
+    )
+
+
+def claim_owed(raw: Raw, now: float, until: float, limit: int) -> list[Owed]:
+    """Return logouts that are due and put them off until `until`, so that no second sweep takes them meanwhile."""
+    rows = raw.all(
+        "UPDATE logout_owed SET due_at = ? WHERE state = 'owed' AND due_at <= ? AND owed_id IN"  # noqa: S608 - constants
+        " (SELECT owed_id FROM logout_owed WHERE state = 'owed' AND due_at <= ? ORDER BY due_at LIMIT ?)"
+        f" RETURNING {_OWED_COLUMNS}",
+        (until, now, now, limit),
+    )
+    return [Owed(*row) for row in rows]
+
+
+def any_owed(raw: Raw, now: float) -> bool:
+    """Tell whether a logout is due: a read, so that an idle sweep writes nothing."""
+    return bool(raw.all("SELECT 1 FROM logout_owed WHERE state = 'owed' AND due_at <= ? LIMIT 1", (now,)))
+
+
+def settle_owed(raw: Raw, owed_id: str, state: str, tries: int, due_at: float, error: str) -> None:
+    """Write how a try went."""
+    raw.run(
+        "UPDATE logout_owed SET state = ?, tries = ?, due_at = ?, last_error = ? WHERE owed_id = ?",
+        (state, tries, due_at, error[:200], owed_id),
+    )
+
+
+def forget_settled(raw: Raw, before: float) -> int:
+    """Delete logouts that were confirmed or given up before a moment; the journal keeps that they happened."""
+    return sweep(raw, "logout_owed WHERE state <> 'owed' AND since < ?", (before,))
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+def add_events(raw: Raw, rows: Sequence[Row]) -> None:
+    """Write events made by `idp.audit.events.row`."""
+    sql = (
+        "INSERT INTO event_pending (event_id, at, kind, actor, subject, reason, correlation_id, data)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    if len(rows) == 1:
+        raw.run(sql, rows[0])
+    elif rows:
+        raw.many(sql, rows)

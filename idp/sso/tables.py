@@ -1,0 +1,117 @@
+"""Tables of sso."""
+
+from sqlalchemy import Boolean, Column, Float, Integer, PrimaryKeyConstraint, String, Table, Text
+
+from idp.db.databases import sessions_metadata
+
+session = Table(
+    "session",
+    sessions_metadata,
+    Column("session_id", String(32), primary_key=True),  # names it in lists and events; opens nothing
+    Column("token_hash", String(64), nullable=False, unique=True),  # of the cookie's value
+    Column("account_id", String(32), nullable=False, index=True),
+    Column("epoch", Integer, nullable=False),  # the account's at sign-in; counts only while equal
+    Column("signed_in_at", Float, nullable=False),  # when the password was last given
+    Column("seen_at", Float, nullable=False),
+    Column("idle_until", Float, nullable=False, index=True),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("remembered", Boolean, nullable=False),  # the cookie outlives the browser
+    Column("warns", Boolean, nullable=False),  # "Warn me before logging me into other sites"
+    Column("network", String(64), nullable=False),  # where from, for the person's own list
+    Column("browser", String(200), nullable=False),
+)
+
+
+ticket = Table(
+    "ticket",
+    sessions_metadata,
+    Column("ticket_hash", String(64), primary_key=True),
+    Column("kind", String(2), nullable=False),  # ST | PT
+    Column("session_id", String(32), nullable=False),  # no index: nothing looks from here
+    Column("service_id", String(64), nullable=False),
+    Column("service_url", Text, nullable=False),  # the exact text of the request
+    Column("from_new_login", Boolean, nullable=False),  # the password was given for this very ticket
+    Column("parent_hash", String(64)),  # of the PGT that asked for a PT
+    Column("proxies", Text, nullable=False),  # JSON, most recent first
+    Column("expires_at", Float, nullable=False),  # no index: the sweep reads the few that nobody has taken yet
+    sqlite_with_rowid=False,  # one tree to write instead of two, here and below
+)
+
+
+proxy_granting = Table(
+    "proxy_granting",
+    sessions_metadata,
+    Column("pgt_hash", String(64), primary_key=True),
+    Column("session_id", String(32), nullable=False, index=True),
+    Column("service_id", String(64), nullable=False),
+    Column("proxies", Text, nullable=False),  # JSON, most recent first; its own callback is the first
+    Column("parent_hash", String(64)),  # of the PGT before it in the chain
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+
+# Kept for the logout: the address and the ticket that names the application's own session. The ticket was spent before
+# it came here, so it opens nothing and may stand in clear.
+session_application = Table(
+    "session_application",
+    sessions_metadata,
+    Column("session_id", String(32), nullable=False),
+    Column("ticket", String(64), nullable=False),
+    Column("kind", String(8), nullable=False),  # which sender tells it: cas | oidc
+    Column("application", String(64), nullable=False),  # the registered service's id
+    Column("address", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    PrimaryKeyConstraint("session_id", "ticket"),
+    sqlite_with_rowid=False,
+)
+
+
+logout_owed = Table(
+    "logout_owed",
+    sessions_metadata,
+    Column("owed_id", String(32), primary_key=True),
+    Column("session_id", String(32), nullable=False, index=True),
+    Column("account_id", String(32), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("application", String(64), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("ticket", String(64), nullable=False),
+    Column("state", String(9), nullable=False),  # owed | confirmed | given_up
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Float, nullable=False, index=True),
+    Column("last_error", String(200), nullable=False),
+    Column("since", Float, nullable=False),
+)
+
+
+failed_sign_in = Table(
+    "failed_sign_in",
+    sessions_metadata,
+    Column("scope", String(8), nullable=False),  # account | network
+    Column("key_hash", String(64), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Float, nullable=False, index=True),
+    PrimaryKeyConstraint("scope", "key_hash"),
+)
+
+
+known_device = Table(
+    "known_device",
+    sessions_metadata,
+    Column("token_hash", String(64), primary_key=True),  # of a part of the device cookie
+    Column("account_id", String(32), nullable=False, index=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),  # of the last failure, or of the success that made it
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+
+# Which accounts a network has failed on: many of them, however slowly, is guessing.
+guessed_account = Table(
+    "guessed_account",
+    sessions_metadata,
+    Column("network_hash", String(64), nullable=False),
+    Column("account_hash", String(64), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    PrimaryKeyConstraint("network_hash", "account_hash"),
+)

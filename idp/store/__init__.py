@@ -1,1 +1,0 @@
-"""Owns tables, migrations and repositories of both databases; decides nothing. Only this package and fees know SQL."""
