@@ -28,11 +28,11 @@ from idp.errors import BadCredentials
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.targets.ldap import LOCK
+from idp.sso.concurrency import ConcurrencyLimiter
+from idp.sso.login_throttle import LoginThrottle
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings, ThrottleSettings
 from idp.sso.sign_in import PasswordCheck
-from idp.sso.waiting_line import WaitingLine
-from idp.sso.watch import Watch
 from tests.support.students import Student, add_student
 
 CLAIMED = datetime(2026, 9, 20, tzinfo=UTC)
@@ -100,8 +100,8 @@ def measure(folder: Path, slapd: PrivateSlapd, rounds: int) -> dict[str, list[fl
         slapd.settings,
         PeopleSettings(),
         clock,
-        Watch(raw_store, sso, clock),
-        WaitingLine(1, 0, 1.0),
+        LoginThrottle(raw_store, sso, clock),
+        ConcurrencyLimiter(1, 0, 1.0),
     )
     times: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for number in range(rounds + 3):

@@ -85,7 +85,7 @@ class Roles:
         mail = f"{name}@{self.settings.people.scope}"
         password = new_password()
         with open_idp(self.settings) as installation:
-            link = installation.staff_desk.invite(mail, Role(role), given_name, surname, shell_actor())
+            link = installation.staff_service.invite(mail, Role(role), given_name, surname, shell_actor())
         visitor = Visitor(self.settings.web.base_url)
         visitor.visit(link)
         visitor.submit({"given_name": given_name, "surname": surname}, password)

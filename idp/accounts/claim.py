@@ -12,7 +12,7 @@ from idp.accounts.holding import one_at_a_time
 from idp.accounts.matching import Details, matches
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db import one_time as onetime
@@ -54,7 +54,7 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class ClaimAttempt:
     """What a claim is counted under."""
 
     number: str
@@ -67,7 +67,7 @@ class Try:
 class Claims:
     """Both steps of a claim, and what they need.
 
-    Shape:   bring_true: makes sure that a person's directory entry is there and as desired (idp.provisioning.live);
+    Shape:   reconcile_person: writes a person's directory entry where it differs (idp.provisioning.live);
              raises TargetUnavailable
              only_of: the filter that matches this person's entry and no other one in the branch
     """
@@ -80,7 +80,7 @@ class Claims:
     zone: ZoneInfo
     directory: Directory  # as the account that sets passwords
     layout: DirectorySettings
-    bring_true: Callable[[str], object]
+    reconcile_person: Callable[[str], object]
     only_of: Callable[[str], str]
 
     def match(self, album: Album, typed: Typed, address: str) -> str:
@@ -93,7 +93,7 @@ class Claims:
         """
         now = self.clock.now()
         network = network_of(address, self.throttle) if self.throttle.enabled else ""
-        one = Try(album_number(album), address, network, local_date(now, self.zone))
+        one = ClaimAttempt(album_number(album), address, network, local_date(now, self.zone))
         if (too_many := self._count(one)) is not None:
             self._refuse(too_many, "", one)
             raise TooManyAttempts
@@ -104,7 +104,7 @@ class Claims:
             self._refuse(reason or Reason.UNKNOWN_ALBUM, found.person_id if found else "", one)
             raise BadCredentials
         with self.databases.sessions.write() as connection:
-            record(connection, now.timestamp(), Event(words.CLAIM_MATCHED, subject=found.person_id))
+            record(connection, now.timestamp(), Event(event_types.CLAIM_MATCHED, subject=found.person_id))
             expires_at = now.timestamp() + self.settings.claim_step_s
             return onetime.give(connection, PURPOSE, {"person_id": found.person_id}, expires_at)
 
@@ -147,7 +147,7 @@ class Claims:
             onetime.take(connection, PURPOSE, token, self.clock.timestamp())
         return person
 
-    def _count(self, one: Try) -> Reason | None:
+    def _count(self, one: ClaimAttempt) -> Reason | None:
         """Count a try; that of a network which has failed too often costs the album number nothing."""
         with self.databases.sessions.write() as connection:
             failed = attempts.failures_of(connection, one.network, one.day) if one.network else 0
@@ -175,16 +175,16 @@ class Claims:
             return Reason.CLAIMED
         return None if found.enabled else Reason.DISABLED
 
-    def _refuse(self, reason: Reason, person_id: str, one: Try) -> None:
+    def _refuse(self, reason: Reason, person_id: str, one: ClaimAttempt) -> None:
         data = {"album": one.number, "network": one.address[:64]}
         with self.databases.sessions.write() as connection:
             if one.network and reason is not Reason.NETWORK:
                 attempts.count_failure(connection, one.network, one.day)
-            refused = Event(words.CLAIM_REFUSED, subject=person_id, reason=reason, data=data)
+            refused = Event(event_types.CLAIM_REFUSED, subject=person_id, reason=reason, data=data)
             record(connection, self.clock.timestamp(), refused)
 
     def _write_password(self, person: Claimable, password: str) -> None:
-        self.bring_true(person.person_id)
+        self.reconcile_person(person.person_id)
         dn, hashed = self.layout.person_dn(person.uid), password_hash(password, self.settings)
         try:
             self.directory.set_password(dn, hashed, self.only_of(person.person_id))
@@ -196,7 +196,7 @@ class Claims:
         with self.databases.identity.write() as connection:
             if not mark_claimed(connection, person_id, language, now):
                 raise Conflict("this account was claimed or closed meanwhile")
-            for word in (words.PASSWORD_SET, words.ACCOUNT_CLAIMED):
+            for word in (event_types.PASSWORD_SET, event_types.ACCOUNT_CLAIMED):
                 record(connection, now.timestamp(), Event(word, subject=person_id, actor=person_id))
 
 

@@ -1,6 +1,6 @@
 """Keep an account closed, or let go of it: what a human decides, whatever the records say."""
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -27,7 +27,7 @@ def hold(databases: Databases, clock: Clock, account_id: str, actor: str, reason
         set_enabled(connection, account_id, False)
         if not found.is_staff:
             mark_dirty(connection, account_id)
-        record(connection, now.timestamp(), Event(words.ACCOUNT_HELD, account_id, actor, reason[:200]))
+        record(connection, now.timestamp(), Event(event_types.ACCOUNT_HELD, account_id, actor, reason[:200]))
 
 
 def release(databases: Databases, clock: Clock, account_id: str, actor: str) -> None:
@@ -46,4 +46,4 @@ def release(databases: Databases, clock: Clock, account_id: str, actor: str) -> 
             set_enabled(connection, account_id, found.is_claimed)
         else:
             mark_dirty(connection, account_id)
-        record(connection, now.timestamp(), Event(words.ACCOUNT_RELEASED, account_id, actor))
+        record(connection, now.timestamp(), Event(event_types.ACCOUNT_RELEASED, account_id, actor))

@@ -10,7 +10,7 @@ from idp.aliases.alias import alias_address, alias_local_part
 from idp.aliases.look_alikes import look_alike_key
 from idp.aliases.proposals import FullName, numbered, proposals
 from idp.aliases.refusals import NameRules, parse_local_part, refusal_of
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -36,7 +36,7 @@ class Chosen:
 class MailNames:
     """Proposals and choice, and what they need.
 
-    Shape:   bring_true: brings a person's directory entry up to date at once (idp.provisioning.live);
+    Shape:   reconcile_person: brings a person's directory entry up to date at once (idp.provisioning.live);
              raises TargetError
     """
 
@@ -44,7 +44,7 @@ class MailNames:
     clock: Clock
     rules: NameRules
     people: PeopleSettings
-    bring_true: Callable[[str], object]
+    reconcile_person: Callable[[str], object]
 
     def addresses(self, person_id: str) -> Addresses:
         """Return the addresses that a person has."""
@@ -86,7 +86,7 @@ class MailNames:
             self._record_refusal(person_id, refusal)
             raise
         try:
-            self.bring_true(person_id)
+            self.reconcile_person(person_id)
         except TargetError:
             return Chosen(addresses, is_delivered=False)
         return Chosen(addresses, is_delivered=True)
@@ -109,7 +109,7 @@ class MailNames:
             mark_dirty(connection, person_id)
             addresses = addresses_of(connection, person_id)
             data = {"primary": addresses.primary, "alias": addresses.alias}
-            chosen = Event(words.MAIL_NAME_CHOSEN, subject=person_id, actor=person_id, data=data)
+            chosen = Event(event_types.MAIL_NAME_CHOSEN, subject=person_id, actor=person_id, data=data)
             record(connection, now.timestamp(), chosen)
         return addresses
 
@@ -141,7 +141,7 @@ class MailNames:
     def _record_refusal(self, person_id: str, refusal: InvalidAddress | AliasTaken) -> None:
         reason = refusal.code if isinstance(refusal, AliasTaken) else str(refusal)
         with self.databases.identity.write() as connection:
-            refused = Event(words.MAIL_NAME_REFUSED, subject=person_id, actor=person_id, reason=reason)
+            refused = Event(event_types.MAIL_NAME_REFUSED, subject=person_id, actor=person_id, reason=reason)
             record(connection, self.clock.timestamp(), refused)
 
 

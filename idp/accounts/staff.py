@@ -11,7 +11,7 @@ from idp.accounts.holding import one_at_a_time
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff_queries import StaffAccount, add_invited, invite_again, mark_joined, staff_by_id, staff_by_mail
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db import one_time as onetime
@@ -50,7 +50,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class StaffDesk:
+class StaffService:
     """Invite and join, and what they need."""
 
     databases: Databases
@@ -90,7 +90,7 @@ class StaffDesk:
                 language=self.language,
                 data={"given_name": given_name, "link": link, "days": days},
             )
-            event = Event(words.STAFF_INVITED, invited.account_id, actor, data={"mail": mail, "role": role})
+            event = Event(event_types.STAFF_INVITED, invited.account_id, actor, data={"mail": mail, "role": role})
             record(connection, self.clock.timestamp(), event)
         return link
 
@@ -148,7 +148,7 @@ class StaffDesk:
             if account.joined_at is None:
                 raise Conflict(f"{account.mail} has not joined yet")
             if set_enabled(connection, account.account_id, enabled):
-                word = words.STAFF_ENABLED if enabled else words.STAFF_DISABLED
+                word = event_types.STAFF_ENABLED if enabled else event_types.STAFF_DISABLED
                 record(connection, self.clock.timestamp(), Event(word, account.account_id, actor))
         return account
 
@@ -210,7 +210,7 @@ class StaffDesk:
         with self.databases.identity.write() as connection:
             if not mark_joined(connection, account, name, language, now):
                 raise Conflict("this invitation was used in another window")
-            for word in (words.PASSWORD_SET, words.STAFF_JOINED):
+            for word in (event_types.PASSWORD_SET, event_types.STAFF_JOINED):
                 event = Event(word, account.account_id, account.account_id, data={"role": account.role})
                 record(connection, now.timestamp(), event)
 

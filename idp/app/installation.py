@@ -19,10 +19,10 @@ from idp.keys.key_files import Keys, load_keys
 if TYPE_CHECKING:
     from idp.accounts.claim import Claims
     from idp.accounts.mail_names import MailNames
-    from idp.accounts.staff import StaffDesk
+    from idp.accounts.staff import StaffService
     from idp.cas.login_tickets import LoginTickets
     from idp.cas.registered import RegisteredServices
-    from idp.cas.tickets import TicketDesk
+    from idp.cas.tickets import TicketService
     from idp.db.raw import RawStore
     from idp.drivers.http import Outgoing
     from idp.drivers.ldap import Directory
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from idp.provisioning.provisioner import Provisioner
     from idp.provisioning.values import Target
     from idp.sso.captcha import Captcha
-    from idp.sso.door import Door
-    from idp.sso.sign_out import SignOutDesk
-    from idp.sso.watch import Watch
+    from idp.sso.login_throttle import LoginThrottle
+    from idp.sso.sign_on import SignOnService
+    from idp.sso.sign_out import SignOutService
 
 
 class Idp:
@@ -52,7 +52,7 @@ class Idp:
 
     def close(self) -> None:
         """Give connections and threads back."""
-        for part in ("provisioner", "sign_out_desk", "signin_directory", "accounts_directory", "raw_store"):
+        for part in ("provisioner", "sign_out_service", "signin_directory", "accounts_directory", "raw_store"):
             if part in self.__dict__:
                 self.__dict__[part].close()
         self.databases.close()
@@ -123,16 +123,16 @@ class Idp:
 
     # --- steps ---
 
-    def bring_true(self, person_id: str) -> None:
+    def reconcile_person(self, person_id: str) -> None:
         """Bring one person's entries in every target up to date now."""
-        from idp.provisioning.live import bring_true
+        from idp.provisioning.live import reconcile_person
 
-        bring_true(self.provisioner, person_id)
+        reconcile_person(self.provisioner, person_id)
 
     @cached_property
     def claims(self) -> Claims:
         from idp.accounts.claim import Claims
-        from idp.provisioning.live import bring_true
+        from idp.provisioning.live import reconcile_person
         from idp.provisioning.targets.ldap import KIND, only_of
 
         layout = self.settings.directory
@@ -146,7 +146,7 @@ class Idp:
             zone=self.zone,
             directory=self.accounts_directory,
             layout=layout,
-            bring_true=lambda person_id: bring_true(self.provisioner, person_id, needed={KIND}),
+            reconcile_person=lambda person_id: reconcile_person(self.provisioner, person_id, needed={KIND}),
             only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
         )
 
@@ -157,13 +157,13 @@ class Idp:
 
         people = self.settings.people
         rules = name_rules(self.settings.aliases, people.alias_prefix, people.mail_domain)
-        return MailNames(self.databases, self.clock, rules, people, self.bring_true)
+        return MailNames(self.databases, self.clock, rules, people, self.reconcile_person)
 
     @cached_property
-    def staff_desk(self) -> StaffDesk:
-        from idp.accounts.staff import StaffDesk
+    def staff_service(self) -> StaffService:
+        from idp.accounts.staff import StaffService
 
-        return StaffDesk(
+        return StaffService(
             databases=self.databases,
             keys=self.keys,
             settings=self.settings.accounts,
@@ -208,18 +208,18 @@ class Idp:
         )
 
     @cached_property
-    def sign_out_desk(self) -> SignOutDesk:
+    def sign_out_service(self) -> SignOutService:
         from idp.cas.logout import CasLogoutSender
-        from idp.sso.sign_out import SignOutDesk
+        from idp.sso.sign_out import SignOutService
 
         cas = CasLogoutSender(self.registered_services, self.outgoing, self.clock)
-        return SignOutDesk(self.raw_store, {"cas": cas}, self.clock)
+        return SignOutService(self.raw_store, {"cas": cas}, self.clock)
 
     @cached_property
-    def ticket_desk(self) -> TicketDesk:
-        from idp.cas.tickets import TicketDesk
+    def ticket_service(self) -> TicketService:
+        from idp.cas.tickets import TicketService
 
-        return TicketDesk(
+        return TicketService(
             raw_store=self.raw_store,
             registered=self.registered_services,
             settings=self.settings.cas,
@@ -231,11 +231,11 @@ class Idp:
         )
 
     @cached_property
-    def door(self) -> Door:
+    def door(self) -> SignOnService:
+        from idp.sso.concurrency import ConcurrencyLimiter
         from idp.sso.cookie import SessionCookie
-        from idp.sso.door import Door
         from idp.sso.sign_in import PasswordCheck
-        from idp.sso.waiting_line import WaitingLine
+        from idp.sso.sign_on import SignOnService
 
         sso = self.settings.sso
         check = PasswordCheck(
@@ -246,16 +246,16 @@ class Idp:
             people=self.settings.people,
             clock=self.clock,
             watch=self.watch,
-            line=WaitingLine(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s),
+            line=ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s),
         )
         cookie = SessionCookie(self.settings.web.is_https)
-        return Door(self.raw_store, sso, self.clock, cookie, check, self.sign_out_desk, self.watch)
+        return SignOnService(self.raw_store, sso, self.clock, cookie, check, self.sign_out_service, self.watch)
 
     @cached_property
-    def watch(self) -> Watch:
-        from idp.sso.watch import Watch
+    def watch(self) -> LoginThrottle:
+        from idp.sso.login_throttle import LoginThrottle
 
-        return Watch(self.raw_store, self.settings.sso, self.clock)
+        return LoginThrottle(self.raw_store, self.settings.sso, self.clock)
 
     @cached_property
     def captcha(self) -> Captcha:

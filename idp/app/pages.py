@@ -8,8 +8,8 @@ from flask import Blueprint, Flask
 from idp.app.installation import Idp
 from idp.app.readiness import Readiness
 from idp.app.settings import load_settings
-from idp.cas.shortcut import Shortcut
 from idp.cas.views import blueprint as cas_blueprint
+from idp.cas.wsgi_fast_path import Shortcut
 from idp.clock import Clock
 from idp.db.databases import UNAVAILABLE
 from idp.db.revisions import require_migrated
@@ -41,7 +41,7 @@ def new_application(installation: Idp) -> Flask:
     app.register_blueprint(
         cas_blueprint(
             installation.door,
-            installation.ticket_desk,
+            installation.ticket_service,
             installation.login_tickets,
             installation.captcha,
             settings.web.base_url,
@@ -51,7 +51,7 @@ def new_application(installation: Idp) -> Flask:
     app.register_blueprint(portal_blueprint(_portal_parts(installation)))
     app.register_blueprint(_health(installation))
     app.wsgi_app = Shortcut(  # type: ignore[method-assign] # the way that Flask documents
-        app.wsgi_app, installation.door, installation.ticket_desk, settings.web
+        app.wsgi_app, installation.door, installation.ticket_service, settings.web
     )
     return app
 
@@ -60,10 +60,10 @@ def _portal_parts(installation: Idp) -> Parts:
     settings = installation.settings
     return Parts(
         door=installation.door,
-        tickets=installation.ticket_desk,
+        tickets=installation.ticket_service,
         claims=installation.claims,
         mail_names=installation.mail_names,
-        staff_desk=installation.staff_desk,
+        staff_service=installation.staff_service,
         databases=installation.databases,
         clock=installation.clock,
         accounts=settings.accounts,

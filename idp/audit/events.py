@@ -20,7 +20,7 @@ _NO_UID = 2**32 - 1  # -1, as the kernel writes it: nobody logged in
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act. `kind` is a word of `idp.audit.words`.
+    """One act. `kind` is a word of `idp.audit.event_types`.
 
     Shape:   Event("account.claimed", subject=person_id, actor=person_id)
              actor: an account_id, "system", or "shell:<login name>"; subject: an account_id, run, file or address

@@ -29,7 +29,7 @@ class LoginTickets:
     def take(self, ticket: str) -> str | None:
         """Spend a login ticket and return its picture's code, None when it was not good; one of many takers wins."""
         with self._raw_store.lend() as raw:
-            return store.take_once(raw, ticket, PURPOSE, self._clock.timestamp())
+            return store.consume_once(raw, ticket, PURPOSE, self._clock.timestamp())
 
     def let_hear(self, code: str) -> str:
         """Return a key by which the code of a picture can be heard a few times: not the ticket, since it travels in an
@@ -41,15 +41,15 @@ class LoginTickets:
     def hear(self, key: str) -> str | None:
         """Return the code to speak, or None when it was heard often enough."""
         with self._raw_store.lend() as raw, raw.transaction():
-            kept = store.take_once(raw, key, HEARING, self._clock.timestamp())
+            kept = store.consume_once(raw, key, HEARING, self._clock.timestamp())
             if kept is None:
                 return None
             left, _, code = kept.partition(":")
             if int(left) > 1:
                 expires_at = self._clock.timestamp() + self._lives_s
-                store.give_once(raw, key, HEARING, f"{int(left) - 1}:{code}", expires_at)
+                store.issue_once(raw, key, HEARING, f"{int(left) - 1}:{code}", expires_at)
         return code
 
     def _keep(self, key: str, purpose: str, data: str) -> None:
         with self._raw_store.lend() as raw:
-            store.give_once(raw, key, purpose, data, self._clock.timestamp() + self._lives_s)
+            store.issue_once(raw, key, purpose, data, self._clock.timestamp() + self._lives_s)

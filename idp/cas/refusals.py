@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, row
-from idp.audit.seldom import Seldom
+from idp.audit.sampler import EventSampler
 from idp.cas.urls import parse_service_url
 from idp.clock import Clock
 from idp.db.raw import RawStore
@@ -21,7 +21,7 @@ class UnregisteredNotes:
         """`write` hears the host, and how often it was refused since it was last told of."""
         self._write = write
         self._clock = clock
-        self._seldom = Seldom()
+        self._seldom = EventSampler()
 
     def note(self, address: str) -> None:
         """Count one more refused address."""
@@ -43,6 +43,6 @@ def journal_unregistered(raw_store: RawStore, clock: Clock) -> UnregisteredNotes
     def write(host: str, count: int) -> None:
         data = {"host": host, "refused": count}
         with raw_store.lend() as raw:
-            store.add_events(raw, [row(Event(words.SERVICE_UNREGISTERED, data=data), clock.timestamp())])
+            store.add_events(raw, [row(Event(event_types.SERVICE_UNREGISTERED, data=data), clock.timestamp())])
 
     return UnregisteredNotes(write, clock)

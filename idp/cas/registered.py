@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, row
 from idp.cas.services import Service, Services, read_services
 from idp.clock import Clock
@@ -86,7 +86,7 @@ def journal_refusals(raw_store: RawStore, clock: Clock) -> Callable[[str], None]
     def write(why: str) -> None:
         now = clock.timestamp()
         with raw_store.lend() as raw:
-            store.add_events(raw, [row(Event(words.SERVICES_REFUSED, reason=why[:200]), now)])
+            store.add_events(raw, [row(Event(event_types.SERVICES_REFUSED, reason=why[:200]), now)])
 
     return write
 

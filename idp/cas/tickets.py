@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, row
-from idp.audit.seldom import Seldom
+from idp.audit.sampler import EventSampler
 from idp.cas.answers import Code, Failure, ProxyFailure, ProxyTicket, Success
 from idp.cas.attributes import Principal, Subject, needs_enrolments, of_authentication, principal_of, released
 from idp.cas.registered import RegisteredServices
@@ -42,17 +42,17 @@ log = structlog.get_logger(__name__)
 _OUR_FORM = re.compile(r"[SP]T-[A-Z2-7]{29}", re.ASCII)
 
 
-class Hindrance(StrEnum):
+class DenialReason(StrEnum):
     """Why a person who is signed in gets no ticket for a service; the reason of its event."""
 
     SECOND_FACTOR = "second_factor"
     NO_NAME = "no_name"
 
 
-class TicketWithheld(Refused):
+class TicketDenied(Refused):
     """No ticket was issued, and none will be until something changes."""
 
-    code = "ticket_withheld"
+    code = "ticket.denied"
 
 
 class CallsBack(Protocol):
@@ -86,7 +86,7 @@ class _Good:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketDesk:
+class TicketService:
     """Issues and consumes tickets."""
 
     raw_store: RawStore
@@ -97,7 +97,7 @@ class TicketDesk:
     callbacks: CallsBack
     clock: Clock
     zone: ZoneInfo
-    unknown_tickets: Seldom = field(default_factory=Seldom)
+    unknown_tickets: EventSampler = field(default_factory=EventSampler)
 
     # --- issuing ----------------------------------------------------------------------------------------------------
 
@@ -112,11 +112,11 @@ class TicketDesk:
             raise InvalidServiceUrl("no registered application has this address")
         return service, url
 
-    def hindrance(self, service: Service, account_id: str) -> Hindrance | None:
+    def denial_reason(self, service: Service, account_id: str) -> DenialReason | None:
         """Return why the person gets no ticket for this service, or None when nothing stands in the way."""
         if service.demands_second_factor:
-            return Hindrance.SECOND_FACTOR
-        return None if self._can_name(service, account_id) else Hindrance.NO_NAME
+            return DenialReason.SECOND_FACTOR
+        return None if self._can_name(service, account_id) else DenialReason.NO_NAME
 
     def _can_name(self, service: Service, account_id: str) -> bool:
         """Tell whether the person has the name that the service knows people by; everybody has a uid."""
@@ -129,11 +129,11 @@ class TicketDesk:
     def issue(self, session: LiveSession, service: Service, service_url: str, *, from_new_login: bool) -> str:
         """Return a new service ticket for this session at this service.
 
-        Raises:  TicketWithheld, whoever asks, when the service demands what no session has
+        Raises:  TicketDenied, whoever asks, when the service demands what no session has
         Effect:  ticket.issued
         """
         if service.demands_second_factor:
-            raise TicketWithheld(Hindrance.SECOND_FACTOR)
+            raise TicketDenied(DenialReason.SECOND_FACTOR)
         now = self.clock.timestamp()
         text = short_token("ST-")
         new = NewTicket(
@@ -147,16 +147,16 @@ class TicketDesk:
         self._add_ticket(text, new, session.account_id, now)
         return text
 
-    def withhold(self, session: LiveSession, service: Service, why: Hindrance) -> None:
-        """Effect: ticket.withheld"""
+    def deny(self, session: LiveSession, service: Service, why: DenialReason) -> None:
+        """Effect: ticket.denied"""
         data = {"service": service.id, "session": session.session_id}
-        event = Event(words.TICKET_WITHHELD, session.account_id, session.account_id, why, data)
+        event = Event(event_types.TICKET_DENIED, session.account_id, session.account_id, why, data)
         with self.raw_store.lend() as raw:
             store.add_events(raw, [row(event, self.clock.timestamp())])
 
     def _add_ticket(self, text: str, new: NewTicket, account_id: str, now: float) -> None:
         data = {"service": new.service_id, "session": new.session_id, "ticket": new.kind}
-        issued = row(Event(words.TICKET_ISSUED, account_id, account_id, data=data), now)
+        issued = row(Event(event_types.TICKET_ISSUED, account_id, account_id, data=data), now)
         with self.raw_store.lend() as raw, raw.transaction():  # one at a time: nothing is computed in here
             store.add_ticket(raw, text, new)
             store.add_events(raw, [issued])
@@ -245,10 +245,10 @@ class TicketDesk:
             told = self.unknown_tickets.count(UNKNOWN, now)
             if told is None:
                 return
-            event = Event(words.TICKET_REFUSED, reason=failure.code, data={"service": "", "refused": told[1]})
+            event = Event(event_types.TICKET_REFUSED, reason=failure.code, data={"service": "", "refused": told[1]})
         else:
             data = {"service": taken.service_id}
-            event = Event(words.TICKET_REFUSED, taken.account_id or "", reason=failure.code, data=data)
+            event = Event(event_types.TICKET_REFUSED, taken.account_id or "", reason=failure.code, data=data)
         store.add_events(raw, [row(event, now)])
 
     def _write_success(self, raw: Raw, good: _Good, ticket: str, now: float) -> None:
@@ -257,7 +257,7 @@ class TicketDesk:
         if address is not None:
             store.add_visited(raw, Visited(session_id, ticket, "cas", good.service.id, address, now))
         data = {"service": good.service.id, "session": session_id}
-        done = Event(words.TICKET_VALIDATED, good.account_id, good.account_id, data=data)
+        done = Event(event_types.TICKET_VALIDATED, good.account_id, good.account_id, data=data)
         store.add_events(raw, [row(done, now)])
 
     # --- proxying ---------------------------------------------------------------------------------------------------
@@ -287,7 +287,9 @@ class TicketDesk:
                 self._write_refusal(raw, good.taken, failure, now)
                 return failure
             data = {"service": good.service.id, "session": good.taken.session_id}
-            store.add_events(raw, [row(Event(words.PROXY_GRANTED, good.account_id, good.account_id, data=data), now)])
+            store.add_events(
+                raw, [row(Event(event_types.PROXY_GRANTED, good.account_id, good.account_id, data=data), now)]
+            )
             self._write_success(raw, good, question.ticket, now)
         return replace(good.answer, pgt_iou=iou)
 

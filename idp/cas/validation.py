@@ -11,7 +11,7 @@ import structlog
 
 from idp.cas.answers import TEXT_TYPE, Answer, Code, Failure, Format, ProxyFailure, as_text, render
 from idp.cas.login import RepeatedParameter, is_set, single
-from idp.cas.tickets import Question, TicketDesk
+from idp.cas.tickets import Question, TicketService
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +42,8 @@ class BadQuestion(Exception):
     """Parameters that are missing, repeated or of an unknown kind. The text says which, never what was sent."""
 
 
-def validate(desk: TicketDesk, endpoint: Endpoint, sources: Sources) -> tuple[bytes, str]:
-    """Return what an endpoint answers. Effect: as `TicketDesk.validate`"""
+def validate(desk: TicketService, endpoint: Endpoint, sources: Sources) -> tuple[bytes, str]:
+    """Return what an endpoint answers. Effect: as `TicketService.validate`"""
     form = Format.XML
     try:
         if endpoint is not CAS_1:
@@ -57,8 +57,8 @@ def validate(desk: TicketDesk, endpoint: Endpoint, sources: Sources) -> tuple[by
     return (as_text(answer), TEXT_TYPE) if endpoint is CAS_1 else render(answer, form)
 
 
-def proxy(desk: TicketDesk, sources: Sources) -> tuple[bytes, str]:
-    """Return what /proxy answers. Effect: as `TicketDesk.proxy`"""
+def proxy(desk: TicketService, sources: Sources) -> tuple[bytes, str]:
+    """Return what /proxy answers. Effect: as `TicketService.proxy`"""
     form = Format.XML
     try:
         form = _format(sources)

@@ -1,6 +1,6 @@
 """The endpoints that applications call: /validate, /serviceValidate, /proxyValidate, /p3/…, /proxy, /samlValidate.
 
-No cookie is read or set. idp.cas.shortcut answers most of these before they come here.
+No cookie is read or set. idp.cas.wsgi_fast_path answers most of these before they come here.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from idp.audit.events import new_id
 from idp.cas import saml
 from idp.cas.answers import Answer, Code, Failure
 from idp.cas.login import RepeatedParameter, single
-from idp.cas.tickets import Question, TicketDesk
+from idp.cas.tickets import Question, TicketService
 from idp.cas.validation import ENDPOINTS, Endpoint, Sources, proxy, validate
 
 log = structlog.get_logger(__name__)
 
 
-def add_validation_views(cas: Blueprint, desk: TicketDesk) -> None:
+def add_validation_views(cas: Blueprint, desk: TicketService) -> None:
     """Add the endpoints to the CAS blueprint."""
     for endpoint in ENDPOINTS:
         name = endpoint.path.strip("/").replace("/", "_")
@@ -28,11 +28,11 @@ def add_validation_views(cas: Blueprint, desk: TicketDesk) -> None:
     cas.add_url_rule("/samlValidate", "saml_validate", lambda: _validate_saml(desk), methods=["POST"])
 
 
-def _validator(desk: TicketDesk, endpoint: Endpoint) -> Callable[[], Response]:
+def _validator(desk: TicketService, endpoint: Endpoint) -> Callable[[], Response]:
     return lambda: _respond(*validate(desk, endpoint, _sources()))
 
 
-def _validate_saml(desk: TicketDesk) -> Response:
+def _validate_saml(desk: TicketService) -> Response:
     """SAML 1.1: the ticket in a SOAP body, the service in TARGET."""
     request_id, service_url = "", ""
     try:

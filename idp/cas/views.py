@@ -17,17 +17,17 @@ from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, is_own_
 from idp.cas.login_tickets import LoginTickets
 from idp.cas.refusals import journal_unregistered
 from idp.cas.services import Service
-from idp.cas.tickets import TicketDesk
+from idp.cas.tickets import TicketService
 from idp.cas.urls import with_ticket
 from idp.cas.validation_views import add_validation_views
 from idp.errors import InvalidServiceUrl, TargetUnavailable
 from idp.sso.captcha import Captcha, is_code, new_code, picture, sound
-from idp.sso.door import Door
+from idp.sso.concurrency import TooBusy
+from idp.sso.login_throttle import CaptchaDue, TooSoon
 from idp.sso.session_queries import LiveSession
 from idp.sso.sign_in import RefusedSignIn
+from idp.sso.sign_on import SignOnService
 from idp.sso.sign_out import Outcome
-from idp.sso.waiting_line import TooBusy
-from idp.sso.watch import CaptchaDue, TooSoon
 from idp.web.headers import KEPT_NOWHERE, allow_form_targets
 from idp.web.plumbing import exempt_from_csrf
 
@@ -45,8 +45,8 @@ class Wish:
 
 
 def blueprint(
-    door: Door,
-    desk: TicketDesk,
+    door: SignOnService,
+    desk: TicketService,
     login_tickets: LoginTickets,
     captcha: Captcha,
     base_url: str,
@@ -70,8 +70,8 @@ def blueprint(
 class _Pages:
     def __init__(
         self,
-        door: Door,
-        desk: TicketDesk,
+        door: SignOnService,
+        desk: TicketService,
         login_tickets: LoginTickets,
         captcha: Captcha,
         base_url: str,
@@ -99,7 +99,7 @@ class _Pages:
             return _page("not_registered.html", 403)
         if request.method == "POST" and ("username" in request.form or "proceed" in request.form):
             return self._accept(wish)
-        return self._requested(wish, self._door.who_is(request))
+        return self._requested(wish, self._door.current_session(request))
 
     def _wish(self) -> Wish:
         asked = read_request(_values(request.args), _values(request.form))
@@ -128,7 +128,7 @@ class _Pages:
         code = self._login_tickets.take(wish.request.login_ticket)
         fresh = code is not None
         if "proceed" in request.form:
-            session = self._door.who_is(request)
+            session = self._door.current_session(request)
             if fresh and session is not None and wish.service is not None and not wish.request.renew:
                 return self._send_on(wish, session, from_new_login=False)
             return self._requested(wish, session)
@@ -146,7 +146,7 @@ class _Pages:
         try:
             name = single("username", [_values(request.form)]) or ""
             password = single("password", [_values(request.form)]) or ""
-            started = self._door.let_in(
+            started = self._door.sign_in(
                 request, name, password, warns=asked.warn, remember=asked.remember, is_person=is_person
             )
         except RepeatedParameter:
@@ -179,12 +179,12 @@ class _Pages:
         """Lead the browser to the application with a fresh ticket, in the way that it asked for."""
         service, url, name = wish.service, wish.request.service_url, wish.request.ticket_parameter
         assert service is not None
-        hindrance = self._desk.hindrance(service, session.account_id)
-        if hindrance is not None:
-            self._desk.withhold(session, service, hindrance)
+        denial_reason = self._desk.denial_reason(service, session.account_id)
+        if denial_reason is not None:
+            self._desk.deny(session, service, denial_reason)
             if wish.request.gateway:  # the application asked to be left alone with the result
                 return _see_other(url)
-            return _page(f"{hindrance}.html", 403, service=service, session=session)
+            return _page(f"{denial_reason}.html", 403, service=service, session=session)
         ticket = self._desk.issue(session, service, url, from_new_login=from_new_login)
         match wish.request.method:
             case Method.POST:
@@ -260,8 +260,8 @@ class _Pages:
 
     def logout(self) -> ResponseReturnValue:
         """End the session, tell the applications, and lead on only to a registered service."""
-        session = self._door.who_is(request)
-        outcomes = self._door.let_out(session) if session is not None else []
+        session = self._door.current_session(request)
+        outcomes = self._door.sign_out(session) if session is not None else []
         service_url = self._registered("service")
         if service_url:
             response = _see_other(service_url)

@@ -81,6 +81,6 @@ def _bring_true(installation: Idp, found: Account) -> None:
     if found.is_staff:
         return
     try:
-        installation.bring_true(found.account_id)
+        installation.reconcile_person(found.account_id)
     except TargetError as error:
         click.secho(f"A target does not know it yet, and the worker will tell it: {error}", fg="yellow", err=True)

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.reading import latest
 from idp.audit.sealing import verify
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
@@ -74,7 +74,7 @@ def _table(events: list[dict[str, Any]], zone: ZoneInfo, *, is_narrow: bool) -> 
 
 def _require_known(kind: str) -> None:
     """Return if there are words that begin so: a misspelt one would look like nothing having happened."""
-    known = sorted(word for name, word in vars(words).items() if name.isupper())
+    known = sorted(word for name, word in vars(event_types).items() if name.isupper())
     if not any(word.startswith(kind) for word in known):
         families = ", ".join(sorted({word.partition(".")[0] for word in known}))
         raise click.UsageError(f"There is no event {kind}. Families: {families}.")

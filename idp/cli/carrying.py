@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.reading import latest
 from idp.errors import CanaryFailed, ConfigError, Conflict, IdpError, NotFound, StaleVersion
 from idp.provisioning import run_queries as runs
@@ -39,7 +39,7 @@ def carry_out(
 
 def _as_it_stopped(provisioner: Provisioner, run: Run) -> IdpError:
     """Return why the attempt could not go on, as its worker met it: the event has the code, the row the words."""
-    told = latest(provisioner.databases, 1, kind=words.RUN_FAILED, subjects=[run.run_id])
+    told = latest(provisioner.databases, 1, kind=event_types.RUN_FAILED, subjects=[run.run_id])
     code = str(told[0]["data"].get("code", "")) if told else ""
     return next((each for each in STOPS if each.code == code), Conflict)(run.error)
 

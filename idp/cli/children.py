@@ -125,7 +125,7 @@ class Children:
             self._start_again(self._waiting.pop(at))
 
     def watch(self) -> NoReturn:
-        """Watch until the end.
+        """LoginThrottle until the end.
 
         Raises:  as `wait`
         """

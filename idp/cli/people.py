@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record, shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
@@ -94,7 +94,7 @@ def dismiss(installation: Idp, first: str, second: str) -> None:
     now, actor = installation.clock.now(), shell_actor()
     with installation.databases.identity.write() as connection:
         settle_pair(connection, pair.person_a, pair.person_b, DISMISSED, now, actor)
-        event = Event(words.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor, data={"other": pair.person_a})
+        event = Event(event_types.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor, data={"other": pair.person_a})
         record(connection, now.timestamp(), event)
     click.echo("Two people. The pair does not come again.")
 

@@ -79,7 +79,7 @@ def _told(installation: Idp, explained: Explanation, person: str) -> Told | None
         raise NotFound("nobody has this uid, album number or mail address")
     if explained.service is None:
         return None
-    answer = installation.ticket_desk.would_tell(explained.service, account.account_id)
+    answer = installation.ticket_service.would_tell(explained.service, account.account_id)
     return None if answer is None else {"user": [answer.user], **answer.attributes}
 
 

@@ -56,7 +56,7 @@ def end(installation: Idp, person: str, session_id: str, as_json: bool) -> None:
         owed = sso.end_one_of(raw_store, clock, account.account_id, session_id, actor)
     else:
         owed = sso.end_all(raw_store, clock, account.account_id, Ended.REVOKED, actor)
-    outcomes = installation.sign_out_desk.tell(owed, installation.settings.sso.logout_wait_s)
+    outcomes = installation.sign_out_service.tell(owed, installation.settings.sso.logout_wait_s)
     _report(1 if session_id else len(before), outcomes, as_json)
 
 

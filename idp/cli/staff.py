@@ -28,7 +28,7 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
 
     The link makes an account of its own: give it to nobody else, and do not open it yourself.
     """
-    link = installation.staff_desk.invite(mail, Role(role), given_name, surname, shell_actor())
+    link = installation.staff_service.invite(mail, Role(role), given_name, surname, shell_actor())
     seconds = installation.settings.accounts.invitation_s
     if as_json:
         print_json({"mail": mail, "role": role, "link": link, "works_for_s": seconds})
@@ -43,11 +43,11 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
 @pass_idp
 def disable(installation: Idp, mail: str) -> None:
     """Shut a member of staff out and end their sessions; applications are told."""
-    member = installation.staff_desk.disable(mail, shell_actor())
+    member = installation.staff_service.disable(mail, shell_actor())
     owed = end_all(
         installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=shell_actor()
     )
-    installation.sign_out_desk.tell(owed, installation.settings.sso.logout_wait_s)
+    installation.sign_out_service.tell(owed, installation.settings.sso.logout_wait_s)
     click.echo(f"{member.mail} is disabled; every session has ended.")
 
 
@@ -56,7 +56,7 @@ def disable(installation: Idp, mail: str) -> None:
 @pass_idp
 def enable(installation: Idp, mail: str) -> None:
     """Let a member of staff sign in again."""
-    click.echo(f"{installation.staff_desk.enable(mail, shell_actor()).mail} may sign in again.")
+    click.echo(f"{installation.staff_service.enable(mail, shell_actor()).mail} may sign in again.")
 
 
 @staff.command(name="list")

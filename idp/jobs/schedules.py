@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases, StoreError
@@ -170,11 +170,11 @@ class Timetable:
         now = self.clock.timestamp()
         with self.databases.identity.write() as connection:
             if store.put_off(connection, firing, now + RETRY_S, failed.note) and firing.tries == 1:
-                record(connection, now, _event(words.SCHEDULE_FAILED, firing, failed))
+                record(connection, now, _event(event_types.SCHEDULE_FAILED, firing, failed))
 
     def _end(self, firing: Firing, state: str, done: Done) -> None:
         now = self.clock.now()
-        word = words.SCHEDULE_DONE if state == store.DONE else words.SCHEDULE_FAILED
+        word = event_types.SCHEDULE_DONE if state == store.DONE else event_types.SCHEDULE_FAILED
         with self.databases.identity.write() as connection:
             is_ours = store.end_firing(connection, firing, state, done.run_id, done.note, now)
             # Counted from this one, so that a schedule's last firing always stays.

@@ -7,7 +7,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
 from idp.errors import InvalidAddress, NotFound
@@ -52,7 +52,9 @@ def owe(
     if not add_once(connection, new):
         return False
     record(
-        connection, now, Event(words.LETTER_OWED, subject=person_id or to, reason=kind, data={"letter": new.letter_id})
+        connection,
+        now,
+        Event(event_types.LETTER_OWED, subject=person_id or to, reason=kind, data={"letter": new.letter_id}),
     )
     return True
 
@@ -65,7 +67,9 @@ def try_again(connection: Connection, clock: Clock, letter_id: str, actor: str) 
     now = clock.timestamp()
     if not owe_again(connection, letter_id, now):
         raise NotFound("no letter with this id was given up")
-    record(connection, now, Event(words.LETTER_OWED, letter_id, actor, reason="again", data={"letter": letter_id}))
+    record(
+        connection, now, Event(event_types.LETTER_OWED, letter_id, actor, reason="again", data={"letter": letter_id})
+    )
 
 
 def require_address(text: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -98,7 +98,7 @@ def _send_one(sender: Sender, letter: Letter, send: Send) -> bool:
     now = sender.clock.timestamp()
     with sender.databases.identity.write() as connection:
         settle_sent(connection, letter.letter_id, now)
-        record(connection, now, _event(words.LETTER_SENT, letter))
+        record(connection, now, _event(event_types.LETTER_SENT, letter))
     return True
 
 
@@ -117,7 +117,7 @@ def _give_up(sender: Sender, letter: Letter, error: str) -> None:
     log.error("letter given up", letter=letter.letter_id, kind=letter.kind, error=error)
     with sender.databases.identity.write() as connection:
         settle_given_up(connection, letter.letter_id, error)
-        record(connection, now, _event(words.LETTER_GIVEN_UP, letter, error))
+        record(connection, now, _event(event_types.LETTER_GIVEN_UP, letter, error))
 
 
 def _event(kind: str, letter: Letter, reason: str = "") -> Event:

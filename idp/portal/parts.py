@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 from idp.accounts.claim import Claims
 from idp.accounts.mail_names import MailNames
 from idp.accounts.settings import AccountsSettings
-from idp.accounts.staff import StaffDesk
+from idp.accounts.staff import StaffService
 from idp.aliases.settings import AliasSettings
-from idp.cas.tickets import TicketDesk
+from idp.cas.tickets import TicketService
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.people.settings import PeopleSettings
 from idp.portal.settings import PortalSettings
-from idp.sso.door import Door
+from idp.sso.sign_on import SignOnService
 from idp.web.settings import UniversitySettings
 
 
@@ -21,11 +21,11 @@ from idp.web.settings import UniversitySettings
 class Parts:
     """Steps, settings and stores that the pages use."""
 
-    door: Door
-    tickets: TicketDesk
+    door: SignOnService
+    tickets: TicketService
     claims: Claims
     mail_names: MailNames
-    staff_desk: StaffDesk
+    staff_service: StaffService
     databases: Databases
     clock: Clock
     accounts: AccountsSettings

@@ -36,7 +36,7 @@ class _Pages:
         )
 
     def invitation(self, token: str) -> ResponseReturnValue:
-        invitation = self._parts.staff_desk.invitation(token)
+        invitation = self._parts.staff_service.invitation(token)
         return self._form(token, invitation.given_name, invitation.surname, {}), 200
 
     def join(self, token: str) -> ResponseReturnValue:
@@ -48,7 +48,7 @@ class _Pages:
         if errors:
             return self._form(token, given_name, surname, errors), 422
         try:
-            self._parts.staff_desk.join(token, given_name, surname, password, current_language())
+            self._parts.staff_service.join(token, given_name, surname, password, current_language())
         except InvalidPassword as refusal:
             text = weakness_text(Weakness(str(refusal)), self._parts.accounts.password_min_length)
             return self._form(token, given_name, surname, {"password": text}), 422
@@ -69,7 +69,7 @@ class _Pages:
         return render_template("portal/staff_joined.html")
 
     def _form(self, token: str, given_name: str, surname: str, errors: Errors, *, is_down: bool = False) -> str:
-        account = self._parts.staff_desk.invitation(token).account
+        account = self._parts.staff_service.invitation(token).account
         return render_template(
             "portal/staff_join.html",
             mail=account.mail,

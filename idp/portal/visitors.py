@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from flask import g, redirect, request, session, url_for
 from werkzeug.exceptions import Forbidden, HTTPException
 
-from idp.sso.door import Door
 from idp.sso.session_queries import LiveSession
+from idp.sso.sign_on import SignOnService
 
 STUDENT, STAFF = "student", "staff"
 NEXT = "next"  # in the form cookie: the page to come back to after signing in
@@ -26,13 +26,13 @@ class Visitor:
 class Visitors:
     """The guard of the pages. Their session is the sign-on session itself."""
 
-    door: Door
+    door: SignOnService
 
     def who(self) -> LiveSession | None:
         """Return who is signed in, looked up once per request."""
         if "visitor_session" not in g:
             g.visitor_session = None  # should the look-up fail: the page that says so asks, too
-            g.visitor_session = self.door.who_is(request)
+            g.visitor_session = self.door.current_session(request)
         found: LiveSession | None = g.visitor_session
         return found
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
@@ -224,7 +224,7 @@ def _stop(provisioner: Provisioner, run: Run, error: IdpError) -> None:
     with provisioner.databases.identity.write() as connection:
         values = {"error": str(error), "finished_at": now if state == runs.STALE else None}
         if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
-            event = Event(words.RUN_FAILED, run.run_id, run.asked_by, str(error)[:200], {"code": error.code})
+            event = Event(event_types.RUN_FAILED, run.run_id, run.asked_by, str(error)[:200], {"code": error.code})
             record(connection, now.timestamp(), event)
 
 
@@ -328,7 +328,7 @@ def _end(provisioner: Provisioner, run: Run, failure: TargetError | None) -> Res
         "unverified": result.unverified,
         "moved": result.moved,
     }
-    word, state = (words.RUN_APPLIED, runs.APPLIED) if is_over else (words.RUN_FAILED, runs.INCOMPLETE)
+    word, state = (event_types.RUN_APPLIED, runs.APPLIED) if is_over else (event_types.RUN_FAILED, runs.INCOMPLETE)
     with provisioner.databases.identity.write() as connection:
         runs.clear_settled_marks(connection, run.run_id, provisioner.targets)
         if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -83,7 +83,7 @@ def approve(
             raise Conflict(f"{approver.name} has approved this run already")
         progress = progress_of(connection, run, settings)
         data = {"digest": digest, "factors": factors, "terminal": approver.terminal, "missing": progress.missing}
-        event = Event(words.RUN_APPROVED, subject=run_id, actor=approver.account_id, data=data)
+        event = Event(event_types.RUN_APPROVED, subject=run_id, actor=approver.account_id, data=data)
         record(connection, now.timestamp(), event)
         if progress.missing == 0:
             runs.move(connection, run_id, (runs.WAITING,), runs.APPROVED, asked_by=approver.account_id, due_at=None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.db import workers
 from idp.db.databases import Databases
@@ -68,7 +68,7 @@ def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
     Raises:  NotFound; Conflict when it is not going to be carried out
     """
     from_ = (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE)
-    return _move(provisioner, run_id, from_, runs.PAUSED, actor, words.RUN_PAUSED)
+    return _move(provisioner, run_id, from_, runs.PAUSED, actor, event_types.RUN_PAUSED)
 
 
 def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
@@ -76,7 +76,7 @@ def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
 
     Raises:  NotFound; Conflict when it is not paused, or was undone meanwhile
     """
-    return _move(provisioner, run_id, (runs.PAUSED,), runs.APPROVED, actor, words.RUN_RESUMED)
+    return _move(provisioner, run_id, (runs.PAUSED,), runs.APPROVED, actor, event_types.RUN_RESUMED)
 
 
 def cancel(provisioner: Provisioner, run_id: str, actor: str) -> Run:
@@ -85,7 +85,7 @@ def cancel(provisioner: Provisioner, run_id: str, actor: str) -> Run:
     Raises:  NotFound; Conflict when it is over already
     """
     from_ = (runs.PLANNED, runs.WAITING, runs.APPROVED, runs.APPLYING, runs.INCOMPLETE, runs.PAUSED)
-    return _move(provisioner, run_id, from_, runs.CANCELLED, actor, words.RUN_CANCELLED)
+    return _move(provisioner, run_id, from_, runs.CANCELLED, actor, event_types.RUN_CANCELLED)
 
 
 def _move(provisioner: Provisioner, run_id: str, from_: Collection[str], to: str, actor: str, word: str) -> Run:
@@ -110,7 +110,7 @@ def let_go(provisioner: Provisioner, actor: str, person_ids: Collection[str] | N
         ids = let_go_rows(connection, None if person_ids is None else list(person_ids))
         mark_many_dirty(connection, ids)
         for person_id in ids:
-            record(connection, provisioner.clock.timestamp(), Event(words.TARGET_LET_GO, person_id, actor))
+            record(connection, provisioner.clock.timestamp(), Event(event_types.TARGET_LET_GO, person_id, actor))
     return ids
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record, record_all
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
@@ -300,7 +300,7 @@ def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
         for policy in (REPAIR, REPORT, ADOPT):
             if names := [one.attribute for one in mine if one.policy == policy]:
                 data[policy] = names
-        yield Event(words.DRIFT_FOUND, subject=person_id, actor=actor, data=data)
+        yield Event(event_types.DRIFT_FOUND, subject=person_id, actor=actor, data=data)
 
 
 def _lock_again(
@@ -318,7 +318,7 @@ def _lock_again(
     found.relocked += len(locked)
     data = {"target": target.kind, "locked_again": True}
     with provisioner.databases.identity.write() as connection:
-        events = (Event(words.DRIFT_FOUND, subject=person_id, actor=actor, data=data) for person_id in locked)
+        events = (Event(event_types.DRIFT_FOUND, subject=person_id, actor=actor, data=data) for person_id in locked)
         record_all(connection, provisioner.clock.timestamp(), events)
 
 
@@ -358,7 +358,7 @@ def _judge_missing(
         mark_many_dirty(connection, lost)
         for person_id in lost:
             data = {"target": target.kind, "password": "must be set anew"}
-            record(connection, at, Event(words.DRIFT_ENTRY_LOST, subject=person_id, actor=actor, data=data))
+            record(connection, at, Event(event_types.DRIFT_ENTRY_LOST, subject=person_id, actor=actor, data=data))
     log.error("entries were removed by somebody else", target=target.kind, people=len(lost), first=lost[0])
     found.lost += lost
 
@@ -386,7 +386,7 @@ def repair(provisioner: Provisioner, person_id: str, attributes: Sequence[str], 
         let_go(connection, left)
         mark_many_dirty(connection, [person_id])
         data = {"attributes": [one.attribute for one in left]}
-        record(connection, provisioner.clock.timestamp(), Event(words.DRIFT_LET_GO, person_id, actor, data=data))
+        record(connection, provisioner.clock.timestamp(), Event(event_types.DRIFT_LET_GO, person_id, actor, data=data))
     return left
 
 

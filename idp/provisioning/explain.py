@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.reading import latest
 from idp.errors import IdpError, NotFound
 from idp.people.lifecycle import Access
@@ -200,9 +200,9 @@ def _from_runs(written: Iterable[Written]) -> Iterable[_Write]:
 
 def _from_events(provisioner: Provisioner, person_id: str) -> Iterable[_Write]:
     """Yield writes made at once, outside runs: only the journal knows of them."""
-    for event in latest(provisioner.databases, EVENTS, words.TARGET_CHANGED, [person_id]):
+    for event in latest(provisioner.databases, EVENTS, event_types.TARGET_CHANGED, [person_id]):
         data = event["data"]
-        if event["subject"] == person_id and event["kind"] == words.TARGET_CHANGED and not data.get("run"):
+        if event["subject"] == person_id and event["kind"] == event_types.TARGET_CHANGED and not data.get("run"):
             at = datetime.fromtimestamp(event["at"], UTC)
             yield _Write(data["target"], frozenset(data["attributes"]), at, event["actor"], "")
 

@@ -8,7 +8,7 @@ import random
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.errors import TargetUnavailable
 from idp.provisioning import health_queries as health
@@ -65,7 +65,7 @@ def note_failure(provisioner: Provisioner, kind: str, error: Exception) -> float
         pause_s = wait_s(failures, settings.target_retry_s, settings.target_retry_most_s, _chance.random())
         health.note_failure(connection, kind, now, now + pause_s, str(error))
         if failures == TOLD_FROM:
-            record(connection, now, Event(words.TARGET_UNAVAILABLE, subject=kind, reason=str(error)[:200]))
+            record(connection, now, Event(event_types.TARGET_UNAVAILABLE, subject=kind, reason=str(error)[:200]))
     log.warning("target failed", target=kind, failures=failures, next_try_s=round(pause_s, 1), error=str(error))
     return pause_s
 
@@ -80,7 +80,7 @@ def note_success(provisioner: Provisioner, kind: str) -> None:
         is_first = health.note_recovery(connection, kind)
         if is_first and found.failures >= TOLD_FROM:
             data = {"seconds": round(now - found.since)}
-            record(connection, now, Event(words.TARGET_RECOVERED, subject=kind, data=data))
+            record(connection, now, Event(event_types.TARGET_RECOVERED, subject=kind, data=data))
     if is_first:
         log.info("target recovered", target=kind, failures=found.failures)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record
 from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetRejected, TargetUnavailable, UnsafePlan
 from idp.people.change_queries import Mark, clear_marks, due_marks, hand_over, mark_others_dirty, marks_among, put_off
@@ -26,7 +26,7 @@ TRIES_AT_ONCE = 3
 log = structlog.get_logger()
 
 
-def bring_true(
+def reconcile_person(
     provisioner: Provisioner,
     person_id: str,
     actor: str = SYSTEM,
@@ -122,7 +122,7 @@ def _note_refusal(provisioner: Provisioner, target: Target, wanted: Entry, actor
     with provisioner.databases.identity.write() as connection:
         tries = [(wanted.person_id, str(error))]
         for person_id in refused(connection, target.kind, tries, provisioner.settings.tries):
-            event = Event(words.TARGET_GAVE_UP, person_id, actor, data={"run": "", "target": target.kind})
+            event = Event(event_types.TARGET_GAVE_UP, person_id, actor, data={"run": "", "target": target.kind})
             record(connection, provisioner.clock.timestamp(), event)
 
 
@@ -139,7 +139,9 @@ def _note(
         if change is not None:
             names = [name for name, _, _ in change.differences()]
             data = {"run": "", "target": target.kind, "kind": change.kind.value, "attributes": names}
-            event = Event(words.TARGET_CHANGED, subject=wanted.person_id, actor=actor, reason=change.reason, data=data)
+            event = Event(
+                event_types.TARGET_CHANGED, subject=wanted.person_id, actor=actor, reason=change.reason, data=data
+            )
             record(connection, now.timestamp(), event)
     return state.desired == wanted.digest
 
@@ -161,7 +163,7 @@ def _sweep_live(provisioner: Provisioner) -> int:
     done = 0
     for mark in _due(provisioner, is_live=True, limit=LIVE_AT_ONCE):
         try:
-            bring_true(provisioner, mark.person_id, is_patient=False)
+            reconcile_person(provisioner, mark.person_id, is_patient=False)
             done += 1
         except TargetUnavailable as error:
             _wait_for_target(provisioner, [mark], error)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.audit.reading import latest
 from idp.db.locks import exclusive
@@ -168,7 +168,7 @@ def _merge_of(connection: Connection, run: Run) -> Merge:
 
 def _was_ended_by(provisioner: Provisioner, run: Run, merge: Merge) -> bool:
     """Return whether this run parted the two, in a `begin` that was cut short."""
-    told = latest(provisioner.databases, EVENTS, kind=words.PERSON_UNMERGED, subjects=[merge.kept])
+    told = latest(provisioner.databases, EVENTS, kind=event_types.PERSON_UNMERGED, subjects=[merge.kept])
     return any(event["data"].get("run") == run.run_id for event in told)
 
 
@@ -185,7 +185,7 @@ def _note(
     provisioner: Provisioner, connection: Connection, run: Run, merge: Merge, *, is_one: bool, reason: str = ""
 ) -> None:
     at = provisioner.clock.now()
-    word, state = (words.PERSON_MERGED, MERGED) if is_one else (words.PERSON_UNMERGED, OPEN)
+    word, state = (event_types.PERSON_MERGED, MERGED) if is_one else (event_types.PERSON_UNMERGED, OPEN)
     settle_pair(connection, merge.kept, merge.merged, state, at, run.asked_by)
     mark_many_dirty(connection, [merge.kept, merge.merged])
     event = Event(word, merge.kept, run.asked_by, reason, {"merged": merge.merged, "run": run.run_id})

@@ -20,7 +20,7 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, new_id, record
 from idp.db.locks import exclusive, wait_for_turn
 from idp.errors import TargetError
@@ -230,10 +230,14 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     with provisioner.databases.identity.write() as connection:
         runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary, over)
         counts = {kind: part.counts for kind, part in draft.summary.items()}
-        record(connection, at, Event(words.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts}))
+        record(
+            connection, at, Event(event_types.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts})
+        )
         if over:
             why = [asdict(one) for one in over]
-            record(connection, at, Event(words.RUN_WAITING, subject=draft.run_id, actor=actor, data={"over": why}))
+            record(
+                connection, at, Event(event_types.RUN_WAITING, subject=draft.run_id, actor=actor, data={"over": why})
+            )
         made = runs.load_run(connection, draft.run_id)
     assert made is not None  # written a line above
     return made

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
@@ -354,6 +354,6 @@ def release(provisioner: Provisioner, run_id: str, actor: str) -> int:
         let_go(connection, values)
         mark_many_dirty(connection, people)
         if people:
-            event = Event(words.RUN_RELEASED, subject=run_id, actor=actor, data={"people": len(people)})
+            event = Event(event_types.RUN_RELEASED, subject=run_id, actor=actor, data={"people": len(people)})
             record(connection, at.timestamp(), event)
     return len(people)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, TargetError, TargetRejected, TargetUnavailable
 from idp.people.change_queries import mark_many_dirty, mark_others_dirty
@@ -197,12 +197,12 @@ def _settled(row: ChangeRow, error: IdpError | None, is_given_up: bool) -> tuple
 def _event(run: Run, row: ChangeRow, outcome: Outcome) -> Event:
     """Which attributes, not their values: those stand in the run."""
     data = {"run": run.run_id, "target": row.target, "kind": row.kind, "attributes": outcome.change.touched}
-    return Event(words.TARGET_CHANGED, subject=row.person_id, actor=run.asked_by, reason=row.reason, data=data)
+    return Event(event_types.TARGET_CHANGED, subject=row.person_id, actor=run.asked_by, reason=row.reason, data=data)
 
 
 def _gave_up(run: Run, target: Target, person_id: str) -> Event:
     data = {"run": run.run_id, "target": target.kind}
-    return Event(words.TARGET_GAVE_UP, subject=person_id, actor=run.asked_by, data=data)
+    return Event(event_types.TARGET_GAVE_UP, subject=person_id, actor=run.asked_by, data=data)
 
 
 # --- look again -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -36,7 +36,7 @@ def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> 
 def _events(pairs: list[Pair], actor: str) -> Iterator[Event]:
     for pair in pairs:
         data = {"other": pair.person_a, "evidence": sorted(pair.evidence)}
-        yield Event(words.PERSON_DUPLICATE_FOUND, pair.person_b, actor, data=data)
+        yield Event(event_types.PERSON_DUPLICATE_FOUND, pair.person_b, actor, data=data)
 
 
 def evidence(older: Facts, newer: Facts) -> dict[str, str]:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -193,7 +193,7 @@ def _finish(order: _Order, scan: Scan, counts: Counts, started_at: datetime) -> 
             newest_at=scan.newest,
             counts=asdict(result),
         )
-        event = Event(words.REGISTRY_IMPORTED, run.import_id, run.actor, data=asdict(result))
+        event = Event(event_types.REGISTRY_IMPORTED, run.import_id, run.actor, data=asdict(result))
         record(connection, at.timestamp(), event)
     return result
 
@@ -225,7 +225,7 @@ def _result(run: ImportRun, scan: Scan, counts: Counts, same: str | None, second
 def _note_refusal(order: _Order, refusal: RefusedSource) -> None:
     run, at = order.run, order.clock.now()
     data = {"file": order.file_name, "digest": run.digest, "delta": run.is_delta, "why": str(refusal)}
-    event = Event(words.REGISTRY_REFUSED, run.import_id, run.actor, reason=refusal.reason, data=data)
+    event = Event(event_types.REGISTRY_REFUSED, run.import_id, run.actor, reason=refusal.reason, data=data)
     with order.databases.identity.write() as connection:
         registry.end_run(
             connection, run.import_id, at, state=registry.REFUSED, reason=refusal.reason, file_digest=run.digest

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
@@ -44,5 +44,5 @@ def _review(connection: Connection, person: PersonRecord, now: datetime, today: 
     before = standing(enrolments, (person.review_on or today) - timedelta(days=1), policy)
     if (before.affiliations, person.access) != (new.affiliations, new.access):
         data = {"fields": ["standing"], "access": new.access.value, "affiliations": list(new.affiliations)}
-        event = Event(words.PERSON_CHANGED, person.person_id, reason=new.reason.value, data=data)
+        event = Event(event_types.PERSON_CHANGED, person.person_id, reason=new.reason.value, data=data)
         record(connection, now.timestamp(), event)

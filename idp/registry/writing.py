@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, new_id, record_all
 from idp.people import queries as people
 from idp.people.change_queries import mark_many_dirty
@@ -92,12 +92,12 @@ def _person_events(
 ) -> Iterable[Event]:
     for new in added:
         source = {"import": run.import_id, "line": new.line}
-        yield Event(words.PERSON_ADDED, new.person_id, run.actor, data=source | {"access": new.access.value})
+        yield Event(event_types.PERSON_ADDED, new.person_id, run.actor, data=source | {"access": new.access.value})
     for decision, update in changed:
         data: dict[str, object] = {"import": run.import_id, "line": update.line, "fields": list(decision.fields)}
         if decision.access is not None:
             data["access"] = decision.access.value
-        yield Event(words.PERSON_CHANGED, update.person_id, run.actor, data=data)
+        yield Event(event_types.PERSON_CHANGED, update.person_id, run.actor, data=data)
 
 
 def _record_same_pesel(
@@ -111,7 +111,7 @@ def _record_same_pesel(
         connection,
         at.timestamp(),
         (
-            Event(words.PERSON_SAME_PESEL, group[-1], run.actor, data={"others": group[:-1]})
+            Event(event_types.PERSON_SAME_PESEL, group[-1], run.actor, data={"others": group[:-1]})
             for group in groups.values()
         ),
     )

@@ -359,7 +359,7 @@ def drop_expired_tickets(raw: Raw, now: float) -> int:
 # --- one-time tokens on this path -----------------------------------------------------------------------------------
 
 
-def give_once(raw: Raw, token: str, purpose: str, data: str, expires_at: float) -> None:
+def issue_once(raw: Raw, token: str, purpose: str, data: str, expires_at: float) -> None:
     """Write a one-time token (table of idp.db.one_time) from the raw path."""
     raw.run(
         "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)",
@@ -367,7 +367,7 @@ def give_once(raw: Raw, token: str, purpose: str, data: str, expires_at: float) 
     )
 
 
-def take_once(raw: Raw, token: str, purpose: str, now: float) -> str | None:
+def consume_once(raw: Raw, token: str, purpose: str, now: float) -> str | None:
     """Return a living token's data and spend it; None when unknown, spent, expired or of another purpose."""
     row = one(
         raw.all(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, new_id, row
 from idp.clock import Clock
 from idp.db.raw import Raw, RawStore
@@ -101,7 +101,7 @@ def start(
                 owed = _end(raw, [before.session_id], now, Ended.REPLACED, account.account_id)
             store.add_session(raw, token, new)
         data = {"session": session_id, "network": new.network}
-        done = Event(words.SIGNED_IN, subject=account.account_id, actor=account.account_id, data=data)
+        done = Event(event_types.SIGNED_IN, subject=account.account_id, actor=account.account_id, data=data)
         store.add_events(raw, [row(done, now)])
     return Started(token, session_id, tuple(owed))
 
@@ -213,7 +213,7 @@ def _end(
         if reason is not Ended.EXPIRED:
             owed.extend(_owed(one, gone.account_id) for one in visited)
         data = {"session": gone.session_id, "applications": sorted({one.application for one in visited})}
-        ended = Event(words.SIGNED_OUT, gone.account_id, actor, reason, data)
+        ended = Event(event_types.SIGNED_OUT, gone.account_id, actor, reason, data)
         events.append(row(ended, now))
     if owed:
         store.add_owed(raw, owed, now, due_at=now + due_in_s)

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, row
-from idp.audit.seldom import Seldom
+from idp.audit.sampler import EventSampler
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.db.raw import RawStore
@@ -18,10 +18,10 @@ from idp.people.account_queries import Account, find_account
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
 from idp.sso import session_queries as store
+from idp.sso.concurrency import ConcurrencyLimiter, TooBusy
 from idp.sso.identifiers import Identifier, tell_apart
+from idp.sso.login_throttle import CaptchaDue, LoginAttempt, LoginThrottle, TooSoon
 from idp.sso.sessions import Browser
-from idp.sso.waiting_line import TooBusy, WaitingLine
-from idp.sso.watch import CaptchaDue, TooSoon, Try, Watch
 from idp.text import normalize
 
 log = structlog.get_logger(__name__)
@@ -72,9 +72,9 @@ class PasswordCheck:
     layout: DirectorySettings
     people: PeopleSettings
     clock: Clock
-    watch: Watch
-    line: WaitingLine
-    not_looked_at: Seldom = field(default_factory=Seldom)
+    watch: LoginThrottle
+    line: ConcurrencyLimiter
+    not_looked_at: EventSampler = field(default_factory=EventSampler)
 
     def __call__(self, name: str, password: str, browser: Browser, *, is_person: bool = False) -> Account:
         """Return the account that `name` and `password` open.
@@ -97,7 +97,7 @@ class PasswordCheck:
             raise
 
     def _check(
-        self, identifier: Identifier | None, account: Account | None, password: str, browser: Browser, one: Try
+        self, identifier: Identifier | None, account: Account | None, password: str, browser: Browser, one: LoginAttempt
     ) -> Account:
         secret = normalized_password(password)
         reason = refused_before_bind(identifier, account, secret)
@@ -153,23 +153,23 @@ class PasswordCheck:
         identifier: Identifier | None,
         account: Account | None,
         browser: Browser,
-        failed: Try | None = None,
+        failed: LoginAttempt | None = None,
     ) -> None:
         # Not what was typed: people type passwords into the wrong field.
         data = {"by": identifier.key if identifier else "", "network": browser.network[:64]}
         subject = account.account_id if account else ""
         now = self.clock.timestamp()
         with self.raw_store.lend() as raw, raw.transaction():
-            store.add_events(raw, [row(Event(words.SIGN_IN_REFUSED, subject, subject, reason, data), now)])
+            store.add_events(raw, [row(Event(event_types.SIGN_IN_REFUSED, subject, subject, reason, data), now)])
             if failed is not None:
                 self.watch.note_failure(raw, failed, now)
 
 
-def _try(identifier: Identifier | None, account: Account | None, browser: Browser) -> Try:
+def _try(identifier: Identifier | None, account: Account | None, browser: Browser) -> LoginAttempt:
     """A name that nobody has is counted like an account: outside, both behave alike."""
     typed = f"{identifier.key}:{identifier.value}" if identifier else ""
     account_id = account.account_id if account else ""
-    return Try(account_id or typed, account_id, browser.network, browser.devices)
+    return LoginAttempt(account_id or typed, account_id, browser.network, browser.devices)
 
 
 def refused_before_bind(identifier: Identifier | None, account: Account | None, secret: str) -> Reason | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, row
 from idp.clock import Clock
 from idp.db.raw import RawStore
@@ -54,7 +54,7 @@ class Outcome:
     is_confirmed: bool
 
 
-class SignOutDesk:
+class SignOutService:
     """Sends what is owed, several at once, and writes how each went."""
 
     def __init__(self, raw_store: RawStore, senders: Mapping[str, LogoutSender], clock: Clock) -> None:
@@ -117,7 +117,7 @@ class SignOutDesk:
             store.settle_owed(raw, owed.owed_id, state, owed.tries + 1, due_at, error)
             if state is not State.OWED:
                 data = {"application": owed.application, "session": owed.session_id, "tries": owed.tries + 1}
-                word = words.LOGOUT_CONFIRMED if state is State.CONFIRMED else words.LOGOUT_GIVEN_UP
+                word = event_types.LOGOUT_CONFIRMED if state is State.CONFIRMED else event_types.LOGOUT_GIVEN_UP
                 store.add_events(raw, [row(Event(word, owed.account_id, reason=error[:200], data=data), now)])
 
 

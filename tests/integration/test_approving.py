@@ -58,8 +58,8 @@ def waiting(terminal: Terminal, databases: Databases, installation: Idp) -> str:
 
 def join(installation: Idp, mail: str, role: Role) -> None:
     """Make a member of staff who has joined."""
-    link = installation.staff_desk.invite(mail, role, "Ewa", "Kowal", "shell:root")
-    installation.staff_desk.join(link.rsplit("/", 1)[-1], "Ewa", "Kowal", PASSWORD, "en")
+    link = installation.staff_service.invite(mail, role, "Ewa", "Kowal", "shell:root")
+    installation.staff_service.join(link.rsplit("/", 1)[-1], "Ewa", "Kowal", PASSWORD, "en")
 
 
 def approve(terminal: Terminal, run: str, name: str, password: str = PASSWORD) -> BaseException | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.cli import idp
 from idp.db.databases import open_databases
@@ -27,7 +27,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         record(
             connection,
             0.0,
-            Event(words.PERSON_DUPLICATE_DISMISSED, subject=SUBJECT, actor="shell:anna", data={"text": TEXT}),
+            Event(event_types.PERSON_DUPLICATE_DISMISSED, subject=SUBJECT, actor="shell:anna", data={"text": TEXT}),
         )
     databases.close()
 

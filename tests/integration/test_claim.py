@@ -303,12 +303,12 @@ def test_an_entry_that_another_system_put_there_in_between_gets_no_password(
     token = claims.match(ALBUM, RIGHT, HOME)
 
     def bring_true_and_lose(person_id: str) -> None:
-        claims.bring_true(person_id)
+        claims.reconcile_person(person_id)
         manager.delete(dn)
         manager.add(dn, {"objectClass": ["inetOrgPerson"], "cn": ["Guest"], "sn": ["Guest"]})
 
     with pytest.raises(TargetRejected, match="not ours"):
-        replace(claims, bring_true=bring_true_and_lose).set_password(token, PASSWORD, "pl")
+        replace(claims, reconcile_person=bring_true_and_lose).set_password(token, PASSWORD, "pl")
     assert (stored_passwords(services, student), is_claimed(databases)) == ((), False)
 
     manager.delete(dn)

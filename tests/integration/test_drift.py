@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.event_queries import event_pending
 from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
@@ -96,8 +96,8 @@ def test_a_value_of_somebody_else_is_repaired_by_a_guarded_run(
     found = look(written, "ldap")
 
     assert (found.is_whole, what(found)) == (False, [("sn", ("Kowalska",), ("Meddled",), "repair")])
-    assert events(databases, words.DRIFT_FOUND) == [(ANNA.person_id, {"target": "ldap", "repair": ["sn"]})]
-    assert "Meddled" not in str(events(databases, words.DRIFT_FOUND))
+    assert events(databases, event_types.DRIFT_FOUND) == [(ANNA.person_id, {"target": "ldap", "repair": ["sn"]})]
+    assert "Meddled" not in str(events(databases, event_types.DRIFT_FOUND))
     assert sweep_dirty(written) == 1
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
     assert look(written, "ldap").people == set()
@@ -179,7 +179,7 @@ def test_an_entry_that_somebody_removed_is_made_again_and_said_loudly(
     found = look(written, "ldap")
 
     assert (found.is_whole, found.lost) == (False, (JAN.person_id,))
-    assert [subject for subject, _ in events(databases, words.DRIFT_ENTRY_LOST)] == [JAN.person_id]
+    assert [subject for subject, _ in events(databases, event_types.DRIFT_ENTRY_LOST)] == [JAN.person_id]
     assert sweep_dirty(written) == 1
     assert eyes.value(JAN.uid, "sn") == "van Beek"
     assert eyes.value(JAN.uid, "userPassword") is None
@@ -275,7 +275,7 @@ def test_a_lock_alone_that_somebody_took_away_is_written_again(
     found = look(written, "ldap")
 
     assert (found.relocked, found.people) == (1, set())
-    assert events(databases, words.DRIFT_FOUND) == [(JAN.person_id, {"target": "ldap", "locked_again": True})]
+    assert events(databases, event_types.DRIFT_FOUND) == [(JAN.person_id, {"target": "ldap", "locked_again": True})]
     assert eyes.value(JAN.uid, "pwdAccountLockedTime") == "000001010000Z"
     assert look(written, "ldap").relocked == 0
 

@@ -95,7 +95,7 @@ def test_a_persons_own_act_does_not_carry_out_what_an_import_says_of_them(
 ) -> None:
     change_status(installation.databases, ANNA.person_id, "suspended")
 
-    installation.bring_true(ANNA.person_id)
+    installation.reconcile_person(ANNA.person_id)
     between = (is_open(installation, ANNA), eyes.value(ANNA.uid, "idpStatus"))
     terminal.run("apply")
 

@@ -3,13 +3,13 @@
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.audit import words
+from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.change_queries import clear_marks, due_marks, mark_of
 from idp.provisioning.applying import apply_run
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
@@ -38,8 +38,8 @@ def test_a_person_is_made_and_a_repeat_is_harmless(
 ) -> None:
     add_students(databases, keys, [ANNA, JAN])
 
-    bring_true(provisioner, ANNA.person_id)
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     assert eyes.value(ANNA.uid, "cn") == "Anna Kowalska"
     assert eyes.entry(JAN.uid) is None
@@ -50,10 +50,10 @@ def test_a_chosen_mail_name_is_there_at_once(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
 ) -> None:
     add_students(databases, keys, [ANNA])
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
     choose_mail_name(databases, ANNA.person_id, MAIL, ALIAS)
 
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     entry = eyes.entry(ANNA.uid)
     assert entry is not None
@@ -66,11 +66,11 @@ def test_what_failed_while_the_directory_was_down_is_repaired_by_the_worker(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd, clock: ManualClock
 ) -> None:
     add_students(databases, keys, [ANNA])
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
     choose_mail_name(databases, ANNA.person_id, MAIL, ALIAS)
     directory.stop()
     with pytest.raises(TargetUnavailable):
-        bring_true(provisioner, ANNA.person_id)
+        reconcile_person(provisioner, ANNA.person_id)
     assert sweep_dirty(provisioner) == 0
     directory.restart()
 
@@ -147,16 +147,16 @@ def test_a_suspension_that_comes_from_the_records_is_left_for_a_guarded_run(
 ) -> None:
     provisioner = make_provisioner(databases, directory, clock, LimitSettings(disable_count=0))
     add_students(databases, keys, [ANNA])
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
     change_status(databases, ANNA.person_id, "suspended")
     change_person(databases, ANNA.person_id, surname="Nowak")
     mark(databases, [ANNA.person_id], live=True)  # by an act of her own, such as a choice of a mail name
-    before, written = eyes.entry(ANNA.uid, ["*", "+"]), events_of(databases, words.TARGET_CHANGED, "")
+    before, written = eyes.entry(ANNA.uid, ["*", "+"]), events_of(databases, event_types.TARGET_CHANGED, "")
 
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     assert eyes.entry(ANNA.uid, ["*", "+"]) == before
-    assert events_of(databases, words.TARGET_CHANGED, "") == written
+    assert events_of(databases, event_types.TARGET_CHANGED, "") == written
     with databases.identity.read() as connection:
         now = provisioner.clock.timestamp()
         assert due_marks(connection, is_live=True, now=now, limit=9) == []
@@ -186,7 +186,7 @@ def test_a_name_that_another_entry_holds_is_refused_and_the_entry_stays(
     add_students(databases, keys, [ANNA])
 
     with pytest.raises(TargetRejected):
-        bring_true(provisioner, ANNA.person_id)
+        reconcile_person(provisioner, ANNA.person_id)
     assert eyes.value(ANNA.uid, "cn") == "Guest"
 
 
@@ -197,13 +197,13 @@ def test_a_claim_needs_the_directory_alone_and_leaves_other_targets_to_the_worke
     provisioner = make_provisioner(databases, directory, clock, others={"moody": other})
     add_students(databases, keys, [ANNA], live=True)
 
-    bring_true(provisioner, ANNA.person_id, needed={"ldap"})
+    reconcile_person(provisioner, ANNA.person_id, needed={"ldap"})
     assert (eyes.value(ANNA.uid, "cn"), waiting(databases)) == ("Anna Kowalska", 1)
     with pytest.raises(TargetUnavailable):
-        bring_true(provisioner, ANNA.person_id, needed={"moody"})
+        reconcile_person(provisioner, ANNA.person_id, needed={"moody"})
     with databases.identity.write() as connection:
         clear_marks(connection, [(ANNA.person_id, mark_of(connection, ANNA.person_id))])
-    bring_true(provisioner, ANNA.person_id, needed={"ldap"})
+    reconcile_person(provisioner, ANNA.person_id, needed={"ldap"})
     assert waiting(databases) == 1  # marked anew, for the worker
 
     other.is_away = False
@@ -215,4 +215,4 @@ def test_a_claim_needs_the_directory_alone_and_leaves_other_targets_to_the_worke
 
 def test_nobody_is_brought_true_who_is_not_known(provisioner: Provisioner) -> None:
     with pytest.raises(NotFound):
-        bring_true(provisioner, "f" * 32)
+        reconcile_person(provisioner, "f" * 32)

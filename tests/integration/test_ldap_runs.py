@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from deploy.openldap.private import PrivateSlapd
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.event_queries import event_pending
 from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
@@ -502,7 +502,11 @@ def test_each_change_is_in_the_journal_without_its_values(
         rows = connection.execute(select(event_pending).order_by(event_pending.c.at, event_pending.c.event_id)).all()
     events = [(row.kind, row.subject, row.actor, json.loads(row.data)) for row in rows]
 
-    assert [kind for kind, *_ in events] == [words.RUN_PLANNED, words.TARGET_CHANGED, words.RUN_APPLIED] * 2
+    assert [kind for kind, *_ in events] == [
+        event_types.RUN_PLANNED,
+        event_types.TARGET_CHANGED,
+        event_types.RUN_APPLIED,
+    ] * 2
     assert {actor for _, _, actor, _ in events} == {ACTOR}
     assert events[0][1] == events[1][3]["run"] == result.run.run_id
     assert (events[4][1], events[4][3]["kind"]) == (ANNA.person_id, "update")

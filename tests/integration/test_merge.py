@@ -14,7 +14,7 @@ from idp.people.merge_queries import DISMISSED, OPEN, Facts, merges_in_force, pa
 from idp.people.tables import ledger
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -104,8 +104,8 @@ def test_what_happens_to_the_kept_one_live_keeps_the_merge(
     merged(written)
 
     change_person(databases, NEW.person_id, surname="Nowak")
-    bring_true(written, NEW.person_id)
-    bring_true(written, OLD.person_id)
+    reconcile_person(written, NEW.person_id)
+    reconcile_person(written, OLD.person_id)
 
     assert eyes.value(NEW.uid, "sn") == "Nowak"
     assert eyes.value(NEW.uid, "mail") == "anna.kowalska@student.po.edu.pl"

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from deploy.processes import free_port
-from idp.audit import words
+from idp.audit import event_types
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
@@ -180,4 +180,4 @@ def test_a_pause_stops_between_two_batches_and_nothing_is_done_twice(
         until(over(provisioner, run_id), why=workers.log)
 
     require_everything(provisioner, run_id)
-    assert events_of(databases, words.TARGET_CHANGED, run_id) == 70
+    assert events_of(databases, event_types.TARGET_CHANGED, run_id) == 70

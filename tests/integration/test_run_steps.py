@@ -14,7 +14,7 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, begin, finish, result_of
 from idp.provisioning.asking import next_work
 from idp.provisioning.health import health_of
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.part_writer import apply_part
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -213,7 +213,7 @@ def test_doors_close_from_the_first_target_and_open_from_the_last(
     change_status(databases, IDS[0], "suspended")
     apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
     change_status(databases, IDS[0], "active")
-    bring_true(provisioner, IDS[0])
+    reconcile_person(provisioner, IDS[0])
 
     opened = [("inner", "create"), ("outer", "create")]
     shut = [("outer", "disable"), ("inner", "disable")]
@@ -315,7 +315,7 @@ def test_nobody_whose_records_changed_meanwhile_is_among_the_first_few_of_a_late
     run_id = plan_everybody(cautious, keys)
     apply_while_away(cautious, run_id, moody, clock)
     change_person(databases, IDS[0], surname="Nowak")
-    bring_true(cautious, IDS[0])
+    reconcile_person(cautious, IDS[0])
 
     assert apply_run(cautious, run_id, ACTOR).moved == 1
 
@@ -372,7 +372,7 @@ def test_somebody_who_changes_in_mid_run_is_left_to_the_next_plan(
     begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
     change_person(databases, IDS[3], surname="Nowak")
     mark(databases, [IDS[3]], live=True)
-    bring_true(provisioner, IDS[3])
+    reconcile_person(provisioner, IDS[3])
 
     for part in begun.parts:
         apply_part(provisioner, run_id, 1, part)

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
-from idp.audit import words
+from idp.audit import event_types
 from idp.clock import Clock
 from idp.db import workers
 from idp.db.databases import Databases
@@ -75,7 +75,7 @@ def require_everything(provisioner: Provisioner, run_id: str) -> None:
     assert waiting(provisioner.databases) == 0
     assert make_plan(provisioner, ACTOR).changes == 0
     # What was written twice says so twice, and did no harm.
-    assert events_of(provisioner.databases, words.TARGET_CHANGED, run_id) >= len(PEOPLE)
+    assert events_of(provisioner.databases, event_types.TARGET_CHANGED, run_id) >= len(PEOPLE)
 
 
 def logs(two: Workers) -> Callable[[], str]:
@@ -87,7 +87,7 @@ def test_two_workers_share_a_run(provisioner: Provisioner, two: Workers, run_id:
     until(over(provisioner, run_id), why=logs(two))
 
     require_everything(provisioner, run_id)
-    assert events_of(provisioner.databases, words.TARGET_CHANGED, run_id) == len(PEOPLE)
+    assert events_of(provisioner.databases, event_types.TARGET_CHANGED, run_id) == len(PEOPLE)
     assert ["engine started" in two.log(number) for number in (0, 1)] == [True, True]
 
 

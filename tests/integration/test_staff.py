@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.staff import Role, StaffDesk
+from idp.accounts.staff import Role, StaffService
 from idp.accounts.staff_queries import list_staff
 from idp.audit.event_queries import event_pending
 from idp.db.databases import Databases
@@ -29,18 +29,18 @@ def services(slapd: PrivateSlapd) -> Iterator[Services]:
 
 
 @pytest.fixture
-def desk(databases: Databases, keys: Keys, clock: ManualClock, services: Services) -> StaffDesk:
+def desk(databases: Databases, keys: Keys, clock: ManualClock, services: Services) -> StaffService:
     return make_staff_desk(databases, keys, clock, services)
 
 
-def invite(desk: StaffDesk, mail: str = MAIL, role: Role = Role.CLERK) -> str:
+def invite(desk: StaffService, mail: str = MAIL, role: Role = Role.CLERK) -> str:
     """Return the token of a fresh link."""
     link = desk.invite(mail, role, "Anna", "", actor="shell:root")
     return link.removeprefix("https://estudent.example/staff/join/")
 
 
 def test_an_invited_person_joins_with_names_and_password_and_can_sign_in(
-    desk: StaffDesk, databases: Databases, services: Services
+    desk: StaffService, databases: Databases, services: Services
 ) -> None:
     token = invite(desk, role=Role.ADMINISTRATOR)
     assert desk.invitation(token).given_name == "Anna"
@@ -63,7 +63,7 @@ def test_an_invited_person_joins_with_names_and_password_and_can_sign_in(
     assert events == ["letter.owed", "staff.invited", "password.set", "staff.joined"]
 
 
-def test_the_link_is_owed_as_a_letter_and_lies_sealed(desk: StaffDesk, databases: Databases) -> None:
+def test_the_link_is_owed_as_a_letter_and_lies_sealed(desk: StaffService, databases: Databases) -> None:
     token = invite(desk)
 
     with databases.identity.read() as connection:
@@ -72,7 +72,7 @@ def test_the_link_is_owed_as_a_letter_and_lies_sealed(desk: StaffDesk, databases
     assert token not in letter.sealed_data + letter.once_key
 
 
-def test_until_they_join_the_account_opens_nothing(desk: StaffDesk, databases: Databases) -> None:
+def test_until_they_join_the_account_opens_nothing(desk: StaffService, databases: Databases) -> None:
     invite(desk)
 
     with databases.identity.read() as connection:
@@ -83,7 +83,7 @@ def test_until_they_join_the_account_opens_nothing(desk: StaffDesk, databases: D
     assert listed.joined_at is None
 
 
-def test_a_link_works_once(desk: StaffDesk) -> None:
+def test_a_link_works_once(desk: StaffService) -> None:
     token = invite(desk)
     desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
 
@@ -93,7 +93,7 @@ def test_a_link_works_once(desk: StaffDesk) -> None:
         desk.invitation(token)
 
 
-def test_a_link_works_for_seven_days(desk: StaffDesk, clock: ManualClock) -> None:
+def test_a_link_works_for_seven_days(desk: StaffService, clock: ManualClock) -> None:
     token = invite(desk)
     clock.advance(7 * 24 * 3600 - 1)
     assert desk.invitation(token)
@@ -102,7 +102,7 @@ def test_a_link_works_for_seven_days(desk: StaffDesk, clock: ManualClock) -> Non
         desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
 
 
-def test_a_newer_invitation_takes_the_older_link_away(desk: StaffDesk, databases: Databases) -> None:
+def test_a_newer_invitation_takes_the_older_link_away(desk: StaffService, databases: Databases) -> None:
     first = invite(desk, role=Role.ADMINISTRATOR)
     second = invite(desk, role=Role.CLERK)
 
@@ -114,7 +114,7 @@ def test_a_newer_invitation_takes_the_older_link_away(desk: StaffDesk, databases
         assert [staff.role for staff in list_staff(connection)] == ["clerk"]
 
 
-def test_whoever_has_joined_is_not_invited_again(desk: StaffDesk) -> None:
+def test_whoever_has_joined_is_not_invited_again(desk: StaffService) -> None:
     desk.join(invite(desk), "Anna", "Nowak", PASSWORD, "pl")
 
     with pytest.raises(Conflict):
@@ -123,7 +123,7 @@ def test_whoever_has_joined_is_not_invited_again(desk: StaffDesk) -> None:
 
 @pytest.mark.parametrize("mail", ["", "anna", "anna@", "s12345@student.po.edu.pl", "a@b.pl\nBcc: c@d.pl"])
 def test_only_an_address_outside_the_students_domain_is_invited(
-    desk: StaffDesk, databases: Databases, mail: str
+    desk: StaffService, databases: Databases, mail: str
 ) -> None:
     with pytest.raises(InvalidAddress):
         invite(desk, mail=mail)
@@ -134,7 +134,9 @@ def test_only_an_address_outside_the_students_domain_is_invited(
 @pytest.mark.parametrize(
     ("given_name", "surname"), [("Anna", ""), ("Anna", "=cmd"), ("Ann\N{CYRILLIC SMALL LETTER A}", "X")]
 )
-def test_a_name_that_is_none_is_refused_and_the_link_lives_on(desk: StaffDesk, given_name: str, surname: str) -> None:
+def test_a_name_that_is_none_is_refused_and_the_link_lives_on(
+    desk: StaffService, given_name: str, surname: str
+) -> None:
     token = invite(desk)
 
     with pytest.raises(InvalidInput):
@@ -143,7 +145,7 @@ def test_a_name_that_is_none_is_refused_and_the_link_lives_on(desk: StaffDesk, g
 
 
 @pytest.mark.parametrize("password", ["krótkie", "Anna lubi koty i psy", "anna.nowak i jej kot", "aaaaaaaaaaaaaaaa"])
-def test_the_rules_for_passwords_hold_for_staff_too(desk: StaffDesk, password: str) -> None:
+def test_the_rules_for_passwords_hold_for_staff_too(desk: StaffService, password: str) -> None:
     token = invite(desk)
 
     with pytest.raises(InvalidPassword):
@@ -151,7 +153,7 @@ def test_the_rules_for_passwords_hold_for_staff_too(desk: StaffDesk, password: s
 
 
 def test_while_the_directory_is_down_nobody_joins_and_the_link_lives_on(
-    desk: StaffDesk, services: Services, databases: Databases
+    desk: StaffService, services: Services, databases: Databases
 ) -> None:
     token = invite(desk)
     services.slapd.stop()
@@ -166,7 +168,7 @@ def test_while_the_directory_is_down_nobody_joins_and_the_link_lives_on(
 
 
 def test_a_second_try_after_half_a_join_takes_up_where_it_stopped(
-    desk: StaffDesk, services: Services, databases: Databases
+    desk: StaffService, services: Services, databases: Databases
 ) -> None:
     token = invite(desk)
     uid = desk.invitation(token).account.uid

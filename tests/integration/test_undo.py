@@ -18,7 +18,7 @@ from idp.people.tables import enrolment
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_parts, apply_run, begin, finish
 from idp.provisioning.asking import ask_for, pause, resume
-from idp.provisioning.live import bring_true
+from idp.provisioning.live import reconcile_person
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -252,7 +252,7 @@ def test_an_entry_that_changed_since_the_run_made_it_is_locked_and_never_removed
     add_students(databases, keys, [ANNA])
     run = run_now(provisioner)
     choose_mail_name(databases, ANNA.person_id, "anna.kowalska@student.po.edu.pl", "s00123@student.po.edu.pl")
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     undo = undo_now(provisioner, run, remove_created=True)
 
@@ -336,7 +336,7 @@ def test_what_a_person_does_after_an_undo_brings_nothing_of_it_back(
     undo_now(provisioner, run_now(provisioner))
 
     choose_mail_name(databases, ANNA.person_id, "anna.kowalska@student.po.edu.pl", "s00123@student.po.edu.pl")
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     assert eyes.value(ANNA.uid, "mail") == "anna.kowalska@student.po.edu.pl"
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
@@ -366,7 +366,7 @@ def test_an_undo_that_waited_leaves_out_alone_who_changed_meanwhile(
         change_status(databases, student.person_id, "suspended")
     undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
     choose_mail_name(databases, ANNA.person_id, "anna@student.po.edu.pl", "s1@student.po.edu.pl")
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     became = apply_run(provisioner, undo.run_id, ACTOR)
 
@@ -558,7 +558,7 @@ def test_a_human_closes_everywhere_who_stayed_open_by_an_undo_and_lets_go_again(
     wrongly_suspended_and_undone(doors, keys)
 
     hold(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
-    bring_true(doors, ANNA.person_id)
+    reconcile_person(doors, ANNA.person_id)
 
     assert open_in(doors, ANNA) == []
     assert (eyes.value(ANNA.uid, "idpStatus"), eyes.value(ANNA.uid, "pwdAccountLockedTime")) == (
@@ -571,7 +571,7 @@ def test_a_human_closes_everywhere_who_stayed_open_by_an_undo_and_lets_go_again(
     assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
     # The suspension is as wrong as it was.
     let_go(doors.databases, clock, ANNA.person_id, ACTOR)
-    bring_true(doors, ANNA.person_id)
+    reconcile_person(doors, ANNA.person_id)
     assert open_in(doors, ANNA) == ["ldap", "accounts"]
 
 
@@ -584,7 +584,7 @@ def test_a_human_who_lets_go_does_not_open_an_entry_whose_making_was_undone(
 
     for act in (hold, lambda *given: let_go(*given[:-1])):
         act(doors.databases, clock, ANNA.person_id, ACTOR, "asked for by phone")
-        bring_true(doors, ANNA.person_id)
+        reconcile_person(doors, ANNA.person_id)
         assert "ldap" not in open_in(doors, ANNA)
         assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
 
@@ -648,7 +648,7 @@ def test_an_undo_that_is_resumed_lets_nobody_in_who_was_held_meanwhile(
     (shut,) = (student for student in (ANNA, JAN) if not open_in(doors, student))
     (let_in,) = (student for student in (ANNA, JAN) if student != shut)
     hold(databases, clock, shut.person_id, ACTOR, "stolen password")
-    bring_true(doors, shut.person_id)
+    reconcile_person(doors, shut.person_id)
 
     resume(doors, undo.run_id, ACTOR)
     result = apply_run(doors, undo.run_id, ACTOR)
@@ -674,7 +674,7 @@ def test_what_changes_after_an_undo_has_begun_is_left_as_it_is(
     run = ask_for(provisioner, undo.run_id, ACTOR)
     begun = begin(provisioner, undo.run_id, run.attempt + 1, runs.BY_COMMAND)
     change_person(databases, JAN.person_id, surname="Zając")
-    bring_true(provisioner, JAN.person_id)
+    reconcile_person(provisioner, JAN.person_id)
 
     assert list(apply_parts(provisioner, undo.run_id, run.attempt + 1, begun.parts)) == [None] * len(begun.parts)
     finish(provisioner, undo.run_id, run.attempt + 1)

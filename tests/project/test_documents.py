@@ -10,7 +10,7 @@ import click
 import pytest
 
 from idp.app.settings import SECTIONS
-from idp.audit import words
+from idp.audit import event_types
 from idp.cli import COMMANDS, idp
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
 
@@ -87,7 +87,7 @@ def is_setting(name: str) -> bool:
 
 
 def is_event(name: str) -> bool:
-    return name in {value for key, value in vars(words).items() if key.isupper()}
+    return name in {value for key, value in vars(event_types).items() if key.isupper()}
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))

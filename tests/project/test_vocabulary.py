@@ -7,7 +7,7 @@ from pathlib import Path
 
 import idp
 from idp.app.settings import SECTIONS
-from idp.audit import words
+from idp.audit import event_types
 from idp.errors import IdpError
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
 from idp.settings import example
@@ -34,7 +34,7 @@ def all_codes() -> set[str]:
 
 
 def test_every_event_word_stands_in_the_events_page_and_no_other() -> None:
-    in_code = {value for name, value in vars(words).items() if name.isupper()}
+    in_code = {value for name, value in vars(event_types).items() if name.isupper()}
     assert in_first_column("events.md") == in_code
 
 

@@ -10,7 +10,7 @@ from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import look
-from idp.provisioning.live import bring_true
+from idp.provisioning.live import reconcile_person
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
@@ -63,7 +63,7 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, target: Te
 def marry(provisioner: Provisioner, surname: str) -> Callable[[], object]:
     def act() -> None:
         change_person(provisioner.databases, ANNA.person_id, surname=surname)
-        bring_true(provisioner, ANNA.person_id)
+        reconcile_person(provisioner, ANNA.person_id)
 
     return act
 

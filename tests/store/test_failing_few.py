@@ -4,14 +4,14 @@ from itertools import count
 
 import pytest
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.health import closed_for
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
@@ -67,7 +67,7 @@ def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databas
     sweep_dirty(provisioner)
 
     assert surname(mail, JAN) == "Wrona"
-    bring_true(provisioner, JAN.person_id)  # nor does a request
+    reconcile_person(provisioner, JAN.person_id)  # nor does a request
 
 
 def test_they_are_not_given_up_while_nobody_else_gets_through(provisioner: Provisioner, mail: MoodyTarget) -> None:
@@ -95,6 +95,6 @@ def test_they_are_given_up_when_others_got_through_between_their_tries(
         sweep_dirty(provisioner)
 
     assert [(one.target, one.person_id, one.error) for one in lost] == [("mail", ANNA.person_id, "hung up")]
-    assert events_of(databases, words.TARGET_GAVE_UP, "mail") == 1
+    assert events_of(databases, event_types.TARGET_GAVE_UP, "mail") == 1
     assert runs.INCOMPLETE not in states_of_runs(databases)
     assert make_plan(provisioner, ACTOR).changes == 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from idp.accounts.holds import hold, release
-from idp.audit import words
+from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
@@ -13,7 +13,7 @@ from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run, begin, result_of
 from idp.provisioning.asking import ask_for, cancel
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
@@ -113,11 +113,11 @@ def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_st
     provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: Mumbling
 ) -> None:
     hold(databases, clock, ANNA.person_id, "boss", "stolen password")
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
     release(databases, clock, ANNA.person_id, "boss")
     mail.mumbles = True
     with pytest.raises(TargetUnavailable):
-        bring_true(provisioner, ANNA.person_id)
+        reconcile_person(provisioner, ANNA.person_id)
     hold(databases, clock, ANNA.person_id, "boss", "stolen after all")
 
     mail.comes_back()
@@ -135,12 +135,12 @@ def test_a_second_plan_of_the_same_changes_makes_none_of_them_again(
     change_person(databases, ANNA.person_id, surname="Nowak")
     first, twin = (make_plan(provisioner, ACTOR) for _ in range(2))
     assert apply_run(provisioner, first.run_id, ACTOR).is_complete
-    told = events_of(databases, words.TARGET_CHANGED, "mail")
+    told = events_of(databases, event_types.TARGET_CHANGED, "mail")
 
     became = apply_run(provisioner, twin.run_id, ACTOR)
 
     assert (became.run.state, became.done, became.moved) == (runs.APPLIED, 0, 1)
-    assert events_of(databases, words.TARGET_CHANGED, "mail") == told
+    assert events_of(databases, event_types.TARGET_CHANGED, "mail") == told
 
 
 def test_a_run_that_reads_a_slow_target_shows_that_it_is_alive(

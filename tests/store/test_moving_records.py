@@ -10,7 +10,7 @@ from idp.db.locks import wait_for_turn
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.applying import apply_run
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import Scope, make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
@@ -98,7 +98,7 @@ def test_whoever_read_older_records_does_not_put_them_back_over_newer_ones(
 ) -> None:
     older = records_of(provisioner, ANNA)
     hold(databases, clock, ANNA.person_id, "boss", "stolen password")
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
     newer = desired_of(provisioner, ANNA)
 
     (seen,) = refresh_some(provisioner, [older]).seen
@@ -115,7 +115,7 @@ def test_nor_where_the_newer_ones_ask_for_what_was_there_before(
     hold(databases, clock, ANNA.person_id, "boss", "stolen password")
     older = records_of(provisioner, ANNA)
     release(databases, clock, ANNA.person_id, "boss")
-    bring_true(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, ANNA.person_id)
 
     refresh_some(provisioner, [older])
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.audit import words
+from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.change_queries import (
@@ -22,7 +22,7 @@ from idp.people.change_queries import (
 )
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
-from idp.provisioning.live import bring_true, sweep_dirty
+from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, FindingRow, TargetSummary
@@ -174,7 +174,7 @@ def test_a_life_in_runs_and_at_once(
     assert (make_plan(provisioner, "shell:test").changes, waiting(databases)) == (0, 0)
 
     choose_mail_name(databases, people[0].person_id, "a@student.po.edu.pl", "s1000@student.po.edu.pl")
-    bring_true(provisioner, people[0].person_id)
+    reconcile_person(provisioner, people[0].person_id)
     change_person(databases, people[1].person_id, surname="Nowak")
     assert (sweep_dirty(provisioner), waiting(databases)) == (1, 0)
     assert make_plan(provisioner, "shell:test").changes == 0
@@ -211,7 +211,7 @@ def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_
     assert tries == [0, 5, 15]
     with databases.identity.read() as connection:
         assert given_up(connection) == [GivenUp("moody", "p1", 3, "found otherwise after it was written")]
-    assert events_of(databases, words.TARGET_GAVE_UP, "moody") == 1
+    assert events_of(databases, event_types.TARGET_GAVE_UP, "moody") == 1
     assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
 
 

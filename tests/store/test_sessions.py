@@ -24,18 +24,18 @@ from idp.sso.session_queries import (
     any_owed,
     claim_owed,
     closed_session_ids,
+    consume_once,
     drop_expired_tickets,
     end_of_part,
     expired_session_ids,
     find_proxy_granting,
     find_session,
     forget_settled,
-    give_once,
+    issue_once,
     remove_sessions,
     renew_session,
     sessions_of,
     settle_owed,
-    take_once,
     take_ticket,
     take_visited,
     touch_session,
@@ -227,13 +227,13 @@ def test_tickets_that_nobody_took_are_dropped(store: RawStore) -> None:
 
 def test_a_one_time_token_is_good_once_for_its_purpose_and_time(store: RawStore) -> None:
     with store.lend() as raw:
-        give_once(raw, "LT-1", "cas.lt", "{}", NOW + 10)
-        give_once(raw, "LT-2", "cas.lt", "{}", NOW + 10)
+        issue_once(raw, "LT-1", "cas.lt", "{}", NOW + 10)
+        issue_once(raw, "LT-2", "cas.lt", "{}", NOW + 10)
 
-        assert take_once(raw, "LT-1", "other", NOW) is None
-        assert take_once(raw, "LT-1", "cas.lt", NOW) == "{}"
-        assert take_once(raw, "LT-1", "cas.lt", NOW) is None
-        assert take_once(raw, "LT-2", "cas.lt", NOW + 10) is None
+        assert consume_once(raw, "LT-1", "other", NOW) is None
+        assert consume_once(raw, "LT-1", "cas.lt", NOW) == "{}"
+        assert consume_once(raw, "LT-1", "cas.lt", NOW) is None
+        assert consume_once(raw, "LT-2", "cas.lt", NOW + 10) is None
 
 
 def test_visited_applications_are_handed_over_once_latest_first(store: RawStore) -> None:

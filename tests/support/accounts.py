@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims
 from idp.accounts.settings import AccountsSettings
-from idp.accounts.staff import StaffDesk
+from idp.accounts.staff import StaffService
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
@@ -52,7 +52,7 @@ class Services:
         return self["signin"].bind(dn, password)
 
 
-def bring_true(databases: Databases, services: Services, person_id: str) -> None:
+def reconcile_person(databases: Databases, services: Services, person_id: str) -> None:
     """Make sure that a person's entry is there."""
     with databases.identity.read() as connection:
         person = load_person(connection, person_id)
@@ -89,14 +89,14 @@ def make_claims(
         zone=ZONE,
         directory=services["accounts"],
         layout=services.slapd.settings,
-        bring_true=lambda person_id: bring_true(databases, services, person_id),
+        reconcile_person=lambda person_id: reconcile_person(databases, services, person_id),
         only_of=lambda person_id: only_of(person_id, "idp", services.slapd.settings.people_dn),
     )
 
 
-def make_staff_desk(databases: Databases, keys: Keys, clock: Clock, services: Services) -> StaffDesk:
+def make_staff_desk(databases: Databases, keys: Keys, clock: Clock, services: Services) -> StaffService:
     """Return the staff desk over a real directory."""
-    return StaffDesk(
+    return StaffService(
         databases=databases,
         keys=keys,
         settings=SETTINGS,

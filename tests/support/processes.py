@@ -1,4 +1,4 @@
-"""Watch real processes from a test: wait for their end without polling, and see what is left of them."""
+"""LoginThrottle real processes from a test: wait for their end without polling, and see what is left of them."""
 
 import os
 import secrets

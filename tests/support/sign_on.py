@@ -25,9 +25,9 @@ from idp.cas.login_tickets import LoginTickets
 from idp.cas.logout import CasLogoutSender
 from idp.cas.registered import RegisteredServices
 from idp.cas.settings import CasSettings
-from idp.cas.shortcut import Shortcut
-from idp.cas.tickets import TicketDesk
+from idp.cas.tickets import TicketService
 from idp.cas.views import blueprint
+from idp.cas.wsgi_fast_path import Shortcut
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.db.raw import RawStore, open_raw
@@ -38,13 +38,13 @@ from idp.errors import Conflict
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.sso.captcha import Captcha
+from idp.sso.concurrency import ConcurrencyLimiter
 from idp.sso.cookie import SessionCookie
-from idp.sso.door import Door
+from idp.sso.login_throttle import LoginThrottle
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
-from idp.sso.sign_out import SignOutDesk
-from idp.sso.waiting_line import WaitingLine
-from idp.sso.watch import Watch
+from idp.sso.sign_on import SignOnService
+from idp.sso.sign_out import SignOutService
 from idp.web.plumbing import new_flask
 from idp.web.settings import UniversitySettings, WebSettings
 
@@ -79,10 +79,10 @@ class SignOn:
     app: Flask
     databases: Databases
     raw: RawStore
-    desk: TicketDesk
-    door: Door
+    desk: TicketService
+    door: SignOnService
     registered: RegisteredServices
-    sign_out: SignOutDesk
+    sign_out: SignOutService
     services: Path
     clock: Clock
 
@@ -166,13 +166,13 @@ def build_sign_on(
     directory = Directory(LdapServer(slapd.url), slapd.service_dn("signin"), slapd.password("signin"))
     registered = RegisteredServices([folder], [], clock)
     outgoing = outgoing or Outgoing()
-    sign_out = SignOutDesk(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
-    watch = Watch(raw, sso, clock)
-    line = WaitingLine(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)
+    sign_out = SignOutService(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
+    watch = LoginThrottle(raw, sso, clock)
+    line = ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)
     check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock, watch, line)
-    door = Door(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, watch)
+    door = SignOnService(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, watch)
     captcha = Captcha(keys.mac("sso.captcha", "altcha"), sso.captcha_cost, sso.captcha_steps)
-    desk = TicketDesk(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
+    desk = TicketService(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
     app = new_flask("eStudent", web, UniversitySettings(), keys.web, clock, "idp_form")
     if compiled is not None:
         app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))

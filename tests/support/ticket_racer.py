@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from idp.cas.answers import Success
 from idp.cas.registered import RegisteredServices
 from idp.cas.settings import CasSettings
-from idp.cas.tickets import Question, TicketDesk
+from idp.cas.tickets import Question, TicketService
 from idp.clock import Clock
 from idp.db.databases import open_databases
 from idp.db.raw import RawStore, open_raw
@@ -32,16 +32,16 @@ url = [{ host = "fees.example", path = "/app" }]
 """
 
 
-def make_desk(raw_store: RawStore, services: Path, clock: Clock) -> TicketDesk:
+def make_desk(raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
     """Return a desk whose tickets live for long."""
     keys = Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=", web=b"w" * 64)
     registered = RegisteredServices([services], [], clock)
     settings = CasSettings(service_ticket_s=300)
     zone = ZoneInfo("Europe/Warsaw")
-    return TicketDesk(raw_store, registered, settings, PeopleSettings(), keys, Outgoing(), clock, zone)
+    return TicketService(raw_store, registered, settings, PeopleSettings(), keys, Outgoing(), clock, zone)
 
 
-def race(desk: TicketDesk, tickets: Sequence[str], threads: int) -> list[str]:
+def race(desk: TicketService, tickets: Sequence[str], threads: int) -> list[str]:
     """Return the tickets that were validated here, once per success."""
     won: list[str] = []
     line = threading.Barrier(threads)

@@ -1,6 +1,6 @@
 """Tickets that nobody issued cost the journal next to nothing: anybody can invent them."""
 
-from idp.audit.seldom import EVERY_S
+from idp.audit.sampler import EVERY_S
 from tests.support.clock import ManualClock
 from tests.support.sign_on import Browser, SignOn
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.cas.tickets import TicketWithheld
+from idp.cas.tickets import TicketDenied
 from idp.db.databases import Databases
 from idp.people.account_queries import raise_epoch
 from idp.sso import sessions
@@ -33,7 +33,7 @@ def test_a_service_that_demands_a_second_factor_gets_no_ticket(sign_on: SignOn, 
     assert "Strict lets in only those who show more than a password" in answer.text
     assert "strict@po.edu.pl" in answer.text
     assert "ST-" not in answer.text
-    assert sign_on.events("ticket.withheld") == [("anna", "second_factor")]
+    assert sign_on.events("ticket.denied") == [("anna", "second_factor")]
     assert sign_on.events("ticket.issued") == []
 
 
@@ -49,7 +49,7 @@ def test_no_way_leads_round_it(sign_on: SignOn, signed_in: Browser) -> None:
     (session,) = sessions.list_of(sign_on.raw, sign_on.clock, "anna")
     service, _ = sign_on.desk.service_for(STRICT)
 
-    with pytest.raises(TicketWithheld):
+    with pytest.raises(TicketDenied):
         sign_on.desk.issue(session, service, STRICT, from_new_login=True)
 
 

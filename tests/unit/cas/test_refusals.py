@@ -1,6 +1,6 @@
 """Nobody can fill the journal with addresses that are not registered."""
 
-from idp.audit.seldom import EVERY_S, MOST
+from idp.audit.sampler import EVERY_S, MOST
 from idp.cas.refusals import UnregisteredNotes, host_of
 from tests.support.clock import ManualClock
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.cas.shortcut import query_of
+from idp.cas.wsgi_fast_path import query_of
 
 PIECES = st.sampled_from(
     ["service", "ticket", "=", "&", "&&", "%20", "+", "%C5%82", "%c5", "%", "%2", "%zz", ";", "#", "ł", "\udc80", "a"]

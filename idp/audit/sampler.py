@@ -7,7 +7,7 @@ MOST = 50  # told of by name in that time; further ones are counted together
 OTHERS = "*"
 
 
-class Seldom:
+class EventSampler:
     """Counts by key, and says when to tell: at once the first time, then once an hour what came together since.
 
     Shape:   if told := seldom.count(host, now): write(*told)

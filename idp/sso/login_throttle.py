@@ -1,8 +1,8 @@
-"""Watch failed sign-ins: look before a password is checked, count after, and know the devices of those who came in."""
+"""Count failed sign-ins: look before a password is checked, count after it, and know the devices of each person."""
 
 from dataclasses import dataclass
 
-from idp.audit import words
+from idp.audit import event_types
 from idp.audit.events import Event, row
 from idp.clock import Clock
 from idp.db.one_time import hash_of
@@ -36,7 +36,7 @@ class CaptchaDue(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class LoginAttempt:
     """Whom a sign-in is for and where it comes from, as failures are counted."""
 
     key: str  # the account, or the name that nobody has; "" for what can name nobody
@@ -46,14 +46,14 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class LoginThrottle:
     """One for all sign-ins of this process; what it knows is in the store."""
 
     raw_store: RawStore
     settings: SsoSettings
     clock: Clock
 
-    def admit(self, one: Try, *, is_person: bool) -> None:
+    def admit(self, one: LoginAttempt, *, is_person: bool) -> None:
         """Let a try go on to its check, or not.
 
         Raises:  TooSoon, CaptchaDue
@@ -66,7 +66,7 @@ class Watch:
         if not is_person and throttle.captcha_is_due(standing, self.settings.throttle, self.settings.captcha, now):
             raise CaptchaDue
 
-    def captcha_is_due(self, one: Try) -> bool:
+    def captcha_is_due(self, one: LoginAttempt) -> bool:
         """Tell whether the next form for this try asks for the CAPTCHA."""
         now = self.clock.timestamp()
         return throttle.captcha_is_due(self._standing(one, now), self.settings.throttle, self.settings.captcha, now)
@@ -77,9 +77,9 @@ class Watch:
             with self.raw_store.lend() as raw:
                 if store.is_any_device(raw, devices, self.clock.timestamp()):
                     return False
-        return self.captcha_is_due(Try("", "", address, ()))
+        return self.captcha_is_due(LoginAttempt("", "", address, ()))
 
-    def note_failure(self, raw: Raw, one: Try, now: float) -> None:
+    def note_failure(self, raw: Raw, one: LoginAttempt, now: float) -> None:
         """Count a failed check in the caller's transaction. Effect: guessing.noticed when a network crosses the line"""
         limits = self.settings.throttle
         if not limits.enabled:
@@ -121,7 +121,7 @@ class Watch:
         with self.raw_store.lend() as raw:
             return store.drop_forgotten(raw, now, now - longest_s)
 
-    def _standing(self, one: Try, now: float) -> Standing:
+    def _standing(self, one: LoginAttempt, now: float) -> Standing:
         limits = self.settings.throttle
         if not limits.enabled:
             return Standing()
@@ -139,5 +139,7 @@ class Watch:
         since = now - limits.guessing_s
         before = store.accounts_guessed(raw, network, since)
         if before < limits.guessed_accounts <= store.note_guess(raw, network, key, now, since):
-            noticed = Event(words.GUESSING_NOTICED, data={"network": network, "accounts": limits.guessed_accounts})
+            noticed = Event(
+                event_types.GUESSING_NOTICED, data={"network": network, "accounts": limits.guessed_accounts}
+            )
             sessions.add_events(raw, [row(noticed, now)])

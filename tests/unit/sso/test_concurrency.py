@@ -5,25 +5,25 @@ import threading
 import pytest
 
 from idp.errors import TargetUnavailable
-from idp.sso.waiting_line import TooBusy, WaitingLine
+from idp.sso.concurrency import ConcurrencyLimiter, TooBusy
 
 
 def test_who_finds_no_place_is_told_at_once() -> None:
-    line = WaitingLine(served_at_once=1, waiting=0, wait_s=60)
+    line = ConcurrencyLimiter(served_at_once=1, waiting=0, wait_s=60)
 
     with line.turn(), pytest.raises(TooBusy), line.turn():
         pass
 
 
 def test_who_waits_too_long_is_told_then() -> None:
-    line = WaitingLine(served_at_once=1, waiting=1, wait_s=0.01)
+    line = ConcurrencyLimiter(served_at_once=1, waiting=1, wait_s=0.01)
 
     with line.turn(), pytest.raises(TooBusy), line.turn():
         pass
 
 
 def test_a_place_is_free_again_whatever_came_of_it() -> None:
-    line = WaitingLine(served_at_once=1, waiting=0, wait_s=1)
+    line = ConcurrencyLimiter(served_at_once=1, waiting=0, wait_s=1)
 
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), line.turn():
@@ -31,7 +31,7 @@ def test_a_place_is_free_again_whatever_came_of_it() -> None:
 
 
 def test_who_waits_is_served_in_the_end() -> None:
-    line, served = WaitingLine(served_at_once=1, waiting=3, wait_s=60), []
+    line, served = ConcurrencyLimiter(served_at_once=1, waiting=3, wait_s=60), []
 
     def come() -> None:
         with line.turn():
@@ -48,7 +48,7 @@ def test_who_waits_is_served_in_the_end() -> None:
 
 
 def test_who_waited_for_a_silent_directory_hears_it_at_once_and_who_comes_later_asks_again() -> None:
-    line, told = WaitingLine(served_at_once=1, waiting=1, wait_s=60), threading.Event()
+    line, told = ConcurrencyLimiter(served_at_once=1, waiting=1, wait_s=60), threading.Event()
 
     def come() -> None:
         with pytest.raises(TargetUnavailable), line.turn():

@@ -9,16 +9,16 @@ from idp.clock import Clock
 from idp.db.raw import RawStore
 from idp.sso import sessions
 from idp.sso.cookie import DeviceCookie, SessionCookie
+from idp.sso.login_throttle import LoginThrottle
 from idp.sso.session_queries import LiveSession, Owed
 from idp.sso.sessions import Browser, Ended, Started
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
-from idp.sso.sign_out import Outcome, SignOutDesk
-from idp.sso.watch import Watch
+from idp.sso.sign_out import Outcome, SignOutService
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class SignOnService:
     """Sign-in, sessions and sign-out as views need them; one per process."""
 
     raw_store: RawStore
@@ -26,14 +26,14 @@ class Door:
     clock: Clock
     cookie: SessionCookie
     check_password: PasswordCheck
-    sign_out_desk: SignOutDesk
-    watch: Watch
+    sign_out_service: SignOutService
+    watch: LoginThrottle
 
     @property
     def device_cookie(self) -> DeviceCookie:
         return DeviceCookie(self.cookie.is_https)
 
-    def who_is(self, request: Request) -> LiveSession | None:
+    def current_session(self, request: Request) -> LiveSession | None:
         """Return the living session of this browser."""
         return sessions.find(self.raw_store, self.settings, self.clock, self.cookie.read(request))
 
@@ -41,7 +41,7 @@ class Door:
         """Tell whether a sign-in form for this browser asks for the CAPTCHA, before anybody has typed a name."""
         return self.watch.captcha_is_due_for_anybody(request.remote_addr or "", self.device_cookie.read(request))
 
-    def let_in(
+    def sign_in(
         self, request: Request, name: str, password: str, *, warns: bool, remember: bool, is_person: bool = False
     ) -> Started:
         """Return a new session for whoever gave a right name and password.
@@ -61,7 +61,7 @@ class Door:
             remembered=remember,
             warns=warns,
         )
-        self.sign_out_desk.tell(started.owed, wait_s=0)
+        self.sign_out_service.tell(started.owed, wait_s=0)
         return replace(started, devices=self.watch.know_device(account.account_id, browser.devices))
 
     def give_cookie(self, response: Response, started: Started, *, remember: bool) -> None:
@@ -75,7 +75,7 @@ class Door:
         """Return the session that was just started; None when the account was closed in the same moment."""
         return sessions.find(self.raw_store, self.settings, self.clock, started.token)
 
-    def let_out(self, session: LiveSession) -> list[Outcome]:
+    def sign_out(self, session: LiveSession) -> list[Outcome]:
         """End a session, as its owner asks, and return which applications have confirmed."""
         owed = sessions.end(
             self.raw_store, self.clock, [session.session_id], Ended.SIGNED_OUT, actor=session.account_id
@@ -87,7 +87,7 @@ class Door:
         return self._tell(sessions.end_one_of(self.raw_store, self.clock, account_id, session_id, actor))
 
     def _tell(self, owed: Sequence[Owed]) -> list[Outcome]:
-        return self.sign_out_desk.tell(owed, self.settings.logout_wait_s)
+        return self.sign_out_service.tell(owed, self.settings.logout_wait_s)
 
 
 def browser_of(request: Request, devices: tuple[str, ...] = ()) -> Browser:

@@ -16,12 +16,12 @@ import structlog
 
 from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, next_step, read_request
 from idp.cas.services import Service
-from idp.cas.tickets import TicketDesk
+from idp.cas.tickets import TicketService
 from idp.cas.urls import MAX_LENGTH, with_ticket
 from idp.cas.validation import ENDPOINTS, Endpoint, proxy, validate
 from idp.errors import InvalidServiceUrl
 from idp.sso import sessions
-from idp.sso.door import Door
+from idp.sso.sign_on import SignOnService
 from idp.web.headers import KEPT_NOWHERE, plain_headers
 from idp.web.plumbing import new_correlation_id
 from idp.web.settings import WebSettings
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 class Shortcut:
     """A WSGI application that answers what is hot by itself and hands on the rest."""
 
-    def __init__(self, rest: WsgiApp, door: Door, desk: TicketDesk, web: WebSettings) -> None:
+    def __init__(self, rest: WsgiApp, door: SignOnService, desk: TicketService, web: WebSettings) -> None:
         self._rest = rest
         self._door = door
         self._desk = desk
@@ -99,7 +99,7 @@ class Shortcut:
         session = sessions.find(door.raw_store, door.settings, door.clock, token)
         if session is None or next_step(request, has_session=True, session_warns=session.warns) is not Step.TICKET:
             return None
-        if self._desk.hindrance(service, session.account_id) is not None:
+        if self._desk.denial_reason(service, session.account_id) is not None:
             return None
         number = _begin()
         ticket = self._desk.issue(session, service, request.service_url, from_new_login=False)

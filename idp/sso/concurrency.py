@@ -15,7 +15,7 @@ class TooBusy(Refused):
     retryable = True
 
 
-class WaitingLine:
+class ConcurrencyLimiter:
     """A hash needs memory and a core for tens of milliseconds; a storm of sign-ins must neither exhaust the one nor
     take every thread away from those who are signed in already."""
 
