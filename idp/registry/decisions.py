@@ -87,6 +87,8 @@ def decide(candidate: Candidate, context: Context) -> Decision:
     fresh = _fresh(reads, candidate.stored, context.rules)
     stale = sum(read.reason is None for read in reads) - len(fresh)
     good = [read for read in fresh if _is_good(read, context.rules)]
+    if candidate.stored is not None:
+        _keep_spelling(good, candidate.stored.identity)
     chosen, beaten = _one_per_programme(good)
     stale += len(beaten)
     chosen = _judge_person(chosen, candidate)
@@ -138,6 +140,23 @@ def _is_good(read: _Read, rules: Rules) -> bool:
         read.reason = bad.reason
         return False
     return True
+
+
+def _keep_spelling(reads: Iterable[_Read], stored: Identity) -> None:
+    """Give rows in capitals the stored spelling of a name that reads the same in capitals.
+
+    Capitals lose letters: GROSSMANN may be Grossmann or Großmann, YILDIRIM may be Yıldırım.
+    """
+    for read in reads:
+        row = _row(read)
+        known = {name: getattr(stored, name) for name in row.capitals}
+        same = {
+            name: spelling
+            for name, spelling in known.items()
+            if spelling.upper() == getattr(row.identity, name).upper()
+        }
+        if same:
+            read.row = msgspec.structs.replace(row, identity=msgspec.structs.replace(row.identity, **same))
 
 
 def _split(text: str) -> list[str]:
@@ -221,7 +240,7 @@ def _judge_person(reads: list[_Read], candidate: Candidate) -> list[_Read]:
     known = {one.enrolment.programme: one for one in stored.enrolments} if stored else {}
     for read in reads:
         row = _row(read)
-        if not album and not kept_album and row.enrolment.status is not Status.ADMITTED:
+        if not album and row.enrolment.status is not Status.ADMITTED:
             read.reason = Reason.ALBUM_MISSING
         elif (before := known.get(row.enrolment.programme)) and _goes_back(row, before):
             read.reason = Reason.STATUS_BACK_IN_TIME

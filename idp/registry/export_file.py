@@ -128,18 +128,18 @@ def _refuse_wide_encodings(start: bytes) -> None:
 def _lines_of_utf8(file: BinaryIO, size: int, progress: Progress) -> int:
     """Return how many line ends a file has, having read all of it as UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = done = 0
+    lines = done = letters = 0  # letters: those of more than one byte, roughly
     while block := file.read(BLOCK):
         found = block.count(b"\n")
         if b"\0" in block:
             line = lines + 1 + block[: block.index(b"\0")].count(b"\n")
             raise RefusedSource(f"Line {line} holds NUL bytes: this is no text file.", Refusal.NUL_BYTES)
         try:
-            decoder.decode(block)
+            letters += len(block) - len(decoder.decode(block))
         except UnicodeDecodeError as exc:
-            # The decoder may have had the start of a letter from the block before; a line is near enough.
+            # The decoder may hold the first byte of a letter from the block before: the line is near enough.
             line = lines + 1 + block[: exc.start].count(b"\n")
-            raise RefusedSource(_not_utf8(block, line), Refusal.NOT_UTF8) from None
+            raise RefusedSource(_not_utf8(block, line, letters), Refusal.NOT_UTF8) from None
         lines += found
         if not found and len(block) == BLOCK:
             raise RefusedSource("A line is longer than a megabyte: this is no registry export.", Refusal.NO_LINES)
@@ -152,7 +152,16 @@ def _lines_of_utf8(file: BinaryIO, size: int, progress: Progress) -> int:
     return lines
 
 
-def _not_utf8(block: bytes, line: int) -> str:
+def _not_utf8(block: bytes, line: int, letters: int) -> str:
+    """Return what to do about a byte that is not UTF-8, after so many letters that were."""
+    text = block.decode(errors="replace")
+    bad = text.count("\ufffd")
+    letters += sum(not character.isascii() for character in text) - bad
+    if letters > bad:
+        return (
+            f"Line {line} holds a byte that is not UTF-8; the rest of the file is UTF-8. Correct this line in the"
+            " registry and export the file again."
+        )
     encoding = guess_encoding(block)
     looks = f" It looks like {encoding}." if encoding else ""
     return f"Line {line} is not UTF-8.{looks} {_advice(encoding or 'CP1250')}"

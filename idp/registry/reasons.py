@@ -63,6 +63,8 @@ class Reason(StrEnum):
     ALBUM_TWO_FOR_ONE = "album_two_for_one"
     ROWS_DISAGREE = "rows_disagree"
     NAME_MISSING = "name_missing"
+    NAME_NO_LETTER = "name_no_letter"
+    NAME_NO_VALUE = "name_no_value"
     NAME_FORMULA = "name_formula"
     NAME_QUESTION_MARK = "name_question_mark"
     NAME_MOJIBAKE = "name_mojibake"
@@ -89,7 +91,7 @@ class Reason(StrEnum):
 SENTENCES: Mapping[Reason, str] = {
     Reason.COLUMNS: "The row has not as many columns as the header.",
     Reason.QUOTING: "A quotation mark opens and does not close within the row.",
-    Reason.CONTROL_CHARACTERS: "The row holds control characters.",
+    Reason.CONTROL_CHARACTERS: "The row contains control characters.",
     Reason.OS_ID_FORM: "os_id is not a number of 1 to 18 digits.",
     Reason.CHANGED_FORM: "zmieniono is not a timestamp with an offset (2026-10-01T12:00:00+02:00).",
     Reason.CHANGED_IN_FUTURE: "zmieniono lies in the future; believed, it would make every later change look old.",
@@ -104,18 +106,20 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.STATUS_BACK_IN_TIME: "The row is no newer than what is stored, and its status began earlier.",
     Reason.DATE_FORM: "A date is not a calendar day written YYYY-MM-DD, or status_od is empty.",
     Reason.ALBUM_FORM: "nr_albumu is not 1 to 10 digits.",
-    Reason.ALBUM_MISSING: "nr_albumu may be empty only for a person who is admitted.",
+    Reason.ALBUM_MISSING: "nr_albumu is empty in all rows of the person, who is not only admitted.",
     Reason.ALBUM_CHANGED: "The person has another album number already; one person has one number for ever.",
     Reason.ALBUM_OF_TWO: "Two people claim this album number; neither row was taken.",
     Reason.ALBUM_ZERO_TWIN: "Somebody has this album number written with other leading zeros.",
     Reason.ALBUM_TWO_FOR_ONE: "The person's rows carry two album numbers.",
     Reason.ROWS_DISAGREE: "The person's rows of one age disagree about the person.",
     Reason.NAME_MISSING: "Both imie and nazwisko are empty.",
+    Reason.NAME_NO_LETTER: "A name has no letter.",
+    Reason.NAME_NO_VALUE: "A name is a word of programs for no value (NULL). A person of that name is written Null.",
     Reason.NAME_FORMULA: "A name starts like a spreadsheet formula.",
     Reason.NAME_QUESTION_MARK: "A name holds a question mark where a letter was lost.",
     Reason.NAME_MOJIBAKE: "A name was read in a wrong encoding on its way.",
     Reason.NAME_CHARACTERS: "A name holds characters that are in no name.",
-    Reason.NAME_MIXED_SCRIPTS: "A name mixes Latin, Greek or Cyrillic letters that look alike.",
+    Reason.NAME_MIXED_SCRIPTS: "A name mixes letters of several scripts that look alike, such as Latin and Cyrillic.",
     Reason.NAME_TOO_LONG: "A name is longer than 64 characters.",
     Reason.BIRTH_IN_FUTURE: "data_ur lies in the future.",
     Reason.SEX_FORM: "plec is neither K nor M.",

@@ -10,7 +10,7 @@ import msgspec
 from idp.errors import InputTooLong
 from idp.people import names as person_names
 from idp.people import national_ids
-from idp.people.names import fault_of, mixes_scripts
+from idp.people.names import fault_of, has_control_characters, mixes_scripts
 from idp.people.national_ids import Pesel, PeselFault
 from idp.people.queries import Identity
 from idp.people.values import Enrolment, Status
@@ -32,7 +32,6 @@ TIMESTAMP: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})", re.ASCII
 )
 _ALBUM = re.compile(r"\d{1,10}", re.ASCII)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _COUNTRIES = re.compile(r"[A-Z]{2}(?:\|[A-Z]{2}){0,19}")
 # Enough to be worth a letter; who sends one judges again. No blanks or line ends, so no forged mail headers.
 _MAIL = re.compile(r"[^\s@<>()\",;:\\\x00-\x1f]{1,64}@[^\s@<>()\",;:\\\x00-\x1f]+\.[^\s@<>()\",;:\\\x00-\x1f.]{2,}")
@@ -70,6 +69,7 @@ class Row(msgspec.Struct, frozen=True):
     identity: Identity
     enrolment: Enrolment
     remarks: tuple[Remark, ...]
+    capitals: tuple[str, ...] = ()  # fields of the identity that were written in capitals
 
 
 def read_stamp(fields: Sequence[str], rules: Rules) -> Stamp:
@@ -77,6 +77,8 @@ def read_stamp(fields: Sequence[str], rules: Rules) -> Stamp:
 
     Raises:  BadRow
     """
+    if has_control_characters(fields[AT["prog_kod"]]):  # the programme of a quarantined row is shown in terminals
+        raise BadRow(Reason.CONTROL_CHARACTERS)
     programme = clean(fields[AT["prog_kod"]])
     if not programme:
         raise BadRow(Reason.PROGRAMME_MISSING)
@@ -104,12 +106,15 @@ def read_row(line: int, fields: Sequence[str], stamp: Stamp, rules: Rules) -> Ro
 
     Raises:  BadRow with the first thing that is wrong
     """
-    if any(map(_CONTROL.search, fields)):
+    if has_control_characters(";".join(fields)):
         raise BadRow(Reason.CONTROL_CHARACTERS)
     remarks: list[Remark] = []
     enrolment = _enrolment(fields, stamp)
     identity = _identity(fields, rules, remarks)
-    return Row(line, stamp.changed_at, identity, enrolment, tuple(remarks))
+    capitals = _in_capitals(fields)
+    if capitals:
+        remarks.append(Remark.NAME_IN_CAPITALS)
+    return Row(line, stamp.changed_at, identity, enrolment, tuple(remarks), capitals)
 
 
 def _enrolment(fields: Sequence[str], stamp: Stamp) -> Enrolment:
@@ -136,7 +141,7 @@ def _enrolment(fields: Sequence[str], stamp: Stamp) -> Enrolment:
 
 
 def _identity(fields: Sequence[str], rules: Rules, remarks: list[Remark]) -> Identity:
-    names = _names(fields, remarks)
+    names = _names(fields)
     born_on = _date(fields[AT["data_ur"]])
     if born_on is not None and born_on > rules.today:
         raise BadRow(Reason.BIRTH_IN_FUTURE)
@@ -169,22 +174,26 @@ def _identity(fields: Sequence[str], rules: Rules, remarks: list[Remark]) -> Ide
     )
 
 
-def _names(fields: Sequence[str], remarks: list[Remark]) -> tuple[str, str, str, str, str]:
-    raw = fields[AT["imie"] : AT["nazwisko_poprzednie"] + 1]
+NAME_FIELDS: Final = ("given_name", "middle_name", "surname_prefix", "surname", "previous_surname")
+_NAME_COLUMNS = slice(AT["imie"], AT["nazwisko_poprzednie"] + 1)
+
+
+def _in_capitals(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that are written in capitals; one capital letter alone is not."""
+    cells = fields[_NAME_COLUMNS]
+    return tuple(name for name, cell in zip(NAME_FIELDS, cells, strict=True) if cell.isupper() and len(clean(cell)) > 1)
+
+
+def _names(fields: Sequence[str]) -> tuple[str, str, str, str, str]:
+    raw = fields[_NAME_COLUMNS]
     given, middle, prefix, surname, previous = map(clean_name, raw)
     if not given and not surname:
         raise BadRow(Reason.NAME_MISSING)
     for name in (given, middle, prefix, surname, previous):
         if name and (fault := fault_of(name)):
             raise BadRow(Reason(fault.value))
-    together = given + surname
-    if not together.isascii() and mixes_scripts(together):
+    if mixes_scripts(given + surname):
         raise BadRow(Reason.NAME_MIXED_SCRIPTS)
-    if any(
-        len(text) > 1 and text.isupper() and text != name
-        for text, name in zip(raw, (given, middle, prefix, surname, previous), strict=True)
-    ):
-        remarks.append(Remark.NAME_IN_CAPITALS)
     return given, middle, prefix.lower() if raw[2].isupper() else prefix, surname, previous
 
 

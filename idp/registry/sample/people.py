@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from stdnum.pl.pesel import calc_check_digit
+
 from idp.people.names import to_ascii
-from idp.people.national_ids import pesel_check_digit
 from idp.registry.rows import COLUMNS
 from idp.registry.sample.names import NATIONS, POLISH_MEN, POLISH_SURNAMES, POLISH_WOMEN
 
@@ -149,7 +150,7 @@ def birth_and_pesel(seed: int, place: int, *, is_woman: bool) -> tuple[date, str
     born_on = FIRST_BIRTH + timedelta(days=days)
     high, low = divmod(serial, 5)
     digits = f"{born_on:%y%m%d}{high:03d}{2 * low + (0 if is_woman else 1)}"
-    return born_on, digits + pesel_check_digit(digits)
+    return born_on, digits + calc_check_digit(digits)
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from idp.people.names import (
     clean,
     clean_name,
     fault_of,
+    has_control_characters,
     is_mojibake,
     mixes_scripts,
     search_key,
@@ -70,6 +71,7 @@ def test_names_are_written_as_people_write_them(text: str, name: str) -> None:
     [
         *("Zażółć", "Gęślą", "KÓŁKO", "Großmann", "Nguyễn Văn Đức", "Øystein", "Guðrún", "Þór", "Ærø", "Adébáyọ̀"),
         *("O’Connor", "O'Neill", "Abd El-Rahman", "Щербак", "Παπαδόπουλος", "李小龍", "محمد", "प्रिया", "דָּוִד", "Jr."),
+        *("Null", "Nan", "Աննա", "ᎠᎾ", "李 Li", "王小明", "さくら子", "김민수"),
         *("Åukasz", "Çelik", "Ñuñez", ""),
     ],
 )
@@ -95,11 +97,28 @@ def test_real_names_have_no_fault(name: str) -> None:
         ("Jan😀", NameFault.CHARACTERS),
         ("\u0410nna", NameFault.MIXED_SCRIPTS),
         ("Nοwak", NameFault.MIXED_SCRIPTS),
+        ("Aննա", NameFault.MIXED_SCRIPTS),
+        ("Ꭺnna", NameFault.MIXED_SCRIPTS),
         ("N" * 65, NameFault.TOO_LONG),
+        ("...", NameFault.NO_LETTER),
+        ("' .", NameFault.NO_LETTER),
+        ("\u0301", NameFault.NO_LETTER),
+        ("NULL", NameFault.NO_VALUE),
+        ("undefined", NameFault.NO_VALUE),
     ],
 )
 def test_what_is_no_name_is_told_apart(name: str, fault: NameFault) -> None:
     assert fault_of(name) is fault
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x00", "\x7f", "\x9b31m", "a\u202eb", "a\u2066b", "a\ud800b"])
+def test_control_characters_of_terminals_and_of_writing_direction_are_found(text: str) -> None:
+    assert has_control_characters(text)
+
+
+@pytest.mark.parametrize("text", ["Jan\tNowak", "two\r\nlines", "Anna\u00a0Maria", "می\u200cخواهم", "\u200eZoë\u200f"])
+def test_blanks_and_marks_that_cleaning_removes_are_no_control_characters(text: str) -> None:
+    assert not has_control_characters(text)
 
 
 @given(st.text(st.sampled_from("aąbcćdeęfghijklłmnńoópqrsśtuvwxyzźżAĄBCĆEĘLŁNŃOÓSŚZŹŻ"), min_size=2, max_size=20))

@@ -314,3 +314,42 @@ def test_every_row_is_taken_skipped_or_kept_aside(count: int) -> None:
     decision = decided(*[SECOND | {"status": "?"}] * count)
 
     assert len(decision.quarantined) == count
+
+
+@pytest.mark.parametrize(
+    ("spelling", "capitals"),
+    [
+        ("Großmann", "GROSSMANN"),
+        ("Yıldırım", "YILDIRIM"),
+        ("McDonald", "MCDONALD"),
+        ("Großmann-Żak", "GROSSMANN - ŻAK"),
+    ],
+)
+def test_a_name_in_capitals_keeps_the_stored_spelling(spelling: str, capitals: str) -> None:
+    before = stored({"nazwisko": spelling})
+
+    decision = decided({"nazwisko": capitals, "zmieniono": "2026-09-20T10:00:00Z"}, stored=before)
+
+    assert decision.update is not None
+    assert (decision.fields, decision.update.identity.surname) == ((), spelling)
+
+
+def test_another_name_in_capitals_replaces_the_stored_one() -> None:
+    decision = decided({"nazwisko": "KOWALSKA", "zmieniono": "2026-09-20T10:00:00Z"}, stored=stored({}))
+
+    assert decision.update is not None
+    assert (decision.fields, decision.update.identity.surname) == (("surname",), "Kowalska")
+
+
+def test_a_known_student_whose_album_is_empty_is_quarantined() -> None:
+    decision = decided({"nr_albumu": "", "zmieniono": "2026-09-20T10:00:00Z"}, stored=stored({}))
+
+    assert (decision.update, reasons(decision)) == (None, ["album_missing"])
+
+
+def test_an_album_in_one_of_the_persons_rows_is_enough() -> None:
+    later = {"zmieniono": "2026-09-20T10:00:00Z"}
+
+    decision = decided(later | {"nr_albumu": ""}, SECOND | later, stored=stored({}))
+
+    assert (decision.fields, reasons(decision)) == (("programme",), [])

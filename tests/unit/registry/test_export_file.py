@@ -77,6 +77,16 @@ def test_a_refusal_says_which_encoding_it_looks_like_and_how_to_convert(file: Pa
         validated(file, GOOD.replace("Anna", "Świąż Ąś").encode(encoding))
 
 
+@pytest.mark.parametrize("good", ["Świąż", "Świąż Ąś Żółć"])
+def test_one_bad_byte_in_a_utf8_file_is_not_taken_for_another_encoding(file: Path, good: str) -> None:
+    content = (GOOD.replace("Anna", good) + GOOD.splitlines()[1].replace("Anna", "An#na") + "\n").encode()
+
+    with pytest.raises(RefusedSource, match=r"Line 6 holds a byte that is not UTF-8; the rest") as refused:
+        validated(file, content.replace(b"#", b"\xb1"))
+
+    assert "iconv" not in str(refused.value)
+
+
 def test_nothing_is_guessed_where_both_encodings_agree() -> None:
     assert guess_encoding("łóżęć".encode("cp1250")) is None
 

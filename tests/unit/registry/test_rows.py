@@ -99,6 +99,13 @@ def outcome(fields: list[str]) -> Row | Reason:
         (FOREIGNER | {"dok_kraj": ""}, Reason.DOCUMENT_FORM),
         ({"telefon": "\x00"}, Reason.CONTROL_CHARACTERS),
         ({"jednostka": "W\x1bEAI"}, Reason.CONTROL_CHARACTERS),
+        ({"prog_kod": "\x1b[2JINF"}, Reason.CONTROL_CHARACTERS),
+        ({"prog_nazwa": "Informatyka\x9b31m"}, Reason.CONTROL_CHARACTERS),
+        ({"jednostka": "WEAI\u202e"}, Reason.CONTROL_CHARACTERS),
+        ({"email_prywatny": "anna@example.com\u2066"}, Reason.CONTROL_CHARACTERS),
+        ({"imie": "..."}, Reason.NAME_NO_LETTER),
+        ({"nazwisko": "NULL"}, Reason.NAME_NO_VALUE),
+        ({"nazwisko": "null"}, Reason.NAME_NO_VALUE),
     ],
 )
 def test_each_bad_row_has_its_reason(changes: dict[str, str], reason: Reason) -> None:
