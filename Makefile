@@ -61,6 +61,7 @@ changelog: setup ## Move the fragments of changelog.d into CHANGELOG.md
 
 reference: setup ## Generate the reference pages of settings and commands
 	@scripts/settings-page
+	@scripts/cli-page
 
 lock: setup ## Resolve the requirements anew, with hashes
 	@scripts/lock

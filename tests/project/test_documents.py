@@ -1,6 +1,7 @@
 """What documents mention exists, and nothing in the tree belongs to one machine."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +12,24 @@ import pytest
 
 from idp.app.settings import SECTIONS
 from idp.audit import event_types
-from idp.cli import COMMANDS, idp
+from idp.cli import idp
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+DOCS = PROJECT / "docs"
+PAGES = [
+    *sorted(PROJECT.glob("*.md")),
+    *sorted((PROJECT / "changelog.d").glob("README.md")),
+    *sorted((PROJECT / "deploy").rglob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
+]
+# A decision tells what was decided then, the page of commands how they are called: `[OPTIONS]`.
+TO_TYPE = [page for page in PAGES if page.parent.name != "decisions" and page.name not in ("cli.md", "CHANGELOG.md")]
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)")
 # As a command: at the begin of a snippet or line, or after settings or another command.
 MAKE = r"(?:[`\n]|&& |; |=\S+ )make ([a-z][a-z-]*)\b"
+# What may stand before a command: a prompt, settings, the user of the service.
+PROMPT = r"\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:(?:as|sudo -u|runuser -u) idp (?:-- )?)?(?:\S*/)?"
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 
 
@@ -46,21 +57,75 @@ def test_every_make_target_that_is_mentioned_exists() -> None:
     assert [(page, word) for page, word in mentioned(MAKE) if word not in targets] == []
 
 
-def test_every_command_that_is_mentioned_exists() -> None:
-    shown = mentioned(r"\bidp ((?:[a-z]+(?:-[a-z]+)* ?)+)")
+@pytest.mark.parametrize("document", TO_TYPE, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_command_that_is_shown_exists(document: Path) -> None:
+    assert [(line, mistake) for line in shown_commands(document) if (mistake := command_mistake(line))] == []
 
-    assert [(page, words) for page, words in shown if not is_command(words.split())] == []
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("idp registry import export.csv --delta", ""),
+        ("idp fees list [--album 12345] [--state overdue]", ""),
+        ("idp runs show|export RUN", ""),
+        ("idp runs", ""),
+        ("idp registri import export.csv", "no command idp registri"),
+        ("idp registry imports export.csv", "no command idp registry imports"),
+        ("idp registry import --full export.csv", "idp registry import has no option --full"),
+        ("idp status everything", "idp status takes 0 arguments, not 1"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line: str, mistake: str) -> None:
+    assert command_mistake(line) == mistake
 
 
-def is_command(words: list[str]) -> bool:
-    """Tell whether `words` begin with a command; groups must be followed by one of theirs, or by nothing."""
-    if words[0] not in COMMANDS:
-        return False
-    command = idp.get_command(click.Context(idp), words[0])
-    assert command is not None
-    if isinstance(command, click.Group) and len(words) > 1 and not words[1].startswith("-"):
-        return words[1] in command.list_commands(click.Context(command))
-    return True
+def shown_commands(page: Path) -> Iterator[str]:
+    """Yield what a page tells readers to type, from `idp` on: lines of code blocks, and what stands in backquotes."""
+    for snippet in snippets(page):
+        if snippet.startswith("```"):
+            language, _, text = snippet.removeprefix("```").removesuffix("```").partition("\n")
+            if language.strip() in ("", "console", "sh", "bash"):
+                for line in text.replace("\\\n", " ").splitlines():
+                    if command := re.match(PROMPT + r"(idp [a-z].*)", line):
+                        yield command.group(1)
+        elif re.match(r"idp [a-z]", command_text := snippet.strip("`")):
+            yield command_text
+
+
+def command_mistake(line: str) -> str:
+    """Return what is wrong with a command line: "idp status --al" -> "idp status has no option --al"."""
+    text = re.split(r"\s#|&&|;|>| \| | …", line)[0]
+    words = shlex.split(re.sub(r"[\[\]]", "", text))
+    context = click.Context(idp, info_name="idp")
+    arguments: list[str] = []
+    rest = words[1:]
+    while rest:
+        word = rest.pop(0)
+        options = {name: one for one in context.command.params for name in (*one.opts, *one.secondary_opts)}
+        if word.startswith("-") and word != "-":
+            name, _, value = word.partition("=")
+            option = options.get(name)
+            if name in ("--help", "-h"):
+                continue
+            if not isinstance(option, click.Option):
+                return f"{context.command_path} has no option {name}"
+            if not (option.is_flag or option.count or value):
+                rest = rest[option.nargs :]
+        elif isinstance(context.command, click.Group) and not arguments:
+            alternatives = word.split("|")
+            commands = [(name, context.command.get_command(context, name)) for name in alternatives]
+            for name, command in commands:
+                if command is None:
+                    return f"no command {context.command_path} {name}"
+            name, command = commands[0]
+            assert command is not None
+            context = click.Context(command, info_name=name, parent=context)
+        else:
+            arguments.append(word)
+    takes = [one.nargs for one in context.command.params if isinstance(one, click.Argument)]
+    if -1 not in takes and len(arguments) > sum(takes):
+        return f"{context.command_path} takes {sum(takes)} arguments, not {len(arguments)}"
+    return ""
 
 
 def test_every_setting_that_is_mentioned_exists() -> None:
@@ -92,9 +157,46 @@ def is_event(name: str) -> bool:
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_links_lead_somewhere(document: Path) -> None:
-    links = [link for link in LINK.findall(document.read_text(encoding="utf-8")) if "://" not in link]
+    text = CODE.sub("", document.read_text(encoding="utf-8"))
+    links = [
+        (document.parent / link if link else document, part) for link, part in LINK.findall(text) if "://" not in link
+    ]
+    missing = [str(page) for page, _ in links if not page.exists()]
+    headless = [f"{page}#{part}" for page, part in links if part and page.suffix == ".md" and part not in anchors(page)]
 
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    assert missing + headless == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what links may name behind `#`: each heading in lower case, blanks as hyphens, without signs."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL) if page.exists() else ""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [DOCS / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page.suffix == ".md" and page not in reached and page.is_file():
+            reached.add(page)
+            waiting += [page.parent / link for link, _ in LINK.findall(page.read_text(encoding="utf-8")) if link]
+
+    assert [str(page.relative_to(PROJECT)) for page in PAGES if page not in reached] == []
+
+
+def test_every_page_that_code_names_exists() -> None:
+    named = re.compile(r"(?<![\w./-])(docs/[\w/.-]+\.md)")
+    missing = [
+        (str(file.relative_to(PROJECT)), name)
+        for file in tracked_files()
+        if file.suffix in (".py", ".toml", ".ldif", ".css", ".md", "") and file.is_file()
+        for name in named.findall(file.read_text(encoding="utf-8", errors="replace"))
+        if not (PROJECT / name).exists()
+    ]
+
+    assert missing == []
 
 
 def test_nothing_in_the_tree_belongs_to_one_machine() -> None:

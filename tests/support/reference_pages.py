@@ -1,5 +1,6 @@
-"""Generate reference pages from the code: `python -m tests.support.reference_pages settings`."""
+"""Generate reference pages from the code: `python -m tests.support.reference_pages settings` or `… cli`."""
 
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -8,10 +9,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import click
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from idp.app.settings import SECTIONS
+from idp.cli import idp
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
 from idp.settings import Section, example
 
@@ -132,13 +135,75 @@ def _type(annotation: Any) -> str:
     return TYPES.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
+def cli_page() -> dict[Path, str]:
+    """Return the page of all commands by its path."""
+    intro = """# Commands
+
+`idp COMMAND --help` prints the same for one command. Every command reads the settings file that `IDP_CONFIG` names.
+
+Exit codes: 0 is success, 1 means that the command refused or that something is left to do, 2 is a wrong command line.
+"""
+    sections = "\n".join(_command_section(path, context) for path, context in commands())
+    return {REFERENCE / "cli.md": _generated(f"{intro}\n{sections}", "cli-page")}
+
+
+def commands() -> Iterator[tuple[str, click.Context]]:
+    """Yield every command with its full name, sorted: "idp registry import"."""
+    yield from _commands_below(click.Context(idp, info_name="idp"))
+
+
+def _commands_below(context: click.Context) -> Iterator[tuple[str, click.Context]]:
+    yield context.command_path, context
+    group = context.command
+    if isinstance(group, click.Group):
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if command is not None and not command.hidden:
+                yield from _commands_below(click.Context(command, info_name=name, parent=context))
+
+
+def _command_section(path: str, context: click.Context) -> str:
+    command = context.command
+    usage = " ".join([path, *command.collect_usage_pieces(context)])
+    lines = [f"## `{path}`", "", _help(command), "", "```", usage, "```"]
+    records = [
+        record
+        for parameter in command.get_params(context)
+        if (record := parameter.get_help_record(context)) and record[1] and "--help" not in record[0]
+    ]
+    if records:
+        lines += ["", "| option | meaning |", "| --- | --- |"]
+        lines += [f"| `{_cell(names)}` | {_cell(meaning)} |" for names, meaning in records]
+    if isinstance(command, click.Group):
+        lines += ["", "| command | what it does |", "| --- | --- |"]
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None and not below.hidden:
+                anchor = f"{path} {name}".replace(" ", "-")
+                lines.append(f"| [`{path} {name}`](#{anchor}) | {_cell(below.get_short_help_str(limit=300))} |")
+    return "\n".join(lines).strip() + "\n"
+
+
+def _help(command: click.Command) -> str:
+    """Return the help text as Markdown; what click must not rewrap is a code block."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    return "\n\n".join(
+        "```\n" + text.removeprefix("\b\n") + "\n```" if text.startswith("\b\n") else text.replace("<", "&lt;")
+        for text in paragraphs
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
 def _generated(text: str, script: str) -> str:
     return f"{GENERATED.format(script=script)}\n\n{text.strip()}\n"
 
 
 def main(which: str) -> None:
     """Write the generated pages of one kind, and remove pages of sections that are gone."""
-    pages = {"settings": settings_pages}[which]()
+    pages = {"settings": settings_pages, "cli": cli_page}[which]()
     if which == "settings":
         for stale in set((REFERENCE / "settings").glob("*.md")) - pages.keys():
             stale.unlink()
