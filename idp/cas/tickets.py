@@ -8,6 +8,7 @@ Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9 and 3.1 to 3.4
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from threading import BoundedSemaphore
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,7 @@ from idp.sso.tokens import long_token, short_token
 
 SERVICE_TICKET, PROXY_TICKET = "ST", "PT"
 UNKNOWN = "unknown"
+MAX_CALLBACKS = 8  # at once, of the 32 threads of a web process: an application that never answers holds one for 3 s
 SESSION_ENDED = "The sign-on session of the ticket has ended."
 log = structlog.get_logger(__name__)
 
@@ -98,6 +100,7 @@ class TicketService:
     clock: Clock
     zone: ZoneInfo
     unknown_tickets: EventSampler = field(default_factory=EventSampler)
+    callback_slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MAX_CALLBACKS))
 
     # --- issuing ----------------------------------------------------------------------------------------------------
 
@@ -177,10 +180,10 @@ class TicketService:
         Effect:  the ticket is gone in either case; ticket.validated or ticket.refused; the application will be told
                  when the session ends; with `pgt_url` a proxy-granting ticket was delivered there
         """
+        if question.pgt_url:
+            return self._validate_and_call_back(question)
         good = self._take(question)
-        if isinstance(good, Failure) or not question.pgt_url:
-            return good if isinstance(good, Failure) else good.answer
-        return self._grant_proxying(good, question)
+        return good if isinstance(good, Failure) else good.answer
 
     def _take(self, question: Question) -> _Good | Failure:
         now = self.clock.timestamp()
@@ -261,6 +264,17 @@ class TicketService:
         store.add_events(raw, [row(done, now)])
 
     # --- proxying ---------------------------------------------------------------------------------------------------
+
+    def _validate_and_call_back(self, question: Question) -> Success | Failure:
+        # The slot first: a ticket that is refused for want of one was not taken, and can be tried again.
+        if not self.callback_slots.acquire(blocking=False):
+            log.warning("proxy callback refused", why="too many at once")
+            return Failure(Code.INTERNAL_ERROR, "Too many proxy callbacks are running; try again in a few seconds.")
+        try:
+            good = self._take(question)
+            return good if isinstance(good, Failure) else self._grant_proxying(good, question)
+        finally:
+            self.callback_slots.release()
 
     def _grant_proxying(self, good: _Good, question: Question) -> Success | Failure:
         """Deliver a proxy-granting ticket to the callback and return the answer with its IOU.

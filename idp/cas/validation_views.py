@@ -4,10 +4,10 @@ No cookie is read or set. idp.cas.wsgi_fast_path answers most of these before th
 """
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
 
 from idp.audit.events import new_id
 from idp.cas import saml
@@ -19,20 +19,20 @@ from idp.cas.validation import ENDPOINTS, Endpoint, Sources, proxy, validate
 log = structlog.get_logger(__name__)
 
 
-def add_validation_views(cas: Blueprint, desk: TicketService) -> None:
-    """Add the endpoints to the CAS blueprint."""
+def add_validation_views(cas: Blueprint, desk: TicketService, issuer: str) -> None:
+    """Add the endpoints to the CAS blueprint; `issuer` signs the answers of SAML."""
     for endpoint in ENDPOINTS:
         name = endpoint.path.strip("/").replace("/", "_")
         cas.add_url_rule(endpoint.path, name, _validator(desk, endpoint), methods=["GET", "POST"])
     cas.add_url_rule("/proxy", "proxy", lambda: _respond(*proxy(desk, _sources())), methods=["GET", "POST"])
-    cas.add_url_rule("/samlValidate", "saml_validate", lambda: _validate_saml(desk), methods=["POST"])
+    cas.add_url_rule("/samlValidate", "saml_validate", lambda: _validate_saml(desk, issuer), methods=["POST"])
 
 
 def _validator(desk: TicketService, endpoint: Endpoint) -> Callable[[], Response]:
     return lambda: _respond(*validate(desk, endpoint, _sources()))
 
 
-def _validate_saml(desk: TicketService) -> Response:
+def _validate_saml(desk: TicketService, issuer: str) -> Response:
     """SAML 1.1: the ticket in a SOAP body, the service in TARGET."""
     request_id, service_url = "", ""
     try:
@@ -49,10 +49,11 @@ def _validate_saml(desk: TicketService) -> Response:
         answer = Failure(Code.INVALID_REQUEST, "TARGET was sent more than once.")
     except saml.InvalidSaml as error:
         answer = Failure(Code.INVALID_REQUEST, f"The request was not understood: {error}.")
+    except HTTPException:
+        raise  # the request is too large or was cut off: no fault of ours
     except Exception:
         log.exception("validation failed")
         answer = Failure(Code.INTERNAL_ERROR, "The ticket could not be validated.")
-    issuer = urlsplit(request.host_url).hostname or "idp"
     head = saml.Letterhead(issuer, service_url, request_id, new_id(), new_id(), desk.clock.now())
     return _respond(saml.render(answer, head), saml.XML_TYPE)
 

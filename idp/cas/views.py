@@ -63,7 +63,7 @@ def blueprint(
     cas.add_url_rule("/login", "login", pages.login, methods=["GET", "POST"])
     cas.add_url_rule("/logout", "logout", pages.logout, methods=["GET", "POST"])
     cas.add_url_rule("/captcha.wav", "captcha_sound", pages.captcha_sound)
-    add_validation_views(cas, desk)
+    add_validation_views(cas, desk, urlsplit(base_url).hostname or "idp")
     return cas
 
 

@@ -1,14 +1,16 @@
 """All HTTP that we send: to addresses that somebody reviewed, within limits that the other side cannot stretch.
 
-Per request: the name is resolved once and that address is connected to; networks that are not public only where they
-were allowed; one deadline for everything from connecting to the last byte; no redirects; a bounded answer; TLS
-verified against the system's CAs and configured ones.
+Each request has these limits. The name is resolved once, and that address is connected to. Networks that are not public
+are reached only where they were allowed. One deadline covers everything from resolving to the last byte. Redirects are
+not followed. The answer is bounded. TLS is verified against the system's CAs and configured ones.
 """
 
+import queue
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
@@ -23,7 +25,15 @@ ANSWER_BYTES = 64 * 1024
 USER_AGENT = "idp"
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
+# IPv6 that the internet routes. All other space is reserved, local or of one link (IANA's registry).
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Translated to IPv4 by the network (RFC 6052, RFC 7915).
+TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::ffff:0:0:0/96"), IPv6Network("::/96"))
+RELAYS_TO_6TO4 = IPv4Network("192.88.99.0/24")  # taken out of use by RFC 7526
+
+Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], list[Address]]
 _UNREACHED = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError)
 
 
@@ -43,13 +53,19 @@ class Outgoing:
     """Sends requests; safe to share between threads."""
 
     def __init__(
-        self, extra_ca_files: Iterable[Path] = (), private_networks: Sequence[Network] = (), timeout_s: float = 3.0
+        self,
+        extra_ca_files: Iterable[Path] = (),
+        private_networks: Sequence[Network] = (),
+        timeout_s: float = 3.0,
+        resolve: Resolve | None = None,
     ) -> None:
+        """Shape: resolve: another way to look up names than the system's"""
         self._tls = ssl.create_default_context()
         for file in extra_ca_files:
             self._tls.load_verify_locations(file)
         self._private = tuple(private_networks)
         self._timeout_s = timeout_s
+        self._resolve = resolve or addresses_of
 
     def get(self, url: str) -> Answer:
         """Fetch `url`.
@@ -67,7 +83,7 @@ class Outgoing:
         return self._send("POST", url, body, {"Content-Type": content_type})
 
     def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        backend = _Backend(self._private, time.monotonic() + self._timeout_s)
+        backend = _Backend(self._private, time.monotonic() + self._timeout_s, self._resolve)
         sent = [("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close"), *headers.items()]
         try:
             with (
@@ -93,9 +109,10 @@ def _limited(chunks: Iterable[bytes]) -> bytes:
 class _Backend(httpcore2.NetworkBackend):
     """Opens the one connection of a request."""
 
-    def __init__(self, private: Sequence[Network], deadline: float) -> None:
+    def __init__(self, private: Sequence[Network], deadline: float, resolve: Resolve) -> None:
         self._private = private
         self._deadline = deadline
+        self._resolve = resolve
         self._plain = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -106,7 +123,8 @@ class _Backend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        addresses = [found for found in resolve(host, port) if may_reach(host, found, self._private)]
+        found = _in_time(self._resolve, host, port, self._deadline)
+        addresses = [address for address in found if may_reach(host, address, self._private)]
         if not addresses:
             raise TargetRejected("its address is not public, and its network is not in http.private_networks")
         failure: Exception | None = None
@@ -151,7 +169,32 @@ def _left(deadline: float) -> float:
     return left
 
 
-def resolve(host: str, port: int) -> list[IPv4Address | IPv6Address]:
+def _in_time(resolve: Resolve, host: str, port: int, deadline: float) -> list[Address]:
+    """Resolve a name before the deadline. Raises: OSError; httpcore2.ConnectTimeout."""
+    try:
+        return [ip_address(host.strip("[]"))]
+    except ValueError:
+        pass  # a name
+    answer: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(resolve(host, port))
+        except OSError as exc:
+            answer.put(exc)
+
+    # The system's call cannot be stopped. Its thread ends by itself, when the resolver gives up.
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        found = answer.get(timeout=_left(deadline))
+    except queue.Empty:
+        raise httpcore2.ConnectTimeout("the name was not resolved in time") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def addresses_of(host: str, port: int) -> list[Address]:
     """Return the addresses of a name, in the system's order of preference.
 
     Raises:  OSError when it has none
@@ -160,15 +203,33 @@ def resolve(host: str, port: int) -> list[IPv4Address | IPv6Address]:
     return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
 
 
-def may_reach(host: str, address: IPv4Address | IPv6Address, private: Sequence[Network]) -> bool:
+def may_reach(host: str, address: Address, private: Sequence[Network]) -> bool:
     """Tell whether `host` may be reached at `address`.
 
-    Public addresses may; others where a configured network holds them; loopback where it is named as what it is, since
-    then the reviewed registration says so itself. A public name that points inward is refused.
+    Public addresses may. Others may where a configured network holds them. Loopback may where it is named as what it
+    is, because the reviewed registration says so itself. A public name that points inward is refused.
     """
-    plain = getattr(address, "ipv4_mapped", None) or address
+    plain = embedded_ipv4(address) or address
     if plain.is_loopback and host.lower() in LOOPBACK_NAMES:
         return True
     if any(plain.version == network.version and plain in network for network in private):
         return True
-    return plain.is_global and not plain.is_multicast
+    if plain.is_multicast or not plain.is_global:
+        return False
+    return plain in GLOBAL_UNICAST if isinstance(plain, IPv6Address) else plain not in RELAYS_TO_6TO4
+
+
+def embedded_ipv4(address: Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to, or None.
+
+    Shape:   ::ffff:10.0.0.1, 64:ff9b::a00:1, 2002:a00:1::, ::10.0.0.1 and Teredo of 10.0.0.1 -> 10.0.0.1
+    """
+    if isinstance(address, IPv4Address) or address.is_loopback or address.is_unspecified:
+        return None
+    if (embedded := address.ipv4_mapped or address.sixtofour) is not None:
+        return embedded
+    if address.teredo is not None:
+        return address.teredo[1]
+    if any(address in network for network in TRANSLATED):
+        return IPv4Address(address.packed[-4:])
+    return None

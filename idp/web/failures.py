@@ -11,7 +11,7 @@ from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from idp.clock import Clock
 from idp.errors import (
@@ -49,6 +49,10 @@ RETRY_AFTER_S = {429: 60, 503: 10}
 log = structlog.get_logger(__name__)
 
 
+class ForeignHost(BadRequest):
+    """The request names another host than this service's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The texts of one failure page."""
@@ -63,13 +67,18 @@ def status_of(kind: type[IdpError]) -> int:
     return next(STATUSES[one] for one in kind.__mro__ if one in STATUSES)
 
 
-def answer_failures(app: Flask, clock: Clock) -> None:
+def answer_failures(app: Flask, clock: Clock, base_url: str) -> None:
     """Give `app` its failure pages, in HTML or as problem+json, whichever the client asks for."""
 
     @app.errorhandler(CSRFError)
     def form_expired(error: CSRFError) -> Response:
         log.info("form refused", why=error.description)
         return _answer(400, "form_expired", _words_of_expired_form(), clock, way_back=_way_back())
+
+    @app.errorhandler(ForeignHost)
+    def foreign_host(_error: ForeignHost) -> Response:
+        log.info("request refused", why="foreign host")
+        return _answer(400, "foreign_host", _words_of_foreign_host(), clock, home_url=f"{base_url}/")
 
     @app.errorhandler(IdpError)
     def ours(error: IdpError) -> Response:
@@ -103,13 +112,19 @@ def answer_as(app: Flask, error: IdpError, *kinds: type[Exception]) -> None:
         app.register_error_handler(kind, translate)
 
 
-def _answer(status: int, code: str, texts: Words, clock: Clock, way_back: str = "") -> Response:
+def _answer(status: int, code: str, texts: Words, clock: Clock, way_back: str = "", home_url: str = "/") -> Response:
     correlation_id = str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
     if wants_json():
         response = _problem(status, code, texts, correlation_id)
     else:
         page = render_template(
-            "error.html", status=status, words=texts, correlation_id=correlation_id, at=clock.now(), way_back=way_back
+            "error.html",
+            status=status,
+            words=texts,
+            correlation_id=correlation_id,
+            at=clock.now(),
+            way_back=way_back,
+            home_url=home_url,
         )
         response = Response(page, status)
     if status in RETRY_AFTER_S:
@@ -212,6 +227,14 @@ def _words_of_expired_form() -> Words:
         _("This form is no longer valid"),
         _("The page was open for a long time, or your browser does not keep our cookie. Nothing was changed."),
         _("Open the page again and send the form once more. Allow cookies for this site if it happens again."),
+    )
+
+
+def _words_of_foreign_host() -> Words:
+    return Words(
+        _("This is not the address of this service"),
+        _("The request names a host that does not belong to it."),
+        _("Open the service at its own address."),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_babel import Babel, get_locale
 
 from idp.web.settings import UniversitySettings
@@ -76,8 +76,9 @@ def page_url_in(language: str) -> str:
 
 def page_path() -> str:
     """Return the path of this page for a link; "" where this one answers no GET."""
-    rule = request.url_rule
-    if rule is None or "GET" not in (rule.methods or ()):
+    # Asked of all rules: the GET and the POST of one form may be two.
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None or "GET" not in adapter.allowed_methods():
         return ""
     return quote(request.path, safe="/")  # encoded again, since browsers read `/\host` as another host
 

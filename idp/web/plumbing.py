@@ -21,7 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from idp.clock import Clock
 from idp.text import require_short
 from idp.web.assets import Assets
-from idp.web.failures import answer_failures
+from idp.web.failures import ForeignHost, answer_failures
 from idp.web.headers import send_headers
 from idp.web.languages import speak
 from idp.web.settings import UniversitySettings, WebSettings
@@ -67,10 +67,11 @@ def new_flask(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     _number_requests(app)  # first: what follows may fail and then needs the number
+    _refuse_foreign_hosts(app, web)
     CSRFProtect(app)
     speak(app, university, web.is_https)
     send_headers(app, web)
-    answer_failures(app, clock)
+    answer_failures(app, clock, web.base_url)
     _dress(app, name, university)
     if web.trusted_proxies:
         hops = web.trusted_proxies
@@ -141,6 +142,20 @@ def _number_requests(app: Flask) -> None:
         emit = log.debug if request.blueprint == "assets" else log.info
         emit("request", method=request.method, rule=rule, status=response.status_code, took_ms=took_ms)
         return response
+
+
+def _refuse_foreign_hosts(app: Flask, web: WebSettings) -> None:
+    """Answer only requests that name this service as their host.
+
+    Redirects of the framework and the check of a form's origin use the host of the request. A probe of our health asks
+    by an address of its own, and its answer names no host.
+    """
+    own_hosts = web.own_hosts
+
+    @app.before_request
+    def refuse() -> None:
+        if request.blueprint != "health" and request.host.lower() not in own_hosts:
+            raise ForeignHost
 
 
 def new_correlation_id() -> str:

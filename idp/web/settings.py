@@ -1,6 +1,7 @@
 """`[web]` and `[university]`: where pages are served, and whose pages they are."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -13,6 +14,11 @@ class WebSettings(Section):
     base_url: Annotated[
         str, "Address that browsers use, without a slash at the end. Links in letters start with it."
     ] = "http://127.0.0.1:8080"
+    trusted_hosts: Annotated[
+        list[str],
+        "Further host names, with their port unless it is the usual one, at which the pages may be asked: for"
+        " applications that validate tickets by an internal name. The host of `base_url` always may.",
+    ] = []
     host: Annotated[str, "Address to listen on."] = "127.0.0.1"
     port: Annotated[int, "Port to listen on.", Field(ge=1, le=65535)] = 8080
     workers: Annotated[int, "Web processes.", Field(ge=1)] = 2
@@ -37,6 +43,13 @@ class WebSettings(Section):
         " service's own is https, too. Empty sends none.",
         Field(pattern=r"^(max-age=\d+(; includeSubDomains)?(; preload)?)?$"),
     ] = "max-age=31536000"
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Values of `Host` that name this service, in lower case and without the usual port of its scheme."""
+        usual_port = ":443" if self.is_https else ":80"
+        hosts = (urlsplit(self.base_url).netloc, *self.trusted_hosts)
+        return frozenset(host.lower().removesuffix(usual_port) for host in hosts)
 
     @property
     def is_https(self) -> bool:

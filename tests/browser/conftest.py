@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from werkzeug.serving import make_server
 
@@ -100,7 +101,8 @@ def meet(demo: RunningDemo) -> Meet:
 @pytest.fixture(scope="session")
 def gallery_url() -> Iterator[str]:
     """Serve the gallery of parts and return its address."""
-    server = make_server("127.0.0.1", 0, gallery(), threaded=True)
+    server = make_server("127.0.0.1", 0, Flask("not_yet"), threaded=True)
+    server.app = gallery(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

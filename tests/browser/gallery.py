@@ -11,10 +11,10 @@ from idp.web.settings import UniversitySettings, WebSettings
 PAGES = ("sign_in", "home", "form", "table", "parts")
 
 
-def gallery(accent_colour: str = "#00539b") -> Flask:
+def gallery(base_url: str, accent_colour: str = "#00539b") -> Flask:
     """Return an application whose pages are `/<name>` for each of PAGES."""
     university = UniversitySettings(accent_colour=accent_colour)
-    app = new_flask("eStudent", WebSettings(), university, b"gallery" * 5, Clock(), "idp_gallery")
+    app = new_flask("eStudent", WebSettings(base_url=base_url), university, b"gallery" * 5, Clock(), "idp_gallery")
     pages = Blueprint("gallery", __name__, template_folder=str(Path(__file__).parent / "gallery_pages"))
 
     @pages.get("/")
@@ -35,4 +35,4 @@ def gallery(accent_colour: str = "#00539b") -> Flask:
 if __name__ == "__main__":
     import sys
 
-    gallery(*sys.argv[1:]).run(port=5099)
+    gallery("http://127.0.0.1:5099", *sys.argv[1:]).run(port=5099)

@@ -17,7 +17,7 @@ from idp.fees.charges import NewCharge, record_charges
 from idp.fees.database import Database, migrate, open_database
 from idp.fees.ledger import load_ledger
 from idp.fees.payments import NewPayment, record_payments
-from idp.fees.settings import Settings
+from idp.fees.settings import FeesWebSettings, Settings
 from idp.fees.student_tables import find_student
 from idp.fees.students import take_students
 from idp.fees.values import Account
@@ -26,7 +26,7 @@ from tests.support.fees import registry_export, sqlite_fees, student_row
 from tests.unit.fees.factories import day
 
 ZONE = "Europe/Warsaw"
-SETTINGS = Settings()
+SETTINGS = Settings(web=FeesWebSettings(trusted_hosts=["localhost"]))  # the test client's own host
 LOGOUT = (
     '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="LR-1" Version="2.0">'
     "<samlp:SessionIndex>{}</samlp:SessionIndex></samlp:LogoutRequest>"

@@ -111,7 +111,8 @@ def both(databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSla
         cas_url = stack.enter_context(serving(sign_on.app)) + "/cas/"
         database = stack.enter_context(sqlite_fees(tmp_path / "fees"))
         settings = Settings(
-            web=FeesWebSettings(base_url=fees_url, port=port), cas=CasSettings(server_url=cas_url, timeout_s=10)
+            web=FeesWebSettings(base_url=fees_url, port=port, trusted_hosts=["localhost"]),
+            cas=CasSettings(server_url=cas_url, timeout_s=10),
         )
         export = registry_export(tmp_path / "export.csv", [student_row()])
         take_students(database, settings.fees, "Europe/Warsaw", clock, export, "test")
@@ -244,7 +245,9 @@ def test_signing_out_here_is_signing_out_there(both: Both) -> None:
 
 
 def test_while_cas_does_not_answer_the_page_says_so_and_nobody_is_signed_in(both: Both) -> None:
-    settings = Settings(cas=CasSettings(server_url="http://127.0.0.1:9/cas/"))
+    settings = Settings(
+        web=FeesWebSettings(trusted_hosts=["localhost"]), cas=CasSettings(server_url="http://127.0.0.1:9/cas/")
+    )
     here = new_application(settings, both.database, b"k" * 64, both.sign_on.clock).test_client()
     state = query_of(query_of(here.get("/login").location)["service"])["state"]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
@@ -91,6 +91,32 @@ def test_one_deadline_covers_headers_and_body_however_slowly_they_drip(first: by
         took = time.monotonic() - began
         released.set()
     assert took < 2
+
+
+def test_the_deadline_covers_resolving_the_name() -> None:
+    released = threading.Event()
+
+    def silent(_host: str, _port: int) -> list[IPv4Address | IPv6Address]:
+        released.wait()
+        return []
+
+    began = time.monotonic()
+    with pytest.raises(TargetUnavailable, match="ConnectTimeout"):
+        Outgoing(timeout_s=0.3, resolve=silent).get("http://fees.example/")
+    took = time.monotonic() - began
+    released.set()
+
+    assert took < 2
+
+
+def test_a_name_is_resolved_to_the_address_that_is_asked() -> None:
+    with server(lambda send: send(OK)) as port:
+        assert Outgoing().get(f"http://localhost:{port}/").status == 200
+
+
+def test_a_name_that_nobody_has_is_unavailable() -> None:
+    with pytest.raises(TargetUnavailable):
+        Outgoing().get("http://nobody.invalid/")
 
 
 def test_nobody_listening_is_unavailable() -> None:

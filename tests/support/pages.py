@@ -1,8 +1,10 @@
 """An application with a page for each thing that can happen to one."""
 
+import re
 from collections.abc import Callable
 
-from flask import Flask, abort, flash, redirect, render_template_string, request
+from flask import Blueprint, Flask, abort, flash, redirect, render_template_string, request
+from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
 from idp import errors
@@ -20,7 +22,12 @@ Build = Callable[..., Flask]
 def build_pages(web: WebSettings | None = None, university: UniversitySettings | None = None) -> Flask:
     """Return the application under these settings."""
     app = new_flask(
-        "eStudent", web or WebSettings(), university or UniversitySettings(), b"k" * 32, Clock(), "idp_form"
+        "eStudent",
+        web or WebSettings(base_url="http://localhost"),
+        university or UniversitySettings(),
+        b"k" * 32,
+        Clock(),
+        "idp_form",
     )
     _add(app)
     return app
@@ -44,6 +51,14 @@ def _add(app: Flask) -> None:
     @app.route("/form", methods=["GET", "POST"])
     def form() -> str:
         return f"taken {request.form.get('x', '')}"
+
+    @app.get("/two-rules")
+    def two_rules() -> str:
+        return render_template_string(PAGE)
+
+    @app.post("/two-rules")
+    def sent_to_two_rules() -> tuple[str, int]:
+        return render_template_string(PAGE), 422
 
     @app.route("/named/<name>", methods=["GET", "POST"])
     def named(name: str) -> str:
@@ -71,6 +86,17 @@ def _add(app: Flask) -> None:
     def breaks() -> str:
         raise RuntimeError("password=hunter2")
 
+    health = Blueprint("health", __name__)
+    health.add_url_rule("/healthz", "healthz", lambda: "ok")
+    app.register_blueprint(health)
+
     @app.get("/address")
     def address() -> str:
         return f"{request.remote_addr} {request.scheme} {request.host}"
+
+
+def csrf_token(client: FlaskClient) -> str:
+    """Return the form token of this browser."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
+    assert found is not None
+    return found[1]

@@ -205,7 +205,12 @@ def give_password(slapd: PrivateSlapd, uid: str, password: str, branch: str = "p
 @contextmanager
 def serving(app: Flask) -> Iterator[str]:
     """Yield the address of `app` on a free loopback port."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+
+    def as_behind_a_proxy(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["HTTP_HOST"] = urlsplit(BASE_URL).netloc
+        return app(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, as_behind_a_proxy, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

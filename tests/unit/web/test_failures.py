@@ -1,7 +1,5 @@
 """What people and programs see when something goes wrong."""
 
-import re
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -9,7 +7,7 @@ from idp import errors
 from idp.web.failures import status_of
 from idp.web.languages import LANGUAGES
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Build
+from tests.support.pages import Build, csrf_token
 
 STATUSES = (400, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503)
 
@@ -127,6 +125,10 @@ def test_a_form_without_its_token_is_refused_and_shows_the_way_back(client: Flas
     assert 'href="/named/a%3Fb"' in client.post("/named/a%3Fb").text
 
 
+def test_a_refused_form_leads_back_to_its_page_whose_get_is_another_rule(client: FlaskClient) -> None:
+    assert 'href="/two-rules?a=b"' in client.post("/two-rules?a=b", data={"x": "y"}).text
+
+
 def test_a_form_of_a_page_that_cannot_be_opened_leads_to_the_front_page(client: FlaskClient) -> None:
     answer = client.post("/post-only")
 
@@ -136,24 +138,18 @@ def test_a_form_of_a_page_that_cannot_be_opened_leads_to_the_front_page(client: 
 
 
 def test_a_form_with_its_token_is_taken(client: FlaskClient) -> None:
-    assert client.post("/form", data={"x": "y", "csrf_token": _token(client)}).text == "taken y"
+    assert client.post("/form", data={"x": "y", "csrf_token": csrf_token(client)}).text == "taken y"
 
 
 def test_a_token_of_another_browser_is_refused(client: FlaskClient, build: Build) -> None:
     client.get("/")
-    stolen = _token(build().test_client())
+    stolen = csrf_token(build().test_client())
 
     assert client.post("/form", data={"csrf_token": stolen}).status_code == 400
 
 
 def test_a_view_for_programs_may_be_exempt(client: FlaskClient) -> None:
     assert client.post("/program").text == "taken"
-
-
-def _token(client: FlaskClient) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
-    assert found is not None
-    return found[1]
 
 
 def _without_number(problem: dict[str, object] | None) -> dict[str, object]:

@@ -99,12 +99,12 @@ def test_forwarded_headers_are_believed_only_from_trusted_proxies(build: Build) 
     sent = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "id.example"}
 
     assert build().test_client().get("/address", headers=sent).text == "127.0.0.1 http localhost"
-    behind = build(WebSettings(trusted_proxies=1)).test_client()
+    behind = build(WebSettings(base_url="https://id.example", trusted_proxies=1)).test_client()
     assert behind.get("/address", headers=sent).text == "203.0.113.7 https id.example"
 
 
 def test_with_one_trusted_proxy_only_the_last_address_is_believed(build: Build) -> None:
-    behind = build(WebSettings(trusted_proxies=1)).test_client()
+    behind = build(WebSettings(base_url="http://localhost", trusted_proxies=1)).test_client()
     answer = behind.get("/address", headers={"X-Forwarded-For": "198.51.100.66, 203.0.113.7"})
 
     assert answer.text.startswith("203.0.113.7 ")

@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 
 from idp.web.languages import text_in
 from idp.web.settings import UniversitySettings
-from tests.support.pages import Build
+from tests.support.pages import Build, csrf_token
 
 
 def test_a_choice_is_remembered(client: FlaskClient) -> None:
@@ -47,11 +47,19 @@ def test_the_switch_keeps_the_rest_of_the_address(client: FlaskClient) -> None:
     assert 'href="/sign-in?service=https%3A%2F%2Fx.example%2F%3Fa%26b&amp;lang=pl"' in page
 
 
+def test_the_switch_of_an_answered_form_leads_to_the_form(client: FlaskClient) -> None:
+    fields = {"csrf_token": csrf_token(client)}
+    answer = client.post("/two-rules?service=a%26b", data=fields)
+
+    assert answer.status_code == 422
+    assert 'href="/two-rules?service=a%26b&amp;lang=pl"' in answer.text
+
+
 def test_the_switch_of_a_page_that_answers_no_get_leads_to_the_front(client: FlaskClient) -> None:
     assert 'href="/?lang=pl"' in client.post("/post-only").text
 
 
-@pytest.mark.parametrize("path", ["/%5Cevil.example/x", "/%09/evil.example/x", "//evil.example/x", "/nothing-here"])
+@pytest.mark.parametrize("path", ["/%5Cevil.example/x", "/%09/evil.example/x", "/%2Fevil.example/x", "/nothing-here"])
 def test_the_switch_of_a_page_that_is_not_there_leads_to_the_front_and_to_no_other_site(
     client: FlaskClient, path: str
 ) -> None:
