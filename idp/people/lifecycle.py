@@ -6,7 +6,7 @@ change of programme within one day mean nothing (docs/domain.md, life cycle).
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
 from zoneinfo import ZoneInfo
 
@@ -112,6 +112,23 @@ def standing(enrolments: Iterable[Enrolment], today: date, policy: AccessPolicy 
         reason=decisive.reason,
         changes_on=min((footing.until for footing in footings if footing.until), default=None),
     )
+
+
+def latest_per_programme(enrolments: Iterable[Enrolment]) -> tuple[Enrolment, ...]:
+    """Return one enrolment of each programme: the one that the registry changed last.
+
+    Two merged records may hold the same programme. After the registry's own merge, only rows of one of them arrive.
+    """
+    latest: dict[str, Enrolment] = {}
+    for enrolment in enrolments:
+        known = latest.get(enrolment.programme)
+        if known is None or _changed_at(enrolment) > _changed_at(known):
+            latest[enrolment.programme] = enrolment
+    return tuple(latest.values())
+
+
+def _changed_at(enrolment: Enrolment) -> datetime:
+    return enrolment.changed_at or datetime.min.replace(tzinfo=UTC)
 
 
 def local_date(at: datetime, zone: ZoneInfo) -> date:

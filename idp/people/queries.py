@@ -116,7 +116,7 @@ _PERSON_COLUMNS = (
     person.c.private_mail,
 )
 _ENROLMENT_COLUMNS = tuple(
-    column for column in enrolment.c if column.name not in ("person_id", "changed_at", "source_import", "source_line")
+    column for column in enrolment.c if column.name not in ("person_id", "source_import", "source_line")
 )
 BATCH = 1000  # people per statement: below every driver's limit of bound values
 
@@ -211,24 +211,25 @@ def records_of(connection: Connection, os_ids: Sequence[str]) -> dict[str, Perso
     return found
 
 
-def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, str]:
-    """Return, by album number without leading zeros, the person_id to whom it was given once and for ever."""
-    owners: dict[str, str] = {}
+class AlbumOwner(msgspec.Struct, frozen=True):
+    """The person to whom an album number is assigned."""
+
+    person_id: str
+    album: str  # as printed
+    pesel_mac: str | None
+
+
+def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, AlbumOwner]:
+    """Return the owners of album numbers, by number without leading zeros."""
+    owners: dict[str, AlbumOwner] = {}
     for batch in _batches(list(numbers)):
         rows = connection.execute(
-            select(ledger.c.value, ledger.c.owner_id).where(ledger.c.kind == "album", ledger.c.value.in_(batch))
+            select(ledger.c.value, ledger.c.owner_id, person.c.album, person.c.pesel_mac)
+            .outerjoin(person, person.c.person_id == ledger.c.owner_id)
+            .where(ledger.c.kind == "album", ledger.c.value.in_(batch))
         )
-        owners.update({row.value: row.owner_id for row in rows})
+        owners.update({row.value: AlbumOwner(row.owner_id, row.album or row.value, row.pesel_mac) for row in rows})
     return owners
-
-
-def album_texts(connection: Connection, numbers: Collection[str]) -> dict[str, str]:
-    """Return, by album number without leading zeros, the album as printed for the person who has it."""
-    texts: dict[str, str] = {}
-    for batch in _batches(list(numbers)):
-        rows = connection.execute(select(person.c.album_number, person.c.album).where(person.c.album_number.in_(batch)))
-        texts.update({row.album_number: row.album for row in rows})
-    return texts
 
 
 def uids_given_among(connection: Connection, uids: Collection[str]) -> set[str]:
@@ -512,6 +513,7 @@ def _enrolment(row: Row[*tuple[Any, ...]]) -> Enrolment:
         admitted_on=row.admitted_on,
         ends_on=row.ends_on,
         before=(Status(row.status_before), row.before_from) if row.status_before else None,
+        changed_at=row.changed_at,
     )
 
 

@@ -1,8 +1,8 @@
 """The values that all packages share."""
 
 import re
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -39,6 +39,8 @@ class Enrolment:
     admitted_on: date | None
     ends_on: date | None
     before: tuple[Status, date] | None = None  # the status in force, and since when, while status_from lies ahead
+    # When the registry last changed it; None: not read from the store. It does not say what somebody studies.
+    changed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from idp.people.address_queries import Addresses, addresses_among, stream_addresses
 from idp.people.change_queries import marks_among, stream_marks
 from idp.people.hold_queries import on_hold_among, stream_on_hold
-from idp.people.lifecycle import MERGED_AWAY, standing
+from idp.people.lifecycle import MERGED_AWAY, latest_per_programme, standing
 from idp.people.merge_queries import Merge, merges_in_force
 from idp.people.queries import load_people, stream_people
 from idp.people.settings import PeopleSettings
@@ -115,7 +115,7 @@ class _Joined:
         if person.person_id in self.merged:
             return Subject(person, MERGED_AWAY, NONE, people, is_on_hold)
         for other in self.brought.get(person.person_id, ()):
-            person = replace(person, enrolments=person.enrolments + other.person.enrolments)
+            person = replace(person, enrolments=latest_per_programme(person.enrolments + other.person.enrolments))
             primary = addresses.primary or other.addresses.primary
             rest = tuple(each for each in other.addresses.all() if each != primary)
             addresses = Addresses(primary, addresses.alias, addresses.former + rest)

@@ -13,9 +13,10 @@ from datetime import date, datetime
 import msgspec
 
 from idp.people.lifecycle import Access, AccessPolicy, standing, status_in_force
-from idp.people.queries import Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
+from idp.people.queries import AlbumOwner, Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
 from idp.people.values import Album as AlbumText
 from idp.people.values import Enrolment, Status, album_number
+from idp.registry.albums import MergedRecords, refused_beside
 from idp.registry.export_file import split
 from idp.registry.queries import QuarantinedRow
 from idp.registry.reasons import Reason, Remark
@@ -25,14 +26,27 @@ WHO = frozenset({"given_name", "surname", "born_on", "sex", "pesel"})
 """Changes that say that somebody is another person than thought: limited per file."""
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One person in a file, and what is known about them."""
 
     os_id: str
     rows: tuple[tuple[int, str], ...]  # line and text
     digest: int
     stored: PersonRecord | None
-    contest: Reason | None = None  # why nobody may have the album that these rows carry
+    owners: Mapping[str, AlbumOwner] = {}  # of the album numbers in this file, by number
+    contests: Mapping[str, Reason] = {}  # by album number: why this person may not have it, because of other rows
+    merged: MergedRecords = MergedRecords(())
+
+    def owner_of(self, album: str) -> AlbumOwner | None:
+        """Return to whom else an album is assigned."""
+        owner = self.owners.get(album_number(AlbumText(album)))
+        return None if owner and self.stored and owner.person_id == self.stored.person_id else owner
+
+    def is_same_person(self, owner: AlbumOwner) -> bool:
+        """Return whether the owner's record and this one are merged."""
+        return self.stored is not None and self.merged.person(owner.person_id) == self.merged.person(
+            self.stored.person_id
+        )
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -56,6 +70,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quarantined: tuple[QuarantinedRow, ...] = ()
     resolved: tuple[str, ...] = ()  # programmes for which good rows came
     recheck: bool = False  # a known person of whom a row was quarantined
+    stored_as: str | None = None  # person_id of a known person
+    duplicate_of: tuple[str, ...] = ()  # person_ids whose album and PESEL these rows carry
     stale: int = 0
     remarks: tuple[Remark, ...] = ()
 
@@ -91,7 +107,9 @@ def decide(candidate: Candidate, context: Context) -> Decision:
         _keep_spelling(good, candidate.stored.identity)
     chosen, beaten = _one_per_programme(good)
     stale += len(beaten)
-    chosen = _judge_person(chosen, candidate)
+    has_album = any(_row(read).identity.album for read in chosen)
+    duplicate_of = _resolve_albums(chosen, candidate)
+    chosen = _judge_person(chosen, candidate, has_album=has_album)
     stale += _overtaken(reads, chosen)
     quarantined = tuple(_quarantined(candidate.os_id, read, context) for read in reads if read.reason is not None)
     rows = [_row(read) for read in chosen]
@@ -102,6 +120,8 @@ def decide(candidate: Candidate, context: Context) -> Decision:
         remarks=tuple(remark for row in rows for remark in row.remarks),
         resolved=tuple(sorted(row.enrolment.programme for row in rows)),
         recheck=bool(quarantined) and candidate.stored is not None and not rows,
+        stored_as=candidate.stored.person_id if candidate.stored else None,
+        duplicate_of=tuple(sorted(duplicate_of)),
     )
     if not rows:
         return decision
@@ -221,33 +241,63 @@ def _content(read: _Read) -> tuple[Enrolment, Identity]:
 # --- the person -----------------------------------------------------------------------------------------------------
 
 
-def _judge_person(reads: list[_Read], candidate: Candidate) -> list[_Read]:
+def _resolve_albums(reads: Iterable[_Read], candidate: Candidate) -> set[str]:
+    """Accept the album of another record of the same person, and return the records that may be this person.
+
+    The registry merges two people by giving the rows of both one os_id. If the records were merged here too, the album
+    of either is accepted and each record keeps its own. If they were not, the owner's PESEL beside the owner's album
+    says that a human must compare the two records. A record without an album is then taken without one.
+    """
+    own_album = candidate.stored.identity.album if candidate.stored else None
+    duplicate_of = set()
+    for read in reads:
+        row = _row(read)
+        owner = candidate.owner_of(row.identity.album) if row.identity.album else None
+        if owner is None:
+            continue
+        is_merged = candidate.is_same_person(owner)
+        has_pesel_of_owner = owner.pesel_mac is not None and owner.pesel_mac == row.identity.pesel_mac
+        if has_pesel_of_owner and not is_merged:
+            duplicate_of.add(owner.person_id)
+        if is_merged or (has_pesel_of_owner and own_album is None):
+            identity = msgspec.structs.replace(row.identity, album=own_album)
+            read.row = msgspec.structs.replace(row, identity=identity)
+    return duplicate_of
+
+
+def _judge_person(reads: list[_Read], candidate: Candidate, *, has_album: bool) -> list[_Read]:
     """Return the rows that may be taken, having judged them together and against what is stored."""
     stored = candidate.stored
     albums = {_row(read).identity.album for read in reads} - {None}
     album = next(iter(albums), None)
     kept_album = stored.identity.album if stored else None
     if len({album_number(AlbumText(text)) for text in albums if text}) > 1:
-        return _all_aside(reads, Reason.ALBUM_TWO_FOR_ONE)
+        return _quarantine_all(reads, Reason.ALBUM_TWO_FOR_ONE)
     if len(albums) > 1:
-        return _all_aside(reads, Reason.ALBUM_ZERO_TWIN)
+        return _quarantine_all(reads, Reason.ALBUM_ZERO_TWIN)
     if album and kept_album and album != kept_album:
-        return _all_aside(reads, Reason.ALBUM_CHANGED)
-    if album and candidate.contest is not None:
-        return _all_aside(reads, candidate.contest)
+        return _quarantine_all(reads, Reason.ALBUM_CHANGED)
+    if album and (refused := _refused_album(album, candidate)):
+        return _quarantine_all(reads, refused)
     if len({_who(read) for read in _newest(reads)}) > 1:
-        return _all_aside(reads, Reason.ROWS_DISAGREE)
+        return _quarantine_all(reads, Reason.ROWS_DISAGREE)
     known = {one.enrolment.programme: one for one in stored.enrolments} if stored else {}
     for read in reads:
         row = _row(read)
-        if not album and row.enrolment.status is not Status.ADMITTED:
+        if not has_album and row.enrolment.status is not Status.ADMITTED:
             read.reason = Reason.ALBUM_MISSING
         elif (before := known.get(row.enrolment.programme)) and _goes_back(row, before):
             read.reason = Reason.STATUS_BACK_IN_TIME
     return [read for read in reads if read.reason is None]
 
 
-def _all_aside(reads: Iterable[_Read], reason: Reason) -> list[_Read]:
+def _refused_album(album: str, candidate: Candidate) -> Reason | None:
+    contested = candidate.contests.get(album_number(AlbumText(album)))
+    owner = candidate.owner_of(album)
+    return contested or (refused_beside(album, owner) if owner else None)
+
+
+def _quarantine_all(reads: Iterable[_Read], reason: Reason) -> list[_Read]:
     for read in reads:
         read.reason = reason
     return []

@@ -1,14 +1,17 @@
-"""Look for people who are one under two numbers of the registry. A human decides; nothing here joins anybody."""
+"""Find records that may be one person. A human decides; nothing here merges anybody."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import pairwise
+
+from sqlalchemy import Connection
 
 from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.people.lifecycle import Access
-from idp.people.merge_queries import OPEN, Facts, Pair, groups_alike, merges_in_force, note_pairs
+from idp.people.merge_queries import OPEN, Facts, Pair, facts_of, groups_alike, merges_in_force, note_pairs
 
 
 def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> int:
@@ -31,6 +34,21 @@ def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> 
         fresh = note_pairs(connection, found.values())
         record_all(connection, now.timestamp(), _events(fresh, actor))
     return len(fresh)
+
+
+def queue_duplicates(connection: Connection, at: datetime, pairs: Iterable[tuple[str, str]], actor: str) -> None:
+    """Put pairs of records into the queue because rows of one carry album and PESEL of the other.
+
+    Effect:  person.duplicate_found for each pair that is new
+    """
+    found = []
+    for one, other in pairs:
+        older, newer = facts_of(connection, [one, other])
+        os_ids = " and ".join(sorted((older.os_id, newer.os_id), key=int))
+        reasons = evidence(older, newer) | {"same_album": f"rows of os_id {os_ids}"}
+        found.append(Pair(older.person_id, newer.person_id, OPEN, reasons, at, None, ""))
+    if found:
+        record_all(connection, at.timestamp(), _events(note_pairs(connection, found), actor))
 
 
 def _events(pairs: list[Pair], actor: str) -> Iterator[Event]:

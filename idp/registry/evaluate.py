@@ -1,26 +1,26 @@
-"""Decide about everybody in a file whose rows are not those last taken. Reads the store, writes nothing to it."""
+"""Evaluate the people of a file whose rows differ from those last taken. Reads the store and writes nothing to it."""
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import BinaryIO, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import BinaryIO
 
 import msgspec
+from more_itertools import chunked
 from sqlalchemy import Connection
 
 from idp.db.databases import Database
 from idp.people import queries as people
-from idp.people.queries import PersonRecord
-from idp.registry.albums import Claim, contest, contest_with_owner
+from idp.people.merge_queries import merges_in_force
+from idp.people.queries import AlbumOwner
+from idp.registry.albums import Claim, MergedRecords, contest
 from idp.registry.decisions import Candidate, Context, Decision, decide, quarantined_row
 from idp.registry.export_file import Progress, split
 from idp.registry.guards import too_many_bad_rows
 from idp.registry.reasons import Reason
 from idp.registry.results import Counts
-from idp.registry.rows import BadRow, read_row, read_stamp
+from idp.registry.rows import BadRow, Row, read_row, read_stamp
 from idp.registry.scan import Scan, album_number_of
 
-T = TypeVar("T")
 _FRAME = struct.Struct(">Q")
 
 Lines = tuple[tuple[int, str], ...]
@@ -36,20 +36,22 @@ def evaluate(
     spool: BinaryIO,
     progress: Progress,
 ) -> Counts:
-    """Write decisions to `spool`, a frame per `chunk` people, and return what they come to.
+    """Write decisions to `spool`, a frame per `chunk` people, and return their sums.
 
-    They go to a file because the last row may refuse the first, and a million decisions do not fit in memory.
+    The spool is a file: the last row may refuse the whole import, and a million decisions do not fit in memory.
 
     Raises:  RefusedSource when more than `most_bad` rows are bad
     """
     counts = Counts()
     encoder = msgspec.msgpack.Encoder()
-    shapeless = [quarantined_row(one.os_id, "", one.line, one.text, one.reason, context) for one in scan.malformed]
-    counts.quarantined.update(one.reason for one in shapeless)
-    contests = _contests(scan, identity, context, most_bad)
+    malformed = [quarantined_row(one.os_id, "", one.line, one.text, one.reason, context) for one in scan.malformed]
+    counts.quarantined.update(one.reason for one in malformed)
+    with identity.read() as connection:
+        merged = MergedRecords((one.kept, one.merged) for one in merges_in_force(connection))
+    contests = _contests(scan, identity, context, merged, most_bad)
     done = scan.people - scan.same.count(0)
-    for places in batches(scan.to_evaluate(), chunk):
-        decisions = [decide(candidate, context) for candidate in _candidates(scan, identity, places, contests)]
+    for places in chunked(scan.to_evaluate(), chunk):
+        decisions = [decide(candidate, context) for candidate in _candidates(scan, identity, places, contests, merged)]
         for decision in decisions:
             _count(counts, decision)
         if most_bad is not None and counts.bad_rows > most_bad:
@@ -57,8 +59,8 @@ def evaluate(
         put_frame(spool, encoder.encode(decisions))
         done += len(places)
         progress("checking", done, scan.people)
-    # Last, so that whoever they name is looked at again by the next import, whatever was written before.
-    for some in batches(shapeless, chunk):
+    # These frames come last: the next import then evaluates the people that malformed rows name once more.
+    for some in chunked(malformed, chunk):
         put_frame(spool, encoder.encode([Decision(os_id=one.os_id, quarantined=(one,), recheck=True) for one in some]))
     return counts
 
@@ -76,82 +78,89 @@ def frames(spool: BinaryIO) -> Iterator[bytes]:
         yield spool.read(_FRAME.unpack(head)[0])
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield `items` in lists of `size`, the last one shorter."""
-    source = iter(items)
-    while batch := list(islice(source, size)):
-        yield batch
-
-
 def _candidates(
-    scan: Scan, identity: Database, places: Sequence[int], contests: dict[int, Reason]
+    scan: Scan,
+    identity: Database,
+    places: Sequence[int],
+    contests: Mapping[int, Mapping[str, Reason]],
+    merged: MergedRecords,
 ) -> Iterator[Candidate]:
     os_ids = [str(scan.os_ids[place]) for place in places]
     rows = [tuple(scan.texts(place)) for place in places]
     with identity.read() as connection:
         stored = people.records_of(connection, os_ids)
         owners = _owners(connection, rows)
-    for place, os_id, mine in zip(places, os_ids, rows, strict=True):
-        record = stored.get(os_id)
-        refused = contests.get(place) or _contest_with_stored(mine, record, owners)
-        yield Candidate(os_id, mine, scan.digest(place), record, refused)
+    for place, os_id, lines in zip(places, os_ids, rows, strict=True):
+        yield Candidate(
+            os_id=os_id,
+            rows=lines,
+            digest=scan.digest(place),
+            stored=stored.get(os_id),
+            owners=owners,
+            contests=contests.get(place, {}),
+            merged=merged,
+        )
 
 
-def _owners(connection: Connection, rows: Iterable[Lines]) -> dict[str, tuple[str, str]]:
-    """Return, by album number, to whom it was given for ever, and how it is printed."""
-    numbers = {number for mine in rows for _, text in mine if (number := album_number_of(text))}
-    owners = people.album_owners(connection, numbers)
-    texts = people.album_texts(connection, owners)
-    return {number: (owner, texts.get(number, number)) for number, owner in owners.items()}
+def _owners(connection: Connection, rows: Iterable[Lines]) -> dict[str, AlbumOwner]:
+    """Return the owners of all album numbers in some rows, by number."""
+    numbers = {number for lines in rows for _, text in lines if (number := album_number_of(text))}
+    return people.album_owners(connection, numbers)
 
 
-def _contest_with_stored(rows: Lines, stored: PersonRecord | None, owners: dict[str, tuple[str, str]]) -> Reason | None:
-    me = stored.person_id if stored else None
-    claimed: dict[str, list[str]] = {}  # what others have, as these rows write it
-    for _, text in rows:
-        number = album_number_of(text)
-        if number and owners.get(number, (me, ""))[0] != me:
-            claimed.setdefault(number, []).append(split(text)[1].strip())
-    if not claimed:
-        return None
-    number = min(claimed)  # the same one, whatever the order of the rows
-    return contest_with_owner(claimed[number], owners[number][1])
-
-
-def _contests(scan: Scan, identity: Database, context: Context, most_bad: int | None) -> dict[int, Reason]:
-    """Return, by place, why an album number that several people of this file claim may not be taken."""
-    refused: dict[int, Reason] = {}
+def _contests(
+    scan: Scan, identity: Database, context: Context, merged: MergedRecords, most_bad: int | None
+) -> dict[int, dict[str, Reason]]:
+    """Return, by place and album number, why a number that several people of this file claim may not be taken."""
+    refused: dict[int, dict[str, Reason]] = {}
     for number, places in scan.contested():
-        with identity.read() as connection:
-            owner = people.album_owners(connection, [str(number)]).get(str(number))
-            stored = people.records_of(connection, [str(scan.os_ids[place]) for place in places])
-        claims = []
-        for place in places:
-            record = stored.get(str(scan.os_ids[place]))
-            text = _good_claim(scan.texts(place), number, context)
-            if text is not None:
-                is_owner = record is not None and record.person_id == owner
-                claims.append(Claim(place, scan.os_ids[place], text, is_owner))
-        refused |= contest(claims)
+        claims = _claims(scan, identity, context, merged, number, places)
+        for place, reason in contest(claims).items():
+            refused.setdefault(place, {})[str(number)] = reason
         if most_bad is not None and len(refused) > most_bad:
             reasons = Counts()
-            reasons.quarantined.update(reason.value for reason in refused.values())
+            reasons.quarantined.update(reason.value for by_number in refused.values() for reason in by_number.values())
             raise too_many_bad_rows(reasons.quarantined, scan.rows)
     return refused
 
 
-def _good_claim(rows: Iterable[tuple[int, str]], number: int, context: Context) -> str | None:
-    """Return the album as the good rows write it; a bad row claims nothing."""
-    written = set()
-    for line, text in rows:
+def _claims(
+    scan: Scan, identity: Database, context: Context, merged: MergedRecords, number: int, places: Sequence[int]
+) -> list[Claim]:
+    with identity.read() as connection:
+        owner = people.album_owners(connection, [str(number)]).get(str(number))
+        stored = people.records_of(connection, [str(scan.os_ids[place]) for place in places])
+    claims = []
+    for place in places:
+        os_id = scan.os_ids[place]
+        rows = _rows_with_album(scan.texts(place), number, context)
+        if not rows:
+            continue
+        record = stored.get(str(os_id))
+        person = merged.person(record.person_id) if record else f"os_id {os_id}"
+        # The owner's PESEL says that this is the owner under another os_id: no contest, but a possible duplicate.
+        if owner and any(owner.pesel_mac and row.identity.pesel_mac == owner.pesel_mac for row in rows):
+            person = merged.person(owner.person_id)
+        # Of two spellings the same one counts, whatever the order of the rows.
+        text = min(row.identity.album or "" for row in rows)
+        claims.append(
+            Claim(place, os_id, text, person, is_owner=bool(record and owner and record.person_id == owner.person_id))
+        )
+    return claims
+
+
+def _rows_with_album(lines: Iterable[tuple[int, str]], number: int, context: Context) -> list[Row]:
+    """Return the valid rows that carry an album number. An invalid row claims nothing."""
+    rows = []
+    for line, text in lines:
         try:
             fields = split(text)
-            album = read_row(line, fields, read_stamp(fields, context.rules), context.rules).identity.album
+            row = read_row(line, fields, read_stamp(fields, context.rules), context.rules)
         except BadRow:
             continue
-        if album is not None and int(album) == number:
-            written.add(album)
-    return min(written, default=None)  # of two ways to write it the same one, whatever the order of the rows
+        if row.identity.album is not None and int(row.identity.album) == number:
+            rows.append(row)
+    return rows
 
 
 def _count(counts: Counts, decision: Decision) -> None:

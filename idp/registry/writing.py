@@ -16,6 +16,7 @@ from idp.people.identifiers import new_uid
 from idp.people.queries import NewPerson, PersonUpdate
 from idp.registry import queries as registry
 from idp.registry.decisions import Decision
+from idp.registry.duplicates import queue_duplicates
 from idp.registry.results import Counts
 
 _RANDOM = random.SystemRandom()
@@ -45,6 +46,7 @@ def write(connection: Connection, at: datetime, run: ImportRun, decisions: Seque
     _write_quarantine(connection, at, run, decisions, counts)
     record_all(connection, at.timestamp(), _person_events(run, added, changed))
     _record_same_pesel(connection, at, run, decisions, counts)
+    queue_duplicates(connection, at, _possible_duplicates(added, decisions), run.actor)
 
 
 def _follow(connection: Connection, at: datetime, changed: Iterable[tuple[Decision, PersonUpdate]]) -> None:
@@ -98,6 +100,16 @@ def _person_events(
         if decision.access is not None:
             data["access"] = decision.access.value
         yield Event(event_types.PERSON_CHANGED, update.person_id, run.actor, data=data)
+
+
+def _possible_duplicates(added: Iterable[NewPerson], decisions: Iterable[Decision]) -> list[tuple[str, str]]:
+    new_ids = {new.os_id: new.person_id for new in added}
+    return [
+        (other, person_id)
+        for decision in decisions
+        for other in decision.duplicate_of
+        if (person_id := decision.stored_as or new_ids.get(decision.os_id))
+    ]
 
 
 def _record_same_pesel(

@@ -13,7 +13,9 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, RefusedSource
 from idp.keys.key_files import Keys
 from idp.people import queries as people
+from idp.people.change_queries import mark_many_dirty
 from idp.people.lifecycle import Access
+from idp.people.merge_queries import OPEN, Merge, begin_merge, pairs_in, plan_merge
 from idp.people.tables import account, dirty, ledger, person
 from idp.registry.decisions import Decision
 from idp.registry.queries import quarantine_entries
@@ -286,7 +288,7 @@ def test_a_first_album_goes_on_the_ledger(registry: Registry, file: Path) -> Non
     registry.take(write_export(file, [export_row(**LATER)]))
 
     with registry.databases.identity.read() as connection:
-        assert people.album_owners(connection, ["12345"]) == {"12345": person_id_of(registry.databases, "101")}
+        assert people.album_owners(connection, ["12345"])["12345"].person_id == person_id_of(registry.databases, "101")
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -329,6 +331,108 @@ def test_two_people_with_one_pesel_both_stay_and_a_human_is_told(registry: Regis
     told = events(registry.databases, "person.same_pesel")
     both = {person_id_of(registry.databases, "101"), person_id_of(registry.databases, "102")}
     assert {told[0]["subject"], *told[0]["others"]} == both  # type: ignore[misc]  # JSON: a list of texts
+
+
+# --- records that the registry merges -------------------------------------------------------------------------------
+
+OTHER_RECORD = {"os_id": "102", "nr_albumu": "777"}  # of the same person, by its PESEL
+
+
+def merge(databases: Databases, clock: ManualClock, kept: str, merged: str) -> None:
+    """Have two records count as one person, as `idp people merge` does."""
+    ids = person_id_of(databases, kept), person_id_of(databases, merged)
+    with databases.identity.write() as connection:
+        plan_merge(connection, Merge("m1", *ids, clock.now(), "shell:tester"))
+        begin_merge(connection, "m1", clock.now())
+        mark_many_dirty(connection, ids)
+
+
+def duplicates(databases: Databases) -> list[tuple[set[str], dict[str, str]]]:
+    with databases.identity.read() as connection:
+        return [({pair.person_a, pair.person_b}, dict(pair.evidence)) for pair in pairs_in(connection, [OPEN], 10)]
+
+
+@pytest.mark.parametrize(("kept", "merged"), [("101", "102"), ("102", "101")])
+def test_rows_under_the_surviving_os_id_bring_the_other_album_and_a_suspension(
+    registry: Registry, file: Path, clock: ManualClock, kept: str, merged: str
+) -> None:
+    databases = registry.databases
+    registry.take(write_export(file, [export_row(), export_row(**OTHER_RECORD), *person_rows(2)]))
+    registry.carry_out()
+    suspended = {"nr_albumu": "777", "status": "suspended", "status_od": "2026-09-20", **LATER}
+    early = registry.take(write_export(file, [export_row(**suspended)]), delta=True)
+    merge(databases, clock, kept, merged)
+
+    result = registry.take(file, delta=True)
+    registry.carry_out()
+
+    assert (early.quarantined, result.quarantined, result.changed) == ({"album_changed": 1}, {}, 1)
+    with databases.identity.read() as connection:
+        albums = {row.os_id: row.album for row in connection.execute(select(person)) if row.os_id in ("101", "102")}
+        query = select(account.c.enabled).where(account.c.account_id == person_id_of(databases, kept))
+        assert connection.execute(query).scalar_one() is False
+        assert quarantine_entries(connection) == []
+    assert albums == {"101": "12345", "102": "777"}
+
+
+def test_rows_of_a_merged_person_may_carry_both_albums(registry: Registry, file: Path, clock: ManualClock) -> None:
+    registry.take(write_export(file, [export_row(), export_row(**OTHER_RECORD)]))
+    merge(registry.databases, clock, "101", "102")
+
+    rows = [export_row(**LATER), export_row(**SECOND | LATER | {"nr_albumu": "777"}), export_row(**OTHER_RECORD)]
+    result = registry.take(write_export(file, rows))
+    again = registry.take(file)
+
+    assert (result.quarantined, result.changed_fields) == ({}, {"programme": 1})
+    assert (again.quarantined, again.changed) == ({}, 0)
+
+
+def test_an_album_of_a_record_that_is_not_merged_stays_in_quarantine(registry: Registry, file: Path) -> None:
+    registry.take(write_export(file, [export_row(), export_row(**OTHER_RECORD, **FOREIGNER)]))
+
+    result = registry.take(write_export(file, [export_row(nr_albumu="777", **LATER)]), delta=True)
+
+    assert result.quarantined == {"album_changed": 1}
+    assert duplicates(registry.databases) == []
+
+
+def test_album_and_pesel_of_another_record_put_both_into_the_queue_of_duplicates(
+    registry: Registry, file: Path
+) -> None:
+    rows = [export_row(**FOREIGNER), export_row(**OTHER_RECORD)]
+    registry.take(write_export(file, rows))
+    both = {person_id_of(registry.databases, os_id) for os_id in ("101", "102")}
+
+    result = registry.take(write_export(file, [export_row(nr_albumu="777", **LATER)]), delta=True)
+    registry.take(file, delta=True)
+
+    assert result.quarantined == {"album_changed": 1}
+    ((pair, evidence),) = duplicates(registry.databases)
+    assert (pair, evidence["same_album"]) == (both, "rows of os_id 101 and 102")
+    assert len(events(registry.databases, "person.duplicate_found")) == 1
+
+
+def test_a_known_person_under_an_unknown_os_id_is_taken_without_the_album_and_queued(
+    registry: Registry, file: Path, clock: ManualClock
+) -> None:
+    registry.take(write_export(file, [export_row(**OTHER_RECORD)]))
+    under_new_id = export_row(os_id="999", nr_albumu="777", status="suspended", status_od="2026-09-20", **LATER)
+
+    result = registry.take(write_export(file, [under_new_id]), delta=True)
+    again = registry.take(file, delta=True)
+    both = {person_id_of(registry.databases, os_id) for os_id in ("102", "999")}
+
+    assert (result.quarantined, result.added, again.changed) == ({}, 1, 0)
+    ((pair, evidence),) = duplicates(registry.databases)
+    assert pair == both
+    assert {"same_album", "same_pesel"} <= set(evidence)
+    with registry.databases.identity.read() as connection:
+        owner = people.album_owners(connection, ["777"])["777"]
+    assert owner.person_id == person_id_of(registry.databases, "102")
+    merge(registry.databases, clock, "102", "999")
+    registry.carry_out()
+    with registry.databases.identity.read() as connection:
+        assert set(connection.execute(select(account.c.enabled)).scalars()) == {False}
 
 
 # --- quarantine -----------------------------------------------------------------------------------------------------

@@ -116,6 +116,25 @@ def test_importing_twice_changes_nothing(bench: Bench) -> None:
     holds()
 
 
+def test_importing_twice_changes_nothing_where_a_bad_row_carries_the_album_of_another_person(bench: Bench) -> None:
+    """A campaign found this file: the second import quarantined a valid row because of the bad row beside it."""
+    in_future, unknown = {"zmieniono": "2027-01-01T00:00:00Z"}, {"status": "?"}
+    rows = [
+        *[export_row(obywatelstwo="PL", **in_future)] * 3,
+        *[export_row(obywatelstwo="PL", **unknown)] * 2,
+        export_row(nr_albumu="777"),
+        export_row(os_id="102"),
+    ]
+    with bench.fresh() as registry:
+        first = registry.take(write_export(bench.file, rows))
+        before = registry.content()
+
+        again = registry.take(bench.file)
+
+        assert (first.added, again.added, again.changed) == (2, 0, 0)
+        assert registry.content() == before
+
+
 def test_the_order_of_rows_means_nothing(bench: Bench) -> None:
     @bench.often
     @given(files=st.lists(FILES, min_size=1, max_size=3), source=st.randoms())

@@ -35,7 +35,9 @@ def decided(
     *rows: dict[str, str], stored: PersonRecord | None = None, contest: Reason | None = None, digest: int = 77
 ) -> Decision:
     lines = tuple((number, text_of(**row)) for number, row in enumerate(rows, start=2))
-    return decide(Candidate("101", lines, digest, stored, contest), CONTEXT)
+    contests = {} if contest is None else {"12345": contest}
+    candidate = Candidate(os_id="101", rows=lines, digest=digest, stored=stored, contests=contests)
+    return decide(candidate, CONTEXT)
 
 
 def added(*rows: dict[str, str]) -> NewPerson:
@@ -266,7 +268,7 @@ def test_nothing_that_is_kept_holds_a_national_id_in_clear() -> None:
     lines = ((2, text_of()), (3, text_of(pesel="02022700004")))
     context = msgspec.structs.replace(CONTEXT, rules=msgspec.structs.replace(CONTEXT.rules, mac=lambda *_: "mac"))
 
-    decision = decide(Candidate("101", lines, 1, None), context)
+    decision = decide(Candidate(os_id="101", rows=lines, digest=1, stored=None), context)
 
     assert b"0202270000" not in msgspec.json.encode(decision)
     assert decision.quarantined[0].sealed_row.startswith("sealed(")
@@ -295,8 +297,8 @@ def test_the_order_of_rows_means_nothing(rows: list[dict[str, str]], known: list
     shuffled = list(lines)
     source.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a Random under another name
 
-    one = decide(Candidate("101", tuple(lines), 1, before), CONTEXT)
-    other = decide(Candidate("101", tuple(shuffled), 1, before), CONTEXT)
+    one = decide(Candidate(os_id="101", rows=tuple(lines), digest=1, stored=before), CONTEXT)
+    other = decide(Candidate(os_id="101", rows=tuple(shuffled), digest=1, stored=before), CONTEXT)
 
     assert _unordered(one) == _unordered(other)
 

@@ -46,7 +46,7 @@ def test_everybody_in_a_clean_sample_is_taken_whatever_the_seed(as_of: date, day
         assert len(people) == 150
         for os_id, rows in people.items():
             lines = tuple(enumerate((as_text(row) for row in rows), start=2))
-            decision = decide(Candidate(os_id, lines, 1, None), context)
+            decision = decide(Candidate(os_id=os_id, rows=lines, digest=1, stored=None), context)
             assert [row.reason for row in decision.quarantined] == []
             assert decision.add is not None
 
