@@ -114,21 +114,24 @@ def standing(enrolments: Iterable[Enrolment], today: date, policy: AccessPolicy 
     )
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 def latest_per_programme(enrolments: Iterable[Enrolment]) -> tuple[Enrolment, ...]:
-    """Return one enrolment of each programme: the one that the registry changed last.
+    """Return enrolments without those of which the registry changed the same programme later.
 
     Two merged records may hold the same programme. After the registry's own merge, only rows of one of them arrive.
+    Of equal age, both count.
     """
-    latest: dict[str, Enrolment] = {}
+    enrolments = tuple(enrolments)
+    latest: dict[str, datetime] = {}
     for enrolment in enrolments:
-        known = latest.get(enrolment.programme)
-        if known is None or _changed_at(enrolment) > _changed_at(known):
-            latest[enrolment.programme] = enrolment
-    return tuple(latest.values())
+        latest[enrolment.programme] = max(_changed_at(enrolment), latest.get(enrolment.programme, _NEVER))
+    return tuple(enrolment for enrolment in enrolments if _changed_at(enrolment) == latest[enrolment.programme])
 
 
 def _changed_at(enrolment: Enrolment) -> datetime:
-    return enrolment.changed_at or datetime.min.replace(tzinfo=UTC)
+    return enrolment.changed_at or _NEVER
 
 
 def local_date(at: datetime, zone: ZoneInfo) -> date:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from zoneinfo import ZoneInfo
@@ -6,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.people.lifecycle import Access, AccessPolicy, Reason, Standing, local_date, standing, status_in_force
+from idp.people.lifecycle import (
+    Access,
+    AccessPolicy,
+    Reason,
+    Standing,
+    latest_per_programme,
+    local_date,
+    standing,
+    status_in_force,
+)
 from idp.people.values import Enrolment, Status
 
 TODAY = date(2026, 10, 1)
@@ -236,3 +246,13 @@ def test_a_student_is_always_a_member_and_may_sign_in(enrolments: list[Enrolment
     assert found.is_student == ("student" in found.affiliations)
     assert not found.is_student or ("member" in found.affiliations and found.access is Access.ACTIVE)
     assert (found.primary_affiliation in found.affiliations) == bool(found.affiliations)
+
+
+def test_of_one_programme_in_two_records_the_enrolment_that_changed_last_counts() -> None:
+    old = replace(enrolment(Status.ACTIVE, date(2025, 10, 1)), changed_at=datetime(2026, 9, 1, tzinfo=UTC))
+    new = replace(enrolment(Status.SUSPENDED, date(2026, 9, 20)), changed_at=datetime(2026, 9, 20, tzinfo=UTC))
+    equal = replace(enrolment(Status.LEAVE, date(2025, 10, 1)), changed_at=datetime(2026, 9, 20, tzinfo=UTC))
+    other = replace(old, programme="EKO-N1")
+
+    assert latest_per_programme([old, new, other]) == (new, other)
+    assert latest_per_programme([new, equal]) == (new, equal)
