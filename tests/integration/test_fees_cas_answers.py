@@ -116,6 +116,10 @@ def test_a_failure_signs_nobody_in() -> None:
         success("<cas:album>1</cas:album>")[:-10],
         success("").replace(b"<cas:user>u23456789</cas:user>", b""),
         b"<!DOCTYPE a [<!ENTITY b 'u1'>]>" + success("").replace(b"u23456789", b"&b;"),
+        (
+            "<?xml version='1.0' encoding='UTF-16'?><!DOCTYPE a [<!ENTITY b 'u1'>]>"
+            + success("<cas:album>1</cas:album>").decode().replace("u23456789", "&b;")
+        ).encode("utf-16"),
         success("<cas:album>1</cas:album>" + " " * 70_000),
     ],
 )
