@@ -1,6 +1,7 @@
 """Who may do what in the directory that deploy/openldap sets up."""
 
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,41 @@ def test_nobody_finds_people_by_their_passwords(directory: PrivateSlapd, name: s
     with BulkLdap(LdapServer(directory.url), directory.service_dn(name), directory.password(name)) as bulk:
         assert not list(bulk.stream(directory.base_dn, "(userPassword=*)", ["cn"], scope="sub"))
         assert not list(bulk.stream(directory.base_dn, "(pwdChangedTime=*)", ["cn"], scope="sub"))
+
+
+@pytest.mark.parametrize("name", ["signin", "accounts"])
+@pytest.mark.parametrize(
+    "condition",
+    ["(sn=T*)", "(cn=*)", "(givenName=*)", "(displayName=*)", "(modifyTimestamp=*)", "(entryUUID=*)", "(!(sn=X))"],
+)
+def test_nobody_finds_people_by_what_they_may_not_read(directory: PrivateSlapd, name: str, condition: str) -> None:
+    assert found_by(directory, name, f"(&(uid={UID}){condition})") == []
+    assert found_by(directory, "provisioning", f"(uid={UID})") == [directory.settings.person_dn(UID)]
+
+
+def test_the_sign_in_account_does_not_find_people_by_their_owner(directory: PrivateSlapd) -> None:
+    assert found_by(directory, "signin", "(idpOwner=*)") == []
+    assert found_by(directory, "accounts", "(idpOwner=idp:p1)") == [directory.settings.person_dn(UID)]
+
+
+@pytest.mark.parametrize("condition", [f"(uid={UID})", "(idpAlbum=123)", "(mailLocalAddress=a@example.org)"])
+@pytest.mark.parametrize("name", ["signin", "accounts"])
+def test_who_may_read_a_name_may_find_people_by_it(directory: PrivateSlapd, name: str, condition: str) -> None:
+    assert found_by(directory, name, condition) == [directory.settings.person_dn(UID)]
+
+
+@pytest.mark.parametrize("name", ["signin", "accounts", "provisioning"])
+def test_no_service_finds_the_entries_of_others_services(directory: PrivateSlapd, name: str) -> None:
+    assert found_by(directory, name, "(cn=*)", base=f"ou=services,{directory.base_dn}") == []
+
+
+def found_by(directory: PrivateSlapd, service: str, condition: str, base: str = "") -> list[str]:
+    """Return the entries that `ldapsearch` shows to a service."""
+    program = "ldapsearch -LLL -x -o ldif-wrap=no".split()
+    who = ["-H", directory.url, "-D", directory.service_dn(service), "-w", directory.password(service)]
+    words = [*program, *who, "-b", base or directory.settings.people_dn, condition, "1.1"]
+    answer = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    return [line.removeprefix("dn: ") for line in answer.stdout.splitlines() if line.startswith("dn: ")]
 
 
 @pytest.mark.parametrize("name", ["signin", "provisioning", "reader"])
