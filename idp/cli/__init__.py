@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from idp.cli.output import show_only_visible
 from idp.errors import IdpError
 
 # command -> (module, attribute, help): the help line stands here so that `idp --help` imports nothing.
@@ -61,6 +62,7 @@ def idp() -> None:
 
 def main() -> None:
     """Run a command; an error of ours ends it with one clear message and exit code 1."""
+    show_only_visible()
     try:
         idp()
     except IdpError as error:

@@ -21,6 +21,7 @@ from rich.table import Table
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
 from idp.audit.events import new_id
+from idp.text import visible
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,8 +59,8 @@ def print_json(value: Any) -> None:
 
 
 def add_row(table: Table, *cells: str) -> None:
-    """Add a row of plain text: what people or servers wrote may hold what rich takes for a colour."""
-    table.add_row(*map(escape, cells))
+    """Add a row of plain text: what people or servers wrote may hold colours of rich or of the terminal."""
+    table.add_row(*(escape(visible(cell)) for cell in cells))
 
 
 def console() -> Console:
@@ -74,7 +75,9 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[int], No
     Without a terminal nothing is drawn.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+    # The terminal itself: a bar moves the cursor, which the output of commands may not.
+    terminal = Console(file=sys.__stderr__)
+    with Progress(*columns, console=terminal, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda count: bar.advance(task, count)
 

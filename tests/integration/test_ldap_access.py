@@ -104,7 +104,7 @@ def test_no_service_finds_the_entries_of_others_services(directory: PrivateSlapd
 
 def found_by(directory: PrivateSlapd, service: str, condition: str, base: str = "") -> list[str]:
     """Return the entries that `ldapsearch` shows to a service."""
-    program = "ldapsearch -LLL -x -o ldif-wrap=no".split()
+    program = ["ldapsearch", "-LLL", "-x", "-o", "ldif-wrap=no"]
     who = ["-H", directory.url, "-D", directory.service_dn(service), "-w", directory.password(service)]
     words = [*program, *who, "-b", base or directory.settings.people_dn, condition, "1.1"]
     answer = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
