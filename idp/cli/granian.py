@@ -1,16 +1,27 @@
-"""How granian is started for one of our WSGI applications: as a program, or in a fork of this process."""
+"""Start granian for one of our WSGI applications: as a program, or in a fork of this process."""
 
 import importlib
 import os
+import resource
 import socket
 import sys
 from collections.abc import Sequence
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
 from idp.errors import ConfigError
+
+# A browser sends its request line and headers at once. A connection without a whole header is closed after this time,
+# also one that is kept open between two requests.
+HEADER_WITHIN_MS = 10_000
+# granian reads a header into this buffer before we see it. Cookies and a CAS service URL fit several times.
+MAX_HEADER_BYTES = 64 * 1024
+# Open connections per web process. An idle one costs a few KiB until its header is due; at this number granian stops
+# accepting, and everybody waits.
+MAX_CONNECTIONS = 4096
 
 
 def granian_command(factory: str, host: str, port: int, workers: int, blocking_threads: int) -> Sequence[str]:
@@ -24,17 +35,23 @@ def granian_command(factory: str, host: str, port: int, workers: int, blocking_t
 def serve_pages(factory: str, host: str, port: int, workers: int, blocking_threads: int) -> None:
     """Serve until SIGTERM or SIGINT; the shape is that of `granian_command`.
 
-    Effect:  what is imported now, the application's module included, is imported once and shared by the processes
+    Effect:  imports the application's module once, so that the web processes share it
     """
     importlib.import_module(factory.partition(":")[0])
+    _allow_connections(MAX_CONNECTIONS)
     Server(
         factory,
         address=host,
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        # They start when they are needed, and end when they were not for half a minute.
+        # Threads start when they are needed, and end after half a minute without work.
         blocking_threads=blocking_threads,
+        # HTTP/2 belongs to the proxy. With `auto`, granian answers h2c and gives a silent connection no deadline.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_WITHIN_MS, max_buffer_size=MAX_HEADER_BYTES),
+        backlog=MAX_CONNECTIONS,
+        backpressure=MAX_CONNECTIONS,
         workers_kill_timeout=5,
         respawn_failed_workers=True,
         websockets=False,
@@ -42,6 +59,15 @@ def serve_pages(factory: str, host: str, port: int, workers: int, blocking_threa
         log_level=LogLevels.error,
         factory=True,
     ).serve()
+
+
+def _allow_connections(number: int) -> None:
+    """Raise our limit of open files as far as we may: systemd and shells begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * number
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
 def require_free_port(host: str, port: int, setting: str) -> None:

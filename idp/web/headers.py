@@ -84,6 +84,7 @@ def content_security_policy(form_targets: Iterable[str] = ()) -> str:
 def plain_headers(web: WebSettings) -> list[tuple[str, str]]:
     """Return the headers of every answer of ours that sets none of them itself and has no form target."""
     always = [
+        ("Server", "idp"),  # else granian names itself
         ("Content-Security-Policy", content_security_policy()),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),

@@ -21,6 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from idp.clock import Clock
 from idp.text import require_short
 from idp.web.assets import Assets
+from idp.web.bodies import limit_bodies
 from idp.web.failures import ForeignHost, answer_failures
 from idp.web.headers import send_headers
 from idp.web.languages import speak
@@ -68,6 +69,8 @@ def new_flask(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     _number_requests(app)  # first: what follows may fail and then needs the number
     _refuse_foreign_hosts(app, web)
+    # Half of the threads stay for requests without a body: pages, tickets, health checks.
+    limit_bodies(app, max(1, web.blocking_threads // 2), MAX_REQUEST_BYTES)
     CSRFProtect(app)
     speak(app, university, web.is_https)
     send_headers(app, web)

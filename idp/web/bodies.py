@@ -1,0 +1,37 @@
+"""Read request bodies in a limited number of threads, so that slow clients never hold all threads of a web process.
+
+granian waits for a body as long as the connection lives. The deadline for a body is the duty of the proxy in front:
+docs/operations/reverse-proxy.md.
+"""
+
+import io
+import threading
+
+from flask import Flask, request
+from werkzeug.exceptions import RequestEntityTooLarge, ServiceUnavailable
+
+
+def limit_bodies(app: Flask, slots: int, max_bytes: int) -> None:
+    """Read the body of each request of `app` before its view runs.
+
+    Shape:   slots: bodies that may be on their way at once, fewer than the process has threads
+    Effect:  answers 503 when all slots are taken. The view reads the body from memory.
+             A body larger than `max_bytes` is refused; one that says so beforehand is left to Flask, unread
+    """
+    free = threading.BoundedSemaphore(slots)
+
+    @app.before_request
+    def read_body() -> None:
+        length = request.content_length
+        is_chunked = "HTTP_TRANSFER_ENCODING" in request.environ
+        if not is_chunked and (not length or length > max_bytes):
+            return
+        if not free.acquire(blocking=False):
+            raise ServiceUnavailable
+        try:
+            body = request.environ["wsgi.input"].read(max_bytes + 1 if is_chunked else length)
+        finally:
+            free.release()
+        if len(body) > max_bytes:
+            raise RequestEntityTooLarge
+        request.environ["wsgi.input"] = io.BytesIO(body)
