@@ -3,7 +3,6 @@
 Source:  findings of an attack: 70 stalled bodies or 1,024 idle connections made the server deaf for 20 s and more
 """
 
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from idp.cli.granian import HEADER_WITHIN_MS, granian_command
 from tests.support.cas_clients.programs import Program
 from tests.support.echo import FACTORY
 from tests.support.processes import is_listened_on, quiet_port
-from tests.support.stalling import ask, open_connections, stalled_bodies
+from tests.support.stalling import ask, is_readable, open_connections, stalled_bodies
 
 # A quiet machine answers in 20 ms; a test's machine is busy.
 SERVED_WITHIN_S = 5.0
@@ -60,13 +59,6 @@ def test_stalled_bodies_do_not_make_it_deaf(port: int) -> None:
         assert {client.recv(12) for client in refused} == {b"HTTP/1.1 503"}
     assert {answer.status for answer in answers} == {200}
     assert max(answer.seconds for answer in answers) < SERVED_WITHIN_S
-
-
-def is_readable(client: socket.socket, within_s: float) -> bool:
-    """Tell whether an answer or the end of the connection came in time."""
-    poll = select.poll()
-    poll.register(client, select.POLLIN)
-    return bool(poll.poll(1000 * within_s))
 
 
 def test_it_speaks_http_1_and_nothing_else(port: int) -> None:
