@@ -7,7 +7,7 @@ SEED ?= $(shell date +%s)
 CODE := idp deploy tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset keycloak test lint format campaign setup setup-test lock texts translations changelog reference clean
+.PHONY: help demo demo-reset keycloak test lint sbom audit format campaign setup setup-test lock texts translations changelog reference clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 26
@@ -35,6 +35,15 @@ lint: setup ## Check form, types, imports and dependencies
 	@.venv/bin/lint-imports
 	@.venv/bin/deptry .
 
+sbom: setup ## Write dist/sbom.json (CycloneDX): what an installation consists of, from the lock; the same each time
+	@mkdir -p dist
+	@.venv/bin/cyclonedx-py requirements requirements/runtime-keycloak.txt --pyproject pyproject.toml \
+	  --output-reproducible --output-file dist/sbom.json 2>dist/sbom.log || { cat dist/sbom.log; exit 1; }
+	@echo "dist/sbom.json: $$(grep -c '"purl"' dist/sbom.json) packages"
+
+audit: setup ## Look for known vulnerabilities in what an installation consists of (asks pypi.org; ARGS="-s osv": osv.dev)
+	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime-keycloak.txt $(ARGS)
+
 format: setup ## Mend what can be mended by itself
 	@$(PYTHON) -m ruff check --fix $(CODE)
 	@$(PYTHON) -m ruff format $(CODE)
@@ -45,10 +54,10 @@ setup: ## Install what is missing, and nothing else
 	@scripts/texts compile
 
 setup-test:
-	@scripts/packages test
+	@scripts/packages $$(scripts/test-purpose $(ARGS))
 	@scripts/venv
 	@scripts/texts compile
-	@$(PYTHON) -m deploy.keycloak.install
+	@[ "$$(scripts/test-purpose $(ARGS))" = unit ] || $(PYTHON) -m deploy.keycloak.install
 
 texts: setup ## Collect the texts of pages into each package's translation catalogue
 	@scripts/texts collect
@@ -63,8 +72,8 @@ reference: setup ## Generate the reference pages of settings and commands
 	@scripts/settings-page
 	@scripts/cli-page
 
-lock: setup ## Resolve the requirements anew, with hashes
-	@scripts/lock
+lock: setup ## Write the locked requirements, with hashes (ARGS=--upgrade takes the newest versions)
+	@scripts/lock $(ARGS)
 
 clean: ## Remove what setup and tests made; the demo's data stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -15,10 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keycloak import KeycloakAdmin, KeycloakOpenIDConnection
-from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+from idp.errors import ConfigError, Conflict, NotFound, TargetRejected, TargetUnavailable
 
-from idp.errors import Conflict, NotFound, TargetRejected, TargetUnavailable
+try:
+    from keycloak import KeycloakAdmin, KeycloakOpenIDConnection
+    from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+except ModuleNotFoundError as missing:
+    raise ConfigError(
+        "[targets.keycloak] needs the optional part `keycloak`: run `scripts/venv runtime-keycloak`."
+    ) from missing
 
 User = dict[str, Any]
 Page = list[User]

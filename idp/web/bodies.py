@@ -1,7 +1,7 @@
 """Read request bodies in a limited number of threads, so that slow clients never hold all threads of a web process.
 
 granian waits for a body as long as the connection lives. The deadline for a body is the duty of the proxy in front:
-docs/operations/reverse-proxy.md.
+docs/how-to/set-up-the-proxy.md.
 """
 
 import io
@@ -23,15 +23,15 @@ def limit_bodies(app: Flask, slots: int, max_bytes: int) -> None:
     @app.before_request
     def read_body() -> None:
         length = request.content_length
-        is_chunked = "HTTP_TRANSFER_ENCODING" in request.environ
+        is_chunked = "Transfer-Encoding" in request.headers
         if not is_chunked and (not length or length > max_bytes):
             return
         if not free.acquire(blocking=False):
             raise ServiceUnavailable
         try:
-            body = request.environ["wsgi.input"].read(max_bytes + 1 if is_chunked else length)
+            body = request.input_stream.read(max_bytes + 1 if is_chunked else length)
         finally:
             free.release()
         if len(body) > max_bytes:
             raise RequestEntityTooLarge
-        request.environ["wsgi.input"] = io.BytesIO(body)
+        request.stream = io.BytesIO(body)

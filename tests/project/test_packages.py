@@ -103,6 +103,20 @@ def test_packages_are_installed_behind_a_guard_that_goes_again(machine: Machine)
     assert not machine.guard.exists()
 
 
+def test_a_service_that_was_missing_is_left_disabled(machine: Machine) -> None:
+    program = machine.folder / "bin" / "systemctl"
+    program.write_text('#!/bin/sh\necho "systemctl $*" >>"$CALLS"\n')
+    program.chmod(0o755)
+    code, output, _ = machine.run(str(SCRIPTS / "install-packages"), "gcc", "slapd", "postgresql")
+
+    assert code == 0
+    assert machine.calls[-2:] == ["systemctl disable slapd", "systemctl disable postgresql"]
+    assert output.splitlines() == [
+        "The service slapd is installed and disabled; to use it: systemctl enable --now slapd",
+        "The service postgresql is installed and disabled; to use it: systemctl enable --now postgresql",
+    ]
+
+
 def test_a_guard_of_the_machine_is_left_as_it_is(machine: Machine) -> None:
     machine.guard.write_text("#!/bin/sh\nexit 104\n")
     machine.guard.chmod(0o755)
@@ -151,6 +165,29 @@ def test_the_demo_needs_less_than_the_tests(machine: Machine) -> None:
     _, _, errors = machine.run(str(SCRIPTS / "packages"), "demo", IDP_SYSTEM_ROOT="/nowhere", IDP_NO_INSTALL="1")
 
     assert errors.startswith("Missing: libc6-dev libldap2-dev libsasl2-dev (names")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "purpose"),
+    [
+        ("", "test"),
+        ("tests/unit", "unit"),
+        ("-x tests/unit/web tests/unit/cas/test_urls.py::test_x", "unit"),
+        ("tests/unit tests/store", "test"),
+        ("tests/integration/test_proxy.py", "test"),
+        ("-k ticket", "test"),
+    ],
+)
+def test_only_a_selection_of_unit_tests_does_without_servers(machine: Machine, arguments: str, purpose: str) -> None:
+    """No Keycloak is fetched then (177 MB); the Makefile asks the same script."""
+    assert machine.run(str(SCRIPTS / "test-purpose"), *arguments.split()) == (0, f"{purpose}\n", "")
+
+
+def test_unit_tests_need_what_the_demo_needs(machine: Machine) -> None:
+    wanted = {"IDP_SYSTEM_ROOT": "/nowhere", "IDP_NO_INSTALL": "1"}
+    demo, unit = (machine.run(str(SCRIPTS / "packages"), purpose, **wanted) for purpose in ("demo", "unit"))
+
+    assert unit == demo
 
 
 @pytest.mark.parametrize("purpose", ["demo", "test"])
