@@ -22,9 +22,9 @@ def limit_bodies(app: Flask, slots: int, max_bytes: int) -> None:
 
     @app.before_request
     def read_body() -> None:
-        length = request.content_length
+        length = request.content_length or 0
         is_chunked = "Transfer-Encoding" in request.headers
-        if not is_chunked and (not length or length > max_bytes):
+        if not is_chunked and not 0 < length <= max_bytes:
             return
         if not free.acquire(blocking=False):
             raise ServiceUnavailable

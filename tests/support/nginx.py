@@ -44,7 +44,17 @@ def start_nginx(folder: Path, certificates: Certificates, http: int, https: int,
     (folder / "nginx.conf").write_text(main)
     (folder / "idp.conf").write_text(site)
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
-    words = [program, "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf", "-g", "daemon off;"]
+    words: list[str | Path] = [
+        program,
+        "-p",
+        folder,
+        "-e",
+        folder / "error.log",
+        "-c",
+        folder / "nginx.conf",
+        "-g",
+        "daemon off;",
+    ]
     return Program(folder / "output.log", words)
 
 
