@@ -43,9 +43,8 @@ from benchmarks.machine import describe
 from deploy.openldap.private import PrivateSlapd
 from deploy.postgresql.private import PrivatePostgres
 from deploy.processes import free_port
-from idp.audit.event_queries import session_event_pending
-from idp.audit.sealing import verify
-from idp.audit.tables import journal
+from idp.audit.checkpoints import verify
+from idp.audit.tables import journal, session_event_pending
 from idp.cli.granian import granian_command
 from idp.clock import Clock
 from idp.db.databases import open_databases
@@ -691,9 +690,9 @@ def missing_events(service: Service, numbers: set[str]) -> tuple[int, int, bool]
         time.sleep(0.2)
     with databases.identity.read() as connection:
         kept = set(connection.execute(select(journal.c.correlation_id).distinct()).scalars())
-    rows, broken = verify(databases)
+    verdict = verify(databases)
     databases.close()
-    return len(numbers - kept), rows, broken is not None
+    return len(numbers - kept), verdict.checked, not verdict.is_whole
 
 
 if __name__ == "__main__":

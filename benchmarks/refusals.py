@@ -25,7 +25,6 @@ from idp.db.settings import StoreSettings
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import BadCredentials
-from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning.targets.ldap import LOCK
 from idp.sso.concurrency import ConcurrencyLimiter
@@ -33,10 +32,11 @@ from idp.sso.login_throttle import LoginThrottle
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings, ThrottleSettings
 from idp.sso.sign_in import PasswordCheck
+from tests.support.keys import shared_keys
 from tests.support.students import Student, add_student
 
 CLAIMED = datetime(2026, 9, 20, tzinfo=UTC)
-KEYS = Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=", web=b"w" * 64)
+KEYS = shared_keys()
 KINDS = {
     "unknown": ("99999", PASSWORD),
     "wrong password": ("1", "wrong"),

@@ -16,6 +16,7 @@ from tests.support.clock import ManualClock
 from tests.support.counts import CAMPAIGN, TEST, Counts
 from tests.support.databases import PostgresDatabase, SqliteTemplate, make_postgres_database
 from tests.support.demo import RunningDemo, copy_folder, copy_project, two_free_ports
+from tests.support.keys import shared_keys
 from tests.support.postgresql import running_postgres
 from tests.support.run import CONTROLLER, FOLDER, RunPlugin
 from tests.support.suites import SuiteTimes
@@ -71,7 +72,7 @@ def counts(pytestconfig: pytest.Config) -> Counts:
 @pytest.fixture
 def keys() -> Keys:
     """Keys that are the same in every run."""
-    return Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=", web=b"w" * 64)
+    return shared_keys()
 
 
 @pytest.fixture(scope="session")

@@ -262,7 +262,7 @@ class Idp:
         from idp.sso.captcha import Captcha
 
         sso = self.settings.sso
-        return Captcha(self.keys.mac("sso.captcha", "altcha"), sso.captcha_cost, sso.captcha_steps)
+        return Captcha(self.keys.derive("captcha").hex(), sso.captcha_cost, sso.captcha_steps)
 
     @cached_property
     def login_tickets(self) -> LoginTickets:

@@ -36,7 +36,9 @@ def create_app() -> Flask:
 def new_application(installation: Idp) -> Flask:
     """Return all pages of an opened installation."""
     settings = installation.settings
-    app = new_flask(ESTUDENT, settings.web, settings.university, installation.keys.web, installation.clock, "idp_form")
+    app = new_flask(
+        ESTUDENT, settings.web, settings.university, installation.keys.web_secrets(), installation.clock, "idp_form"
+    )
     answer_as(app, StoreUnavailable(), *UNAVAILABLE)
     app.register_blueprint(
         cas_blueprint(

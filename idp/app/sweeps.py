@@ -2,6 +2,7 @@
 
 from idp.app.installation import Idp
 from idp.app.schedules import sync_of, timetable
+from idp.audit.checkpoints import CheckpointSweep
 from idp.audit.sealing import seal_pending
 from idp.db.engine_database import engine_url
 from idp.jobs import housekeeping
@@ -62,5 +63,6 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
         "old exports": lambda: sync_of(installation).forget(),
         "old runs": lambda: housekeeping.drop_old_runs(databases, clock, settings.provisioning.keep_runs_days),
         "sealing": seal,
+        "checkpoints": CheckpointSweep(databases, installation.keys, settings.audit, clock),
         "log of the sessions": installation.raw_store.tidy,
     }

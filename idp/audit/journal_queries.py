@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, or_, select, update
 
-from idp.audit.event_queries import event_pending, session_event_pending
-from idp.audit.tables import journal, lease
+from idp.audit.tables import event_pending, journal, lease, session_event_pending
 from idp.db.bulk import insert_once
 from idp.db.databases import Database
 
@@ -45,8 +44,8 @@ def last_sealed(connection: Connection) -> tuple[int, str]:
 
 
 def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write numbered and chained rows. Shape: (seq, digest, *event in the order of EVENT_COLUMNS)"""
-    names = ("seq", "digest", *EVENT_COLUMNS)
+    """Write numbered and chained rows. Shape: (seq, digest, salt, rest_hash, *event in the order of EVENT_COLUMNS)"""
+    names = ("seq", "digest", "salt", "rest_hash", *EVENT_COLUMNS)
     _many(connection, f"INSERT INTO journal ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", rows)  # noqa: S608 - constants
 
 
@@ -58,7 +57,8 @@ def _many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> 
 
 def sealed(connection: Connection, after: int = 0) -> Generator[Row[Any], None, None]:
     """Yield the journal in order, from the row after number `after`. Shape: as in `append`"""
-    columns = (journal.c.seq, journal.c.digest, *(journal.c[name] for name in EVENT_COLUMNS))
+    names = ("seq", "digest", "salt", "rest_hash", *EVENT_COLUMNS)
+    columns = tuple(journal.c[name] for name in names)
     query = select(*columns).where(journal.c.seq > after).order_by(journal.c.seq)
     with connection.execution_options(yield_per=1000).execute(query) as rows:
         yield from rows

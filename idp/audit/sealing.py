@@ -1,18 +1,16 @@
 """Seal the journal: number events and chain each to the one before it, in batches.
 
-Events are written unchained by the act itself (a chain per event would serialise every sign-in); the sealer, one at
-a time by a lease, follows at most about a second behind. Whoever alters, removes or inserts a sealed event breaks
-every digest after it.
+The act itself writes its event unchained, because a chain per event would serialise every sign-in. One sealer at a
+time (a lease) follows at most about a second behind. A change of a sealed event breaks every digest after it. A chain
+that somebody computes anew is found by the signed checkpoints (idp.audit.checkpoints).
 """
 
-import hashlib
-import json
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from idp.audit import journal_queries as journal
+from idp.audit.chain import chained, rest_hash
 from idp.audit.journal_queries import EventRow
 from idp.audit.settings import AuditSettings
 from idp.clock import Clock
@@ -20,21 +18,7 @@ from idp.db.databases import Database, Databases
 
 LEASE = "sealer"
 DROPPED_AT_ONCE = 250
-
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # kept: making one costs as its work
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """The first row whose digest does not follow from what stands before it."""
-
-    seq: int
-    event_id: str
-
-
-def chained(event: EventRow, before: str) -> str:
-    """Return the digest of `event` after the digest `before`: SHA-256 over both, in hex."""
-    return hashlib.sha256(f"{before}\n{_as_json(list(event))}".encode()).hexdigest()
+SALT_BYTES = 16
 
 
 def seal_pending(databases: Databases, settings: AuditSettings, clock: Clock, holder: str) -> int:
@@ -85,17 +69,7 @@ def _seal(home: Database, source: Database, batch: int) -> int:
 
 def _chain(events: Sequence[EventRow], seq: int, digest: str) -> Iterator[tuple[Any, ...]]:
     for number, event in enumerate(events, start=seq + 1):
-        digest = chained(event, digest)
-        yield (number, digest, *event)
-
-
-def verify(databases: Databases) -> tuple[int, Broken | None]:
-    """Return how many rows were checked, and the first that does not fit, if any."""
-    digest, count = "", 0
-    with databases.identity.read() as connection, closing(journal.sealed(connection)) as rows:
-        for row in rows:
-            count += 1
-            if row.seq != count or chained(row[2:], digest) != row.digest:
-                return count, Broken(row.seq, row.event_id)
-            digest = row.digest
-    return count, None
+        salt = os.urandom(SALT_BYTES)
+        rest = rest_hash(salt, event)
+        digest = chained(digest, number, event, rest)
+        yield (number, digest, salt, rest, *event)

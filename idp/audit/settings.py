@@ -1,5 +1,6 @@
 """`[audit]`: the journal."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -12,3 +13,9 @@ class AuditSettings(Section):
 
     batch: Annotated[int, "Events that the sealer chains in one transaction.", Field(ge=1)] = 1000
     lease_s: Annotated[float, "Seconds after which another worker may seal when one has vanished.", Field(gt=0)] = 15.0
+    checkpoint_s: Annotated[float, "Seconds between two signed checkpoints of a journal that grows.", Field(gt=0)] = (
+        300.0
+    )
+    checkpoint_file: Annotated[
+        Path | None, "File that checkpoints are added to; best on another machine. They are log lines in any case."
+    ] = None

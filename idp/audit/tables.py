@@ -1,9 +1,31 @@
-"""Tables of audit."""
+"""Tables of audit: events that wait in both databases, and the journal that they end in."""
 
-from sqlalchemy import Column, Float, Integer, String, Table, Text
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
 
-from idp.db.databases import identity_metadata
+from idp.db.databases import identity_metadata, sessions_metadata
 
+
+def _pending(metadata: MetaData) -> Table:
+    return Table(
+        "event_pending",
+        metadata,
+        Column("event_id", String(32), primary_key=True),
+        Column("at", Float, nullable=False),  # seconds since 1970
+        Column("kind", String(64), nullable=False),
+        Column("actor", String(64), nullable=False),
+        Column("subject", String(64), nullable=False),
+        Column("reason", String(200), nullable=False),
+        Column("correlation_id", String(64), nullable=False),
+        Column("data", Text, nullable=False),  # JSON, never a secret
+        sqlite_with_rowid=False,  # one tree to write instead of two
+    )
+
+
+event_pending = _pending(identity_metadata)
+session_event_pending = _pending(sessions_metadata)
+
+# The chain covers seq, event_id, at, kind and `rest_hash`. An erasure empties the other columns and the salt: the chain
+# still holds, and nobody can guess what stood there.
 journal = Table(
     "journal",
     identity_metadata,
@@ -16,9 +38,10 @@ journal = Table(
     Column("reason", String(200), nullable=False),
     Column("correlation_id", String(64), nullable=False),
     Column("data", Text, nullable=False),
-    Column("digest", String(64), nullable=False),  # SHA-256 over the event and the digest before it
+    Column("salt", LargeBinary),  # NULL: the event was erased
+    Column("rest_hash", String(64), nullable=False),  # SHA-256 over salt, actor, subject, reason, correlation_id, data
+    Column("digest", String(64), nullable=False),  # SHA-256 over the digest before it and what the chain covers
 )
-
 
 lease = Table(
     "lease",

@@ -241,7 +241,7 @@ class TicketService:
         return None if user is None else Success(user, released(names, subject))
 
     def _pairwise(self, service: Service, account_id: str) -> str:
-        return f"{self.keys.mac(f'cas.pairwise:{service.id}', account_id)[:32]}@{self.people.scope}"
+        return f"{self.keys.pairwise(service.id, account_id)[:32]}@{self.people.scope}"
 
     def _write_refusal(self, raw: Raw, taken: TakenTicket | None, failure: Failure, now: float) -> None:
         if taken is None:  # anybody can invent tickets, and the journal is kept

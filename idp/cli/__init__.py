@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "explain": ("idp.cli.explain", "explain", "Why a person's entries look as they do."),
     "export": ("idp.cli.export", "export", "What the directory should have, as a file for its own tools."),
     "fees": ("idp.cli.fees", "fees", "The fees application."),
+    "keys": ("idp.cli.keys", "keys", "The installation's keys: list, rotate."),
     "letters": ("idp.cli.letters", "letters", "Letters owed and sent."),
     "people": ("idp.cli.people", "people", "Records that may be one person: duplicates, merge, unmerge."),
     "plan": ("idp.cli.provisioning", "plan", "Show what would change in the targets; nothing is written to them."),

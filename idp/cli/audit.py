@@ -2,7 +2,7 @@
 
 import sys
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 import click
@@ -10,14 +10,20 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit import event_types
+from idp.audit.checkpoints import MOST_BYTES, Fault, parse_checkpoints, sign_head, verify
 from idp.audit.reading import latest
-from idp.audit.sealing import verify
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.people.account_queries import find_account
 from idp.sso.identifiers import tell_apart
 
 NARROW = 160  # columns of a terminal
 ID_LENGTH = 32
+SENTENCES = {
+    Fault.ALTERED: "it was altered, or an event before it was removed.",
+    Fault.CUT: "a checkpoint says that it was there; the journal ends before it.",
+    Fault.REPLACED: "the chain is whole, but a checkpoint says that another event stood here.",
+    Fault.SIGNATURE: "the checkpoint was not signed by the key of this installation.",
+}
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -95,16 +101,36 @@ def _more(event: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in event["data"].items())
 
 
+@audit.command()
+@pass_idp
+def head(installation: Idp) -> None:
+    """Print a signed checkpoint of the journal's end: keep it elsewhere, for `idp audit verify --against`."""
+    checkpoint = sign_head(installation.databases, installation.keys, installation.clock)
+    if checkpoint is None:
+        raise click.ClickException("The journal is empty.")
+    click.echo(checkpoint.to_line())
+
+
 @audit.command(name="verify")
+@click.option(
+    "--against",
+    type=click.File(encoding="ascii"),
+    help="File with checkpoints that must stand in the journal; - reads standard input.",
+)
 @json_option
 @pass_idp
-def check(installation: Idp, as_json: bool) -> None:
-    """Recompute the chain of the sealed journal; exit code 1 when it is broken."""
-    count, broken = verify(installation.databases)
+def check(installation: Idp, against: TextIO | None, as_json: bool) -> None:
+    """Check the chain of the sealed journal; exit code 1 when something was changed or cut."""
+    checkpoints = parse_checkpoints(against.read(MOST_BYTES + 1)) if against else []
+    verdict = verify(installation.databases, installation.keys, checkpoints)
     if as_json:
-        print_json({"checked": count, "broken": broken})
-    elif broken is None:
-        click.echo(f"{count} sealed events, the chain is whole.")
+        broken = {"seq": verdict.seq, "fault": verdict.fault} if verdict.fault else None
+        print_json(
+            {"checked": verdict.checked, "erased": verdict.erased, "checkpoints": len(checkpoints), "broken": broken}
+        )
+    elif verdict.fault is None:
+        held = f", {len(checkpoints)} checkpoints stand in it" if checkpoints else ""
+        click.echo(f"{verdict.checked} sealed events ({verdict.erased} erased): the chain is whole{held}.")
     else:
-        click.secho(f"Broken at event {broken.seq} ({broken.event_id}).", fg="red", err=True)
-    sys.exit(0 if broken is None else 1)
+        click.secho(f"Event {verdict.seq}: {SENTENCES[verdict.fault]}", fg="red", err=True)
+    sys.exit(0 if verdict.is_whole else 1)

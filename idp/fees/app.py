@@ -15,7 +15,7 @@ from idp.web.plumbing import new_flask
 
 def new_application(settings: Settings, database: Database, key: bytes, clock: Clock) -> Flask:
     """Return the application over an opened database."""
-    app = new_flask(_("Fees"), settings.web, settings.university, key, clock, cookie_name="fees_form")
+    app = new_flask(_("Fees"), settings.web, settings.university, [key], clock, cookie_name="fees_form")
     cas = Cas(settings.cas)
     add_pages(app, Pages(database, cas, settings.fees, settings.web, settings.university, clock))
     app.register_blueprint(health.blueprint(database))

@@ -1,76 +1,193 @@
-"""The installation's keys, kept in files beside the database and never in it."""
+"""The installation's keys: numbered files, one series per purpose, beside the database and never in it."""
 
+import base64
 import hmac
 import os
+import re
 import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from idp.errors import ConfigError
 from idp.keys.settings import KeysSettings
 
-MATCHING, SEALING, WEB = "matching.key", "sealing.key", "web.key"
+_FILE = re.compile(r"(?P<purpose>[a-z]+)\.(?P<key_id>\d{4})\.key", re.ASCII)
+
+
+class Purpose(StrEnum):
+    """What a key is for. No key serves two purposes."""
+
+    MATCHING = "matching"  # HMACs of national ids and registry rows
+    PAIRWISE = "pairwise"  # names of persons that differ for each application
+    SEALING = "sealing"  # rows that are encrypted at rest
+    WEB = "web"  # form cookies, sign-in forms, CAPTCHA
+    JOURNAL = "journal"  # signatures of journal checkpoints
+
+
+FOR_EVER = frozenset({Purpose.MATCHING, Purpose.PAIRWISE})
+"""Stored values depend on these: with another key nobody would be recognised."""
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """One key file."""
+
+    purpose: Purpose
+    key_id: str  # "0001": counts up, the largest is the newest
+    secret: bytes
+
+
 class Keys:
-    """Three keys, one purpose each: matching national ids, sealing rows at rest, signing form cookies."""
+    """All keys of an installation. New values use the newest key; old key ids open old values."""
 
-    matching: bytes
-    sealing: bytes
-    web: bytes
+    def __init__(self, found: Iterable[Key], read_again: Callable[[], Iterable[Key]] | None = None) -> None:
+        """`read_again`: returns the keys that stand in the files now, for an id that a rotation has added meanwhile."""
+        self._read_again = read_again
+        self._rings: Mapping[Purpose, Mapping[str, bytes]] = _rings(found)
+        if missing := [purpose.value for purpose in Purpose if not self._rings[purpose]]:
+            raise ConfigError(f"no key for {', '.join(missing)}. Run `idp setup`, or restore your keys from backup.")
 
-    def mac(self, purpose: str, text: str) -> str:
-        """Return the keyed HMAC-SHA-256 of `text` in hex; `purpose` keeps equal texts of two uses apart."""
-        return hmac.digest(self.matching, f"{purpose}\0{text}".encode(), "sha256").hex()
+    def newest(self, purpose: Purpose) -> Key:
+        """Return the key that new values are made with."""
+        key_id, secret = max(self._rings[purpose].items())
+        return Key(purpose, key_id, secret)
+
+    def all_of(self, purpose: Purpose) -> list[Key]:
+        """Return every key of a purpose, the newest first."""
+        return [Key(purpose, *item) for item in sorted(self._rings[purpose].items(), reverse=True)]
+
+    def mac(self, use: str, text: str) -> str:
+        """Return the keyed HMAC-SHA-256 of `text` in hex; `use` keeps equal texts of two uses apart."""
+        return _mac(self.newest(Purpose.MATCHING).secret, use, text)
+
+    def pairwise(self, application_id: str, account_id: str) -> str:
+        """Return 64 hex digits that name an account to one application and to no other."""
+        return _mac(self.newest(Purpose.PAIRWISE).secret, application_id, account_id)
+
+    def derive(self, use: str) -> bytes:
+        """Return 32 bytes for one use of the web pages, made from the newest web key."""
+        return hmac.digest(self.newest(Purpose.WEB).secret, use.encode(), "sha256")
+
+    def web_secrets(self) -> list[str]:
+        """Return the secrets of form cookies, the newest first: older ones still open forms that are under way."""
+        return [key.secret.decode() for key in self.all_of(Purpose.WEB)]
 
     def seal(self, text: str) -> str:
-        """Return `text` encrypted and authenticated (Fernet), to be kept in the database."""
-        return Fernet(self.sealing).encrypt(text.encode()).decode()
+        """Return `text` encrypted and authenticated (Fernet), to be kept in the database.
+
+        Shape:   "0001:gAAAA…": the key's id comes first
+        """
+        key = self.newest(Purpose.SEALING)
+        return f"{key.key_id}:{Fernet(key.secret).encrypt(text.encode()).decode()}"
 
     def unseal(self, sealed: str) -> str:
         """Return what was sealed.
 
         Raises:  ConfigError when another installation's key, or nobody's, made it
         """
+        key_id, _, token = sealed.partition(":")
+        secret = self._secret(Purpose.SEALING, key_id)
         try:
-            return Fernet(self.sealing).decrypt(sealed.encode()).decode()
+            return Fernet(secret).decrypt(token.encode()).decode()
         except InvalidToken as exc:
-            raise ConfigError("a sealed row does not open: is keys/sealing.key of this installation?") from exc
+            raise ConfigError(f"a sealed row does not open: is sealing.{key_id}.key of this installation?") from exc
+
+    def sign(self, message: bytes) -> tuple[str, str]:
+        """Return the id of the journal key and its Ed25519 signature of `message` in base64."""
+        key = self.newest(Purpose.JOURNAL)
+        return key.key_id, base64.b64encode(_private(key.secret).sign(message)).decode()
+
+    def is_signed(self, message: bytes, key_id: str, signature: str) -> bool:
+        """Tell whether the journal key of this id made the signature.
+
+        Raises:  ConfigError when there is no such key here
+        """
+        public: Ed25519PublicKey = _private(self._secret(Purpose.JOURNAL, key_id)).public_key()
+        try:
+            public.verify(base64.b64decode(signature, validate=True), message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _secret(self, purpose: Purpose, key_id: str) -> bytes:
+        if key_id not in self._rings[purpose] and self._read_again is not None:
+            self._rings = _rings(self._read_again())
+        try:
+            return self._rings[purpose][key_id]
+        except KeyError:
+            raise ConfigError(f"there is no key {purpose}.{key_id}.key: restore your keys from backup.") from None
 
 
 def load_keys(settings: KeysSettings) -> Keys:
     """Return the keys.
 
-    Raises:  ConfigError when a file is missing; it names the command that makes it
+    Raises:  ConfigError when a purpose has no key; it names the command that makes it
     """
-    try:
-        found = [(settings.folder / name).read_bytes().strip() for name in (MATCHING, SEALING, WEB)]
-    except OSError as exc:
-        raise ConfigError(
-            f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup."
-        ) from exc
-    return Keys(*found)
+    return Keys(_read(settings.folder), lambda: _read(settings.folder))
 
 
 def create_missing_keys(settings: KeysSettings) -> list[Path]:
-    """Make the key files that are not there and return them; one that is there is never touched."""
+    """Make a first key for each purpose that has none and return the files; one that is there is never touched."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = {
-        MATCHING: secrets.token_hex(32).encode(),
-        SEALING: Fernet.generate_key(),
-        WEB: secrets.token_hex(32).encode(),
-    }
-    return [settings.folder / name for name, key in fresh.items() if _create(settings.folder / name, key)]
+    present = {key.purpose for key in _read(settings.folder)}
+    return [_create(settings.folder, purpose, 1) for purpose in Purpose if purpose not in present]
 
 
-def _create(file: Path, key: bytes) -> bool:
+def rotate_keys(settings: KeysSettings, purposes: Iterable[Purpose]) -> list[Path]:
+    """Add a new key to each purpose and return the files; older keys stay and open what they made.
+
+    Raises:  ConfigError for a purpose whose key can never change
+    """
+    wanted = list(purposes)
+    if fixed := [purpose.value for purpose in wanted if purpose in FOR_EVER]:
+        raise ConfigError(f"{', '.join(fixed)}: stored values depend on this key, so it can never change.")
+    keys = load_keys(settings)
+    return [_create(settings.folder, purpose, int(keys.newest(purpose).key_id) + 1) for purpose in wanted]
+
+
+def _read(folder: Path) -> list[Key]:
+    found = []
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
+        files = sorted(folder.iterdir())
+        for file in files:
+            match = _FILE.fullmatch(file.name)
+            if match and match["purpose"] in {purpose.value for purpose in Purpose}:
+                found.append(Key(Purpose(match["purpose"]), match["key_id"], file.read_bytes().strip()))
+    except OSError as exc:
+        why = f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup."
+        raise ConfigError(why) from exc
+    return found
+
+
+def _rings(found: Iterable[Key]) -> dict[Purpose, dict[str, bytes]]:
+    rings: dict[Purpose, dict[str, bytes]] = {purpose: {} for purpose in Purpose}
+    for key in found:
+        rings[key.purpose][key.key_id] = key.secret
+    return rings
+
+
+def _mac(secret: bytes, use: str, text: str) -> str:
+    return hmac.digest(secret, f"{use}\0{text}".encode(), "sha256").hex()
+
+
+def _private(secret: bytes) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(secret.decode()))
+
+
+def new_secret(purpose: Purpose) -> bytes:
+    """Return a fresh secret as it stands in a key file."""
+    return Fernet.generate_key() if purpose is Purpose.SEALING else secrets.token_hex(32).encode()
+
+
+def _create(folder: Path, purpose: Purpose, number: int) -> Path:
+    file = folder / f"{purpose}.{number:04d}.key"
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
-        stream.write(key + b"\n")
-    return True
+        stream.write(new_secret(purpose) + b"\n")
+    return file

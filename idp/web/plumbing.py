@@ -7,7 +7,7 @@ pages, a correlation id per request, `base.html` and `macros.html`. A view that 
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +43,20 @@ def new_flask(
     name: str,
     web: WebSettings,
     university: UniversitySettings,
-    secret_key: bytes,
+    secret_keys: Sequence[str | bytes],
     clock: Clock,
     cookie_name: str,
 ) -> Flask:
     """Return an application without pages of its own, ready for blueprints.
 
     Shape:   name: what people call it, shown in the top bar ("eStudent"); a lazy translation is welcome
+             secret_keys: the newest first; older ones still open cookies that are out
              cookie_name: of Flask's signed cookie, which holds form state and messages only; `__Host-` over https
     """
     app = _Application("idp.web", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
     app.config.update(
-        SECRET_KEY=secret_key,
+        SECRET_KEY=secret_keys[0],
+        SECRET_KEY_FALLBACKS=list(secret_keys[1:]),
         SESSION_COOKIE_NAME=f"__Host-{cookie_name}" if web.is_https else cookie_name,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -14,7 +14,7 @@ PAGES = ("sign_in", "home", "form", "table", "parts")
 def gallery(base_url: str, accent_colour: str = "#00539b") -> Flask:
     """Return an application whose pages are `/<name>` for each of PAGES."""
     university = UniversitySettings(accent_colour=accent_colour)
-    app = new_flask("eStudent", WebSettings(base_url=base_url), university, b"gallery" * 5, Clock(), "idp_gallery")
+    app = new_flask("eStudent", WebSettings(base_url=base_url), university, [b"gallery" * 5], Clock(), "idp_gallery")
     pages = Blueprint("gallery", __name__, template_folder=str(Path(__file__).parent / "gallery_pages"))
 
     @pages.get("/")

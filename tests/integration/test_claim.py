@@ -15,7 +15,7 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims, Typed
 from idp.accounts.settings import Detail
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import (
     BadCredentials,

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import event_types
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import StaleVersion, TargetUnavailable, UnsafePlan

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.mail_names import MailNames
 from idp.app.installation import Idp
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed
 from idp.keys.key_files import Keys
@@ -36,7 +36,7 @@ def services(slapd: PrivateSlapd) -> Iterator[Services]:
 def installation(
     databases: Databases, keys: Keys, clock: ManualClock, services: Services, tmp_path: Path
 ) -> Iterator[Idp]:
-    with installed(settings_for(databases, keys, services.slapd, tmp_path), clock) as installation:
+    with installed(settings_for(databases, services.slapd, tmp_path), clock) as installation:
         yield installation
 
 
@@ -78,7 +78,7 @@ def test_the_choice_and_the_alias_stand_in_the_directory_at_once(
 def test_while_the_directory_is_down_the_choice_stands_and_the_worker_brings_it(
     databases: Databases, keys: Keys, clock: ManualClock, services: Services, tmp_path: Path, student: Student
 ) -> None:
-    settings = settings_for(databases, keys, services.slapd, tmp_path)
+    settings = settings_for(databases, services.slapd, tmp_path)
     nowhere = settings.directory.model_copy(update={"url": "ldap://127.0.0.1:1"})
     with installed(settings.model_copy(update={"directory": nowhere}), clock) as cut_off:
         chosen = cut_off.mail_names.choose("p1", "zaneta.zdzblo-cwik")

@@ -39,7 +39,7 @@ def installation(
     databases: Databases, keys: Keys, clock: ManualClock, services: Services, tmp_path: Path
 ) -> Iterator[Idp]:
     portal = PortalSettings(fees_url="http://localhost:8081/")
-    with installed(settings_for(databases, keys, services.slapd, tmp_path, portal=portal), clock) as installation:
+    with installed(settings_for(databases, services.slapd, tmp_path, portal=portal), clock) as installation:
         yield installation
 
 
@@ -218,7 +218,7 @@ def test_a_refused_password_is_told_which_rule_and_never_shown_again(
 def test_while_the_directory_is_down_the_page_says_so_and_the_step_lives_on(
     databases: Databases, keys: Keys, clock: ManualClock, services: Services, tmp_path: Path, student: Student
 ) -> None:
-    settings = settings_for(databases, keys, services.slapd, tmp_path)
+    settings = settings_for(databases, services.slapd, tmp_path)
     nowhere = settings.directory.model_copy(update={"url": "ldap://127.0.0.1:1"})
     with installed(settings.model_copy(update={"directory": nowhere}), clock) as cut_off:
         estudent = Browser(cut_off)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.staff import Role, StaffService
 from idp.accounts.staff_queries import list_staff
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound, TargetUnavailable
 from idp.keys.key_files import Keys

@@ -48,7 +48,6 @@ def installation(
 ) -> Iterator[Idp]:
     settings = settings_for(
         databases,
-        keys,
         directory,
         tmp_path,
         registry=RegistrySettings(inbox=inbox, inbox_settle_s=5.0),

@@ -59,7 +59,7 @@ def app(
     tmp_path: Path,
     clock: ManualClock,
 ) -> Iterator[Flask]:
-    settings = settings_for(databases, keys, slapd, tmp_path, store=request.param(tmp_path / "away"))
+    settings = settings_for(databases, slapd, tmp_path, store=request.param(tmp_path / "away"))
     services = tmp_path / "services"
     services.mkdir()
     (services / "app.toml").write_text(LOOPBACK, encoding="utf-8")

@@ -10,14 +10,14 @@ from sqlalchemy import insert, select
 from idp.aliases.look_alikes import look_alike_key
 from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict
-from idp.keys.key_files import Keys
 from idp.people.address_queries import Addresses, NewAddress, addresses_of, give, stream_addresses, taken_among
 from idp.people.tables import address
+from tests.support.keys import shared_keys
 from tests.support.students import Student, add_student
 
 AT = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 DOMAIN = "student.po.edu.pl"
-KEYS = Keys(b"", b"", b"")
+KEYS = shared_keys()
 
 
 def new(local_part: str) -> NewAddress:

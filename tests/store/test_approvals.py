@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 import pytest
 from sqlalchemy import select, update
 
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound, StaleVersion
 from idp.keys.key_files import Keys

@@ -1,15 +1,20 @@
 """The journal: sealing loses nothing, doubles nothing, and shows tampering."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import pytest
 from sqlalchemy import delete, text, update
 
+from idp.audit.checkpoints import Fault, Verdict, parse_checkpoints, sign_head, verify
 from idp.audit.events import Event, record
 from idp.audit.reading import latest
-from idp.audit.sealing import Broken, seal_pending, verify
+from idp.audit.sealing import seal_pending
 from idp.audit.settings import AuditSettings
 from idp.audit.tables import journal
 from idp.db.databases import Database, Databases
+from idp.errors import InvalidInput
+from idp.keys.key_files import Keys
 from tests.support.clock import ManualClock
 
 SETTINGS = AuditSettings()
@@ -32,7 +37,7 @@ def test_events_of_both_databases_end_in_one_chain(databases: Databases, clock: 
 
     assert seal_pending(databases, SETTINGS, clock, "w1") == 3
     assert seal_pending(databases, SETTINGS, clock, "w1") == 0
-    assert verify(databases) == (3, None)
+    assert verify(databases) == Verdict(3, 0)
 
 
 def test_an_act_that_is_rolled_back_leaves_no_event(databases: Databases, clock: ManualClock) -> None:
@@ -96,7 +101,7 @@ def test_a_sealer_killed_between_the_two_databases_doubles_nothing(databases: Da
             connection.execute(text(f"INSERT INTO event_pending ({columns}) VALUES ({marks})"), row)  # noqa: S608
 
     assert seal_pending(databases, SETTINGS, clock, "w1") == 0
-    assert verify(databases) == (1, None)
+    assert verify(databases) == Verdict(1, 0)
     assert len(latest(databases, 10)) == 1
 
 
@@ -106,12 +111,67 @@ def test_an_altered_or_removed_event_breaks_the_chain(databases: Databases, cloc
 
     with databases.identity.write() as connection:
         connection.execute(update(journal).where(journal.c.seq == 2).values(actor="nobody"))
-    assert _broken_at(verify(databases)[1]) == 2
+    assert verify(databases) == Verdict(2, 0, Fault.ALTERED, 2)
 
     with databases.identity.write() as connection:
         connection.execute(delete(journal).where(journal.c.seq == 2))
-    assert _broken_at(verify(databases)[1]) == 3
+    assert verify(databases) == Verdict(2, 0, Fault.ALTERED, 3)
 
 
-def _broken_at(broken: Broken | None) -> int | None:
-    return None if broken is None else broken.seq
+def test_an_erased_event_keeps_the_chain_and_loses_its_content(databases: Databases, clock: ManualClock) -> None:
+    happened(databases.identity, clock, "person.added", "person.changed")
+    seal_pending(databases, SETTINGS, clock, "w1")
+    empty = {"actor": "", "subject": "", "reason": "", "correlation_id": "", "data": "{}", "salt": None}
+    with databases.identity.write() as connection:
+        connection.execute(update(journal).where(journal.c.seq == 1).values(empty))
+
+    assert verify(databases) == Verdict(2, 1)
+
+
+def test_a_cut_at_the_end_is_found_by_a_checkpoint(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    happened(databases.identity, clock, "person.added", "person.changed", "account.claimed")
+    seal_pending(databases, SETTINGS, clock, "w1")
+    checkpoint = sign_head(databases, keys, clock)
+    assert checkpoint is not None
+    assert verify(databases, keys, [checkpoint]) == Verdict(3, 0)
+
+    with databases.identity.write() as connection:
+        connection.execute(delete(journal).where(journal.c.seq > 1))
+    assert verify(databases) == Verdict(1, 0)  # the chain alone cannot tell
+    assert verify(databases, keys, [checkpoint]) == Verdict(1, 0, Fault.CUT, 3)
+
+
+def test_a_journal_that_was_chained_anew_is_found_by_a_checkpoint(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    happened(databases.identity, clock, "person.added", "person.changed", "account.claimed")
+    seal_pending(databases, SETTINGS, clock, "w1")
+    checkpoint = sign_head(databases, keys, clock)
+    assert checkpoint is not None
+    with databases.identity.write() as connection:  # what an attacker with the database can do
+        connection.execute(delete(journal))
+    happened(databases.identity, clock, "person.added", "account.claimed", "account.claimed")
+    seal_pending(databases, SETTINGS, clock, "w2")
+    clock.advance(SETTINGS.lease_s + 1)
+    seal_pending(databases, SETTINGS, clock, "w2")
+
+    assert verify(databases) == Verdict(3, 0)
+    assert verify(databases, keys, [checkpoint]) == Verdict(3, 0, Fault.REPLACED, 3)
+
+
+def test_a_checkpoint_that_our_key_did_not_sign_is_refused(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    happened(databases.identity, clock, "person.added")
+    seal_pending(databases, SETTINGS, clock, "w1")
+    checkpoint = sign_head(databases, keys, clock)
+    assert checkpoint is not None
+    (read,) = parse_checkpoints(checkpoint.to_line() + "\n\n")
+
+    assert read == checkpoint
+    assert verify(databases, keys, [replace(checkpoint, seq=2)]).fault is Fault.SIGNATURE
+
+
+def test_a_line_that_is_no_checkpoint_is_named() -> None:
+    with pytest.raises(InvalidInput, match="line 2"):
+        parse_checkpoints("\n{}")

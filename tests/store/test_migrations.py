@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
+import idp.app.tables  # noqa: F401 - registers every table, so that a migration can be compared with them
 from idp.db.databases import Database, Databases, identity_metadata, open_databases, sessions_metadata
 from idp.db.migrate import migrate
 from idp.db.revisions import MIGRATIONS, newest_revision, require_migrated, version_table

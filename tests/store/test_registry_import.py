@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from idp.accounts.holds import hold
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.db.locks import exclusive
 from idp.errors import Conflict, RefusedSource

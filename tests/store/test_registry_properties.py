@@ -172,19 +172,19 @@ import sys
 from pathlib import Path
 from idp.db.databases import open_databases
 from idp.db.settings import StoreSettings
-from idp.keys.key_files import Keys
+from tests.support.keys import shared_keys
 from tests.support.clock import ManualClock
 from tests.support.imports import Registry
 from idp.registry.settings import RegistrySettings
-folder, file, keys = Path(sys.argv[1]), Path(sys.argv[2]), [part.encode() for part in sys.argv[3:6]]
+folder, file = Path(sys.argv[1]), Path(sys.argv[2])
 databases = open_databases(StoreSettings(folder=folder))
 print("ready", flush=True)
-Registry(databases, Keys(*keys), ManualClock(), RegistrySettings(chunk_people=20)).take(file)
+Registry(databases, shared_keys(), ManualClock(), RegistrySettings(chunk_people=20)).take(file)
 """
 
 
 def test_a_killed_import_is_finished_by_the_next_one(bench: Bench) -> None:
-    counts, keys = bench.counts, bench.keys
+    counts = bench.counts
     with bench.file.open("w", encoding="utf-8", newline="") as out:
         write_sample(Order(people=counts.people, seed=counts.seed), out)
     with bench.fresh() as undisturbed:
@@ -194,8 +194,7 @@ def test_a_killed_import_is_finished_by_the_next_one(bench: Bench) -> None:
     for _ in range(counts.kills):
         with bench.fresh() as registry:
             folder = registry.databases.settings.folder
-            secrets = [keys.matching.decode(), keys.sealing.decode(), keys.web.decode()]
-            command = [sys.executable, "-c", KILLED, str(folder), str(bench.file), *secrets]
+            command = [sys.executable, "-c", KILLED, str(folder), str(bench.file)]
             with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
                 assert process.stdout is not None
                 process.stdout.readline()

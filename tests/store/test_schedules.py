@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 import pytest
 from sqlalchemy import select
 
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import Conflict, IdpError, TargetRejected, TargetUnavailable
 from idp.jobs import schedule_queries as store

@@ -17,20 +17,19 @@ from idp.app.pages import new_application
 from idp.app.settings import Settings
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.keys.key_files import MATCHING, SEALING, WEB, Keys
 from idp.keys.settings import KeysSettings
 from idp.letters.settings import LettersSettings
 from idp.web.settings import UniversitySettings, WebSettings
 from tests.support.accounts import SETTINGS as ACCOUNTS
+from tests.support.keys import write_key_files
 
 BASE_URL = "http://localhost"
 PL = {"Accept-Language": "pl"}
 
 
-def settings_for(databases: Databases, keys: Keys, slapd: PrivateSlapd, folder: Path, **sections: Any) -> Settings:
+def settings_for(databases: Databases, slapd: PrivateSlapd, folder: Path, **sections: Any) -> Settings:
     """Return settings over what a test has; `sections` replace ours."""
-    for name, key in ((MATCHING, keys.matching), (SEALING, keys.sealing), (WEB, keys.web)):
-        (folder / name).write_bytes(key)
+    write_key_files(folder)
     ours = {
         "web": WebSettings(base_url=BASE_URL),
         "university": UniversitySettings(default_language="en"),

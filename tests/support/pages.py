@@ -25,7 +25,7 @@ def build_pages(web: WebSettings | None = None, university: UniversitySettings |
         "eStudent",
         web or WebSettings(base_url="http://localhost"),
         university or UniversitySettings(),
-        b"k" * 32,
+        [b"k" * 32],
         Clock(),
         "idp_form",
     )

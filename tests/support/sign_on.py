@@ -171,9 +171,9 @@ def build_sign_on(
     line = ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)
     check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock, watch, line)
     door = SignOnService(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, watch)
-    captcha = Captcha(keys.mac("sso.captcha", "altcha"), sso.captcha_cost, sso.captcha_steps)
+    captcha = Captcha(keys.derive("captcha").hex(), sso.captcha_cost, sso.captcha_steps)
     desk = TicketService(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
-    app = new_flask("eStudent", web, UniversitySettings(), keys.web, clock, "idp_form")
+    app = new_flask("eStudent", web, UniversitySettings(), keys.web_secrets(), clock, "idp_form")
     if compiled is not None:
         app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     app.register_blueprint(

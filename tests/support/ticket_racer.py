@@ -21,8 +21,8 @@ from idp.db.databases import open_databases
 from idp.db.raw import RawStore, open_raw
 from idp.db.settings import StoreSettings
 from idp.drivers.http import Outgoing
-from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from tests.support.keys import shared_keys
 
 SERVICE = "https://fees.example/app"
 REGISTRATION = """id = "fees"
@@ -34,7 +34,7 @@ url = [{ host = "fees.example", path = "/app" }]
 
 def make_desk(raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
     """Return a desk whose tickets live for long."""
-    keys = Keys(matching=b"m" * 64, sealing=b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=", web=b"w" * 64)
+    keys = shared_keys()
     registered = RegisteredServices([services], [], clock)
     settings = CasSettings(service_ticket_s=300)
     zone = ZoneInfo("Europe/Warsaw")

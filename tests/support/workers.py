@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
-from idp.audit.event_queries import event_pending
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import result_of

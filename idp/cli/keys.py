@@ -1,0 +1,38 @@
+"""`idp keys`: which keys there are, and new ones."""
+
+import click
+
+from idp.app.settings import load_settings
+from idp.cli.support import Group, json_option, print_json
+from idp.keys.key_files import FOR_EVER, Purpose, load_keys, rotate_keys
+
+
+@click.group(cls=Group)
+def keys() -> None:
+    """List keys, and add new ones."""
+
+
+@keys.command(name="list")
+@json_option
+def show(as_json: bool) -> None:
+    """Show the ids of the keys of each purpose, the newest first; never a secret."""
+    found = load_keys(load_settings().keys)
+    ids = {purpose.value: [key.key_id for key in found.all_of(purpose)] for purpose in Purpose}
+    if as_json:
+        print_json(ids)
+        return
+    for purpose, of_purpose in ids.items():
+        click.echo(f"{purpose:10} {' '.join(of_purpose)}")
+
+
+@keys.command()
+@click.argument("purposes", nargs=-1, type=click.Choice([one.value for one in Purpose if one not in FOR_EVER]))
+def rotate(purposes: tuple[str, ...]) -> None:
+    """Add a new key to these purposes, or to all that can have one.
+
+    Older keys stay and open what they made. The keys for matching people and for pairwise names never change.
+    """
+    wanted = [Purpose(name) for name in purposes] or [one for one in Purpose if one not in FOR_EVER]
+    for file in rotate_keys(load_settings().keys, wanted):
+        click.echo(f"made {file}: keep a copy apart from the database's backup")
+    click.echo("Restart `idp serve` and the workers: new values use the new keys from then on.")

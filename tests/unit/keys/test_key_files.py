@@ -1,0 +1,80 @@
+"""Key files: one series per purpose, rotated without losing what older keys made."""
+
+from pathlib import Path
+
+import pytest
+
+from idp.errors import ConfigError
+from idp.keys.key_files import FOR_EVER, Keys, Purpose, create_missing_keys, load_keys, rotate_keys
+from idp.keys.settings import KeysSettings
+from tests.support.keys import key_set, shared_keys
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> KeysSettings:
+    settings = KeysSettings(folder=tmp_path / "keys")
+    create_missing_keys(settings)
+    return settings
+
+
+def test_setup_makes_one_key_for_each_purpose_and_touches_none_that_is_there(settings: KeysSettings) -> None:
+    files = sorted(settings.folder.iterdir())
+
+    assert [file.name for file in files] == sorted(f"{purpose}.0001.key" for purpose in Purpose)
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert create_missing_keys(settings) == []
+
+
+def test_a_rotated_key_opens_what_the_old_one_sealed(settings: KeysSettings) -> None:
+    old = load_keys(settings).seal("Łukasz")
+    rotate_keys(settings, [Purpose.SEALING])
+    keys = load_keys(settings)
+    new = keys.seal("Łukasz")
+
+    assert (old.partition(":")[0], new.partition(":")[0]) == ("0001", "0002")
+    assert (keys.unseal(old), keys.unseal(new)) == ("Łukasz", "Łukasz")
+
+
+def test_a_process_that_runs_on_opens_what_a_newer_key_sealed(settings: KeysSettings) -> None:
+    running = load_keys(settings)
+    rotate_keys(settings, [Purpose.SEALING])
+
+    assert running.unseal(load_keys(settings).seal("Łukasz")) == "Łukasz"
+
+
+@pytest.mark.parametrize("purpose", sorted(FOR_EVER))
+def test_keys_that_stored_values_depend_on_never_change(settings: KeysSettings, purpose: Purpose) -> None:
+    with pytest.raises(ConfigError, match="never change"):
+        rotate_keys(settings, [purpose])
+
+
+def test_signatures_of_older_journal_keys_hold_after_a_rotation(settings: KeysSettings) -> None:
+    key_id, signature = load_keys(settings).sign(b"head")
+    rotate_keys(settings, [Purpose.JOURNAL])
+    keys = load_keys(settings)
+
+    assert keys.is_signed(b"head", key_id, signature)
+    assert not keys.is_signed(b"another", key_id, signature)
+    assert keys.sign(b"head")[0] == "0002"
+
+
+def test_a_missing_purpose_is_named() -> None:
+    with pytest.raises(ConfigError, match="no key for journal"):
+        Keys([key for key in key_set() if key.purpose is not Purpose.JOURNAL])
+
+
+def test_what_another_key_sealed_does_not_open() -> None:
+    keys = shared_keys()
+    sealed = keys.seal("secret")
+
+    with pytest.raises(ConfigError, match=r"sealing\.0001\.key"):
+        keys.unseal(sealed[:-4] + "AAAA")
+    with pytest.raises(ConfigError, match="restore your keys"):
+        keys.unseal(sealed.replace("0001:", "0009:"))
+
+
+def test_pairwise_names_differ_for_each_application() -> None:
+    keys = shared_keys()
+
+    assert keys.pairwise("fees", "p1") == keys.pairwise("fees", "p1")
+    assert len({keys.pairwise("fees", "p1"), keys.pairwise("usosweb", "p1"), keys.pairwise("fees", "p2")}) == 3
