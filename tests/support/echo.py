@@ -14,7 +14,7 @@ FACTORY = f"{__name__}:create_app"
 def create_app() -> Flask:
     """Return the application, set up as ours are, behind one proxy."""
     web = WebSettings(base_url="http://localhost", trusted_hosts=["estudent.po.edu.pl"], trusted_proxies=1)
-    app = new_flask("Echo", web, UniversitySettings(), b"k" * 64, Clock(), "echo")
+    app = new_flask("Echo", web, UniversitySettings(), [b"k" * 64], Clock(), "echo")
 
     @app.route("/echo", methods=["GET", "POST"])
     def echo() -> dict[str, Any]:
