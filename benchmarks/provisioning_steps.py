@@ -18,7 +18,7 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.asking import ask_for
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.state_queries import Observed
-from idp.provisioning.values import digests_in
+from idp.provisioning.target import digests_in
 from idp.registry.imports import import_file
 
 ACTOR = "shell:benchmark"

@@ -171,6 +171,10 @@ class TargetUnavailable(TargetError):
     code = "target_unavailable"
     retryable = True
 
+    def __init__(self, sentence: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s  # the pause that the target asked for
+
 
 class TargetRejected(TargetError):
     """It answered no; the same request will fail again."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from idp.drivers.ldap import Directory
     from idp.letters.sending import Sender
     from idp.provisioning.provisioner import Provisioner
-    from idp.provisioning.values import Target
+    from idp.provisioning.target import Target
     from idp.sso.captcha import Captcha
     from idp.sso.login_throttle import LoginThrottle
     from idp.sso.sign_on import SignOnService
@@ -98,12 +98,11 @@ class Idp:
 
     @cached_property
     def provisioner(self) -> Provisioner:
-        """The systems that are provisioned, in the order in which a person is written to them."""
+        """The systems that are provisioned, and what the steps need."""
         from idp.provisioning.provisioner import Provisioner
         from idp.provisioning.targets.accounts import KIND, AccountsTarget
 
         settings = self.settings
-        # Accounts stand first: the outermost door, shut before all others and opened after them.
         targets: dict[str, Target] = {KIND: AccountsTarget(self.databases.identity)}
         targets |= {
             kind: module.open_target(getattr(settings.targets, kind), settings.directory, secret)

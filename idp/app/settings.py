@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from idp.aliases.settings import AliasSettings
 from idp.audit.settings import AuditSettings
 from idp.cas.settings import CasSettings
 from idp.db.settings import StoreSettings
+from idp.errors import ConfigError
 from idp.jobs.settings import JobsSettings
 from idp.keys.settings import KeysSettings
 from idp.letters.settings import LettersSettings
@@ -26,15 +28,27 @@ from idp.sso.settings import HttpSettings, SsoSettings
 from idp.web.logs import configure_logs
 from idp.web.settings import UniversitySettings, WebSettings
 
+TARGETS = "idp.targets"  # the entry point group of targets outside this repository
+
 
 def target_modules() -> dict[str, ModuleType]:
-    """Return the modules in `idp/provisioning/targets` by the kind of outside system that they write to."""
+    """Return the targets' modules by kind: those in `idp/provisioning/targets`, and those of other distributions.
+
+    Raises:  ConfigError when two modules have the same kind
+    """
     package = importlib.import_module("idp.provisioning.targets")
-    modules = (
+    modules = [
         importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
-    )
+    ]
     # Accounts are over our own store: nothing to open, nothing to set.
-    return {module.KIND: module for module in modules if hasattr(module, "open_target")}
+    modules = [module for module in modules if hasattr(module, "open_target")]
+    modules += [entry_point.load() for entry_point in entry_points(group=TARGETS)]
+    found: dict[str, ModuleType] = {}
+    for module in modules:
+        if module.KIND in found:
+            raise ConfigError(f"two targets are called {module.KIND}: {found[module.KIND].__name__}, {module.__name__}")
+        found[module.KIND] = module
+    return found
 
 
 def _target_settings() -> type[Section]:

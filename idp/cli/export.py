@@ -10,7 +10,7 @@ from idp.cli.support import Group, pass_idp, progress
 from idp.errors import NotFound
 from idp.people.queries import count_people
 from idp.provisioning.exporting import desired_entries
-from idp.provisioning.values import WritesLdif
+from idp.provisioning.target import WritesLdif
 
 
 @click.group(cls=Group)

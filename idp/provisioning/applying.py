@@ -26,7 +26,8 @@ from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, Run
 from idp.provisioning.state_queries import states_among
-from idp.provisioning.values import Outcome, Target
+from idp.provisioning.target import Target
+from idp.provisioning.values import Outcome
 from idp.provisioning.writing import Progress, change_of, note, otherwise_in, set_aside, verify
 
 PARTS_AT_ONCE = 2  # in one process, as in a worker

@@ -8,7 +8,7 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.parts import Part, phases
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, Run
-from idp.provisioning.values import Target
+from idp.provisioning.target import Target
 from idp.provisioning.writing import Progress, note_health, still_to_write, target_error, verify, write_one_by_one
 
 

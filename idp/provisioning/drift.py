@@ -18,7 +18,7 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
 from idp.people.change_queries import mark_many_dirty
 from idp.provisioning.desired import desired
-from idp.provisioning.drift_queries import cookie_of, keep_cookie
+from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.held_queries import ADOPT, REPORT, Held, held_among, hold, let_go
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
@@ -35,7 +35,8 @@ from idp.provisioning.state_queries import (
     without_remote_id,
 )
 from idp.provisioning.subjects import Seen, load_subjects
-from idp.provisioning.values import Change, Entry, Kind, Sighting, Target, TellsChanges, digests_in
+from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in
+from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.wanted import parts_of, wanted_entry
 
 REPAIR = "repair"
@@ -97,7 +98,7 @@ def look_everywhere(provisioner: Provisioner, *, whole: bool = False, actor: str
     return [
         look(provisioner, kind, whole=whole, actor=actor)
         for kind, target in provisioner.targets.items()
-        if whole or isinstance(target, TellsChanges)
+        if whole or isinstance(target, ReadsChanges)
     ]
 
 
@@ -127,30 +128,30 @@ def look(provisioner: Provisioner, kind: str, *, whole: bool = False, actor: str
 
 def _look_at_changes(provisioner: Provisioner, target: Target, found: _Findings, actor: str) -> bool:
     """Go through what a target says has changed; False when it must be read whole."""
-    if not isinstance(target, TellsChanges):
+    if not isinstance(target, ReadsChanges):
         return False
     with provisioner.databases.identity.read() as connection:
-        known = cookie_of(connection, target.kind)
-    changes = target.changes_since(known.cookie) if known and known.cookie else None
+        cursor = cursor_of(connection, target.kind)
+    changes = target.changes_since(cursor) if cursor else None
     if changes is None:
         return False
-    for some in _portions(changes.seen):
+    for some in _portions(changes.changed):
         _keep_remote_ids(provisioner, target, [(one.entry.person_id, one.remote_id) for one in some])
         _judge(provisioner, target, [one.entry for one in some], found, actor)
         _lock_again(provisioner, target, some, found, actor)
     if changes.gone:
         _judge_gone(provisioner, target, changes.gone, found, actor)
     with provisioner.databases.identity.write() as connection:
-        keep_cookie(connection, target.kind, changes.cookie, provisioner.clock.now())
+        keep_cursor(connection, target.kind, changes.cursor, provisioner.clock.now())
     return True
 
 
 def _look_at_everybody(
     provisioner: Provisioner, target: Target, found: _Findings, actor: str, *, or_none: bool
 ) -> None:
-    # The cookie first: what changes while we read is told again by the next look.
-    cookie = _cookie_now(target, or_none=or_none)
-    if isinstance(target, TellsChanges):
+    # The cursor first: what changes while we read is told again by the next look.
+    cursor = _cursor_now(target, or_none=or_none)
+    if isinstance(target, ReadsChanges):
         for pairs in _portions(target.remote_ids()):
             _keep_remote_ids(provisioner, target, pairs)
     with provisioner.databases.identity.read() as connection:
@@ -161,17 +162,17 @@ def _look_at_everybody(
         for some in _portions(person_id for person_id, _ in observed.gone()):
             _judge_missing(provisioner, target, some, found, actor)
         found.strays += observed.strangers()
-    if cookie:
+    if cursor:
         with provisioner.databases.identity.write() as connection:
-            keep_cookie(connection, target.kind, cookie, provisioner.clock.now())
+            keep_cursor(connection, target.kind, cursor, provisioner.clock.now())
 
 
-def _cookie_now(target: Target, *, or_none: bool) -> str:
+def _cursor_now(target: Target, *, or_none: bool) -> str:
     """Return where the next look goes on; "" where the target cannot tell and somebody asked for a whole look."""
-    if not isinstance(target, TellsChanges):
+    if not isinstance(target, ReadsChanges):
         return ""
     try:
-        return target.cookie_now()
+        return target.cursor_now()
     except TargetRejected:
         if or_none:
             return ""
@@ -242,7 +243,7 @@ def _is_settled(provisioner: Provisioner, seen: Seen, target: Target, state: Sta
 def _settle(
     provisioner: Provisioner, target: Target, drifted: Sequence[tuple[Seen, Entry]], found: _Findings, actor: str
 ) -> None:
-    policies: Mapping[str, str] = target.drift if isinstance(target, TellsChanges) else {}
+    policies: Mapping[str, str] = target.drift if isinstance(target, ReadsChanges) else {}
     now = provisioner.clock.now()
     every = list(provisioner.targets.values())
     wanted = [(wanted_entry(seen, target, every), entry) for seen, entry in drifted]
@@ -304,7 +305,7 @@ def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
 
 
 def _lock_again(
-    provisioner: Provisioner, target: Target, some: Sequence[Sighting], found: _Findings, actor: str
+    provisioner: Provisioner, target: Target, some: Sequence[ObservedChange], found: _Findings, actor: str
 ) -> None:
     """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
     touched = [one.entry for one in some if one.by_others and not one.entry.enabled]
@@ -420,7 +421,7 @@ def look_where_possible(provisioner: Provisioner) -> list[Look]:
     """
     looks: list[Look] = []
     for kind, target in provisioner.targets.items():
-        if isinstance(target, TellsChanges):
+        if isinstance(target, ReadsChanges):
             try:
                 looks.append(look(provisioner, kind))
             except Conflict:  # somebody else looks

@@ -23,8 +23,9 @@ from idp.provisioning.provenance_queries import (
 )
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.target import Target
 from idp.provisioning.undo import sides
-from idp.provisioning.values import Change, Entry, Kind, Target
+from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
 
 EVENTS = 500  # of one person, the newest, in which writes outside runs are looked for

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.subjects import stream_subjects
-from idp.provisioning.values import Entry, Target
+from idp.provisioning.target import Target
+from idp.provisioning.values import Entry
 from idp.provisioning.wanted import wanted_entry
 
 

@@ -9,7 +9,7 @@ from idp.people import identifiers, lifecycle
 from idp.people import values as people_values
 from idp.people.settings import PeopleSettings
 from idp.provisioning import desired, values, wanted
-from idp.provisioning.values import Target
+from idp.provisioning.target import Target
 
 # Whatever decides what a person should have, or how that is digested. By their text: nobody has to remember to raise
 # a version, and a change of a mere comment costs one look at everybody.

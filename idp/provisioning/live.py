@@ -16,8 +16,9 @@ from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.state_queries import confirm, doubt, refused, states_among
 from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.target import Target
 from idp.provisioning.undecided import left_to_people
-from idp.provisioning.values import Change, Entry, Kind, Target
+from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.wanted import wanted_entry
 
 LIVE_AT_ONCE = 100  # people per sweep: the worker has other things to do, too

@@ -36,7 +36,8 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import Run, TargetSummary
 from idp.provisioning.state_queries import count_states
 from idp.provisioning.subjects import load_subjects
-from idp.provisioning.values import Change, Finding, Target
+from idp.provisioning.target import Target
+from idp.provisioning.values import Change, Finding
 from idp.provisioning.wanted import wanted_entry
 
 EVENTS = 100  # of one person being parted from others, that are looked through

@@ -9,7 +9,7 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.parts import Part
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, Run
-from idp.provisioning.values import Target
+from idp.provisioning.target import Target
 from idp.provisioning.writing import (
     Outcomes,
     Progress,

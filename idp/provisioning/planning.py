@@ -50,7 +50,8 @@ from idp.provisioning.state_queries import (
     was_filled,
 )
 from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
-from idp.provisioning.values import Change, Entry, Finding, Target, digests_in
+from idp.provisioning.target import Target, digests_in
+from idp.provisioning.values import Change, Entry, Finding
 from idp.provisioning.wanted import out_of_force, wanted_entry
 
 LOCK = "provisioning"  # one plan or run at a time

@@ -10,12 +10,12 @@ from idp.db.databases import Databases
 from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
 from idp.provisioning.settings import ProvisioningSettings
-from idp.provisioning.values import Target
+from idp.provisioning.target import Target, in_stage_order
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioner:
-    """The store, the targets by kind, and the rules' settings; idp.app makes it."""
+    """The store, the targets by kind in the order of their stages, and the rules' settings; idp.app makes it."""
 
     databases: Databases
     targets: Mapping[str, Target]
@@ -24,6 +24,9 @@ class Provisioner:
     zone: ZoneInfo  # rights begin and end at the university's midnight
     clock: Clock
     paces: Mapping[str, float] = field(default_factory=dict)  # most writes a second, by target; none: no limit
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", in_stage_order(self.targets.values()))
 
     def today(self) -> date:
         """Return the university's calendar day."""

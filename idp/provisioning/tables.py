@@ -142,11 +142,11 @@ held_value = Table(
 )
 
 
-target_cookie = Table(
-    "target_cookie",
+target_cursor = Table(
+    "target_cursor",
     identity_metadata,
     Column("target", String(32), primary_key=True),
-    Column("cookie", String(500), nullable=False),  # the target's own text: up to where it was read
+    Column("cursor", Text, nullable=False),  # the target's own text of how far it was read
     Column("read_at", UtcDateTime, nullable=False),
 )
 

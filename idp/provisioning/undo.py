@@ -26,7 +26,8 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, FindingRow, Run, TargetSummary
 from idp.provisioning.state_queries import Desire, desire, doubt
 from idp.provisioning.subjects import Seen, load_subjects
-from idp.provisioning.values import Change, Entry, Finding, Target
+from idp.provisioning.target import Target
+from idp.provisioning.values import Change, Entry, Finding
 from idp.provisioning.wanted import NO, SWITCH, THERE, WHY, YES, by_records, parts_of, wanted_entry, with_values
 
 WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target

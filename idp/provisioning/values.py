@@ -1,10 +1,10 @@
-"""Entries, changes and what becomes of them; and the port that every target system has."""
+"""Entries, changes and their outcomes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 import msgspec
 
@@ -172,114 +172,4 @@ class Outcome:
 
     change: Change
     error: IdpError | None = None  # None: done
-
-
-class Target(Protocol):
-    """A system that we write to.
-
-    Whoever carries `idpOwner` or the like is ours; a target reads and writes nobody else. Every write is
-    compare-then-set to the state after the change, so a repeat is harmless.
-    """
-
-    @property
-    def kind(self) -> str:
-        """Its name in settings, runs and tables."""
-
-    @property
-    def attributes(self) -> Mapping[str, str | tuple[str, ...]]:
-        """What each of its managed attributes is made of: a fact (idp.provisioning.desired), or the same for all."""
-
-    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
-        """Yield our entries, all or these people's, in any order, never holding them all.
-
-        Raises:  TargetUnavailable, TargetRejected; a part is never passed off as the whole
-        """
-
-    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
-        """Make changes, many in flight, and yield the outcomes in the same order.
-
-        Raises:  TargetUnavailable when the target went away: of changes without an outcome nobody knows
-        """
-
-    def read_one(self, person_id: str, name: str) -> Entry | None:
-        """Return one person's entry at once, over a kept connection.
-
-        Raises:  TargetUnavailable; TargetRejected when the name is taken by an entry that is not ours
-        """
-
-    def apply_one(self, change: Change) -> None:
-        """Make one change at once, over a kept connection.
-
-        Raises:  TargetUnavailable, TargetRejected
-        """
-
-    def ping(self) -> None:
-        """Return if the target answers.
-
-        Raises:  TargetUnavailable
-        """
-
-    def close(self) -> None:
-        """Give connections back."""
-
-
-@runtime_checkable
-class ReadsDigests(Protocol):
-    """A target that can say what it has without an Entry of each: comparing everybody costs less than half."""
-
-    def digests(self) -> Iterator[tuple[str, str]]:
-        """Yield (person_id, digest) of all our entries, in any order; equal to those of `Target.read`."""
-
-
-@runtime_checkable
-class WritesLdif(Protocol):
-    """A target whose own tools load entries from LDIF."""
-
-    def ldif(self, entry: Entry) -> str:
-        """Return an entry, as a create would make it, with an empty line after it."""
-
-
-def digests_in(target: Target) -> Iterator[tuple[str, str]]:
-    """Yield (person_id, digest) of all our entries in a target."""
-    if isinstance(target, ReadsDigests):
-        return target.digests()
-    return ((entry.person_id, entry.digest) for entry in target.read())
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """An entry of ours that a target says was made or changed, by whomever."""
-
-    remote_id: str  # the target's own key of the entry
-    entry: Entry
-    by_others: bool  # somebody else than we wrote it last
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What happened in a target since it was last read."""
-
-    cookie: str  # up to where this goes
-    seen: Sequence[Sighting]
-    gone: Sequence[str]  # remote ids of entries that are not there, or not ours, any more
-
-
-@runtime_checkable
-class TellsChanges(Protocol):
-    """A target that can say what changed in it, deletions too, without being read whole."""
-
-    @property
-    def drift(self) -> Mapping[str, str]:
-        """By attribute what becomes of a value that somebody else wrote: repair (the default), report, adopt."""
-
-    def cookie_now(self) -> str:
-        """Return a cookie from which later changes can be asked for."""
-
-    def changes_since(self, cookie: str) -> Changes | None:
-        """Return what changed since `cookie`; None when the target cannot tell any more: then it must be read whole.
-
-        Raises:  TargetUnavailable, TargetRejected
-        """
-
-    def remote_ids(self) -> Iterator[tuple[str, str]]:
-        """Yield (person_id, remote_id) of all our entries."""
+    is_accepted: bool = False  # the target took it and shows it later: read again, do not write again

@@ -12,9 +12,10 @@ from itertools import groupby
 from idp.provisioning.desired import desired
 from idp.provisioning.held_queries import Held
 from idp.provisioning.subjects import Seen
+from idp.provisioning.target import Target
 from idp.provisioning.values import NAME as NAME
 from idp.provisioning.values import SWITCH as SWITCH
-from idp.provisioning.values import Entry, Target
+from idp.provisioning.values import Entry
 
 # What else an entry has besides attributes, in the words of a plan.
 PLACE, THERE = "(place)", "(there)"

@@ -13,8 +13,9 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, Run
 from idp.provisioning.state_queries import NOT_SHOWN, Observed, confirm, doubt, refused, shown, states_among
+from idp.provisioning.target import Target, digests_in
 from idp.provisioning.undo import hold_back, overtaken
-from idp.provisioning.values import Change, Entry, Kind, Outcome, Target, digests_in
+from idp.provisioning.values import Change, Entry, Kind, Outcome
 
 Progress = Callable[[int], None]
 FEW = 2

@@ -15,7 +15,8 @@ from deploy.openldap.private import PrivateSlapd
 from idp.app.settings import target_modules
 from idp.drivers.ldap_values import Add, AddValues, Delete, Modify, Replace
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
-from idp.provisioning.values import Change, Entry, Kind, Target, TellsChanges, digests_in
+from idp.provisioning.target import ReadsChanges, Target, digests_in
+from idp.provisioning.values import Change, Entry, Kind
 from tests.support.keycloak import Hands, keycloak_entry, make_keycloak_target
 from tests.support.provisioning import Eyes, ldap_entry, make_target
 
@@ -216,14 +217,14 @@ def test_what_changed_since_is_found_deletions_too(system: System) -> None:
 
 def remember(target: Target) -> Callable[[], tuple[set[str], set[str]]]:
     """Return what tells the people changed and gone since now: by the target's own account, or by reading it whole."""
-    if isinstance(target, TellsChanges):
+    if isinstance(target, ReadsChanges):
         people = {remote_id: person_id for person_id, remote_id in target.remote_ids()}
-        cookie = target.cookie_now()
+        cursor = target.cursor_now()
 
         def told() -> tuple[set[str], set[str]]:
-            changes = target.changes_since(cookie)
+            changes = target.changes_since(cursor)
             assert changes is not None
-            changed = {sighting.entry.person_id for sighting in changes.seen if sighting.by_others}
+            changed = {observed.entry.person_id for observed in changes.changed if observed.by_others}
             return changed, {people[remote_id] for remote_id in changes.gone}
 
         return told

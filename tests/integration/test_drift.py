@@ -16,7 +16,7 @@ from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import Look, look, repair
-from idp.provisioning.drift_queries import cookie_of, keep_cookie
+from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.live import sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -220,14 +220,14 @@ def test_a_renamed_entry_is_drift_and_is_named_back(
     assert eyes.value(JAN.uid, "sn") == "van Beek"
 
 
-@pytest.mark.parametrize("cookie", ["", "nonsense", "rid=000,csn=20990101000000.000000Z#000000#000#000000"])
-def test_a_cookie_that_is_of_no_use_leads_to_a_whole_look(
-    written: Provisioner, databases: Databases, clock: ManualClock, eyes: Eyes, directory: PrivateSlapd, cookie: str
+@pytest.mark.parametrize("cursor", ["", "nonsense", "rid=000,csn=20990101000000.000000Z#000000#000#000000"])
+def test_a_cursor_that_is_of_no_use_leads_to_a_whole_look(
+    written: Provisioner, databases: Databases, clock: ManualClock, eyes: Eyes, directory: PrivateSlapd, cursor: str
 ) -> None:
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Meddled"])])
     eyes.directory.delete(directory.settings.person_dn(JAN.uid))
     with databases.identity.write() as connection:
-        keep_cookie(connection, "ldap", cookie, clock.now())
+        keep_cursor(connection, "ldap", cursor, clock.now())
 
     found = look(written, "ldap")
 
@@ -317,11 +317,11 @@ def test_nothing_is_adopted_while_the_records_change_too(
     assert eyes.value(ANNA.uid, "displayName") == "Anna Nowak"
 
 
-def test_a_directory_that_is_down_keeps_the_cookie(
+def test_a_directory_that_is_down_keeps_the_cursor(
     written: Provisioner, databases: Databases, eyes: Eyes, directory: PrivateSlapd
 ) -> None:
     with databases.identity.read() as connection:
-        before = cookie_of(connection, "ldap")
+        before = cursor_of(connection, "ldap")
     directory.stop()
 
     with pytest.raises(TargetUnavailable):
@@ -329,7 +329,7 @@ def test_a_directory_that_is_down_keeps_the_cookie(
     directory.restart()
 
     with databases.identity.read() as connection:
-        assert cookie_of(connection, "ldap") == before
+        assert cursor_of(connection, "ldap") == before
     assert look(written, "ldap").people == set()
 
 

@@ -14,7 +14,7 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
 from tests.support.clock import ManualClock
-from tests.support.moody import MoodyTarget
+from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
     Eyes,
     add_students,
@@ -193,14 +193,14 @@ def test_a_name_that_another_entry_holds_is_refused_and_the_entry_stays(
 def test_a_claim_needs_the_directory_alone_and_leaves_other_targets_to_the_worker(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
 ) -> None:
-    other = MoodyTarget(is_away=True)
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": other})
+    other = FaultyTarget(is_away=True)
+    provisioner = make_provisioner(databases, directory, clock, others={"faulty": other})
     add_students(databases, keys, [ANNA], live=True)
 
     reconcile_person(provisioner, ANNA.person_id, needed={"ldap"})
     assert (eyes.value(ANNA.uid, "cn"), waiting(databases)) == ("Anna Kowalska", 1)
     with pytest.raises(TargetUnavailable):
-        reconcile_person(provisioner, ANNA.person_id, needed={"moody"})
+        reconcile_person(provisioner, ANNA.person_id, needed={"faulty"})
     with databases.identity.write() as connection:
         clear_marks(connection, [(ANNA.person_id, mark_of(connection, ANNA.person_id))])
     reconcile_person(provisioner, ANNA.person_id, needed={"ldap"})

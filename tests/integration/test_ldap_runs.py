@@ -28,7 +28,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.state_queries import doubt, states_among
-from idp.provisioning.values import digests_in
+from idp.provisioning.target import digests_in
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.provisioning import (

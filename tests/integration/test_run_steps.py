@@ -19,8 +19,9 @@ from idp.provisioning.part_writer import apply_part
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.state_queries import given_up
+from idp.provisioning.target import Stage
 from tests.support.clock import ManualClock
-from tests.support.moody import MoodyTarget
+from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, mark, waiting
 from tests.support.students import Student
 
@@ -30,26 +31,26 @@ IDS = [student.person_id for student in PEOPLE]
 
 
 @pytest.fixture
-def moody() -> MoodyTarget:
-    return MoodyTarget()
+def faulty() -> FaultyTarget:
+    return FaultyTarget()
 
 
 @pytest.fixture
 def provisioner(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, moody: MoodyTarget
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, faulty: FaultyTarget
 ) -> Iterator[Provisioner]:
     """The directory, and behind it another target."""
-    made = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=0, tries=3)
+    made = make_provisioner(databases, directory, clock, others={"faulty": faulty}, canary=0, tries=3)
     yield made
     made.close()
 
 
 @pytest.fixture
 def cautious(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, moody: MoodyTarget
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, faulty: FaultyTarget
 ) -> Iterator[Provisioner]:
     """The same two, and four people first in each."""
-    made = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=4)
+    made = make_provisioner(databases, directory, clock, others={"faulty": faulty}, canary=4)
     yield made
     made.close()
 
@@ -59,20 +60,20 @@ def plan_everybody(provisioner: Provisioner, keys: Keys) -> str:
     return make_plan(provisioner, ACTOR).run_id
 
 
-def apply_while_away(provisioner: Provisioner, run_id: str, moody: MoodyTarget, clock: ManualClock) -> None:
+def apply_while_away(provisioner: Provisioner, run_id: str, faulty: FaultyTarget, clock: ManualClock) -> None:
     """Carry out a run as far as it goes while a target is away, which is back a minute later."""
-    moody.is_away = True
+    faulty.is_away = True
     with pytest.raises(TargetUnavailable):
         apply_run(provisioner, run_id, ACTOR)
     clock.advance(60)
-    moody.is_away = False
+    faulty.is_away = False
 
 
 def test_a_target_that_is_away_keeps_no_other_one_waiting_and_gets_its_part_later(
-    provisioner: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
-    moody.is_away = True
+    faulty.is_away = True
 
     with pytest.raises(TargetUnavailable, match="lunch"):
         apply_run(provisioner, run_id, ACTOR)
@@ -81,24 +82,24 @@ def test_a_target_that_is_away_keeps_no_other_one_waiting_and_gets_its_part_late
     became = result_of(provisioner, run_id)
     assert (became.run.state, became.done, became.left) == (runs.INCOMPLETE, len(PEOPLE), len(PEOPLE))
     clock.advance(60)
-    moody.is_away = False
+    faulty.is_away = False
     work = next_work(provisioner)
     assert work is not None
     assert work.run_id == run_id
     assert apply_run(provisioner, run_id, ACTOR).is_complete
-    assert (set(moody.entries), waiting(provisioner.databases)) == (set(IDS), 0)
-    assert health_of(provisioner, "moody") is None
+    assert (set(faulty.entries), waiting(provisioner.databases)) == (set(IDS), 0)
+    assert health_of(provisioner, "faulty") is None
 
 
 def test_a_run_whose_only_open_target_is_left_alone_is_not_begun(
-    provisioner: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
-    moody.is_away = True
+    faulty.is_away = True
     for _ in range(8):
         with pytest.raises(TargetUnavailable):
             apply_run(provisioner, run_id, ACTOR)
-    found = health_of(provisioner, "moody")
+    found = health_of(provisioner, "faulty")
     assert found is not None
     assert found.closed_until > clock.timestamp() + 5
 
@@ -108,9 +109,9 @@ def test_a_run_whose_only_open_target_is_left_alone_is_not_begun(
 
 
 def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
-    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, databases: Databases, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    moody.refuses = {IDS[0]}
+    faulty.refuses = {IDS[0]}
     add_students(databases, keys, PEOPLE)
     for _ in range(6):
         sweep_dirty(provisioner)
@@ -119,59 +120,59 @@ def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
     with databases.identity.read() as connection:
         gone = given_up(connection)
     assert [(one.target, one.person_id, one.tries, one.error) for one in gone] == [
-        ("moody", IDS[0], 3, "we do not take this one")
+        ("faulty", IDS[0], 3, "we do not take this one")
     ]
-    assert (set(moody.entries), waiting(databases)) == (set(IDS[1:]), 0)
+    assert (set(faulty.entries), waiting(databases)) == (set(IDS[1:]), 0)
     assert make_plan(provisioner, ACTOR).changes == 0
 
-    moody.refuses = set()
+    faulty.refuses = set()
     change_person(databases, IDS[0], surname="Nowak")
     sweep_dirty(provisioner)
-    assert moody.entries[IDS[0]].attributes["sn"] == ("Nowak",)
+    assert faulty.entries[IDS[0]].attributes["sn"] == ("Nowak",)
     with databases.identity.read() as connection:
         assert given_up(connection) == []
 
 
 def test_a_target_that_refuses_everybody_gives_nobody_up(
-    provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget
+    provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock, faulty: FaultyTarget
 ) -> None:
     plan_everybody(provisioner, keys)
-    moody.refuses = set(IDS)
+    faulty.refuses = set(IDS)
     for _ in range(20):
         sweep_dirty(provisioner)
         clock.advance(600)
     with databases.identity.read() as connection:
         assert given_up(connection) == []
 
-    moody.refuses = set()  # its rights were mended
+    faulty.refuses = set()  # its rights were mended
     clock.advance(1200)
     sweep_dirty(provisioner)
 
-    assert set(moody.entries) == set(IDS)
+    assert set(faulty.entries) == set(IDS)
 
 
 def test_somebody_who_was_given_up_is_tried_again_when_a_human_says_so(
-    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, databases: Databases, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    moody.refuses = {IDS[0]}
+    faulty.refuses = {IDS[0]}
     add_students(databases, keys, PEOPLE[:2])
     for _ in range(6):
         sweep_dirty(provisioner)
         clock.advance(1000)
-    moody.refuses = set()
+    faulty.refuses = set()
     assert sweep_dirty(provisioner) == 0
 
     assert asking.let_go(provisioner, ACTOR) == [IDS[0]]
     sweep_dirty(provisioner)
 
-    assert set(moody.entries) == set(IDS[:2])
+    assert set(faulty.entries) == set(IDS[:2])
 
 
 def test_one_change_that_ends_the_connection_keeps_nobody_else_from_being_written(
-    provisioner: Provisioner, keys: Keys, moody: MoodyTarget
+    provisioner: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
-    moody.hangs_up_on = {IDS[5]}
+    faulty.hangs_up_on = {IDS[5]}
 
     for _ in range(4):
         try:
@@ -179,13 +180,13 @@ def test_one_change_that_ends_the_connection_keeps_nobody_else_from_being_writte
         except TargetUnavailable:
             continue
 
-    assert set(moody.entries) == {*IDS} - {IDS[5]}
+    assert set(faulty.entries) == {*IDS} - {IDS[5]}
 
 
 def test_an_outage_gives_nobody_up(
-    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, databases: Databases, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    moody.is_away = True
+    faulty.is_away = True
     add_students(databases, keys, PEOPLE[:4], live=True)
     for _ in range(6):
         sweep_dirty(provisioner)
@@ -194,19 +195,20 @@ def test_an_outage_gives_nobody_up(
     with databases.identity.read() as connection:
         assert given_up(connection) == []
     assert len(list(provisioner.targets["ldap"].read())) == 4
-    moody.is_away = False
+    faulty.is_away = False
     clock.advance(25)
     sweep_dirty(provisioner)
-    assert (set(moody.entries), waiting(databases)) == (set(IDS[:4]), 0)
+    assert (set(faulty.entries), waiting(databases)) == (set(IDS[:4]), 0)
 
 
-def test_doors_close_from_the_first_target_and_open_from_the_last(
+def test_targets_disable_in_the_order_of_their_stages_and_enable_in_reverse(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
 ) -> None:
     order: list[tuple[str, str]] = []
-    outer, inner = MoodyTarget("outer", shared=order), MoodyTarget("inner", shared=order)
+    outer = FaultyTarget("outer", stage=Stage.ACCESS, shared=order)
+    inner = FaultyTarget("inner", stage=Stage.MAIL, shared=order)
     made = make_provisioner(databases, directory, clock)
-    provisioner = replace(made, targets={"outer": outer, "inner": inner})
+    provisioner = replace(made, targets={"inner": inner, "outer": outer})
     add_students(databases, keys, PEOPLE[:1])
 
     apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
@@ -221,8 +223,8 @@ def test_doors_close_from_the_first_target_and_open_from_the_last(
     made.close()
 
 
-def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys: Keys, moody: MoodyTarget) -> None:
-    moody.forgets = True
+def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys: Keys, faulty: FaultyTarget) -> None:
+    faulty.forgets = True
     run_id = plan_everybody(cautious, keys)
 
     with pytest.raises(CanaryFailed, match="found otherwise"):
@@ -231,35 +233,35 @@ def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys
     became = result_of(cautious, run_id)
     assert became.run.state == runs.INCOMPLETE
     assert became.run.due_at is None  # only when somebody asks
-    assert len(moody.did) <= 4
+    assert len(faulty.did) <= 4
     assert next_work(cautious) is None
 
-    moody.forgets = False
+    faulty.forgets = False
     again = make_plan(cautious, ACTOR)
     assert apply_run(cautious, again.run_id, ACTOR).is_complete
 
 
 def test_nobody_is_written_in_a_target_that_cannot_be_judged_by_the_first_few(
-    cautious: Provisioner, keys: Keys, moody: MoodyTarget
+    cautious: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(cautious, keys)
-    moody.forgets, moody.naps = True, 2  # one write, and the question whether it is there at all
+    faulty.forgets, faulty.naps = True, 2  # one write, and the question whether it is there at all
 
     with pytest.raises(TargetUnavailable):
         apply_run(cautious, run_id, ACTOR)
-    assert moody.did == []
+    assert faulty.did == []
 
     cautious.clock.sleep(60)
     with pytest.raises(CanaryFailed, match="found otherwise"):
         apply_run(cautious, run_id, ACTOR)
-    assert len(moody.did) <= 4
+    assert len(faulty.did) <= 4
 
 
 def test_a_target_that_refuses_most_of_the_first_few_stops_the_run(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, moody: MoodyTarget
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, faulty: FaultyTarget
 ) -> None:
-    provisioner = make_provisioner(databases, directory, clock, others={"moody": moody}, canary=8)
-    moody.refuses = set(IDS)
+    provisioner = make_provisioner(databases, directory, clock, others={"faulty": faulty}, canary=8)
+    faulty.refuses = set(IDS)
     run_id = plan_everybody(provisioner, keys)
 
     with pytest.raises(CanaryFailed, match="refused 4 of the first"):
@@ -274,56 +276,56 @@ class Killed(BaseException):
 
 
 def test_the_first_few_are_checked_by_the_next_attempt_after_a_kill_before_the_look(
-    cautious: Provisioner, keys: Keys, moody: MoodyTarget
+    cautious: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(cautious, keys)
-    moody.forgets = True
+    faulty.forgets = True
 
     def kill() -> None:
         raise Killed
 
-    moody.meanwhile = [kill]
+    faulty.meanwhile = [kill]
     with pytest.raises(Killed):
         apply_run(cautious, run_id, ACTOR)
-    assert 0 < len(moody.did) <= 4
+    assert 0 < len(faulty.did) <= 4
 
     for attempt in (1, 2, 3):  # nothing was mended: nobody but a few more each time
         with pytest.raises(CanaryFailed, match="found otherwise"):
             apply_run(cautious, run_id, ACTOR)
-        assert len(moody.did) <= 4 + 4 * attempt
+        assert len(faulty.did) <= 4 + 4 * attempt
 
-    moody.forgets = False
+    faulty.forgets = False
     assert apply_run(cautious, run_id, ACTOR).left == 0
 
 
 def test_a_target_that_was_away_has_first_few_when_it_is_back(
-    cautious: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    cautious: Provisioner, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     run_id = plan_everybody(cautious, keys)
-    apply_while_away(cautious, run_id, moody, clock)
-    moody.forgets = True
+    apply_while_away(cautious, run_id, faulty, clock)
+    faulty.forgets = True
 
     with pytest.raises(CanaryFailed, match="found otherwise"):
         apply_run(cautious, run_id, ACTOR)
 
-    assert len(moody.did) <= 4
+    assert len(faulty.did) <= 4
 
 
 def test_nobody_whose_records_changed_meanwhile_is_among_the_first_few_of_a_later_attempt(
-    cautious: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    cautious: Provisioner, databases: Databases, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     run_id = plan_everybody(cautious, keys)
-    apply_while_away(cautious, run_id, moody, clock)
+    apply_while_away(cautious, run_id, faulty, clock)
     change_person(databases, IDS[0], surname="Nowak")
     reconcile_person(cautious, IDS[0])
 
     assert apply_run(cautious, run_id, ACTOR).moved == 1
 
-    assert moody.entries[IDS[0]].attributes["sn"] == ("Nowak",)
+    assert faulty.entries[IDS[0]].attributes["sn"] == ("Nowak",)
 
 
 def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
-    provisioner: Provisioner, keys: Keys, moody: MoodyTarget
+    provisioner: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
     asking.ask_for(provisioner, run_id, ACTOR)
@@ -333,7 +335,7 @@ def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
     for part in begun.parts:
         apply_part(provisioner, run_id, 1, part)
     assert finish(provisioner, run_id, 1).run.state == runs.PAUSED
-    assert (moody.did, next_work(provisioner)) == ([], None)
+    assert (faulty.did, next_work(provisioner)) == ([], None)
 
     asking.resume(provisioner, run_id, ACTOR)
     begun = begin(provisioner, run_id, 2, runs.BY_ENGINE)
@@ -349,7 +351,7 @@ def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
 
 
 def test_the_steps_of_one_attempt_may_be_repeated_by_anybody(
-    provisioner: Provisioner, keys: Keys, moody: MoodyTarget
+    provisioner: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
     asking.ask_for(provisioner, run_id, ACTOR)
@@ -361,11 +363,11 @@ def test_the_steps_of_one_attempt_may_be_repeated_by_anybody(
         became = finish(provisioner, run_id, 1)
 
     assert (became.run.state, became.done) == (runs.APPLIED, 2 * len(PEOPLE))
-    assert len(moody.did) == len(PEOPLE)
+    assert len(faulty.did) == len(PEOPLE)
 
 
 def test_somebody_who_changes_in_mid_run_is_left_to_the_next_plan(
-    provisioner: Provisioner, databases: Databases, keys: Keys, moody: MoodyTarget
+    provisioner: Provisioner, databases: Databases, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
     asking.ask_for(provisioner, run_id, ACTOR)
@@ -379,7 +381,7 @@ def test_somebody_who_changes_in_mid_run_is_left_to_the_next_plan(
     became = finish(provisioner, run_id, 1)
 
     assert (became.run.state, became.moved, became.is_complete) == (runs.APPLIED, 2, True)
-    assert moody.entries[IDS[3]].attributes["sn"] == ("Nowak",)
+    assert faulty.entries[IDS[3]].attributes["sn"] == ("Nowak",)
     assert make_plan(provisioner, ACTOR).changes == 0
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import insert, select
@@ -24,6 +25,7 @@ from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import LimitSettings
+from idp.provisioning.target import Stage
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
 from idp.provisioning.values import Change, Entry, Outcome
@@ -69,14 +71,15 @@ def wrongly_suspended_and_undone(doors: Provisioner, keys: Keys) -> Run:
     run = run_now(doors)
     assert open_in(doors, ANNA) == []
     undo_now(doors, run)
-    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    assert open_in(doors, ANNA) == ["accounts", "ldap"]
     return run
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted(AccountsTarget):
-    """Our accounts, and something that happens when the first of the next changes is made."""
+    """Our accounts, enabled before the directory, and something that happens when the first of the changes is made."""
 
+    stage: ClassVar[Stage] = Stage.MAIL
     acts: list[Callable[[], object]]
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
@@ -498,7 +501,7 @@ def test_a_suspension_that_was_undone_stays_so_against_the_same_records(doors: P
     change_person(doors.databases, ANNA.person_id, surname="Nowak")
     run_now(doors)
 
-    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    assert open_in(doors, ANNA) == ["accounts", "ldap"]
     assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
 
 
@@ -572,7 +575,7 @@ def test_a_human_closes_everywhere_who_stayed_open_by_an_undo_and_lets_go_again(
     # The suspension is as wrong as it was.
     let_go(doors.databases, clock, ANNA.person_id, ACTOR)
     reconcile_person(doors, ANNA.person_id)
-    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    assert open_in(doors, ANNA) == ["accounts", "ldap"]
 
 
 def test_a_human_who_lets_go_does_not_open_an_entry_whose_making_was_undone(
@@ -615,7 +618,7 @@ def test_an_undo_that_is_undone_twice_holds_against_the_first_reason(doors: Prov
     run_now(doors)
     change_status(doors.databases, ANNA.person_id, "suspended")
     undo_now(doors, undo_now(doors, undo_now(doors, run_now(doors))))
-    assert open_in(doors, ANNA) == ["ldap", "accounts"]
+    assert open_in(doors, ANNA) == ["accounts", "ldap"]
     assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
 
     change_status(doors.databases, ANNA.person_id, "cancelled", date(2024, 1, 1))

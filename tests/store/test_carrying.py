@@ -17,7 +17,7 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from tests.support.clock import ManualClock
-from tests.support.moody import MoodyTarget
+from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import NO_LIMITS, ZONE, add_students
 from tests.support.students import Student
 
@@ -26,16 +26,16 @@ PEOPLE = [Student(f"p{number}", album=str(1000 + number)) for number in range(4)
 
 
 @pytest.fixture
-def moody() -> MoodyTarget:
-    return MoodyTarget()
+def faulty() -> FaultyTarget:
+    return FaultyTarget()
 
 
 @pytest.fixture
-def provisioner(databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget) -> Provisioner:
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, faulty: FaultyTarget) -> Provisioner:
     """Four people to be made in one target, of whom the first two are looked at before the others."""
     add_students(databases, keys, PEOPLE)
     settings = ProvisioningSettings.model_validate({"limits": NO_LIMITS, "canary": 2})
-    return Provisioner(databases, {"moody": moody}, PeopleSettings(), settings, ZONE, clock)
+    return Provisioner(databases, {"faulty": faulty}, PeopleSettings(), settings, ZONE, clock)
 
 
 def look_on(provisioner: Provisioner, of_worker: Provisioner) -> None:
@@ -51,8 +51,8 @@ def look_on(provisioner: Provisioner, of_worker: Provisioner) -> None:
     carry_out(provisioner, run, ME, advance)
 
 
-def test_who_looks_on_is_told_that_the_first_few_went_wrong(provisioner: Provisioner, moody: MoodyTarget) -> None:
-    moody.forgets = True
+def test_who_looks_on_is_told_that_the_first_few_went_wrong(provisioner: Provisioner, faulty: FaultyTarget) -> None:
+    faulty.forgets = True
 
     with pytest.raises(CanaryFailed):
         look_on(provisioner, provisioner)

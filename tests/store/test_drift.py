@@ -14,10 +14,10 @@ from idp.provisioning.live import reconcile_person
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
-from idp.provisioning.values import Changes, Sighting
+from idp.provisioning.target import ObservedChange, ObservedChanges
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_person
 from tests.support.students import Student
 
@@ -26,20 +26,20 @@ ANNA = Student("a" * 20, album="1", given_name="Anna", surname="Kowalska")
 
 
 @dataclass
-class TellingTarget(MoodyTarget):
+class TellingTarget(FaultyTarget):
     """Tells of everybody as touched; `later` happens between what it tells and what we make of it."""
 
     drift: Mapping[str, str] = field(default_factory=lambda: {"displayName": "adopt", "sn": "report"})
     later: list[Callable[[], object]] = field(default_factory=list)
 
-    def cookie_now(self) -> str:
+    def cursor_now(self) -> str:
         return "0"
 
-    def changes_since(self, cookie: str) -> Changes | None:
-        seen = [Sighting(person_id, entry, by_others=False) for person_id, entry in self.entries.items()]
+    def changes_since(self, cursor: str) -> ObservedChanges | None:
+        seen = [ObservedChange(person_id, entry, by_others=False) for person_id, entry in self.entries.items()]
         while self.later:
             self.later.pop()()
-        return Changes(cookie, seen, [])
+        return ObservedChanges(cursor, seen, [])
 
     def remote_ids(self) -> Iterator[tuple[str, str]]:
         yield from ((person_id, person_id) for person_id in self.entries)

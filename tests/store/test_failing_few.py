@@ -16,11 +16,11 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import given_up
+from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.values import Target
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_person
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
@@ -32,12 +32,12 @@ TRIES = 3
 
 
 @pytest.fixture
-def mail() -> MoodyTarget:
-    return MoodyTarget("mail", attributes={"sn": "surname"})
+def mail() -> FaultyTarget:
+    return FaultyTarget("mail", attributes={"sn": "surname"})
 
 
 @pytest.fixture
-def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: MoodyTarget) -> Provisioner:
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: FaultyTarget) -> Provisioner:
     """Anna's mail is as it was before her name changed, and the system fails whoever writes it."""
     add_students(databases, keys, [ANNA, JAN])
     targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "mail": mail}
@@ -55,11 +55,11 @@ def states_of_runs(databases: Databases) -> list[str]:
         return [run.state for run in runs.runs_in(connection, (runs.APPLIED, runs.INCOMPLETE))]
 
 
-def surname(mail: MoodyTarget, student: Student) -> str:
+def surname(mail: FaultyTarget, student: Student) -> str:
     return mail.entries[student.person_id].attributes["sn"][0]
 
 
-def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databases, mail: MoodyTarget) -> None:
+def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databases, mail: FaultyTarget) -> None:
     rounds_for(provisioner, 60)
     assert closed_for(provisioner, "mail") == 0
 
@@ -70,7 +70,7 @@ def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databas
     reconcile_person(provisioner, JAN.person_id)  # nor does a request
 
 
-def test_they_are_not_given_up_while_nobody_else_gets_through(provisioner: Provisioner, mail: MoodyTarget) -> None:
+def test_they_are_not_given_up_while_nobody_else_gets_through(provisioner: Provisioner, mail: FaultyTarget) -> None:
     rounds_for(provisioner, 240)
     with provisioner.databases.identity.read() as connection:
         assert given_up(connection) == []
@@ -83,7 +83,7 @@ def test_they_are_not_given_up_while_nobody_else_gets_through(provisioner: Provi
 
 
 def test_they_are_given_up_when_others_got_through_between_their_tries(
-    provisioner: Provisioner, databases: Databases, mail: MoodyTarget
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget
 ) -> None:
     for number in count(1):
         rounds_for(provisioner, 60)

@@ -1,4 +1,4 @@
-"""Held values, cookies, targets' keys, pairs and merges, and where records came from: on both databases."""
+"""Held values, cursors, targets' keys, pairs and merges, and where records came from: on both databases."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +27,7 @@ from idp.people.merge_queries import (
     settle_pair,
 )
 from idp.people.queries import find_by_os_id
-from idp.provisioning.drift_queries import cookie_of, keep_cookie
+from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.held_queries import (
     ADOPT,
     REPORT,
@@ -90,13 +90,13 @@ def test_a_newer_held_value_replaces_the_older_and_is_not_let_go_in_its_name(dat
         assert held_among(connection, [ANNA]) == {}
 
 
-def test_a_cookie_is_kept_per_target(databases: Databases) -> None:
+def test_a_cursor_is_kept_per_target(databases: Databases) -> None:
     with databases.identity.write() as connection:
-        keep_cookie(connection, "ldap", "one", SEEN)
-        keep_cookie(connection, "ldap", "two", SEEN)
-        found, other = cookie_of(connection, "ldap"), cookie_of(connection, "keycloak")
+        keep_cursor(connection, "ldap", "one", SEEN)
+        keep_cursor(connection, "ldap", "two", SEEN)
+        found, other = cursor_of(connection, "ldap"), cursor_of(connection, "keycloak")
 
-    assert (found and found.cookie, other) == ("two", None)
+    assert (found, other) == ("two", None)
 
 
 def test_a_targets_key_leads_to_the_person_until_it_is_forgotten(databases: Databases) -> None:

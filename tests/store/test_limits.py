@@ -18,11 +18,11 @@ from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import Over, Run
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.values import Target
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_status
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
@@ -34,15 +34,15 @@ LIMITS = LimitSettings(create_floor=1, create_share=0, disable_floor=2, disable_
 
 
 @pytest.fixture
-def moody() -> MoodyTarget:
-    return MoodyTarget()
+def faulty() -> FaultyTarget:
+    return FaultyTarget()
 
 
 @pytest.fixture
-def provisioner(databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget) -> Provisioner:
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, faulty: FaultyTarget) -> Provisioner:
     """Everybody is loaded, though no two people may be added at once."""
     add_students(databases, keys, PEOPLE)
-    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "moody": moody}
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "faulty": faulty}
     made = Provisioner(databases, targets, PeopleSettings(), ProvisioningSettings(limits=LIMITS), ZONE, clock)
     assert apply_run(made, make_plan(made, JAN).run_id, JAN).done == len(PEOPLE)
     return made
@@ -51,16 +51,16 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, moody: Moo
 # --- a first load ---------------------------------------------------------------------------------------------------
 
 
-def test_a_target_that_was_emptied_is_no_first_load(provisioner: Provisioner, moody: MoodyTarget) -> None:
-    moody.entries.clear()
+def test_a_target_that_was_emptied_is_no_first_load(provisioner: Provisioner, faulty: FaultyTarget) -> None:
+    faulty.entries.clear()
 
     for scope in (Scope.ALL, Scope.ALL, Scope.CHANGED):  # nor is it one when it was seen to be empty before
         run = make_plan(provisioner, JAN, scope=scope)
-        assert (run.state, run.over) == (runs.WAITING, (Over("moody", "create", 6, 0, 1),))
+        assert (run.state, run.over) == (runs.WAITING, (Over("faulty", "create", 6, 0, 1),))
 
 
 def test_a_first_load_that_was_only_planned_is_still_one(provisioner: Provisioner) -> None:
-    larger = replace(provisioner, targets={**provisioner.targets, "fresh": MoodyTarget("fresh")})
+    larger = replace(provisioner, targets={**provisioner.targets, "fresh": FaultyTarget("fresh")})
 
     for _ in range(2):
         run = make_plan(larger, JAN, scope=Scope.ALL)
@@ -75,8 +75,8 @@ def suspend(provisioner: Provisioner, people: Sequence[Student]) -> None:
         change_status(provisioner.databases, student.person_id, "suspended")
 
 
-def closed(moody: MoodyTarget) -> int:
-    return sum(not entry.enabled for entry in moody.entries.values())
+def closed(faulty: FaultyTarget) -> int:
+    return sum(not entry.enabled for entry in faulty.entries.values())
 
 
 def last_run(provisioner: Provisioner) -> Run:
@@ -85,7 +85,7 @@ def last_run(provisioner: Provisioner) -> Run:
 
 
 def test_small_portions_of_a_bad_feed_count_together(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     for first in (0, 2, 4):
         suspend(provisioner, PEOPLE[first : first + 2])
@@ -93,42 +93,42 @@ def test_small_portions_of_a_bad_feed_count_together(
         clock.advance(3600)
 
     run = last_run(provisioner)
-    assert (closed(moody), run.state) == (2, runs.WAITING)
-    assert Over("moody", "disable", 2, 6, 2, before=2) in run.over
-    with pytest.raises(NeedsApproval, match=r"moody disable: 2 of 6 and 2 in the last 24 hours, limit 2\."):
+    assert (closed(faulty), run.state) == (2, runs.WAITING)
+    assert Over("faulty", "disable", 2, 6, 2, before=2) in run.over
+    with pytest.raises(NeedsApproval, match=r"faulty disable: 2 of 6 and 2 in the last 24 hours, limit 2\."):
         apply_run(provisioner, run.run_id, SYSTEM)
 
 
 def test_what_a_run_that_is_tried_again_has_yet_to_do_counts_together(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     for first in (0, 2, 4):
         suspend(provisioner, PEOPLE[first : first + 2])
-        moody.hangs_up_on = {student.person_id for student in PEOPLE}
+        faulty.hangs_up_on = {student.person_id for student in PEOPLE}
         sweep_dirty(provisioner)
-        moody.hangs_up_on = set()
+        faulty.hangs_up_on = set()
         clock.advance(2)
-    assert Over("moody", "disable", 2, 6, 2, before=2) in last_run(provisioner).over
+    assert Over("faulty", "disable", 2, 6, 2, before=2) in last_run(provisioner).over
 
     rounds_for(provisioner, 300)
 
-    assert closed(moody) == 2
+    assert closed(faulty) == 2
 
 
 def test_whom_a_run_that_is_tried_again_has_yet_to_change_counts_once(
-    provisioner: Provisioner, moody: MoodyTarget
+    provisioner: Provisioner, faulty: FaultyTarget
 ) -> None:
     suspend(provisioner, PEOPLE[:2])
-    moody.hangs_up_on = {student.person_id for student in PEOPLE}
+    faulty.hangs_up_on = {student.person_id for student in PEOPLE}
     sweep_dirty(provisioner)
 
     again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
 
-    assert (again.over, again.summary["moody"].counts) == ((), {"disable": 2})
+    assert (again.over, again.summary["faulty"].counts) == ((), {"disable": 2})
 
 
 def test_a_day_later_the_limits_are_free_again(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     suspend(provisioner, PEOPLE[:2])
     sweep_dirty(provisioner)
@@ -136,11 +136,11 @@ def test_a_day_later_the_limits_are_free_again(
     suspend(provisioner, PEOPLE[2:4])
     sweep_dirty(provisioner)
 
-    assert closed(moody) == 4
+    assert closed(faulty) == 4
 
 
 def test_what_people_started_or_approved_does_not_count(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     suspend(provisioner, PEOPLE[:1])
     apply_run(provisioner, make_plan(provisioner, JAN).run_id, JAN)
@@ -152,10 +152,10 @@ def test_what_people_started_or_approved_does_not_count(
     suspend(provisioner, PEOPLE[4:])
     sweep_dirty(provisioner)
 
-    assert closed(moody) == 6
+    assert closed(faulty) == 6
 
 
-def test_what_people_start_is_judged_alone(provisioner: Provisioner, moody: MoodyTarget) -> None:
+def test_what_people_start_is_judged_alone(provisioner: Provisioner, faulty: FaultyTarget) -> None:
     suspend(provisioner, PEOPLE[:2])
     sweep_dirty(provisioner)
     suspend(provisioner, PEOPLE[2:4])
@@ -163,21 +163,21 @@ def test_what_people_start_is_judged_alone(provisioner: Provisioner, moody: Mood
     assert make_plan(provisioner, JAN).over == ()
 
 
-def test_a_person_to_whom_the_same_is_done_again_counts_once(provisioner: Provisioner, moody: MoodyTarget) -> None:
+def test_a_person_to_whom_the_same_is_done_again_counts_once(provisioner: Provisioner, faulty: FaultyTarget) -> None:
     suspend(provisioner, PEOPLE[:2])
     sweep_dirty(provisioner)
     for student in PEOPLE[:2]:  # opened behind our back
-        moody.entries[student.person_id] = replace(moody.entries[student.person_id], enabled=True)
+        faulty.entries[student.person_id] = replace(faulty.entries[student.person_id], enabled=True)
 
     again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
 
-    assert (again.over, again.summary["moody"].counts) == ((), {"disable": 2})
+    assert (again.over, again.summary["faulty"].counts) == ((), {"disable": 2})
 
 
 def test_a_first_load_that_came_by_itself_leaves_the_day_free(
-    provisioner: Provisioner, moody: MoodyTarget, keys: Keys
+    provisioner: Provisioner, faulty: FaultyTarget, keys: Keys
 ) -> None:
-    larger = replace(provisioner, targets={**provisioner.targets, "fresh": MoodyTarget("fresh")})
+    larger = replace(provisioner, targets={**provisioner.targets, "fresh": FaultyTarget("fresh")})
     run = make_plan(larger, SYSTEM)
     assert apply_run(larger, run.run_id, SYSTEM).done == 6
     add_students(larger.databases, keys, [Student("f" * 20, album="2000")])

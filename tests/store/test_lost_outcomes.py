@@ -1,7 +1,5 @@
 """Writes of which nobody heard how they ended, on both kinds of database; others go on meanwhile."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from idp.accounts.holds import hold, release
@@ -17,11 +15,11 @@ from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.values import Change, Target
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import LostResponseTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
@@ -31,29 +29,13 @@ ACTOR = "shell:test"
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
 
 
-@dataclass
-class Mumbling(MoodyTarget):
-    """Does what it is told, and is gone before it says so."""
-
-    mumbles: bool = False
-
-    def _write(self, change: Change) -> None:
-        super()._write(change)
-        if self.mumbles:
-            self.is_away = True
-            raise TargetUnavailable("what was that?")
-
-    def comes_back(self) -> None:
-        self.mumbles = self.is_away = False
+@pytest.fixture
+def mail() -> LostResponseTarget:
+    return LostResponseTarget("mail")
 
 
 @pytest.fixture
-def mail() -> Mumbling:
-    return Mumbling("mail")
-
-
-@pytest.fixture
-def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: Mumbling) -> Provisioner:
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: LostResponseTarget) -> Provisioner:
     """Anna and Jan are in both targets; nobody is tried first."""
     add_students(databases, keys, [ANNA, JAN])
     targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "mail": mail}
@@ -70,14 +52,14 @@ def is_open(provisioner: Provisioner, student: Student) -> set[bool]:
 
 @pytest.mark.parametrize(("status", "mended"), [("suspended", "active"), ("active", "suspended")])
 def test_a_file_that_is_mended_before_the_outcome_is_known_is_obeyed(
-    provisioner: Provisioner, databases: Databases, mail: Mumbling, status: str, mended: str
+    provisioner: Provisioner, databases: Databases, mail: LostResponseTarget, status: str, mended: str
 ) -> None:
     change_status(databases, ANNA.person_id, mended)
     run = make_plan(provisioner, ACTOR)
     assert apply_run(provisioner, run.run_id, ACTOR).is_complete
     change_status(databases, ANNA.person_id, status)
     wrong = make_plan(provisioner, ACTOR)
-    mail.mumbles = True
+    mail.loses_responses = True
     with pytest.raises(TargetUnavailable):
         apply_run(provisioner, wrong.run_id, ACTOR)
 
@@ -90,12 +72,12 @@ def test_a_file_that_is_mended_before_the_outcome_is_known_is_obeyed(
 
 
 def test_what_an_undo_does_not_know_of_is_found_by_the_next_plan(
-    provisioner: Provisioner, databases: Databases, mail: Mumbling
+    provisioner: Provisioner, databases: Databases, mail: LostResponseTarget
 ) -> None:
     for student in (ANNA, JAN):
         change_person(databases, student.person_id, surname="Nowak")
     wrong = make_plan(provisioner, ACTOR)
-    mail.mumbles = True
+    mail.loses_responses = True
     with pytest.raises(TargetUnavailable):
         apply_run(provisioner, wrong.run_id, ACTOR)
     cancel(provisioner, wrong.run_id, ACTOR)
@@ -110,12 +92,12 @@ def test_what_an_undo_does_not_know_of_is_found_by_the_next_plan(
 
 
 def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_stays_out(
-    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: Mumbling
+    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: LostResponseTarget
 ) -> None:
     hold(databases, clock, ANNA.person_id, "boss", "stolen password")
     reconcile_person(provisioner, ANNA.person_id)
     release(databases, clock, ANNA.person_id, "boss")
-    mail.mumbles = True
+    mail.loses_responses = True
     with pytest.raises(TargetUnavailable):
         reconcile_person(provisioner, ANNA.person_id)
     hold(databases, clock, ANNA.person_id, "boss", "stolen after all")
@@ -130,7 +112,7 @@ def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_st
 
 
 def test_a_second_plan_of_the_same_changes_makes_none_of_them_again(
-    provisioner: Provisioner, databases: Databases, mail: Mumbling
+    provisioner: Provisioner, databases: Databases, mail: LostResponseTarget
 ) -> None:
     change_person(databases, ANNA.person_id, surname="Nowak")
     first, twin = (make_plan(provisioner, ACTOR) for _ in range(2))
@@ -144,7 +126,7 @@ def test_a_second_plan_of_the_same_changes_makes_none_of_them_again(
 
 
 def test_a_run_that_reads_a_slow_target_shows_that_it_is_alive(
-    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: Mumbling
+    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: LostResponseTarget
 ) -> None:
     change_person(databases, ANNA.person_id, surname="Nowak")
     run = make_plan(provisioner, ACTOR)

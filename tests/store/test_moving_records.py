@@ -16,11 +16,11 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.values import Target
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_person, change_status, choose_mail_name, waiting
 from tests.support.students import Student
 
@@ -29,25 +29,25 @@ ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
 
 
 @pytest.fixture
-def mail() -> MoodyTarget:
-    return MoodyTarget("mail", attributes={"mail": "mail"})
+def mail() -> FaultyTarget:
+    return FaultyTarget("mail", attributes={"mail": "mail"})
 
 
 @pytest.fixture
-def directory() -> MoodyTarget:
-    return MoodyTarget("directory", attributes={"sn": "surname"})
+def directory() -> FaultyTarget:
+    return FaultyTarget("surnames", attributes={"sn": "surname"})
 
 
 @pytest.fixture
 def provisioner(
-    databases: Databases, keys: Keys, clock: ManualClock, mail: MoodyTarget, directory: MoodyTarget
+    databases: Databases, keys: Keys, clock: ManualClock, mail: FaultyTarget, directory: FaultyTarget
 ) -> Provisioner:
     """Anna and Jan are in every target."""
     add_students(databases, keys, [ANNA, JAN])
     targets: dict[str, Target] = {
         "accounts": AccountsTarget(databases.identity),
         "mail": mail,
-        "directory": directory,
+        "surnames": directory,
     }
     made = Provisioner(databases, targets, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
     assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
@@ -72,12 +72,12 @@ def is_open(provisioner: Provisioner, student: Student) -> dict[str, bool]:
     return {kind: next(iter(each.read([student.person_id]))).enabled for kind, each in provisioner.targets.items()}
 
 
-EVERYWHERE = ("accounts", "mail", "directory")
+EVERYWHERE = ("accounts", "mail", "surnames")
 OPEN, SHUT = dict.fromkeys(EVERYWHERE, True), dict.fromkeys(EVERYWHERE, False)
 
 
 def test_a_change_between_two_targets_parts_of_a_plan_is_carried_out(
-    provisioner: Provisioner, databases: Databases, mail: MoodyTarget
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget
 ) -> None:
     change_person(databases, ANNA.person_id, surname="Nowak")  # for the directory alone, which is planned last
     choose_mail_name(databases, JAN.person_id, "jan@student.po.edu.pl", "s2@student.po.edu.pl")

@@ -16,12 +16,12 @@ from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.values import Target
 from idp.registry.settings import RegistrySettings
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status, waiting
 from tests.support.students import Student
 
@@ -31,19 +31,19 @@ IDS = [student.person_id for student in PEOPLE]
 
 
 @pytest.fixture
-def moody() -> MoodyTarget:
-    return MoodyTarget()
+def faulty() -> FaultyTarget:
+    return FaultyTarget()
 
 
 @pytest.fixture
-def provisioner(databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget) -> Provisioner:
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, faulty: FaultyTarget) -> Provisioner:
     """Everybody is as desired in two targets."""
     add_students(databases, keys, PEOPLE)
-    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "moody": moody}
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "faulty": faulty}
     settings = ProvisioningSettings(limits=NO_LIMITS, tries=2)
     made = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
     assert apply_run(made, make_plan(made, JAN).run_id, JAN).is_complete
-    moody.did.clear()
+    faulty.did.clear()
     return made
 
 
@@ -61,53 +61,53 @@ def findings(provisioner: Provisioner, run: Run) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("scope", Scope)
 def test_who_has_two_entries_is_found_and_keeps_nobody_else_waiting(
-    provisioner: Provisioner, moody: MoodyTarget, scope: Scope
+    provisioner: Provisioner, faulty: FaultyTarget, scope: Scope
 ) -> None:
     doubled, other = IDS[:2]
-    moody.doubles = {doubled}
+    faulty.doubles = {doubled}
     change_person(provisioner.databases, doubled, surname="Nowak")
     change_status(provisioner.databases, other, "suspended")
 
     run = make_plan(provisioner, SYSTEM, scope=scope)
 
-    assert findings(provisioner, run) == [("moody", doubled, "has two entries with our mark")]
-    assert run.summary["moody"].findings == 1
+    assert findings(provisioner, run) == [("faulty", doubled, "has two entries with our mark")]
+    assert run.summary["faulty"].findings == 1
     assert apply_run(provisioner, run.run_id, SYSTEM).done == 2
-    assert moody.did == [("disable", other)]
+    assert faulty.did == [("disable", other)]
 
 
 def test_who_had_two_entries_is_written_as_soon_as_one_is_gone(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    moody.doubles = {IDS[0]}
+    faulty.doubles = {IDS[0]}
     change_person(provisioner.databases, IDS[0], surname="Nowak")
     assert sweep_dirty(provisioner) == 0
 
-    moody.doubles = set()
+    faulty.doubles = set()
     clock.advance(60)
     sweep_dirty(provisioner)
 
-    assert moody.did == [("update", IDS[0])]
+    assert faulty.did == [("update", IDS[0])]
 
 
 # --- given up -------------------------------------------------------------------------------------------------------
 
 
 def test_a_whole_look_tries_again_whom_a_target_refused_until_it_was_mended(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    moody.refuses = {IDS[0]}
+    faulty.refuses = {IDS[0]}
     change_status(provisioner.databases, IDS[0], "suspended")
     for _ in range(4):
         sweep_dirty(provisioner)
         clock.advance(1000)
-    moody.refuses = set()
+    faulty.refuses = set()
     assert make_plan(provisioner, SYSTEM).changes == 0  # given up
 
     run = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
     apply_run(provisioner, run.run_id, SYSTEM)
 
-    assert not is_open(provisioner, "moody", IDS[0])
+    assert not is_open(provisioner, "faulty", IDS[0])
 
 
 # --- a target that cannot be read -----------------------------------------------------------------------------------
@@ -120,79 +120,79 @@ def plans(provisioner: Provisioner) -> int:
 
 @pytest.mark.parametrize("scope", Scope)
 def test_a_target_that_is_away_keeps_no_other_one_from_being_planned(
-    provisioner: Provisioner, moody: MoodyTarget, scope: Scope
+    provisioner: Provisioner, faulty: FaultyTarget, scope: Scope
 ) -> None:
     change_status(provisioner.databases, IDS[0], "suspended")
-    moody.is_away = True
+    faulty.is_away = True
 
     run = make_plan(provisioner, SYSTEM, scope=scope)
 
-    what = "not planned: moody could not be read: gone for lunch"
-    assert findings(provisioner, run) == [("moody", "", what)]
-    assert {kind: part.counts for kind, part in run.summary.items()} == {"accounts": {"disable": 1}, "moody": {}}
+    what = "not planned: faulty could not be read: gone for lunch"
+    assert findings(provisioner, run) == [("faulty", "", what)]
+    assert {kind: part.counts for kind, part in run.summary.items()} == {"accounts": {"disable": 1}, "faulty": {}}
     assert apply_run(provisioner, run.run_id, SYSTEM).is_complete
     assert not is_open(provisioner, "accounts", IDS[0])
     assert waiting(provisioner.databases) == 1
     with pytest.raises(TargetUnavailable):  # nothing else is to be done
         make_plan(provisioner, SYSTEM, scope=scope)
 
-    moody.is_away = False
-    assert make_plan(provisioner, SYSTEM).summary["moody"].counts == {"disable": 1}
+    faulty.is_away = False
+    assert make_plan(provisioner, SYSTEM).summary["faulty"].counts == {"disable": 1}
 
 
 def test_nobody_is_let_in_while_a_door_behind_cannot_be_looked_at(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     change_status(provisioner.databases, IDS[0], "suspended")
     sweep_dirty(provisioner)
     change_status(provisioner.databases, IDS[0], "active")
     change_status(provisioner.databases, IDS[1], "suspended")
-    moody.is_away = True
+    faulty.is_away = True
 
     sweep_dirty(provisioner)
     assert [is_open(provisioner, "accounts", person_id) for person_id in IDS[:2]] == [False, False]
 
-    moody.is_away = False
+    faulty.is_away = False
     clock.advance(60)
     sweep_dirty(provisioner)
     assert [is_open(provisioner, "accounts", person_id) for person_id in IDS[:2]] == [True, False]
-    assert [is_open(provisioner, "moody", person_id) for person_id in IDS[:2]] == [True, False]
+    assert [is_open(provisioner, "faulty", person_id) for person_id in IDS[:2]] == [True, False]
 
 
 def test_an_outage_makes_no_more_plans_than_there_is_to_do_elsewhere(
-    provisioner: Provisioner, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     before = plans(provisioner)
     change_status(provisioner.databases, IDS[0], "suspended")
-    moody.is_away = True
+    faulty.is_away = True
     for _ in range(100):
         sweep_dirty(provisioner)
         clock.advance(1)
     assert plans(provisioner) == before + 1
 
-    moody.is_away = False
+    faulty.is_away = False
     for _ in range(30):
         sweep_dirty(provisioner)
         clock.advance(2)
-    assert (plans(provisioner), is_open(provisioner, "moody", IDS[0])) == (before + 2, False)
+    assert (plans(provisioner), is_open(provisioner, "faulty", IDS[0])) == (before + 2, False)
 
 
 def test_a_target_that_refuses_to_be_read_keeps_no_other_one_from_being_planned(
     databases: Databases, keys: Keys, clock: ManualClock
 ) -> None:
-    class Misconfigured(MoodyTarget):
+    class Misconfigured(FaultyTarget):
         def ping(self) -> None:
             if self.is_away:
                 raise TargetRejected("no such branch")
 
     add_students(databases, keys, PEOPLE)
     broken = Misconfigured("broken", is_away=True)
-    targets: dict[str, Target] = {"broken": broken, "moody": MoodyTarget()}
+    targets: dict[str, Target] = {"broken": broken, "faulty": FaultyTarget()}
     settings = ProvisioningSettings(limits=NO_LIMITS)
     provisioner = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
 
     sweep_dirty(provisioner)
-    assert len(list(targets["moody"].read())) == len(PEOPLE)
+    assert len(list(targets["faulty"].read())) == len(PEOPLE)
 
     broken.is_away = False
     clock.advance(60)
@@ -201,18 +201,18 @@ def test_a_target_that_refuses_to_be_read_keeps_no_other_one_from_being_planned(
 
 
 def test_a_sync_carries_out_what_it_can_and_owes_the_rest(
-    provisioner: Provisioner, keys: Keys, moody: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, keys: Keys, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     databases = provisioner.databases
     sync = Sync(databases, keys, RegistrySettings(), AccessPolicy(), clock, ZONE, provisioner)
     change_status(databases, IDS[0], "suspended")
-    moody.is_away = True
+    faulty.is_away = True
 
     for _ in range(2):
         with pytest.raises(TargetUnavailable, match="gone for lunch"):
             sync.sync()
         assert not is_open(provisioner, "accounts", IDS[0])
 
-    moody.is_away = False
+    faulty.is_away = False
     assert sync.sync().note == "1 changes written"
-    assert not is_open(provisioner, "moody", IDS[0])
+    assert not is_open(provisioner, "faulty", IDS[0])

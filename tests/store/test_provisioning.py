@@ -41,7 +41,7 @@ from idp.provisioning.state_queries import (
     states_among,
 )
 from tests.support.clock import ManualClock
-from tests.support.moody import MoodyTarget
+from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
     add_students,
     change_person,
@@ -182,23 +182,23 @@ def test_a_life_in_runs_and_at_once(
 
 
 @pytest.fixture
-def forgetful() -> MoodyTarget:
-    return MoodyTarget(forgets=True)
+def forgetful() -> FaultyTarget:
+    return FaultyTarget(forgets=True)
 
 
 @pytest.fixture
 def provisioner(
-    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, forgetful: MoodyTarget
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, forgetful: FaultyTarget
 ) -> Iterator[Provisioner]:
     """One person, and a target that never shows anybody; after three tries it is let be."""
-    made = make_provisioner(databases, directory, clock, others={"moody": forgetful}, tries=3)
+    made = make_provisioner(databases, directory, clock, others={"faulty": forgetful}, tries=3)
     add_students(databases, keys, [Student("p1", album="1001")])
     yield made
     made.close()
 
 
 def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_up(
-    provisioner: Provisioner, databases: Databases, forgetful: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, databases: Databases, forgetful: FaultyTarget, clock: ManualClock
 ) -> None:
     tries: list[float] = []
     for second in range(60):
@@ -210,8 +210,8 @@ def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_
 
     assert tries == [0, 5, 15]
     with databases.identity.read() as connection:
-        assert given_up(connection) == [GivenUp("moody", "p1", 3, "found otherwise after it was written")]
-    assert events_of(databases, event_types.TARGET_GAVE_UP, "moody") == 1
+        assert given_up(connection) == [GivenUp("faulty", "p1", 3, "found otherwise after it was written")]
+    assert events_of(databases, event_types.TARGET_GAVE_UP, "faulty") == 1
     assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
 
 
@@ -233,7 +233,7 @@ def test_somebody_who_was_given_up_is_tried_again_when_the_same_records_come_bac
 
 
 def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
-    provisioner: Provisioner, databases: Databases, forgetful: MoodyTarget, clock: ManualClock
+    provisioner: Provisioner, databases: Databases, forgetful: FaultyTarget, clock: ManualClock
 ) -> None:
     for _ in range(3):  # twice not, then it is there, and lost again
         for _ in range(2):
@@ -245,7 +245,7 @@ def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
         forgetful.forgets = True
         forgetful.entries.clear()
         with databases.identity.write() as connection:
-            doubt(connection, "moody", ["p1"])
+            doubt(connection, "faulty", ["p1"])
             mark_many_dirty(connection, ["p1"])
 
     with databases.identity.read() as connection:

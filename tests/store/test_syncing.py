@@ -18,8 +18,8 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, mark
 from tests.support.students import Student
 
@@ -30,8 +30,8 @@ def crowd(count: int) -> list[Student]:
 
 @pytest.fixture
 def sync(databases: Databases, keys: Keys, clock: ManualClock) -> Sync:
-    target = MoodyTarget(attributes={"sn": "surname"})
-    provisioner = Provisioner(databases, {"moody": target}, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
+    target = FaultyTarget(attributes={"sn": "surname"})
+    provisioner = Provisioner(databases, {"faulty": target}, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
     return Sync(databases, keys, RegistrySettings(), AccessPolicy(), clock, ZONE, provisioner)
 
 
@@ -55,7 +55,7 @@ def test_who_is_in_a_waiting_plan_keeps_nobody_else_waiting(sync: Sync) -> None:
 
     assert not sync.carry_out([]).waits
 
-    target = sync.provisioner.targets["moody"]
+    target = sync.provisioner.targets["faulty"]
     assert [entry.attributes["sn"] for entry in target.read([late.person_id])] == [(late.surname,)]
     with sync.databases.identity.read() as connection:
         run = runs.load_run(connection, waits)

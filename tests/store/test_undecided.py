@@ -18,12 +18,12 @@ from idp.provisioning.part_writer import apply_part
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.values import Target
 from idp.registry.settings import RegistrySettings
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.moody import MoodyTarget
 from tests.support.provisioning import add_students, change_person, change_status
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
@@ -37,18 +37,18 @@ MANY = LimitSettings(disable_floor=1000)
 
 
 @pytest.fixture
-def moody() -> MoodyTarget:
-    return MoodyTarget()
+def faulty() -> FaultyTarget:
+    return FaultyTarget()
 
 
 @pytest.fixture
-def sync(databases: Databases, keys: Keys, clock: ManualClock, moody: MoodyTarget, limits: LimitSettings) -> Sync:
+def sync(databases: Databases, keys: Keys, clock: ManualClock, faulty: FaultyTarget, limits: LimitSettings) -> Sync:
     add_students(databases, keys, PEOPLE)
-    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "moody": moody}
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "faulty": faulty}
     settings = ProvisioningSettings(limits=limits, canary=0, batch=2, chunk=2)
     made = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
     assert apply_run(made, make_plan(made, JAN).run_id, JAN).is_complete
-    moody.did.clear()
+    faulty.did.clear()
     return Sync(databases, keys, RegistrySettings(), AccessPolicy(), clock, ZONE, made)
 
 
@@ -88,27 +88,27 @@ def waits(sync: Sync, request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("limits", [FEW])
 def test_a_whole_look_beside_a_waiting_plan_carries_everybody_else_out(
-    sync: Sync, waits: str, moody: MoodyTarget
+    sync: Sync, waits: str, faulty: FaultyTarget
 ) -> None:
     change_person(sync.databases, INNOCENT, surname="Nowak")
 
     assert not sync.everything().waits
 
-    assert moody.entries[INNOCENT].attributes["sn"] == ("Nowak",)
+    assert faulty.entries[INNOCENT].attributes["sn"] == ("Nowak",)
     assert (waiting_plans(sync), closed_accounts(sync)) == ([waits], 0)
     assert sync.everything().run_id == waits
 
 
 @pytest.mark.parametrize("limits", [FEW])
 def test_who_waits_and_falls_due_with_somebody_else_keeps_nobody_waiting(
-    sync: Sync, waits: str, moody: MoodyTarget, clock: ManualClock
+    sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     sweeps(sync, clock, 1)
     change_person(sync.databases, INNOCENT, surname="Nowak")
 
     sweeps(sync, clock)
 
-    assert moody.entries[INNOCENT].attributes["sn"] == ("Nowak",)
+    assert faulty.entries[INNOCENT].attributes["sn"] == ("Nowak",)
     assert (waiting_plans(sync), closed_accounts(sync)) == ([waits], 0)
 
 
@@ -141,7 +141,7 @@ def paused(sync: Sync) -> str:
 
 @pytest.mark.parametrize("limits", [MANY])
 def test_what_somebody_paused_is_not_carried_out_by_another_run(
-    sync: Sync, paused: str, moody: MoodyTarget, clock: ManualClock
+    sync: Sync, paused: str, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     change_person(sync.databases, INNOCENT, surname="Nowak")
 
@@ -149,12 +149,12 @@ def test_what_somebody_paused_is_not_carried_out_by_another_run(
     for done in (sync.carry_out([]), sync.sync(), sync.everything()):
         assert done.note == "nothing to change besides what is paused"
 
-    assert (closed_accounts(sync), moody.did) == (2, [("update", INNOCENT)])
+    assert (closed_accounts(sync), faulty.did) == (2, [("update", INNOCENT)])
     assert result_of(sync.provisioner, paused).run.state == runs.PAUSED
 
     asking.resume(sync.provisioner, paused, JAN)
     rounds_for(sync.provisioner, 60)
-    assert (closed_accounts(sync), len(moody.did)) == (6, 1 + 6)
+    assert (closed_accounts(sync), len(faulty.did)) == (6, 1 + 6)
 
 
 @pytest.mark.parametrize("limits", [MANY])

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import event
 
 from idp.provisioning.applying import apply_run
-from idp.provisioning.values import Change, Entry, Outcome, Target
+from idp.provisioning.target import Stage, Target
+from idp.provisioning.values import Change, Entry, Outcome
 from tests.support.worker_child import provisioner_of
 
 Tick = Callable[[], None]
@@ -35,12 +36,20 @@ class Watched:
         return self.inner.kind
 
     @property
+    def stage(self) -> Stage:
+        return self.inner.stage
+
+    @property
+    def entry_name(self) -> str:
+        return self.inner.entry_name
+
+    @property
     def attributes(self) -> Mapping[str, str | tuple[str, ...]]:
         return self.inner.attributes
 
-    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+    def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
         self.tick()
-        yield from self.inner.read(person_ids)
+        yield from self.inner.read(person_ids, names)
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         self.tick()
@@ -51,8 +60,8 @@ class Watched:
     def read_one(self, person_id: str, name: str) -> Entry | None:
         return self.inner.read_one(person_id, name)
 
-    def apply_one(self, change: Change) -> None:
-        self.inner.apply_one(change)
+    def apply_one(self, change: Change) -> Outcome:
+        return self.inner.apply_one(change)
 
     def ping(self) -> None:
         self.inner.ping()

@@ -19,9 +19,10 @@ from idp.people.settings import PeopleSettings
 from idp.people.tables import dirty, enrolment, person
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.target import Target
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
-from idp.provisioning.values import Entry, Target
+from idp.provisioning.values import Entry
 from tests.support.students import SEEN, Student, add_student
 
 ZONE = ZoneInfo("Europe/Warsaw")

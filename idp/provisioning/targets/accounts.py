@@ -1,17 +1,19 @@
 """Our own accounts, the right to sign in, as a target: planned, guarded and approved like every other one.
 
-It is over our own store, so it has no settings; `idp.app` puts it before all others. An entry is an account that was
-opened at least once, so opening a new one is a create. What a human decided about an account is kept apart
+It is over our own store, so it has no settings. An entry is an account that was opened at least once, so opening a new
+one is a create. What a human decided about an account is kept apart
 (idp.people.hold_queries) and is part of what is desired.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from idp.db.databases import Database, StoreError
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
 from idp.provisioning.account_queries import switches, turn
+from idp.provisioning.target import Stage
 from idp.provisioning.values import Change, Entry, Outcome, digest_of
 
 KIND = "accounts"
@@ -23,6 +25,8 @@ class AccountsTarget:
     """Students' accounts; staff have no records and are nobody's business here."""
 
     identity: Database
+    stage: ClassVar[Stage] = Stage.ACCESS
+    entry_name: ClassVar[str] = "uid"
 
     @property
     def kind(self) -> str:
@@ -33,8 +37,9 @@ class AccountsTarget:
         """Only the switch is managed; names and addresses are the store's own."""
         return {}
 
-    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+    def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
         """Yield accounts that were ever opened, all or these people's."""
+        del names  # our own store finds people by their key
         with self.identity.read() as connection:
             for one in switches(connection, person_ids):
                 yield Entry(one.account_id, one.uid, one.is_open, {})
@@ -55,11 +60,12 @@ class AccountsTarget:
         """Return one person's account, if it was ever opened."""
         return next(self.read([person_id]), None)
 
-    def apply_one(self, change: Change) -> None:
+    def apply_one(self, change: Change) -> Outcome:
         """Open or close one account."""
-        for outcome in self._apply_some([change]):
-            if outcome.error is not None:
-                raise outcome.error
+        (outcome,) = self._apply_some([change])
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
 
     def ping(self) -> None:
         """Return: who asks has just asked the same store."""

@@ -21,6 +21,7 @@ from idp.people.identifiers import public_subject
 from idp.people.lifecycle import AFFILIATE, ALUM, MEMBER, STUDENT
 from idp.people.values import PersonId
 from idp.provisioning.settings import TargetSettings
+from idp.provisioning.target import Stage
 from idp.provisioning.values import Change, Entry, Kind, Outcome
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class KeycloakTarget:
     """A realm, as the account that writes its users."""
 
     kind = KIND
+    stage = Stage.IDENTITY_PROVIDER
+    entry_name = "uid"
 
     def __init__(self, settings: Settings, secret: str, load_secret: str | None = None) -> None:
         # Late: settings are read by every command, and the library takes a second to import.
@@ -141,7 +144,7 @@ class KeycloakTarget:
 
     # --- many ---
 
-    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+    def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
         """Yield our users, all or these people's. Of everybody, a link is seen to be there, not to whom it leads."""
         if person_ids is None:
             yield from self._read_all()
@@ -165,13 +168,14 @@ class KeycloakTarget:
         user = self._find(person_id, name)
         return None if user is None else self._entry(person_id, user, self._seen_of(person_id, user))
 
-    def apply_one(self, change: Change) -> None:
+    def apply_one(self, change: Change) -> Outcome:
         """Make one change."""
         try:
             self._make(change)
         except (Conflict, NotFound) as exc:
             self._group_ids.clear()  # a group may have been made anew
             raise TargetRejected(str(exc)) from exc
+        return Outcome(change)
 
     def ping(self) -> None:
         """Return if the realm answers us."""
@@ -263,10 +267,9 @@ class KeycloakTarget:
     def _attempt(self, change: Change) -> Outcome:
         """Make one change among many; only a server that went away stops the others."""
         try:
-            self.apply_one(change)
+            return self.apply_one(change)
         except (TargetRejected, self._failed_inside) as error:
             return Outcome(change, error)
-        return Outcome(change)
 
     def _load(self, loader: "Realm", changes: Sequence[Change]) -> Iterator[Outcome]:
         """Import new users in one transaction; who was there before, or all if one is bad, are written one by one."""

@@ -32,7 +32,8 @@ from idp.drivers.ldif import as_ldif
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 from idp.people.directory import DirectorySettings
 from idp.provisioning.settings import TargetSettings
-from idp.provisioning.values import Change, Changes, Entry, Outcome, Sighting, digest_of
+from idp.provisioning.target import ObservedChange, ObservedChanges, Stage
+from idp.provisioning.values import Change, Entry, Outcome, digest_of
 
 if TYPE_CHECKING:
     from idp.drivers.ldap_bulk import BulkLdap
@@ -113,6 +114,8 @@ class LdapTarget:
     """The directory, as the account that writes students' entries and no passwords."""
 
     kind = KIND
+    stage = Stage.DIRECTORY
+    entry_name = "uid"
     attributes = ATTRIBUTES
 
     def __init__(self, settings: Settings, directory: DirectorySettings, password: str) -> None:
@@ -127,8 +130,9 @@ class LdapTarget:
 
     # --- many ---
 
-    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+    def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
         """Yield our entries, all or these people's, over a connection of its own."""
+        del names  # the directory has an index on our mark
         with self._bulk() as bulk:
             yield from self._read(bulk, person_ids)
 
@@ -159,29 +163,29 @@ class LdapTarget:
         """What becomes of others' values, by attribute."""
         return self._settings.drift
 
-    def cookie_now(self) -> str:
-        """Return the directory's cookie, without reading anybody."""
+    def cursor_now(self) -> str:
+        """Return the directory's syncrepl cookie, without reading anybody."""
         changes = self._changes(None)
         if changes is None:
             raise TargetRejected("the directory gives no syncrepl cookie: does it load the overlay syncprov?")
         return changes.cookie
 
-    def changes_since(self, cookie: str) -> Changes | None:
-        """Return what was made, changed or deleted since `cookie`, as the overlay syncprov tells it."""
-        changes = self._changes(cookie)
+    def changes_since(self, cursor: str) -> ObservedChanges | None:
+        """Return what was made, changed or deleted since `cursor`, as the overlay syncprov tells it."""
+        changes = self._changes(cursor)
         if changes is None:
             return None
         ours = [(uuid, found) for uuid, found in changes.entries if self._is_ours(found)]
         me = self._directory.provisioning_dn.lower()
         seen = [
-            Sighting(
+            ObservedChange(
                 uuid, self._entry(found), by_others=[each.lower() for each in found.values("modifiersName")] != [me]
             )
             for uuid, found in ours
         ]
         known = {uuid for uuid, _ in ours}
         left = [uuid for uuid, _ in changes.entries if uuid not in known]  # it carries another installation's mark now
-        return Changes(changes.cookie, seen, [*changes.gone, *left])
+        return ObservedChanges(changes.cookie, seen, [*changes.gone, *left])
 
     def remote_ids(self) -> Iterator[tuple[str, str]]:
         """Yield (person_id, entryUUID) of all our entries."""
@@ -210,7 +214,7 @@ class LdapTarget:
             raise TargetRejected(f"{found.dn} is there and is not ours")
         return self._entry(found)
 
-    def apply_one(self, change: Change) -> None:
+    def apply_one(self, change: Change) -> Outcome:
         """Make one change over a kept connection."""
         try:
             for write in self._writes(change):
@@ -218,6 +222,7 @@ class LdapTarget:
         except (Conflict, NotFound, TargetRejected) as exc:
             if self.read_one(change.person_id, change.name) != change.after:
                 raise TargetRejected(str(exc)) from exc
+        return Outcome(change)
 
     def ping(self) -> None:
         """Return if the directory answers us."""

@@ -325,11 +325,11 @@ def upgrade() -> None:
         batch_op.create_index("ix_target_state_remote_id", ["target", "remote_id"], unique=False)
 
     op.create_table(
-        "target_cookie",
+        "target_cursor",
         sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("cookie", sa.String(length=500), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_cookie")),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_cursor")),
     )
     op.create_table(
         "held_value",
@@ -457,7 +457,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_held_value_person_id")
 
     op.drop_table("held_value")
-    op.drop_table("target_cookie")
+    op.drop_table("target_cursor")
     with op.batch_alter_table("target_state", schema=None) as batch_op:
         batch_op.drop_index("ix_target_state_remote_id")
 

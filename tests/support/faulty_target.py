@@ -1,18 +1,21 @@
-"""A second target that does what a test says: it keeps entries in memory, refuses people, or does not answer at all."""
+"""Targets that keep entries in memory and fail as a test says."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from idp.errors import TargetRejected, TargetUnavailable
+from idp.provisioning.target import Stage
 from idp.provisioning.targets.ldap import ATTRIBUTES
 from idp.provisioning.values import Change, Entry, Outcome
 
 
 @dataclass
-class MoodyTarget:
-    """Entries by person, and moods."""
+class FaultyTarget:
+    """Entries by person, and the faults."""
 
-    kind: str = "moody"
+    kind: str = "faulty"
+    stage: Stage = Stage.MAIL
+    entry_name: str = "uid"
     entries: dict[str, Entry] = field(default_factory=dict)
     is_away: bool = False
     naps: int = 0  # so often it does not answer; then it does
@@ -25,7 +28,8 @@ class MoodyTarget:
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: ATTRIBUTES)
     meanwhile: list[Callable[[], object]] = field(default_factory=list)  # what others do while we read, once each
 
-    def read(self, person_ids: Sequence[str] | None = None) -> Iterator[Entry]:
+    def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
+        del names
         self.ping()
         while self.meanwhile:
             self.meanwhile.pop()()
@@ -45,11 +49,12 @@ class MoodyTarget:
         self.ping()
         return self.entries.get(person_id)
 
-    def apply_one(self, change: Change) -> None:
+    def apply_one(self, change: Change) -> Outcome:
         self.ping()
         if change.person_id in self.refuses:
             raise TargetRejected("we do not take this one")
         self._write(change)
+        return Outcome(change)
 
     def ping(self) -> None:
         if self.is_away or self.naps > 0:
@@ -68,3 +73,19 @@ class MoodyTarget:
             self.entries.pop(change.person_id, None)
         elif not self.forgets:
             self.entries[change.person_id] = change.after
+
+
+@dataclass
+class LostResponseTarget(FaultyTarget):
+    """Makes the change, and goes away before it answers."""
+
+    loses_responses: bool = False
+
+    def _write(self, change: Change) -> None:
+        super()._write(change)
+        if self.loses_responses:
+            self.is_away = True
+            raise TargetUnavailable("the answer was lost")
+
+    def comes_back(self) -> None:
+        self.loses_responses = self.is_away = False
