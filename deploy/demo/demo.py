@@ -97,10 +97,11 @@ class Demo:
                 memory.keep(name, True)
 
     def _sample(self) -> None:
-        # As of yesterday: first-years have just been admitted, fees fall due, and no change lies in the future.
-        yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-        made = ("--people", str(PEOPLE), "--seed", str(SEED), "--as-of", yesterday)
+        # As of two days ago: first-years have just been admitted, fees fall due, and the next day's changes are past.
+        as_of = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
+        made = ("--people", str(PEOPLE), "--seed", str(SEED), "--as-of", as_of)
         self._idp("registry", "sample", *made, str(self.places.sample))
+        self._idp("registry", "sample", *made, "--day", "2", str(self.places.next_sample))
 
     def _fees(self) -> None:
         self._idp("fees", "students", str(self.places.sample))
@@ -173,6 +174,7 @@ class Demo:
                     "suspend somebody": "set `status` to suspended and `zmieniono` to now in each of their rows "
                     f"in {sample}, then",
                     "": f"{idp} registry import {sample}",
+                    "the registry's next export": f"{idp} registry import {_relative(self.places.next_sample)}",
                     " ": f"{idp} plan  (nothing is left to do: the worker was faster)",
                 },
                 "For scripts": {"access.json": f"{_relative(self.places.access)}  (addresses, names and passwords)"},

@@ -51,6 +51,11 @@ class Places:
         return self.folder / "registry.csv"
 
     @property
+    def next_sample(self) -> Path:
+        """The registry's export of the next day; the demo does not import it."""
+        return self.folder / "registry.2.csv"
+
+    @property
     def memory(self) -> Path:
         """What the first start did, and the passwords that it gave; mode 600."""
         return self.folder / "memory.json"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.files import writable
 from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress
+from idp.clock import Clock
 from idp.errors import RefusedSource
 from idp.people.lifecycle import local_date
 from idp.people.queries import review_everybody
@@ -26,7 +27,7 @@ from idp.registry.imports import import_file
 from idp.registry.queries import QuarantineEntry, quarantine_entries
 from idp.registry.reasons import ACCEPTABLE, SENTENCES, Reason, Refusal
 from idp.registry.results import ImportResult
-from idp.registry.sample.export import DAY, Label, Order, write_sample
+from idp.registry.sample.export import Label, Order, write_sample
 from idp.registry.standings import sweep_standings
 
 
@@ -117,9 +118,7 @@ def review(installation: Idp, everybody: bool) -> None:
 @click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),
-    default=DAY.isoformat(),
-    show_default=True,
-    help="The day on which the registry writes it.",
+    help="The day on which the registry writes the first day's export [default: two days ago].",
 )
 @click.option("--day", type=click.IntRange(1, 2), default=1, show_default=True, help="2: the next day's export.")
 @click.option("--changes", is_flag=True, help="With --day 2: only the people who changed, to import with --delta.")
@@ -128,15 +127,17 @@ def review(installation: Idp, everybody: bool) -> None:
 )
 @click.option("--cases", type=click.Path(path_type=Path), help="Where the labels go [default: FILE.cases.csv].")
 def sample(
-    file: Path, people: int, seed: int, as_of: datetime, day: int, changes: bool, dirty: bool, cases: Path | None
+    file: Path, people: int, seed: int, as_of: datetime | None, day: int, changes: bool, dirty: bool, cases: Path | None
 ) -> None:
-    """Write an invented export to FILE (- for the terminal). The same options give the same bytes.
+    """Write an invented export to FILE (- for the terminal). The same options on the same day give the same bytes.
 
     All births lie in 1900-1907, so that no living person owns one of the PESEL numbers. Dirty rows are labelled in
     FILE.cases.csv, with what must become of them.
     """
     if changes and day == 1:
         raise click.UsageError("--changes needs --day 2.")
+    # Two days ago: the second day's changes, too, lie in the past, and no file is too old to be imported.
+    as_of = as_of or Clock().now() - timedelta(days=2)
     order = Order(people, seed, as_of.date(), dirty, day, changes)
     if str(file) == "-":
         with click.open_file("-", "w", encoding="utf-8") as terminal:

@@ -65,6 +65,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     update: PersonUpdate | None = None
     fields: tuple[str, ...] = ()  # what of a known person changed
     access: Access | None = None  # the new one, when it changed
+    takes_student_rights: bool = False  # from a known person, now or when the rows' statuses begin
     first_album: str | None = None
     new_pesel: str | None = None  # its hash
     quarantined: tuple[QuarantinedRow, ...] = ()
@@ -390,9 +391,25 @@ def _known_person(
         update=update,
         fields=fields,
         access=access,
+        takes_student_rights=_takes_student_rights(known, merged, came, context),
         first_album=album if stored.identity.album is None else None,
         new_pesel=identity.pesel_mac if identity.pesel_mac != stored.identity.pesel_mac else None,
     )
+
+
+def _takes_student_rights(
+    before: Mapping[str, StampedEnrolment],
+    after: Mapping[str, StampedEnrolment],
+    came: Iterable[StampedEnrolment],
+    context: Context,
+) -> bool:
+    # A status that begins tomorrow takes the rights as surely as one that began today.
+    day = max(context.rules.today, *(one.enrolment.status_from for one in came))
+
+    def is_student(enrolments: Mapping[str, StampedEnrolment]) -> bool:
+        return standing((one.enrolment for one in enrolments.values()), day, context.policy).is_student
+
+    return is_student(before) and not is_student(after)
 
 
 def _stamped(row: Row, known: StampedEnrolment | None, beaten: Iterable[_Read], today: date) -> StampedEnrolment:

@@ -169,6 +169,7 @@ def _count(counts: Counts, decision: Decision) -> None:
     counts.stale_rows += decision.stale
     counts.who_changed += decision.changes_who
     counts.access_lost += decision.takes_access
+    counts.student_rights_lost += decision.takes_student_rights
     counts.fields.update(decision.fields)
     counts.quarantined.update(one.reason for one in decision.quarantined)
     counts.remarks.update(remark.value for remark in decision.remarks)

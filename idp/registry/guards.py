@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from idp.errors import RefusedSource
 from idp.registry.reasons import Refusal
+from idp.registry.results import Counts
 from idp.registry.settings import RegistrySettings
 
 FILL_FLOOR = 100  # rows; in fewer, how full a column is says nothing
@@ -90,23 +91,27 @@ def identity_changes(settings: RegistrySettings, changed: int, known: int) -> It
         )
 
 
-def mass_changes(
-    settings: RegistrySettings, fields: Mapping[str, int], access_lost: int, known: int
-) -> Iterator[RefusedSource]:
-    """Yield why a file changes too much at once, valid as each row is: one column of most people, or who may sign in.
+def mass_changes(settings: RegistrySettings, counts: Counts, known: int) -> Iterator[RefusedSource]:
+    """Yield why a file changes too much at once: student rights, access, or one column of most people.
 
-    Shape:   fields: people whose column changes, by column; known: people of the file whom we know, or all whom we
-             know where the file holds only changes
+    Shape:   known: known people of a full file; for a file of changes, all known people
     """
+    most = _most(settings.student_losses_share, settings.student_losses_floor, known)
+    if counts.student_rights_lost > most:
+        yield _refused(
+            Refusal.TOO_MANY_STUDENT_LOSSES,
+            f"By this file {counts.student_rights_lost} of {known} known people would lose student rights; at most"
+            f" {most} are believed (registry.student_losses_share).",
+        )
     most = _most(settings.access_losses_share, settings.access_losses_floor, known)
-    if access_lost > most:
+    if counts.access_lost > most:
         yield _refused(
             Refusal.TOO_MANY_STATUS_CHANGES,
-            f"By this file {access_lost} of {known} known people would lose access; at most {most} are believed"
+            f"By this file {counts.access_lost} of {known} known people would lose access; at most {most} are believed"
             " (registry.access_losses_share).",
         )
     most = _most(settings.column_changes_share, settings.column_changes_floor, known)
-    for field, count in fields.items():
+    for field, count in counts.fields.items():
         if count > most:
             yield _refused(
                 Refusal.TOO_MANY_STATUS_CHANGES if field == "status" else Refusal.TOO_MANY_CHANGES,

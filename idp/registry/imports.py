@@ -129,7 +129,7 @@ def _take(order: _Order) -> ImportResult:
         identity = order.databases.identity
         counts = evaluate(scan, identity, context, settings.chunk_people, most_bad, spool, order.progress)
         order.refuse(guards.identity_changes(settings, counts.who_changed, scan.stored))
-        order.refuse(guards.mass_changes(settings, counts.fields, counts.access_lost, _known(order, scan)))
+        order.refuse(guards.mass_changes(settings, counts, _known(order, scan)))
         refuse_if_changed(source)
         _write(order, scan, spool, counts)
     return _finish(order, scan, counts, started_at)

@@ -1,4 +1,4 @@
-"""Import runs, and registry rows quarantined for a human."""
+"""Read and write import runs and the quarantine."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ class LastRun(msgspec.Struct, frozen=True):
 
 
 class QuarantinedRow(msgspec.Struct, frozen=True):
-    """A row to be quarantined."""
+    """A row for the quarantine."""
 
     os_id: str
     programme: str
@@ -41,7 +41,7 @@ class QuarantinedRow(msgspec.Struct, frozen=True):
 
 
 class QuarantineEntry(msgspec.Struct, frozen=True):
-    """A row in quarantine, its content left out."""
+    """A row in quarantine, without its content."""
 
     quarantine_id: str
     os_id: str
@@ -55,7 +55,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True):
 
 
 def begin_run(connection: Connection, import_id: str, file_name: str, is_delta: bool, actor: str, at: datetime) -> None:
-    """Note that an import has begun; one that a kill left unfinished is marked so."""
+    """Record the start of an import. Mark imports that a kill left unfinished."""
     connection.execute(update(import_run).where(import_run.c.state == RUNNING).values(state=BROKEN_OFF, finished_at=at))
     connection.execute(
         insert(import_run).values(
@@ -87,7 +87,7 @@ def end_run(
     newest_at: datetime | None = None,
     counts: dict[str, Any] | None = None,
 ) -> None:
-    """Note how an import ended."""
+    """Record the end of an import."""
     connection.execute(
         update(import_run)
         .where(import_run.c.import_id == import_id)
@@ -105,17 +105,17 @@ def end_run(
 
 
 def last_full_run(connection: Connection) -> LastRun | None:
-    """Return the last full file that was taken: the measure for the next one."""
+    """Return the last full file that was imported. The next one is compared with it."""
     return _last(connection, import_run.c.is_delta.is_(False))
 
 
 def last_run_of(connection: Connection, file_digest: str) -> LastRun | None:
-    """Return the last import that took exactly this file."""
+    """Return the last import of exactly this file."""
     return _last(connection, import_run.c.file_digest == file_digest)
 
 
 def newest_row_taken(connection: Connection) -> datetime | None:
-    """Return when the newest row of all files that were taken had changed in the registry."""
+    """Return the latest `zmieniono` of all imported files."""
     newest: datetime | None = connection.execute(
         select(func.max(import_run.c.newest_at)).where(import_run.c.state == DONE)
     ).scalar_one()
@@ -130,9 +130,11 @@ def quarantine_rows(
     at: datetime,
     ids: Iterator[str],
 ) -> None:
-    """Keep rows for a human; a row that is kept already is noted as seen again.
+    """Quarantine rows. A row that is there already is marked as seen again.
 
-    Shape:   ids: new keys, as many as are asked for
+    Another row of the same person and programme keeps the time at which the first one was seen.
+
+    Shape:   ids: new keys
     """
     by_mac = {row.row_mac: row for row in rows}
     if not by_mac:
@@ -154,13 +156,14 @@ def quarantine_rows(
             )
         )
         connection.execute(again, seen)
+    first_seen = _first_seen(connection, {row.os_id for row in rows} - {""})
     fresh = [
         {
             "quarantine_id": next(ids),
             **msgspec.structs.asdict(row),
             "import_id": import_id,
             "file_digest": file_digest,
-            "first_seen_at": at,
+            "first_seen_at": first_seen.get((row.os_id, row.programme), at),
             "last_seen_at": at,
         }
         for mac, row in by_mac.items()
@@ -170,21 +173,45 @@ def quarantine_rows(
         connection.execute(insert(quarantine), fresh)
 
 
-def resolve(connection: Connection, os_ids: Collection[str], import_id: str, programmes: Collection[str] | None) -> int:
-    """Purge rows of people for whom `import_id` brought better ones, and return how many.
+def _first_seen(connection: Connection, os_ids: Collection[str]) -> dict[tuple[str, str], datetime]:
+    """Return, by os_id and programme, since when rows of people are in quarantine."""
+    query = (
+        select(quarantine.c.os_id, quarantine.c.programme, func.min(quarantine.c.first_seen_at))
+        .where(quarantine.c.os_id.in_(list(os_ids)))
+        .group_by(quarantine.c.os_id, quarantine.c.programme)
+    )
+    return {(os_id, programme): at for os_id, programme, at in connection.execute(query)}
 
-    Shape:   programmes: only rows of these and rows without one; None: all, since a full file says everything anew
+
+def resolve(connection: Connection, os_ids: Collection[str], import_id: str, programmes: Collection[str] | None) -> int:
+    """Delete rows of people about whom the import says something new. Return how many are resolved.
+
+    A row is not resolved if the import brought another invalid row of the same person and programme.
+
+    Shape:   programmes: only rows of these and rows without a programme; None: all rows, for a full file
     """
-    gone = delete(quarantine).where(quarantine.c.os_id.in_(list(os_ids)), quarantine.c.import_id != import_id)
+    old = delete(quarantine).where(quarantine.c.os_id.in_(list(os_ids)), quarantine.c.import_id != import_id)
     if programmes is not None:
-        gone = gone.where(quarantine.c.programme.in_(["", *programmes]))
-    return connection.execute(gone).rowcount
+        old = old.where(quarantine.c.programme.in_(["", *programmes]))
+    new = quarantine.alias()
+    is_replaced = (
+        select(new.c.row_mac)
+        .where(
+            new.c.os_id == quarantine.c.os_id,
+            new.c.programme == quarantine.c.programme,
+            new.c.import_id == import_id,
+        )
+        .exists()
+    )
+    connection.execute(old.where(is_replaced))
+    return connection.execute(old).rowcount
 
 
 def purge_unseen(connection: Connection, import_id: str, *, nameless: bool, before: datetime) -> int:
-    """Purge rows that nothing can settle any more, and return how many.
+    """Delete rows that no import can resolve any more. Return how many.
 
-    Shape:   nameless: rows without os_id that the full file of `import_id` no longer has; before: not seen since then
+    Shape:   nameless: also rows without os_id that are not in the full file of `import_id`
+             before: rows that were last seen earlier
     """
     old = quarantine.c.last_seen_at < before
     withdrawn = (quarantine.c.os_id == "") & (quarantine.c.import_id != import_id)
@@ -192,7 +219,7 @@ def purge_unseen(connection: Connection, import_id: str, *, nameless: bool, befo
 
 
 def quarantine_entries(connection: Connection, limit: int | None = None) -> list[QuarantineEntry]:
-    """Return what is quarantined, in the order of the last file, without the rows' content."""
+    """Return the quarantined rows without their content, in the order of the last file."""
     query = (
         select(
             quarantine.c.quarantine_id,
@@ -213,12 +240,12 @@ def quarantine_entries(connection: Connection, limit: int | None = None) -> list
 
 
 def count_quarantined(connection: Connection) -> int:
-    """Return how many rows are quarantined."""
+    """Return the number of quarantined rows."""
     return connection.execute(select(func.count()).select_from(quarantine)).scalar_one()
 
 
 def people_in_quarantine(connection: Connection, os_ids: Collection[str]) -> set[str]:
-    """Return those of some os_ids that have rows in quarantine."""
+    """Return the os_ids that have rows in quarantine."""
     return set(connection.execute(select(quarantine.c.os_id).where(quarantine.c.os_id.in_(list(os_ids)))).scalars())
 
 
@@ -235,7 +262,7 @@ def _last(connection: Connection, condition: Any) -> LastRun | None:
 
 
 def newest_import_id(connection: Connection, actor: str | None = None) -> str | None:
-    """Return the id of the last import that was taken; `actor`: of those that this one made."""
+    """Return the id of the last finished import. With `actor`, of the last one by this actor."""
     query = select(func.max(import_run.c.import_id)).where(import_run.c.state == DONE)
     if actor is not None:
         query = query.where(import_run.c.actor == actor)

@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     COLUMN_EMPTIED = "column_emptied"
     TOO_MANY_CHANGES = "too_many_changes"
     TOO_MANY_STATUS_CHANGES = "too_many_status_changes"
+    TOO_MANY_STUDENT_LOSSES = "too_many_student_losses"
 
 
 ACCEPTABLE = frozenset(
@@ -31,6 +32,7 @@ ACCEPTABLE = frozenset(
         Refusal.COLUMN_EMPTIED,
         Refusal.TOO_MANY_CHANGES,
         Refusal.TOO_MANY_STATUS_CHANGES,
+        Refusal.TOO_MANY_STUDENT_LOSSES,
     }
 )
 """Refusals by a limit; a human who has looked at the file may accept them for one import."""

@@ -13,6 +13,7 @@ class Counts:
     stale_rows: int = 0
     who_changed: int = 0
     access_lost: int = 0
+    student_rights_lost: int = 0
     same_pesel: int = 0
     resolved: int = 0
     fields: "Counter[str]" = field(default_factory=Counter)

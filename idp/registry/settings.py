@@ -43,6 +43,12 @@ class RegistrySettings(Section):
         float, "A file by which a larger share of the people would lose access is refused.", Field(ge=0, le=1)
     ] = 0.10
     access_losses_floor: Annotated[int, "So few people may always lose access by one file.", Field(ge=0)] = 50
+    student_losses_share: Annotated[
+        float,
+        "A file by which a larger share of the people would lose student rights is refused.",
+        Field(ge=0, le=1),
+    ] = 0.05
+    student_losses_floor: Annotated[int, "So few people may always lose student rights by one file.", Field(ge=0)] = 20
     newest_row_days: Annotated[
         int,
         "A file, unless it is the first, whose newest row changed longer ago is refused: the export stands still.",

@@ -65,6 +65,17 @@ def test_a_sample_is_imported_twice_and_its_second_day_after_it(terminal: Termin
     assert cases[0] == "os_id;line;case;outcome;reason"
 
 
+def test_both_days_of_a_sample_are_taken_with_the_default_limits(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "idp.toml").write_text('[store]\nfolder = "data"\n[keys]\nfolder = "keys"\n', encoding="utf-8")
+    terminal.run("registry", "sample", tmp_path / "one.csv")
+    terminal.run("registry", "sample", "--day", "2", tmp_path / "two.csv")
+
+    terminal.run("registry", "import", tmp_path / "one.csv")
+    second = terminal.json("registry", "import", tmp_path / "two.csv")
+
+    assert (second["added"], second["changed"] > 5) == (1, True)
+
+
 def test_a_sample_goes_to_the_terminal_too(terminal: Terminal, tmp_path: Path) -> None:
     terminal.run("registry", "sample", tmp_path / "one.csv", "--people", "5")
 

@@ -472,6 +472,22 @@ def test_a_good_row_settles_what_was_quarantined(registry: Registry, file: Path)
         assert quarantine_entries(connection) == []
 
 
+@pytest.mark.parametrize("delta", [False, True])
+def test_a_row_that_is_still_bad_is_not_resolved_and_keeps_the_time_at_which_it_was_first_seen(
+    registry: Registry, file: Path, clock: ManualClock, delta: bool
+) -> None:
+    registry.take(write_export(file, [*person_rows(3), export_row(pesel="1")]))
+    began_at = clock.now()
+    clock.advance(3600)
+
+    result = registry.take(write_export(file, [*person_rows(3), export_row(pesel="1", **LATER)]), delta=delta)
+
+    assert (result.quarantined, result.resolved_rows) == ({"pesel_form": 1}, 0)
+    with registry.databases.identity.read() as connection:
+        (row,) = quarantine_entries(connection)
+    assert (row.first_seen_at, row.last_seen_at) == (began_at, clock.now())
+
+
 def test_a_delta_settles_only_the_programmes_that_it_names(registry: Registry, file: Path) -> None:
     registry.take(write_export(file, [export_row(status="?"), export_row(**SECOND | {"status": "?"})]))
 
@@ -638,6 +654,22 @@ def test_a_delta_of_newcomers_may_leave_a_column_empty(registry: Registry, file:
     newcomers = person_rows(200, first=5000, telefon="", email_prywatny="", zmieniono=LATER["zmieniono"])
 
     assert registry.take(write_export(file, newcomers), delta=True).added == 200
+
+
+def test_a_file_that_strikes_off_a_tenth_of_the_students_is_refused_and_may_be_accepted(
+    registry: Registry, file: Path
+) -> None:
+    registry.take(write_export(file, person_rows(300)))
+    before = registry.content()
+    struck_off = {"status": "cancelled", "status_od": "2026-09-30", **LATER}
+    write_export(file, [*person_rows(30, 1000, **struck_off), *person_rows(270, 1030)])
+
+    with pytest.raises(RefusedSource, match="30 of 300 known people would lose student rights") as refused:
+        registry.take(file)
+
+    assert refused.value.reason == Refusal.TOO_MANY_STUDENT_LOSSES
+    assert registry.content() == before
+    assert registry.take(file, accept=(Refusal.TOO_MANY_STUDENT_LOSSES,)).changed == 30
 
 
 def test_names_in_the_wrong_columns_refuse_the_file(registry: Registry, file: Path) -> None:

@@ -17,6 +17,7 @@ Rows = list[list[str]]
 ANY_LIMIT = frozenset(
     {Refusal.TOO_MANY_BAD_ROWS, Refusal.TOO_MANY_CHANGES, Refusal.TOO_MANY_STATUS_CHANGES, Refusal.COLUMN_EMPTIED}
 )
+LOSSES = frozenset({Refusal.TOO_MANY_STUDENT_LOSSES})
 
 
 @dataclass(frozen=True)
@@ -206,12 +207,26 @@ def all_of_one_status(good: Rows) -> st.SearchStrategy[BadFeed]:
             touched(row, status=status, status_od="2025-01-01", data_zakonczenia="2025-01-01") if n < last else row
             for n, row in enumerate(good)
         ]
-        reasons = frozenset({Refusal.TOO_MANY_STATUS_CHANGES, Refusal.TOO_MANY_BAD_ROWS, Refusal.COLUMN_EMPTIED})
+        reasons = LOSSES | {Refusal.TOO_MANY_STATUS_CHANGES, Refusal.TOO_MANY_BAD_ROWS, Refusal.COLUMN_EMPTIED}
         return BadFeed(f"{share:.0%} {status}", as_bytes(rows), reasons)
 
     ended = st.sampled_from(["suspended", "cancelled", "graduated_diploma", "graduated_end_of_study"])
     unknown = st.sampled_from(["Suspended", "zawieszony", ""])
     return st.builds(set_status, ended | unknown, st.sampled_from([0.6, 0.9, 1.0]))
+
+
+def many_lose_student_rights(good: Rows) -> st.SearchStrategy[BadFeed]:
+    """Too few for the limits on statuses and on access, and most of them keep access for a time."""
+
+    def end(status: str, since: str, share: float, seed: int) -> BadFeed:
+        students = sorted({row[0] for row in good if row[AT["status"]] in ("active", "leave")})
+        chosen = set(random.Random(seed).sample(students, int(share * len(students))))  # noqa: S311 - no secret
+        rows = [touched(row, status=status, status_od=since, poziom="2") if row[0] in chosen else row for row in good]
+        return BadFeed(f"{share:.0%} {status} since {since}", as_bytes(rows), LOSSES)
+
+    ended = st.sampled_from(["cancelled", "graduated_diploma", "graduated_end_of_study", "suspended", "admitted"])
+    since = st.sampled_from(["2026-09-30", "2026-10-01", "2026-10-02", "2026-12-01"])
+    return st.builds(end, ended, since, st.sampled_from([0.25, 0.3, 0.4]), st.integers(0, 99))
 
 
 GRAMMAR: list[Made] = [
@@ -228,6 +243,7 @@ GRAMMAR: list[Made] = [
     emptied,
     through_a_spreadsheet,
     all_of_one_status,
+    many_lose_student_rights,
 ]
 
 

@@ -355,3 +355,30 @@ def test_an_album_in_one_of_the_persons_rows_is_enough() -> None:
     decision = decided(later | {"nr_albumu": ""}, SECOND | later, stored=stored({}))
 
     assert (decision.fields, reasons(decision)) == (("programme",), [])
+
+
+@pytest.mark.parametrize(
+    ("row", "takes"),
+    [
+        ({"status": "cancelled", "status_od": "2026-09-25"}, True),  # access stays for the grace period
+        ({"status": "cancelled", "status_od": "2026-12-01"}, True),  # it only begins later
+        ({"status": "suspended", "status_od": "2026-09-25"}, True),
+        ({"status": "graduated_diploma", "status_od": "2026-09-25", "poziom": "2"}, True),
+        (
+            {"status": "graduated_diploma", "status_od": "2026-09-25", "poziom": "1"},
+            False,
+        ),  # a student until 31 October
+        ({"status": "leave", "status_od": "2026-09-25"}, False),
+    ],
+)
+def test_a_loss_of_student_rights_is_told(row: dict[str, str], takes: bool) -> None:
+    decision = decided(row | {"zmieniono": "2026-09-26T10:00:00Z"}, stored=stored({}))
+
+    assert decision.takes_student_rights is takes
+
+
+def test_who_studies_elsewhere_or_had_no_student_rights_loses_none() -> None:
+    struck_off = {"status": "cancelled", "status_od": "2026-09-25", "zmieniono": "2026-09-26T10:00:00Z"}
+
+    assert not decided(struck_off, stored=stored({}, SECOND)).takes_student_rights
+    assert not decided(struck_off, stored=stored({"status": "admitted"})).takes_student_rights

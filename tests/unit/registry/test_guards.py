@@ -15,6 +15,7 @@ from idp.registry.guards import (
     too_old,
 )
 from idp.registry.reasons import Refusal
+from idp.registry.results import Counts
 from idp.registry.settings import RegistrySettings
 
 SETTINGS = RegistrySettings(
@@ -29,6 +30,8 @@ SETTINGS = RegistrySettings(
     column_changes_floor=100,
     access_losses_share=0.1,
     access_losses_floor=50,
+    student_losses_share=0.05,
+    student_losses_floor=20,
     newest_row_days=60,
     older_than_last_days=30,
 )
@@ -88,7 +91,7 @@ def test_a_file_whose_newest_row_is_old_or_older_than_what_was_taken_is_refused(
 
 @pytest.mark.parametrize(("lost", "known", "refused"), [(50, 60, False), (51, 60, True), (600, 6000, False)])
 def test_a_file_that_takes_access_from_many_is_refused(lost: int, known: int, refused: bool) -> None:
-    found = [refusal.reason for refusal in mass_changes(SETTINGS, {}, lost, known)]
+    found = [refusal.reason for refusal in mass_changes(SETTINGS, Counts(access_lost=lost), known)]
 
     assert found == ([Refusal.TOO_MANY_STATUS_CHANGES] if refused else [])
 
@@ -105,7 +108,7 @@ def test_a_file_that_takes_access_from_many_is_refused(lost: int, known: int, re
 def test_a_file_that_changes_one_column_of_most_people_is_refused(
     field: str, count: int, known: int, reason: Refusal | None
 ) -> None:
-    found = [refusal.reason for refusal in mass_changes(SETTINGS, {field: count}, 0, known)]
+    found = [refusal.reason for refusal in mass_changes(SETTINGS, Counts(fields=Counter({field: count})), known)]
 
     assert found == ([] if reason is None else [reason])
 
@@ -115,8 +118,14 @@ def test_a_file_that_changes_one_column_of_most_people_is_refused(
     [
         (missing_people(SETTINGS, 900, 1000), "At most 50 fewer are believed (registry.fewer_people_share)"),
         (identity_changes(SETTINGS, 60, 1000), "at most 50 are believed (registry.identity_changes_share)"),
-        (mass_changes(SETTINGS, {}, 101, 1000), "at most 100 are believed (registry.access_losses_share)"),
-        (mass_changes(SETTINGS, {"status": 501}, 0, 1000), "at most 500 are believed (registry.column_changes_share)"),
+        (
+            mass_changes(SETTINGS, Counts(access_lost=101), 1000),
+            "at most 100 are believed (registry.access_losses_share)",
+        ),
+        (
+            mass_changes(SETTINGS, Counts(fields=Counter(status=501)), 1000),
+            "at most 500 are believed (registry.column_changes_share)",
+        ),
         (emptied_columns(SETTINGS, 100, {}, {"pesel": 0.9}), "a drop of 20% is believed (registry.fill_drop_share)"),
         (too_old(SETTINGS, NOW - timedelta(days=61), NOW, NOW), "more than 60 days ago (registry.newest_row_days)"),
         (iter([too_many_bad_rows(Counter(columns=9), 50)]), "more than registry.bad_rows_share"),
@@ -129,3 +138,12 @@ def test_a_refusal_by_a_limit_names_the_limit_and_how_it_is_accepted(
 
     assert limit in str(found)
     assert f"idp registry import FILE --accept {found.reason}" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("lost", "known", "is_refused"), [(20, 50, False), (21, 50, True), (100, 2000, False), (190, 2000, True)]
+)
+def test_the_loss_of_student_rights_has_a_limit_of_its_own(lost: int, known: int, is_refused: bool) -> None:
+    found = [refusal.reason for refusal in mass_changes(SETTINGS, Counts(student_rights_lost=lost), known)]
+
+    assert found == ([Refusal.TOO_MANY_STUDENT_LOSSES] if is_refused else [])
