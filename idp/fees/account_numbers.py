@@ -7,12 +7,13 @@ serial, filled up with zeros between them (docs/domain.md, fees and bank account
 import re
 from typing import NewType
 
+from stdnum import iban as stdnum_iban
+
 from idp.errors import InvalidAccountNumber
 
 Nrb = NewType("Nrb", str)
 
 COUNTRY = "PL"
-COUNTRY_AS_DIGITS = "2521"  # P = 25, L = 21 (ISO 13616)
 ACCOUNT_DIGITS = 16
 BANK_CODE_WEIGHTS = (3, 9, 7, 1, 3, 9, 7)
 
@@ -28,7 +29,7 @@ def make_nrb(bank_code: str, prefix: str, serial: int) -> Nrb:
     if serial < 1 or len(payer) > free:
         raise InvalidAccountNumber(f"The payer serial {serial} does not fit into {free} digits.")
     body = bank_code + prefix + payer.zfill(free)
-    return Nrb(check_digits(body) + body)
+    return Nrb(stdnum_iban.calc_check_digits(f"{COUNTRY}00{body}") + body)
 
 
 def parse_nrb(text: str) -> Nrb:
@@ -40,18 +41,11 @@ def parse_nrb(text: str) -> Nrb:
     digits = re.sub(r"[ \u00a0-]", "", text).upper().removeprefix(COUNTRY)
     if not re.fullmatch(r"[0-9]{26}", digits):
         raise InvalidAccountNumber("An account number has 26 digits.")
-    if digits[:2] != check_digits(digits[2:]):
+    # python-stdnum drops separators and takes other scripts' digits, so the form is checked first.
+    if not stdnum_iban.is_valid(COUNTRY + digits):
         raise InvalidAccountNumber("The check digits do not fit: a digit is wrong or two are swapped.")
     check_bank_code(digits[2:10])
     return Nrb(digits)
-
-
-def check_digits(body: str) -> str:
-    """Return the two digits in front of bank and account, 02 to 98.
-
-    Source:  ISO 13616, ISO 7064 MOD 97-10: 98 - (bank, account, country, 00) mod 97
-    """
-    return f"{98 - int(body + COUNTRY_AS_DIGITS + '00') % 97:02d}"
 
 
 def check_bank_code(code: str) -> str:
