@@ -9,8 +9,8 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug.datastructures import MultiDict
 
 from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, is_own_origin, next_step, read_request, single
@@ -29,6 +29,7 @@ from idp.sso.sign_in import RefusedSignIn
 from idp.sso.sign_on import SignOnService
 from idp.sso.sign_out import Outcome
 from idp.web.headers import KEPT_NOWHERE, allow_form_targets
+from idp.web.languages import current_language
 from idp.web.plumbing import exempt_from_csrf
 
 RETRY_AFTER_S, BUSY_RETRY_AFTER_S = 30, 5
@@ -152,14 +153,18 @@ class _Pages:
         except RepeatedParameter:
             return _page("unreadable.html", 400)
         except RefusedSignIn as refusal:
-            why = _("The username or the password is not right. Check both and try again.")
+            why = _("Incorrect username or password. Check both and try again.")
             return self._form(wish, 401, why, asks_captcha=refusal.captcha_due)
         except CaptchaDue:
-            why = _("Several tries have failed. Please also show that you are a person, then sign in.")
+            why = _("Several attempts have failed. Please confirm that you're not a robot and sign in again.")
             return self._form(wish, 401, why, asks_captcha=True)
         except TooSoon as refusal:
             seconds = math.ceil(refusal.wait_s)
-            why = _("Too many tries have failed. Wait %(seconds)d s, then try again.", seconds=seconds)
+            why = ngettext(
+                "Too many failed attempts. Wait %(num)d second, then try again.",
+                "Too many failed attempts. Wait %(num)d seconds, then try again.",
+                seconds,
+            )
             return _later(self._form(wish, 429, why), seconds)
         except TooBusy:
             return _later(_page("busy.html", 503), BUSY_RETRY_AFTER_S)
@@ -202,7 +207,7 @@ class _Pages:
         code = self._login_tickets.hear(request.args.get("key", ""))
         if code is None:
             return _page("unreadable.html", 404)
-        return Response(sound(code, str(get_locale())), content_type="audio/wav")
+        return Response(sound(code, current_language()), content_type="audio/wav")
 
     def _form(self, wish: Wish, status: int = 200, error: str = "", *, asks_captcha: bool | None = None) -> Response:
         """Show the sign-in form; without `asks_captcha` the browser's record decides."""

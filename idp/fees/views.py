@@ -25,6 +25,7 @@ from idp.fees.overview import overview_of
 from idp.fees.settings import FeesSettings
 from idp.fees.student_tables import find_student
 from idp.fees.values import Session, Student
+from idp.web.failures import show_visitor
 from idp.web.headers import allow_form_targets
 from idp.web.languages import current_language
 from idp.web.plumbing import exempt_from_csrf
@@ -111,12 +112,14 @@ def _add_signing_in(blueprint: Blueprint, pages: Pages) -> None:
 
     @blueprint.context_processor
     def visitor() -> dict[str, Visitor | None]:
-        session: Session | None = g.get("session")
-        student: Student | None = g.get("student")
-        if session is None:
-            return {"visitor": None}
-        name = student.display_name if student else session.cas_user
-        return {"visitor": Visitor(name, url_for("fees.sign_out"))}
+        return {"visitor": _shown()}
+
+    def visitor_of_failure() -> Visitor | None:
+        if "session" not in g:  # the page belongs to no blueprint
+            know_visitor()
+        return _shown()
+
+    blueprint.record_once(lambda state: show_visitor(state.app, visitor_of_failure))  # type: ignore[arg-type] # our Flask
 
     @blueprint.get(LOGIN_PATH)
     def sign_in() -> BaseResponse | tuple[str, int]:
@@ -149,6 +152,14 @@ def _add_signing_in(blueprint: Blueprint, pages: Pages) -> None:
         response = redirect(pages.cas.logout_url, 303)
         pages.drop_cookie(response, pages.session_cookie)
         return response
+
+
+def _shown() -> Visitor | None:
+    session: Session | None = g.get("session")
+    student: Student | None = g.get("student")
+    if session is None:
+        return None
+    return Visitor(student.display_name if student else session.cas_user, url_for("fees.sign_out"))
 
 
 def _add_fees(blueprint: Blueprint, pages: Pages) -> None:

@@ -116,6 +116,6 @@ class _Pages:
         """Begin anew; whoever only guessed the address learns nothing."""
         was_in_it = session.pop(STEP, None) is not None
         errors = (
-            {"": _("The time for choosing a password is over. Please enter your details again.")} if was_in_it else {}
+            {"": _("You ran out of time to choose a password. Please enter your details again.")} if was_in_it else {}
         )
         return (self._form({}, errors), 410) if was_in_it else redirect(url_for("portal.new_account"), 303)

@@ -37,9 +37,9 @@ def read_claim(form: Mapping[str, str], asked: Collection[Detail]) -> ClaimForm:
     names = [detail for detail in (Detail.GIVEN_NAME, Detail.SURNAME) if detail in asked]
     # Somebody with one name leaves the other field empty.
     if names and not any(sent[name] for name in names):
-        errors[names[-1]] = _("Enter your name as it stands in your identity document.")
+        errors[names[-1]] = _("Enter your name as in your identity document.")
     if Detail.ID_END in asked and len(sent[Detail.ID_END]) < 4:
-        errors[Detail.ID_END] = _("Enter the last four characters of your PESEL number or of your identity document.")
+        errors[Detail.ID_END] = _("Enter the last 4 characters of your PESEL or identity document number.")
     typed = Typed(
         given_name=sent.get(Detail.GIVEN_NAME, ""),
         surname=sent.get(Detail.SURNAME, ""),
@@ -55,7 +55,7 @@ def read_new_password(form: Mapping[str, str]) -> tuple[str, Errors]:
     if not password:
         return "", {"password": _("Choose a password.")}
     if password != again:
-        return password, {"password_again": _("The two passwords differ. Type the same one in both fields.")}
+        return password, {"password_again": _("The passwords don't match. Type the same one in both fields.")}
     return password, {}
 
 
@@ -63,17 +63,19 @@ def read_mail_name(form: Mapping[str, str]) -> tuple[str, Errors]:
     """Return the mail name that was chosen or typed; what contradicts itself is asked again, for a name is for ever."""
     choice, own = form.get("mail_name", "").strip(), form.get("own_name", "").strip()[:LONGEST]
     if choice == OWN or (own and not choice):
-        return own, {} if own else {"own_name": _("Type the name that you want.")}
+        return own, {} if own else {"own_name": _("Type the address you want.")}
     if own and own != choice:
-        return choice, {"own_name": _("You chose a proposal and typed a name of your own. Choose one of them.")}
-    return choice[:LONGEST], {} if choice else {"mail_name": _("Choose one of the names.")}
+        return choice, {
+            "own_name": _("You chose a proposal and also typed an address of your own. Choose one of them.")
+        }
+    return choice[:LONGEST], {} if choice else {"mail_name": _("Choose one of the addresses.")}
 
 
 def _album(text: str, errors: Errors) -> Album | None:
     try:
         return parse_album(text)
     except InvalidAlbum:
-        errors["album"] = _("The album number has 1 to 10 digits and nothing else. It is printed on your student card.")
+        errors["album"] = _("Enter your album number: digits only. It is printed on your student ID card.")
         return None
 
 

@@ -46,7 +46,7 @@ class _Pages:
         except InvalidAddress as refusal:
             return self._page(student.account_id, {self._field(): refusal_text(Refusal(str(refusal)))}, 422)
         except AliasTaken:
-            taken = _("Somebody has this name, or one that looks just like it. Choose another one.")
+            taken = _("This name, or one that looks just like it, is already taken. Choose another one.")
             return self._page(student.account_id, {self._field(): taken}, 409)
         except (Conflict, NotAllowed):
             return self._page(student.account_id, {}, 409)  # it shows what there is
@@ -55,8 +55,8 @@ class _Pages:
         else:
             flash(
                 _(
-                    "The address is yours. The directory does not answer at the moment, so it will work in a few "
-                    "minutes; you need not do anything."
+                    "The address is yours. Our directory isn't responding at the moment, so the address will start "
+                    "working in a few minutes. You don't need to do anything."
                 ),
                 "warning",
             )

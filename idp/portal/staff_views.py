@@ -53,7 +53,7 @@ class _Pages:
             text = weakness_text(Weakness(str(refusal)), self._parts.accounts.password_min_length)
             return self._form(token, given_name, surname, {"password": text}), 422
         except InvalidInput:
-            text = _("Write your name with letters, as it stands in your identity document.")
+            text = _("Write your name in letters, as in your identity document.")
             return self._form(token, given_name, surname, {"surname": text}), 422
         except Conflict:
             text = _("This invitation is being used in another window.")

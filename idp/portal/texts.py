@@ -25,20 +25,22 @@ def weakness_text(weakness: Weakness, min_length: int) -> str:
             )
         case Weakness.TOO_LONG:
             return _(
-                "The password is too long. At most %(bytes)d bytes fit; Polish letters count as two.", bytes=MOST_BYTES
+                "The password is too long. It can have at most %(bytes)d bytes; Polish letters count as two.",
+                bytes=MOST_BYTES,
             )
         case Weakness.CONTROL_CHARACTER:
             return _(
-                "The password holds a character that cannot be typed on every keyboard, such as a tab or a line break."
+                "The password contains a character that can't be typed on every keyboard, "
+                "such as a tab or a line break."
             )
         case Weakness.OWN_DATA:
-            return _("The password holds your own name or number. Whoever knows you would try that first.")
+            return _("The password contains your name or number. Anyone who knows you would try that first.")
         case Weakness.UNIVERSITY_WORD:
-            return _("The password holds the name of the university or of its services. Leave it out.")
+            return _("The password contains the name of the university or of one of its applications. Leave it out.")
         case Weakness.EASY_TO_GUESS:
             return _(
-                "The password is easy to guess: a common word, a repetition or a row of keys. "
-                "Take several words that do not belong together."
+                "The password is easy to guess: a common word, a repetition or neighbouring keys. "
+                "Use several words that don't belong together."
             )
 
 
@@ -48,17 +50,17 @@ def refusal_text(refusal: Refusal) -> str:
         case Refusal.SYNTAX:
             return _("Use the letters a to z without accents, digits, and single dots or hyphens between them.")
         case Refusal.TOO_LONG:
-            return _("The name is too long. At most %(most)d characters fit.", most=MOST_CHARACTERS)
+            return _("The name is too long. It can have at most %(most)d characters.", most=MOST_CHARACTERS)
         case Refusal.PUNYCODE:
-            return _("The name must not hold xn--.")
+            return _("The name can't contain xn--.")
         case Refusal.ALL_DIGITS:
             return _("The name needs at least one letter.")
         case Refusal.ALIAS_FORM:
-            return _("The name reads like an album number. Such addresses belong to their album numbers.")
+            return _("This name looks like an album number. Such addresses are reserved as aliases.")
         case Refusal.RESERVED:
-            return _("This name is kept for offices of the university, or looks like one of theirs.")
+            return _("This name is reserved for university offices, or is too similar to a reserved one.")
         case Refusal.OFFENSIVE:
-            return _("This name holds a word that we do not allow in addresses.")
+            return _("This name contains a word that we don't allow in addresses.")
 
 
 def status_text(status: Status) -> str:

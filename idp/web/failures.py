@@ -4,10 +4,12 @@ The one table from our errors to HTTP statuses is here.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
@@ -45,6 +47,7 @@ STATUSES: dict[type[IdpError], int] = {
     IdpError: 500,
 }
 RETRY_AFTER_S = {429: 60, 503: 10}
+VISITOR = "idp_visitor"
 
 log = structlog.get_logger(__name__)
 
@@ -112,8 +115,22 @@ def answer_as(app: Flask, error: IdpError, *kinds: type[Exception]) -> None:
         app.register_error_handler(kind, translate)
 
 
+def show_visitor(app: Flask, visitor: Callable[[], Any]) -> None:
+    """Show who is signed in on failure pages, too: a page that was not found belongs to no blueprint."""
+    app.extensions[VISITOR] = visitor
+
+
+def _visitor(status: int) -> Any:
+    """Return who is signed in, for the top bar. A failure of ours is not made worse by asking."""
+    visitor = current_app.extensions.get(VISITOR)
+    return visitor() if visitor is not None and status < 500 else None
+
+
 def _answer(status: int, code: str, texts: Words, clock: Clock, way_back: str = "", home_url: str = "/") -> Response:
     correlation_id = str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+    visitor = _visitor(status)
+    if status == 403 and visitor is not None and visitor.name:
+        texts = Words(texts.title, _("Your account has no access to it."), _("Go to the home page."))
     if wants_json():
         response = _problem(status, code, texts, correlation_id)
     else:
@@ -125,6 +142,7 @@ def _answer(status: int, code: str, texts: Words, clock: Clock, way_back: str = 
             at=clock.now(),
             way_back=way_back,
             home_url=home_url,
+            **({"visitor": visitor} if visitor is not None else {}),
         )
         response = Response(page, status)
     if status in RETRY_AFTER_S:
@@ -162,78 +180,78 @@ def words(status: int) -> Words:
     match status:
         case 400 | 422:
             return Words(
-                _("We could not read this request"),
-                _("Something in it was missing or had the wrong form."),
+                _("We couldn't process your request"),
+                _("Something was missing or in the wrong format."),
                 _("Go back, check what you entered and try again."),
             )
         case 401 | 403:
             return Words(
-                _("You may not open this page"),
+                _("You don't have access to this page"),
                 _("Your account has no access to it, or you are not signed in."),
-                _("Sign in again, or return to the front page."),
+                _("Sign in again, or go to the home page."),
             )
         case 404 | 410:
             return Words(
-                _("There is no such page"),
-                _("The address may be mistyped, or a link that you used may be old or already used."),
-                _("Check the address, or start from the front page."),
+                _("Page not found"),
+                _("The address may contain a typo, or the link may have expired or already been used."),
+                _("Check the address, or start from the home page."),
             )
         case 405:
             return Words(
-                _("This page cannot be opened in this way"),
-                _("It only answers a form on another page."),
-                _("Start from the front page and follow the links there."),
+                _("This page can't be opened directly"),
+                _("You can only get there by submitting a form on another page."),
+                _("Start from the home page and follow the links there."),
             )
         case 409:
             return Words(
                 _("Something changed in the meantime"),
-                _("Somebody else was first, or the data changed while the page was open."),
-                _("Go back, load the page again and repeat what you did."),
+                _("Somebody else was faster, or the data changed while the page was open."),
+                _("Go back, reload the page and repeat what you did."),
             )
         case 413:
             return Words(
-                _("That was too much at once"),
-                _("What you sent is larger than this page accepts."),
+                _("That was too much data"),
+                _("You sent more data than this page accepts."),
                 _("Shorten it and try again."),
             )
         case 429:
             return Words(
-                _("Too many tries"),
-                _("To protect accounts, we limit how often this can be tried."),
+                _("Too many attempts"),
+                _("To protect accounts, we limit the number of attempts."),
                 _("Wait a minute, then try again."),
             )
         case 502 | 503 | 504:
             return Words(
-                _("The service is busy or being repaired"),
-                _("A part that we need did not answer in time. Nothing that you entered was saved."),
+                _("The service is busy or under maintenance"),
+                _("Part of our system didn't respond in time. Nothing you entered was saved."),
                 _("Try again in a few minutes."),
             )
         case _ if status < 500:
             return Words(
-                _("This did not work"),
-                _("The server could not handle this request."),
-                _("Go back and try again, or start from the front page."),
+                _("That didn't work"),
+                _("The server couldn't handle this request."),
+                _("Go back and try again, or start from the home page."),
             )
         case _:
             return Words(
-                _("Something broke on our side"),
-                _("It is not your fault, and it has been recorded."),
-                _("Try again in a few minutes. If it happens again, tell us the number below."),
+                _("Something went wrong on our side"),
+                _("It isn't your fault, and the error has been recorded."),
+                _("Try again in a few minutes. If it happens again, give us the reference number below."),
             )
 
 
 def _words_of_expired_form() -> Words:
     return Words(
         _("This form is no longer valid"),
-        _("The page was open for a long time, or your browser does not keep our cookie. Nothing was changed."),
-        _("Open the page again and send the form once more. Allow cookies for this site if it happens again."),
+        _("The page was open for too long, or your browser doesn't accept our cookie. Nothing was changed."),
+        _("Open the page again and submit the form once more. If it happens again, allow cookies for this site."),
     )
 
 
 def _words_of_foreign_host() -> Words:
     return Words(
         _("This is not the address of this service"),
-        _("The request names a host that does not belong to it."),
+        _("The address in your request doesn't belong to this service."),
         _("Open the service at its own address."),
     )
 

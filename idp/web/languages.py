@@ -10,6 +10,7 @@ from flask_babel import Babel, get_locale
 from idp.web.settings import UniversitySettings
 
 LANGUAGES = {"pl": "Polski", "en": "English"}
+LOCALES = {"pl": "pl", "en": "en_GB"}  # of dates and money: English as Europe writes it
 COOKIE = "idp_language"
 _ONE_YEAR_S = 365 * 24 * 3600
 
@@ -18,10 +19,10 @@ def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
     """Translate the pages of `app`, and give its templates `language`, `page_url_in(code)` and `in_language(texts)`."""
     Babel(
         app,
-        default_locale=university.default_language,
+        default_locale=LOCALES[university.default_language],
         default_timezone=university.time_zone,
         default_translation_directories=";".join(str(folder) for folder in catalogues()),
-        locale_selector=lambda: chosen_language(university.default_language),
+        locale_selector=lambda: LOCALES[chosen_language(university.default_language)],
     )
 
     def in_language(texts: Mapping[str, str]) -> str:

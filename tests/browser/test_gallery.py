@@ -51,7 +51,7 @@ def test_the_first_tab_leads_past_the_top_bar(open_browser: Open, gallery_url: s
     page = open_browser("en")
     page.goto(f"{gallery_url}/home")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
 

@@ -101,7 +101,7 @@ def test_anybody_may_see_the_front_page_with_log_in_at_the_top_right(site: Site)
     page = site.browser().get("/?lang=en")
 
     assert page.status_code == 200
-    assert '<a class="top-button" href="/login">Log in</a>' in page.text
+    assert '<a class="top-button" href="/login">Sign in</a>' in page.text
 
 
 def test_fees_are_shown_only_after_signing_in(site: Site) -> None:
@@ -137,11 +137,13 @@ def test_a_student_reads_what_is_due_until_when_and_how_it_stands(site: Site) ->
 
     assert "To pay PLN 2,450.00" in read
     assert "of which overdue: PLN 1,000.00" in read
-    assert "Tuition, instalment 1 September 28, 2026 PLN 1,450.00 Overdue by 3 days" in read
+    assert "Tuition, instalment 1 28 September 2026 PLN 1,450.00 Overdue by 3 days" in read
     assert "Credited so far: PLN 450.00, left to pay: PLN 1,000.00" in read
-    assert "October 17, 2026 a day off; October 19, 2026 is still in time PLN 1,450.00 Due in 18 days" in read
-    assert "Ubezpieczenie September 15, 2026 PLN 55.00 Paid late by 1 day paid on September 16, 2026" in read
-    assert "Student card September 10, 2026 PLN 22.00 Paid paid on September 9, 2026" in read
+    assert (
+        "17 October 2026 not a working day; payment by 19 October 2026 is on time PLN 1,450.00 Due in 18 days" in read
+    )
+    assert "Ubezpieczenie 15 September 2026 PLN 55.00 Paid late by 1 day paid on 16 September 2026" in read
+    assert "Student card 10 September 2026 PLN 22.00 Paid paid on 9 September 2026" in read
 
 
 def test_the_page_tells_the_account_number_whose_it_is_and_which_day_counts(site: Site) -> None:
@@ -152,8 +154,8 @@ def test_the_page_tells_the_account_number_whose_it_is_and_which_day_counts(site
     assert f'data-copy="{nrb}"' in page.text
     assert f'data-copy="PL{nrb}"' in page.text
     read = words(page)
-    assert "This number is your own" in read
-    assert "not on the day on which you order the transfer" in read
+    assert "This number is yours alone" in read
+    assert "not the date you order the transfer" in read
     assert "several business days" in read
     assert SETTINGS.university.service_center_url in page.text
 
@@ -162,8 +164,8 @@ def test_both_dates_of_a_payment_are_shown_and_the_one_that_counts_is_named(site
     read = words(site.browser("12345").get("/fees?lang=en"))
 
     assert "Credited on (this day counts) Ordered on Amount Settled" in read
-    assert "September 29, 2026 not known PLN 450.00 Tuition, instalment 1: PLN 450.00" in read
-    assert "September 16, 2026 September 14, 2026 PLN 55.00 Ubezpieczenie : PLN 55.00" in read
+    assert "29 September 2026 not known PLN 450.00 Tuition, instalment 1: PLN 450.00" in read
+    assert "16 September 2026 14 September 2026 PLN 55.00 Ubezpieczenie : PLN 55.00" in read
 
 
 def test_in_polish_money_and_dates_are_polish(site: Site) -> None:
@@ -213,8 +215,8 @@ def test_who_is_unknown_here_reads_when_data_come_next(site: Site) -> None:
 
     assert page.status_code == 200
     read = words(page)
-    assert "You are signed in as u23456789" in read
-    assert "The next one is on October 2, 2026 at 12:00 PM" in read
+    assert "You are signed in, but the fees system doesn't have your data yet." in read
+    assert "The next transfer is on 2 October 2026 at 12:00" in read
 
 
 def test_sign_out_ends_the_session_here_and_goes_on_to_cas(site: Site) -> None:
@@ -268,7 +270,7 @@ def test_a_ticket_in_a_browser_that_did_not_ask_signs_nobody_in(site: Site) -> N
     page = browser.get("/login?ticket=ST-9-foreign&lang=en")
 
     assert page.status_code == 403
-    assert "did not begin in this browser" in words(page)
+    assert "was started in another browser" in words(page)
     assert browser.get_cookie("fees_session", domain="localhost") is None
 
 

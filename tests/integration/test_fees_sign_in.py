@@ -66,13 +66,13 @@ class Both:
         return self.fees.test_client(), self.sign_on.browser()
 
     def sign_in(self, here: FlaskClient, there: Browser, username: str) -> TestResponse:
-        """Walk from "Log in" through CAS and back, and return the page at the end."""
+        """Walk from "Sign in" through CAS and back, and return the page at the end."""
         arrived = self.come_back(here, self.way_back(here, there, username))
         assert (arrived.status_code, arrived.location) == (303, "/fees"), arrived.text
         return here.get("/fees?lang=en")
 
     def way_back(self, here: FlaskClient, there: Browser, username: str) -> dict[str, str]:
-        """Press "Log in", sign in at CAS, and return the query with which it sends the browser back."""
+        """Press "Sign in", sign in at CAS, and return the query with which it sends the browser back."""
         return query_of(there.sign_in(username, PASSWORD, service=self.press_log_in(here)).location)
 
     def press_log_in(self, here: FlaskClient) -> str:
@@ -140,7 +140,7 @@ def test_who_has_a_session_there_is_not_asked_for_the_password_again(both: Both)
 def test_somebody_known_there_and_not_yet_here_reads_when_data_come(both: Both) -> None:
     page = both.sign_in(*both.visitors(), "999")
 
-    assert "Your data has not arrived here yet" in page.text
+    assert "Your data hasn't arrived yet" in page.text
 
 
 def test_a_ticket_works_once(both: Both) -> None:
@@ -254,6 +254,6 @@ def test_while_cas_does_not_answer_the_page_says_so_and_nobody_is_signed_in(both
     page = here.get("/login", query_string={"ticket": "ST-1", "state": state, "lang": "en"})
 
     assert page.status_code == 503
-    assert "The sign-in service does not answer" in page.text
+    assert "The sign-in service isn't responding" in page.text
     with both.database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(tables.session)) == 0

@@ -144,7 +144,7 @@ def test_a_logout_that_fails_is_owed_until_confirmed(
 ) -> None:
     visit(signed_in, application.url)
     application.status = 500
-    assert "has not answered yet" in signed_in.open("/cas/logout", lang="en").text
+    assert "not confirmed yet" in signed_in.open("/cas/logout", lang="en").text
     assert sign_on.sign_out.sweep() == 0  # not yet due
     application.status = 200
     clock.advance(RETRIES_S[0])
@@ -272,11 +272,11 @@ def test_2_3_1_the_older_url_is_never_followed(signed_in: Browser) -> None:
     assert 'href="http://127.0.0.1:9000/bye"' in page.text
 
 
-@broken_by(says("has not answered yet", "", LOGOUT))
+@broken_by(says("not confirmed yet", "", LOGOUT))
 def test_2_3_3_1_a_silent_application_does_not_keep_the_page_waiting(sign_on: SignOn, signed_in: Browser) -> None:
     visit(signed_in, "http://127.0.0.1:1/nobody-listens")
 
-    assert "has not answered yet" in signed_in.open("/cas/logout", lang="en").text
+    assert "not confirmed yet" in signed_in.open("/cas/logout", lang="en").text
 
 
 def test_a_service_may_want_the_document_itself_as_the_body(

@@ -30,7 +30,7 @@ def test_a_service_that_demands_a_second_factor_gets_no_ticket(sign_on: SignOn, 
     answer = signed_in.open("/cas/login", service=STRICT, lang="en")
 
     assert answer.status_code == 403
-    assert "Strict lets in only those who show more than a password" in answer.text
+    assert "Strict needs more than a password" in answer.text
     assert "strict@po.edu.pl" in answer.text
     assert "ST-" not in answer.text
     assert sign_on.events("ticket.denied") == [("anna", "second_factor")]

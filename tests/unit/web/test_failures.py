@@ -60,7 +60,7 @@ def test_a_failure_page_says_what_to_do_next_in_either_language(
 
 
 def test_the_polish_failure_page_is_polish(client: FlaskClient) -> None:
-    assert "Nie ma takiej strony" in client.get("/nothing-here?lang=pl").text
+    assert "Nie znaleziono strony" in client.get("/nothing-here?lang=pl").text
 
 
 JSON = {"Accept": "application/json"}
