@@ -68,9 +68,10 @@ translations: setup ## Compile the translation catalogues (every other command d
 changelog: setup ## Move the fragments of changelog.d into CHANGELOG.md
 	@$(PYTHON) -m tests.support.changelog
 
-reference: setup ## Generate the reference pages of settings and commands
+reference: setup ## Generate the reference pages of settings, commands and attributes
 	@scripts/settings-page
 	@scripts/cli-page
+	@scripts/attributes-page
 
 lock: setup ## Write the locked requirements, with hashes (ARGS=--upgrade takes the newest versions)
 	@scripts/lock $(ARGS)

@@ -21,8 +21,8 @@ from idp.drivers.ldap import Directory
 from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TargetUnavailable, TooManyAttempts
 from idp.keys.key_files import Keys
 from idp.people.directory import DirectorySettings
-from idp.people.lifecycle import local_date
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
+from idp.people.status import local_date
 from idp.people.values import Album, album_number
 from idp.sso.settings import ThrottleSettings
 from idp.sso.throttle import network_of

@@ -16,7 +16,7 @@ from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
 from idp.provisioning.live import sweep_dirty
 from idp.registry.duplicates import find_duplicates
-from idp.registry.standings import sweep_standings
+from idp.registry.reviews import review_statuses
 from idp.sso import sessions
 
 
@@ -46,7 +46,7 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
     return {
         "inbox": InboxWatch(lambda: sync_of(installation)),
         "schedules": timetable(installation, name).sweep,
-        "standings": lambda: sweep_standings(databases, settings.people.access_policy, clock, installation.zone),
+        "statuses": lambda: review_statuses(databases, settings.people.access_policy, clock, installation.zone),
         "failing targets": ask_failing,
         "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
         "changed people": lambda: sweep_dirty(installation.provisioner),

@@ -1,19 +1,17 @@
 """What an application learns about a person: its principal and its release list. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cached_property
 from typing import Final
 
-from idp.people.account_queries import Facts
-from idp.people.identifiers import esi, unique_id
-from idp.people.lifecycle import Standing, standing
+from idp.people.account_queries import AccountData, Facts
+from idp.people.address_queries import Addresses
+from idp.people.catalogue import attributes_in, mail, values_of
 from idp.people.settings import PeopleSettings
-from idp.people.values import Album, PersonId
-
-Values = Mapping[str, list[str]]
+from idp.people.snapshot import PersonSnapshot
+from idp.people.status import person_status
+from idp.people.values import Album, PersonId, Source
 
 
 class Principal(StrEnum):
@@ -25,78 +23,46 @@ class Principal(StrEnum):
     PAIRWISE = "pairwise"  # opaque, another one for each application
 
 
-@dataclass(frozen=True)  # without slots: what follows from enrolments is worked out once, when it is asked for
-class Subject:
-    """A person as attributes are made from them."""
-
-    facts: Facts
-    people: PeopleSettings
-    today: date
-
-    @property
-    def mail(self) -> str:
-        return self.facts.staff_mail if self.facts.kind == "staff" else self.facts.mail
-
-    @cached_property
-    def standing(self) -> Standing:
-        return standing(self.facts.enrolments, self.today, self.people.access_policy)
-
-    @property
-    def affiliations(self) -> tuple[str, ...]:
-        return ("staff", "member") if self.facts.kind == "staff" else self.standing.affiliations
-
-
-def _esi(subject: Subject) -> Iterable[str]:
-    if subject.facts.album and subject.standing.is_student:
-        yield esi(subject.people.home_organization, Album(subject.facts.album))
-
-
-# Names as in eduPerson, SCHAC and inetOrgPerson, and a few of our own; docs/reference/applications.md lists them.
-_MAKERS: Final[Mapping[str, Callable[[Subject], Iterable[str]]]] = {
-    "uid": lambda s: [s.facts.uid],
-    "cn": lambda s: [s.facts.display_name],
-    "displayName": lambda s: [s.facts.display_name],
-    "givenName": lambda s: [s.facts.given_name],
-    "sn": lambda s: [s.facts.surname],
-    "mail": lambda s: [s.mail],
-    "mailAlias": lambda s: [s.facts.alias],
-    "album": lambda s: [s.facts.album],
-    "role": lambda s: [s.facts.role],
-    "preferredLanguage": lambda s: [s.facts.language],
-    "programme": lambda s: [enrolment.programme for enrolment in s.facts.enrolments],
-    "eduPersonAffiliation": lambda s: s.affiliations,
-    "eduPersonScopedAffiliation": lambda s: [f"{one}@{s.people.scope}" for one in s.affiliations],
-    "eduPersonPrincipalName": lambda s: [f"{s.facts.uid}@{s.people.scope}"],
-    "eduPersonUniqueId": lambda s: [unique_id(PersonId(s.facts.account_id), s.people.scope)],
-    "schacHomeOrganization": lambda s: [s.people.home_organization],
-    "schacPersonalUniqueCode": _esi,
-}
-RELEASABLE: Final = frozenset(_MAKERS)
-_FROM_ENROLMENTS: Final = frozenset(
-    {"programme", "eduPersonAffiliation", "eduPersonScopedAffiliation", "schacPersonalUniqueCode"}
-)
+_ATTRIBUTES: Final = attributes_in("cas")
+RELEASABLE: Final = frozenset(_ATTRIBUTES)
 
 
 def needs_enrolments(names: Iterable[str]) -> bool:
     """Tell whether a release list asks for something that follows from enrolments."""
-    return not _FROM_ENROLMENTS.isdisjoint(names)
+    return any(_ATTRIBUTES[name].needs_enrolments for name in names)
 
 
-def released(names: Iterable[str], subject: Subject) -> dict[str, list[str]]:
+def snapshot_of(facts: Facts, settings: PeopleSettings, today: date) -> PersonSnapshot:
+    """Return the person as the catalogue's rules see them; without enrolments where none were read."""
+    is_staff = facts.kind == "staff"
+    return PersonSnapshot(
+        person_id=PersonId(facts.account_id),
+        uid=facts.uid,
+        album=Album(facts.album) if facts.album else None,
+        given_name=facts.given_name,
+        surname=facts.display_name if is_staff else facts.surname,
+        enrolments=facts.enrolments,
+        status=person_status(facts.enrolments, (Source.STAFF,) if is_staff else (), today, settings.access_policy),
+        addresses=Addresses(facts.mail or None, facts.alias or None),
+        account=AccountData(facts.role, facts.language, facts.staff_mail),
+        settings=settings,
+    )
+
+
+def released(names: Iterable[str], person: PersonSnapshot) -> dict[str, list[str]]:
     """Return the attributes of a release list, those without a value left out."""
-    made = {name: [value for value in _MAKERS[name](subject) if value] for name in names}
-    return {name: values for name, values in made.items() if values}
+    return {name: list(values) for name, values in values_of(person, _ATTRIBUTES, names).items()}
 
 
-def principal_of(principal: Principal, subject: Subject, pairwise: Callable[[], str]) -> str | None:
+def principal_of(principal: Principal, person: PersonSnapshot, pairwise: Callable[[], str]) -> str | None:
     """Return the name that an application knows the person by; None when they have no such name (yet)."""
     match principal:
         case Principal.UID:
-            return subject.facts.uid
+            return person.uid
         case Principal.MAIL:
-            return subject.mail or None
+            return next(iter(mail(person)), None)
         case Principal.ALBUM:
-            return subject.facts.album or None
+            return person.album
         case Principal.PAIRWISE:
             return pairwise()
 

@@ -18,7 +18,14 @@ from idp.audit import event_types
 from idp.audit.events import Event, row
 from idp.audit.sampler import EventSampler
 from idp.cas.answers import Code, Failure, ProxyFailure, ProxyTicket, Success
-from idp.cas.attributes import Principal, Subject, needs_enrolments, of_authentication, principal_of, released
+from idp.cas.attributes import (
+    Principal,
+    needs_enrolments,
+    of_authentication,
+    principal_of,
+    released,
+    snapshot_of,
+)
 from idp.cas.registered import RegisteredServices
 from idp.cas.services import Service
 from idp.cas.settings import CasSettings
@@ -29,8 +36,8 @@ from idp.drivers import http
 from idp.errors import InvalidServiceUrl, Refused, TargetError
 from idp.keys.key_files import Keys
 from idp.people.account_queries import Facts, add_enrolments, facts_of
-from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
+from idp.people.status import local_date
 from idp.sso import session_queries as store
 from idp.sso.session_queries import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
 from idp.sso.tokens import long_token, short_token
@@ -236,9 +243,9 @@ class TicketService:
         return None if facts is None else self._answer(service, facts, service.attributes)
 
     def _answer(self, service: Service, facts: Facts, names: tuple[str, ...]) -> Success | None:
-        subject = Subject(facts, self.people, local_date(self.clock.now(), self.zone))
-        user = principal_of(service.principal, subject, lambda: self._pairwise(service, facts.account_id))
-        return None if user is None else Success(user, released(names, subject))
+        person = snapshot_of(facts, self.people, local_date(self.clock.now(), self.zone))
+        user = principal_of(service.principal, person, lambda: self._pairwise(service, facts.account_id))
+        return None if user is None else Success(user, released(names, person))
 
     def _pairwise(self, service: Service, account_id: str) -> str:
         return f"{self.keys.pairwise(service.id, account_id)[:32]}@{self.people.scope}"

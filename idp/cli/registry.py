@@ -21,14 +21,14 @@ from idp.cli.files import writable
 from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress
 from idp.clock import Clock
 from idp.errors import RefusedSource
-from idp.people.lifecycle import local_date
 from idp.people.queries import review_everybody
+from idp.people.status import local_date
 from idp.registry.imports import import_file
 from idp.registry.queries import QuarantineEntry, quarantine_entries
 from idp.registry.reasons import ACCEPTABLE, SENTENCES, Reason, Refusal
 from idp.registry.results import ImportResult
+from idp.registry.reviews import review_statuses
 from idp.registry.sample.export import Label, Order, write_sample
-from idp.registry.standings import sweep_standings
 
 
 @click.group(cls=Group)
@@ -106,7 +106,7 @@ def review(installation: Idp, everybody: bool) -> None:
         with databases.identity.write() as connection:
             review_everybody(connection, local_date(clock.now(), zone))
     done = 0
-    while count := sweep_standings(databases, settings.people.access_policy, clock, zone):
+    while count := review_statuses(databases, settings.people.access_policy, clock, zone):
         done += count
     click.echo(f"{done:,} people reviewed.")
 

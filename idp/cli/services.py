@@ -12,7 +12,7 @@ from idp.cas.services import Service, Services, estudent, read_services
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.errors import NotFound
 from idp.people.account_queries import find_account
-from idp.people.lifecycle import local_date
+from idp.people.status import local_date
 from idp.sso.identifiers import tell_apart
 
 Told = dict[str, list[str]]

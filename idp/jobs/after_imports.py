@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.people.lifecycle import local_date
+from idp.people.status import local_date
 from idp.provisioning.run_queries import last_applied
 from idp.registry.queries import newest_import_id
 

@@ -8,7 +8,7 @@ from idp.clock import Clock
 from idp.db import one_time as onetime
 from idp.db import workers
 from idp.db.databases import Databases
-from idp.people.lifecycle import local_date
+from idp.people.status import local_date
 from idp.provisioning import run_queries as runs
 
 AT_ONCE = 20  # runs deleted in one transaction

@@ -15,7 +15,7 @@ from idp.errors import Conflict, IdpError, TargetError, TargetUnavailable
 from idp.jobs.schedules import Done
 from idp.keys.key_files import Keys
 from idp.people.change_queries import count_dirty
-from idp.people.lifecycle import AccessPolicy
+from idp.people.status import AccessPolicy
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.asking import ask_for, has_worker

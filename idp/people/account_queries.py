@@ -1,6 +1,6 @@
 """Accounts, the right to sign in: found by what a person types, closed and opened, read for what applications learn."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -84,6 +84,44 @@ def load_account(connection: Connection, account_id: str) -> Account | None:
     """Return one account by its key."""
     found = connection.execute(select(*_COLUMNS).where(account.c.account_id == account_id)).one_or_none()
     return None if found is None else _account(found)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountData:
+    """What a person's snapshot says about the account."""
+
+    role: str = ""
+    language: str = ""
+    contact_mail: str = ""  # where staff are written to; no address of ours
+    is_claimed: bool = False
+
+
+NO_ACCOUNT = AccountData()
+_DATA = (account.c.account_id, account.c.role, account.c.language, account.c.mail, account.c.claimed_at.is_not(None))
+BATCH = 1000
+
+
+def account_data_among(connection: Connection, account_ids: Sequence[str]) -> dict[str, AccountData]:
+    """Return the data of those of some accounts that exist."""
+    found: dict[str, AccountData] = {}
+    for start in range(0, len(account_ids), BATCH):
+        some = account_ids[start : start + BATCH]
+        rows = connection.execute(select(*_DATA).where(account.c.account_id.in_(some)))
+        found.update((row[0], AccountData(*row[1:])) for row in rows)
+    return found
+
+
+def stream_account_data(connection: Connection) -> Generator[tuple[str, AccountData], None, None]:
+    """Yield (account_id, data) of every account, sorted by account_id, in constant memory."""
+    query = select(*_DATA).order_by(account.c.account_id)
+    known: dict[tuple[str, str, str, bool], AccountData] = {}  # most accounts say the same
+    with connection.execute(query, execution_options={"yield_per": 2000}) as rows:
+        for account_id, role, language, mail, is_claimed in rows:
+            key = (role, language, mail, bool(is_claimed))
+            if mail:
+                yield account_id, AccountData(*key)
+            else:
+                yield account_id, known.get(key) or known.setdefault(key, AccountData(*key))
 
 
 def set_enabled(connection: Connection, account_id: str, enabled: bool) -> bool:

@@ -28,6 +28,15 @@ class Addresses:
         """Return every address that stands for this person, the primary first."""
         return tuple(each for each in (self.primary, self.alias, *self.former) if each is not None)
 
+    def with_merged(self, other: "Addresses") -> "Addresses":
+        """Return these addresses with those of a merged record: its mail name counts where the kept one has none."""
+        primary = self.primary or other.primary
+        rest = tuple(each for each in other.all() if each != primary)
+        return Addresses(primary, self.alias, self.former + rest)
+
+
+NO_ADDRESSES = Addresses()
+
 
 @dataclass(frozen=True, slots=True)
 class NewAddress:

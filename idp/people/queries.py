@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from idp.db.bulk import insert_rows
-from idp.people.lifecycle import Access
+from idp.people.status import Access
 from idp.people.tables import account, enrolment, ledger, person
 from idp.people.values import Album, Enrolment, Person, PersonId, Status, album_number
 
@@ -340,7 +340,7 @@ def due_for_review(connection: Connection, today: date, limit: int) -> list[Pers
     return list(records_of(connection, list(os_ids)).values())
 
 
-def due_for_standing(connection: Connection, today: date, after: str, limit: int) -> list[str]:
+def due_for_status_review(connection: Connection, today: date, after: str, limit: int) -> list[str]:
     """Return person_ids of those whose standing may have changed by time alone, sorted, behind a person_id."""
     query = select(person.c.person_id).where(person.c.review_on <= today, person.c.person_id > after)
     return list(connection.execute(query.order_by(person.c.person_id).limit(limit)).scalars())
@@ -351,7 +351,7 @@ def review_everybody(connection: Connection, today: date) -> int:
     return connection.execute(update(person).values(review_on=today)).rowcount
 
 
-def set_standing(connection: Connection, person_id: str, access: Access, review_on: date | None) -> None:
+def set_status(connection: Connection, person_id: str, access: Access, review_on: date | None) -> None:
     """Keep which access the records ask for, and when to look again."""
     connection.execute(
         update(person).where(person.c.person_id == person_id).values(access=access.value, review_on=review_on)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from idp.people.lifecycle import AccessPolicy
+from idp.people.status import AccessPolicy
 from idp.settings import Section
 
 

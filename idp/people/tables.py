@@ -44,7 +44,7 @@ person = Table(
     Column("changed_at", UtcDateTime, nullable=False),  # the registry's own time of the last change
     # Keyed digest of the rows as they came: equal means that nothing has to be looked at. 0: look again.
     Column("digest", BigInteger, nullable=False),
-    Column("access", String(10), nullable=False),  # idp.people.lifecycle.Access, as the records last asked for it
+    Column("access", String(10), nullable=False),  # idp.people.status.Access, as the records last asked for it
     Column("review_on", Date, index=True),  # the day on which time alone may change affiliations or access
     Column("source_import", String(32), nullable=False),  # import run of the last change, and the line in its file
     Column("source_line", Integer, nullable=False),

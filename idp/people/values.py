@@ -12,6 +12,21 @@ PersonId = NewType("PersonId", str)
 Album = NewType("Album", str)
 
 
+class Source(StrEnum):
+    """A system or an office that says who a person is."""
+
+    REGISTRY = "registry"  # the student registry; its external id is the os_id
+    STAFF = "staff"  # invited by an administrator
+    SCIM = "scim"
+
+
+class Assurance(StrEnum):
+    """How well we know that an account's owner is the person."""
+
+    NONE = "none"  # nobody claimed the account
+    MATCHED = "matched"  # claimed by what only the person and the source know
+
+
 class Status(StrEnum):
     """State of one programme of study, in the registry's own words (docs/domain.md, life cycle)."""
 

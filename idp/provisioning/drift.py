@@ -22,6 +22,7 @@ from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.held_queries import ADOPT, REPORT, Held, held_among, hold, let_go
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.state_queries import (
     Observed,
     State,
@@ -34,7 +35,6 @@ from idp.provisioning.state_queries import (
     states_among,
     without_remote_id,
 )
-from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in
 from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.wanted import parts_of, wanted_entry
@@ -196,9 +196,9 @@ def _judge(
     by_person = {entry.person_id: entry for entry in entries}
     ids = sorted(by_person)
     with provisioner.databases.identity.read() as connection:
-        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        seen = load_records(connection, ids, provisioner.people, provisioner.today())
         states = states_among(connection, target.kind, ids)
-    people = {str(each.subject.person.person_id): each for each in seen}
+    people = {str(each.snapshot.person_id): each for each in seen}
     found.strays += [by_person[person_id].name for person_id in ids if person_id not in people]
     suspects = [
         person_id
@@ -211,7 +211,7 @@ def _judge(
     now = {entry.person_id: entry for entry in target.read(suspects)}
     with provisioner.databases.identity.read() as connection:
         states_now = states_among(connection, target.kind, suspects)
-    drifted: list[tuple[Seen, Entry]] = []
+    drifted: list[tuple[PersonRecords, Entry]] = []
     unclear: list[str] = []
     true: list[tuple[str, str]] = []
     for person_id in suspects:
@@ -235,25 +235,27 @@ def _judge(
         _settle(provisioner, target, drifted, found, actor)
 
 
-def _is_settled(provisioner: Provisioner, seen: Seen, target: Target, state: State) -> bool:
+def _is_settled(provisioner: Provisioner, seen: PersonRecords, target: Target, state: State) -> bool:
     """Return whether what the records ask for now is what we wrote last."""
     return state.applied == state.desired == wanted_entry(seen, target, provisioner.targets.values()).digest
 
 
 def _settle(
-    provisioner: Provisioner, target: Target, drifted: Sequence[tuple[Seen, Entry]], found: _Findings, actor: str
+    provisioner: Provisioner,
+    target: Target,
+    drifted: Sequence[tuple[PersonRecords, Entry]],
+    found: _Findings,
+    actor: str,
 ) -> None:
     policies: Mapping[str, str] = target.drift if isinstance(target, ReadsChanges) else {}
     now = provisioner.clock.now()
     every = list(provisioner.targets.values())
     wanted = [(wanted_entry(seen, target, every), entry) for seen, entry in drifted]
     differences = [one for ours, entry in wanted for one in differences_of(ours, entry, target.kind, policies)]
-    asked = {
-        str(seen.subject.person.person_id): parts_of(desired(seen.subject, target.attributes)) for seen, _ in drifted
-    }
+    asked = {str(seen.snapshot.person_id): parts_of(desired(seen.snapshot, target.attributes)) for seen, _ in drifted}
     left = [one for one in differences if one.policy != REPAIR]
     repaired = {one.person_id for one in differences if one.policy == REPAIR}
-    ids = sorted({str(seen.subject.person.person_id) for seen, _ in drifted})
+    ids = sorted({str(seen.snapshot.person_id) for seen, _ in drifted})
     with provisioner.databases.identity.write() as connection:
         hold(
             connection,
@@ -268,13 +270,13 @@ def _settle(
         mark_many_dirty(connection, ids)
         record_all(connection, now.timestamp(), _events(differences, actor))
     with provisioner.databases.identity.read() as connection:
-        again = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        again = load_records(connection, ids, provisioner.people, provisioner.today())
     refresh_some(provisioner, again)
     as_left = {entry.person_id: entry for _, entry in drifted if entry.person_id not in repaired}
     true = [
         (entry.person_id, entry.digest)
         for each in again
-        if (entry := as_left.get(each.subject.person.person_id)) and wanted_entry(each, target, every) == entry
+        if (entry := as_left.get(each.snapshot.person_id)) and wanted_entry(each, target, every) == entry
     ]
     with provisioner.databases.identity.write() as connection:
         confirm(connection, target.kind, true, "", now)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from idp.audit import event_types
 from idp.audit.reading import latest
 from idp.errors import IdpError, NotFound
-from idp.people.lifecycle import Access
+from idp.people.catalogue import BY_KEY, ValueSource
 from idp.people.merge_queries import merges_of
 from idp.people.settings import PeopleSettings
-from idp.provisioning.desired import CHOICE, FACTS, HOLD, OURS, PERSON, PROGRAMMES, SOURCES, SWITCH_SOURCES
+from idp.people.status import Access
 from idp.provisioning.held_queries import Held
 from idp.provisioning.provenance_queries import (
     Origin,
@@ -22,7 +22,7 @@ from idp.provisioning.provenance_queries import (
     written_of,
 )
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import Seen, load_subjects
+from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.target import Target
 from idp.provisioning.undo import sides
 from idp.provisioning.values import Change, Entry, Kind
@@ -30,7 +30,6 @@ from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
 
 EVENTS = 500  # of one person, the newest, in which writes outside runs are looked for
 SWITCH_RULE = "Whether the account works: the life cycle says so, unless a human keeps it closed."
-NAME_RULE = "The uid: opaque, given when the person was first seen, never changed and never given again."
 FIXED_RULE = "The same for everybody in this target."
 
 
@@ -85,7 +84,7 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
     Raises:  NotFound; a target that does not answer is part of the answer
     """
     with provisioner.databases.identity.read() as connection:
-        loaded = load_subjects(connection, [person_id], provisioner.people, provisioner.today())
+        loaded = load_records(connection, [person_id], provisioner.people, provisioner.today())
         origin = origin_of_person(connection, person_id)
         # Programmes of records that were merged into this person count, too.
         records = [person_id, *(one.merged for one in merges_of(connection, [person_id]) if one.kept == person_id)]
@@ -107,7 +106,7 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
             errors[kind] = str(error)
             found = None
         values += _values_in(target, seen, wanted, found, sources, history, answered=kind not in errors)
-    person, now = seen.subject.person, seen.subject.standing
+    person, now = seen.snapshot, seen.snapshot.status
     return Explanation(
         person_id=person.person_id,
         uid=person.uid,
@@ -138,7 +137,7 @@ class _Write:
 
 def _values_in(
     target: Target,
-    seen: Seen,
+    seen: PersonRecords,
     wanted: Entry,
     found: Entry | None,
     sources: "_Sources",
@@ -175,17 +174,14 @@ def _held_because(held: Held | None, wanted: tuple[str, ...]) -> str:
 def _rule(target: Target, attribute: str) -> tuple[str, str, tuple[str, ...]]:
     """Return rule, sentence and words of sources of one attribute."""
     if attribute == SWITCH:
-        return "access", SWITCH_RULE, SWITCH_SOURCES
+        return "access", SWITCH_RULE, (ValueSource.ENROLMENTS, ValueSource.LOCK)
     if attribute == NAME:
-        return "uid", NAME_RULE, (OURS,)
+        return "uid", BY_KEY["uid"].description, BY_KEY["uid"].sources
     made_of = target.attributes.get(attribute, ())
     if not isinstance(made_of, str):
         return "fixed", FIXED_RULE, ()
-    return made_of, _first_paragraph(FACTS[made_of].__doc__ or ""), SOURCES[made_of]
-
-
-def _first_paragraph(text: str) -> str:
-    return " ".join(text.strip().split("\n\n")[0].split())
+    of_catalogue = BY_KEY[made_of]
+    return made_of, of_catalogue.description, of_catalogue.sources
 
 
 # --- who wrote it ---------------------------------------------------------------------------------------------------
@@ -213,26 +209,28 @@ def _from_events(provisioner: Provisioner, person_id: str) -> Iterable[_Write]:
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    seen: Seen
+    seen: PersonRecords
     origin: Origin | None
     programmes: Sequence[ProgrammeOrigin]
     chosen: datetime | None
     people: PeopleSettings
 
     def of(self, word: str) -> Iterable[Source]:
-        """Yield what stands behind a word of idp.provisioning.desired."""
-        if word == PERSON:
+        """Yield what stands behind a source of the catalogue."""
+        if word == ValueSource.RECORD:
             yield _row("the person's row", self.origin)
-        elif word == PROGRAMMES:
+        elif word == ValueSource.ENROLMENTS:
             yield from self._programmes()
-        elif word == CHOICE:
+        elif word == ValueSource.CHOICE:
             yield Source("choice", "chosen by the student" if self.chosen else "not chosen yet", at=self.chosen)
-        elif word == OURS:
+        elif word == ValueSource.GENERATED:
             yield Source("ours", "made by us when the person was first seen")
-        elif word != HOLD:
+        elif word == ValueSource.ROLE:
+            yield Source("role", "given by an administrator")
+        elif word != ValueSource.LOCK:
             section, _, name = word.partition(".")
             yield Source("setting", f"[{section}] {name} = {getattr(self.people, name)}")
-        elif self.seen.subject.is_on_hold:
+        elif self.seen.snapshot.is_locked:
             yield Source("hold", "a human keeps the account closed")
 
     def _programmes(self) -> Iterable[Source]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import stream_subjects
+from idp.provisioning.records import stream_records
 from idp.provisioning.target import Target
 from idp.provisioning.values import Entry
 from idp.provisioning.wanted import wanted_entry
@@ -12,6 +12,6 @@ from idp.provisioning.wanted import wanted_entry
 def desired_entries(provisioner: Provisioner, target: Target) -> Iterator[Entry | None]:
     """Yield for each person the entry that they should have in a target; None for who needs none."""
     with provisioner.databases.identity.read() as connection:
-        for seen in stream_subjects(connection, provisioner.people, provisioner.today()):
+        for seen in stream_records(connection, provisioner.people, provisioner.today()):
             entry = wanted_entry(seen, target, provisioner.targets.values())
             yield None if entry.only_if_present else entry

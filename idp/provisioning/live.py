@@ -14,8 +14,8 @@ from idp.provisioning.applying import apply_run
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.state_queries import confirm, doubt, refused, states_among
-from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.target import Target
 from idp.provisioning.undecided import left_to_people
 from idp.provisioning.values import Change, Entry, Kind
@@ -64,32 +64,32 @@ def reconcile_person(
             return
         if all(settled):
             with provisioner.databases.identity.write() as connection:
-                clear_marks(connection, [(person_id, seen.mark)])
+                clear_marks(connection, [(person_id, seen.change_id)])
             return
         if None in settled:
             with provisioner.databases.identity.write() as connection:
-                hand_over(connection, person_id, seen.mark)
+                hand_over(connection, person_id, seen.change_id)
             return
     # The records changed each time we looked. Whoever changed them left a mark, so the worker goes on.
     raise TargetUnavailable(f"{person_id} is being changed by somebody else")
 
 
-def _in_order(provisioner: Provisioner, seen: Seen) -> list[Target]:
+def _in_order(provisioner: Provisioner, seen: PersonRecords) -> list[Target]:
     """Doors close from the first target on and open from the last one on, as in a run (idp.provisioning.parts)."""
     targets = list(provisioner.targets.values())
-    return targets[::-1] if seen.subject.may_sign_in else targets
+    return targets[::-1] if seen.snapshot.may_sign_in else targets
 
 
-def _seen(provisioner: Provisioner, person_id: str) -> Seen:
+def _seen(provisioner: Provisioner, person_id: str) -> PersonRecords:
     with provisioner.databases.identity.read() as connection:
-        found = load_subjects(connection, [person_id], provisioner.people, provisioner.today())
+        found = load_records(connection, [person_id], provisioner.people, provisioner.today())
     if not found:
         raise NotFound(f"there is no person {person_id}")
     return found[0]
 
 
 def _bring_true_in(
-    provisioner: Provisioner, target: Target, seen: Seen, actor: str, *, is_patient: bool
+    provisioner: Provisioner, target: Target, seen: PersonRecords, actor: str, *, is_patient: bool
 ) -> bool | None:
     """Return whether what this target has is still desired, or nothing is to be done; None: left for a guarded run."""
     wanted = wanted_entry(seen, target, provisioner.targets.values())
@@ -102,7 +102,7 @@ def _bring_true_in(
     try:
         found = target.read_one(wanted.person_id, wanted.name)
         change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
-        if change is not None and change.kind is Kind.DISABLE and not seen.subject.is_on_hold:
+        if change is not None and change.kind is Kind.DISABLE and not seen.snapshot.is_locked:
             return None
         if change is not None:
             with provisioner.databases.identity.write() as connection:
@@ -183,7 +183,7 @@ def _sweep_imported(provisioner: Provisioner) -> int:
         return 0
     with provisioner.databases.identity.read() as connection:
         ids = [mark.person_id for mark in marks]
-        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        seen = load_records(connection, ids, provisioner.people, provisioner.today())
     waiting = _not_left_to_people(provisioner, marks, refresh_some(provisioner, seen).waiting)
     if not waiting:
         return 0

@@ -33,9 +33,9 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.records import load_records
 from idp.provisioning.run_queries import Run, TargetSummary
 from idp.provisioning.state_queries import count_states
-from idp.provisioning.subjects import load_subjects
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Finding
 from idp.provisioning.wanted import wanted_entry
@@ -99,7 +99,7 @@ def _plan(
 ) -> None:
     """Write the plan, changes in `order` of people: an address must be given up before another entry may have it."""
     with provisioner.databases.identity.read() as connection:
-        seen = load_subjects(connection, order, provisioner.people, provisioner.today(), merges)
+        seen = load_records(connection, order, provisioner.people, provisioner.today(), merges)
         populations = count_states(connection)
     if len(seen) != len(set(order)):
         raise NotFound("there is no such person")

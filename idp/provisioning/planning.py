@@ -25,7 +25,7 @@ from idp.audit.events import SYSTEM, Event, new_id, record
 from idp.db.locks import exclusive, wait_for_turn
 from idp.errors import TargetError
 from idp.people.change_queries import clear_marks, count_dirty, marked_after, marks_among
-from idp.people.queries import count_people, due_for_standing
+from idp.people.queries import count_people, due_for_status_review
 from idp.provisioning import run_queries as runs
 from idp.provisioning.asking import let_go as try_anew
 from idp.provisioning.asking import refuse_while_at_work
@@ -34,6 +34,7 @@ from idp.provisioning.guard import TOGETHER, excesses
 from idp.provisioning.held_queries import Held, let_go
 from idp.provisioning.plan import plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.records import PersonRecords, load_records, stream_records
 from idp.provisioning.run_queries import ChangeRow, FindingRow, Over, Run, TargetSummary
 from idp.provisioning.state_queries import (
     Desire,
@@ -49,7 +50,6 @@ from idp.provisioning.state_queries import (
     states_among,
     was_filled,
 )
-from idp.provisioning.subjects import Seen, load_subjects, stream_subjects
 from idp.provisioning.target import Target, digests_in
 from idp.provisioning.values import Change, Entry, Finding
 from idp.provisioning.wanted import out_of_force, wanted_entry
@@ -266,14 +266,14 @@ def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[Over]:
 def _refresh_everybody(provisioner: Provisioner, draft: Draft, progress: Progress) -> None:
     """Keep what is desired of everybody, where it changed."""
     with provisioner.databases.identity.read() as connection:
-        for portion in _portions(stream_subjects(connection, provisioner.people, provisioner.today())):
+        for portion in _portions(stream_records(connection, provisioner.people, provisioner.today())):
             draft.noted.add(refresh_some(provisioner, portion).marks_left)
             progress(len(portion))
 
 
 def _refresh_marked(provisioner: Provisioner, draft: Draft, progress: Progress) -> None:
     """Keep what is desired of those whose records changed, and of those whom time alone may have changed."""
-    due = _pages(provisioner, partial(due_for_standing, today=provisioner.today()))
+    due = _pages(provisioner, partial(due_for_status_review, today=provisioner.today()))
     _refresh_people(provisioner, itertools.chain(marked_pages(provisioner), due), draft, progress)
 
 
@@ -291,17 +291,17 @@ _Wanted = Mapping[str, Sequence[tuple[Entry, str]]]  # by target, in the order o
 class Refreshed:
     """People by records that stood when it was noted what is desired of them."""
 
-    seen: Sequence[Seen]
+    seen: Sequence[PersonRecords]
     wanted: _Wanted
     waiting: Set[str]  # of whom something is to be written, as far as we know
 
     @property
     def marks_left(self) -> Iterator[str]:
         """Yield the marks of those of whom something is to be written."""
-        return (seen.mark for seen in self.seen if seen.subject.person.person_id in self.waiting)
+        return (seen.change_id for seen in self.seen if seen.snapshot.person_id in self.waiting)
 
 
-def refresh_some(provisioner: Provisioner, portion: Sequence[Seen], only: str | None = None) -> Refreshed:
+def refresh_some(provisioner: Provisioner, portion: Sequence[PersonRecords], only: str | None = None) -> Refreshed:
     """Keep what is desired of these people, and return them; whose records changed since they were read, read again.
 
     Shape:   only: this target, where what is desired of all others is noted with these marks
@@ -319,9 +319,9 @@ def refresh_some(provisioner: Provisioner, portion: Sequence[Seen], only: str | 
         wait_for_turn(connection, REFRESH)
         found = _judge(provisioner, connection, portion, wanted)
         if late := _perhaps_late(connection, portion, found.touched):
-            fresh = load_subjects(connection, sorted(late), provisioner.people, provisioner.today())
-            kept = [seen for seen in portion if seen.subject.person.person_id not in late]
-            portion = sorted([*kept, *fresh], key=lambda seen: seen.subject.person.person_id)
+            fresh = load_records(connection, sorted(late), provisioner.people, provisioner.today())
+            kept = [seen for seen in portion if seen.snapshot.person_id not in late]
+            portion = sorted([*kept, *fresh], key=lambda seen: seen.snapshot.person_id)
             wanted = _wanted(provisioner, portion)  # in all targets, in any case: the mark is a newer one
             found = _judge(provisioner, connection, portion, wanted)
         for kind, desires in found.changed.items():
@@ -331,7 +331,7 @@ def refresh_some(provisioner: Provisioner, portion: Sequence[Seen], only: str | 
     return Refreshed(portion, wanted, found.waiting)
 
 
-def _wanted(provisioner: Provisioner, portion: Sequence[Seen], only: str | None = None) -> _Wanted:
+def _wanted(provisioner: Provisioner, portion: Sequence[PersonRecords], only: str | None = None) -> _Wanted:
     targets = provisioner.targets if only is None else {only: provisioner.targets[only]}
     every = list(provisioner.targets.values())
     return {
@@ -362,9 +362,11 @@ class _Judged:
         return desired | {person_id for person_id, _ in self.settled} | {one.person_id for one in self.left_behind}
 
 
-def _judge(provisioner: Provisioner, connection: Connection, portion: Sequence[Seen], wanted: _Wanted) -> _Judged:
+def _judge(
+    provisioner: Provisioner, connection: Connection, portion: Sequence[PersonRecords], wanted: _Wanted
+) -> _Judged:
     judged = _Judged()
-    ids = [seen.subject.person.person_id for seen in portion]
+    ids = [seen.snapshot.person_id for seen in portion]
     for kind, entries in wanted.items():
         known = states_among(connection, kind, ids)
         for entry, digest in entries:
@@ -378,16 +380,16 @@ def _judge(provisioner: Provisioner, connection: Connection, portion: Sequence[S
                 judged.waiting.add(entry.person_id)
     if wanted.keys() != provisioner.targets.keys():
         return judged
-    marks = ((seen.subject.person.person_id, seen.mark) for seen in portion)
+    marks = ((seen.snapshot.person_id, seen.change_id) for seen in portion)
     judged.settled = [(person_id, mark) for person_id, mark in marks if mark and person_id not in judged.waiting]
     judged.left_behind = [one for seen in portion for one in out_of_force(seen, provisioner.targets.values())]
     return judged
 
 
-def _perhaps_late(connection: Connection, portion: Sequence[Seen], touched: Set[str]) -> set[str]:
+def _perhaps_late(connection: Connection, portion: Sequence[PersonRecords], touched: Set[str]) -> set[str]:
     """Return those of some people whose records may be newer: the mark that they had, if any, is another by now."""
     marks = marks_among(connection, sorted(touched))
-    mine = ((seen.subject.person.person_id, seen.mark) for seen in portion)
+    mine = ((seen.snapshot.person_id, seen.change_id) for seen in portion)
     return {one for one, mark in mine if one in touched and not (mark and marks.get(one) == mark)}
 
 
@@ -399,7 +401,7 @@ def refresh_those(provisioner: Provisioner, person_ids: Iterable[str]) -> None:
 
 def _refresh_page(provisioner: Provisioner, ids: Sequence[str]) -> Refreshed:
     with provisioner.databases.identity.read() as connection:
-        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        seen = load_records(connection, ids, provisioner.people, provisioner.today())
     return refresh_some(provisioner, seen)
 
 
@@ -523,12 +525,12 @@ def _plan_some(
     """
     ids = [person_id for person_id, _ in portion]
     with provisioner.databases.identity.read() as connection:
-        seen = load_subjects(connection, ids, provisioner.people, provisioner.today())
+        seen = load_records(connection, ids, provisioner.people, provisioner.today())
     # A request or an import may have changed them since they were refreshed, and the plan takes the newest mark: what
     # that asks for in targets whose part of the plan is made already is noted, too, before this run can take it off.
-    is_noted = all(not each.mark or each.mark in draft.noted for each in seen)
+    is_noted = all(not each.change_id or each.change_id in draft.noted for each in seen)
     refreshed = refresh_some(provisioner, seen, only=target.kind if is_noted else None)
-    marks: dict[str, str] = {each.subject.person.person_id: each.mark for each in refreshed.seen}
+    marks: dict[str, str] = {each.snapshot.person_id: each.change_id for each in refreshed.seen}
     there = [person_id for person_id, is_there in portion if is_there]
     with _reading(target):
         everything = _sorted_entries(target.read(there)) if there else []

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.people.lifecycle import local_date
 from idp.people.settings import PeopleSettings
+from idp.people.status import local_date
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target, in_stage_order
 

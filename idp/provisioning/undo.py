@@ -10,22 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection
 
 from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
+from idp.people.catalogue import BY_KEY
 from idp.people.change_queries import mark_many_dirty
-from idp.people.lifecycle import Access
+from idp.people.status import Access
 from idp.provisioning import run_queries as runs
-from idp.provisioning.desired import PROGRAMMES, SOURCES, desired
+from idp.provisioning.desired import desired
 from idp.provisioning.held_queries import UNDO, Held, held_by_run, hold, let_go
 from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.run_queries import ChangeRow, FindingRow, Run, TargetSummary
 from idp.provisioning.state_queries import Desire, desire, doubt
-from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Entry, Finding
 from idp.provisioning.wanted import NO, SWITCH, THERE, WHY, YES, by_records, parts_of, wanted_entry, with_values
@@ -100,8 +102,8 @@ def _plan_one(
         there = {entry.person_id: entry for entry in target.read(ids)}
         with provisioner.databases.identity.read() as connection:
             seen = {
-                str(each.subject.person.person_id): each
-                for each in load_subjects(connection, ids, provisioner.people, provisioner.today())
+                str(each.snapshot.person_id): each
+                for each in load_records(connection, ids, provisioner.people, provisioner.today())
             }
         backs = [
             take_back(row, there.get(row.person_id), seen.get(row.person_id), target, remove_created) for row in rows
@@ -143,7 +145,9 @@ class Back:
     left: tuple[Finding, ...] = ()
 
 
-def take_back(row: ChangeRow, found: Entry | None, seen: Seen | None, target: Target, remove_created: bool) -> Back:
+def take_back(
+    row: ChangeRow, found: Entry | None, seen: PersonRecords | None, target: Target, remove_created: bool
+) -> Back:
     """Return what takes one change back from what the target has now. Pure.
 
     Shape:   sn Kowalska -> Nowak, and the target has Nowak: a change to Kowalska; it has Zając: left as it is
@@ -164,19 +168,19 @@ def cause_of(row: ChangeRow) -> str:
     return row.reason.removeprefix(UNDO_OF)
 
 
-def why_shut(row: ChangeRow, seen: Seen | None) -> str:
+def why_shut(row: ChangeRow, seen: PersonRecords | None) -> str:
     """Return what speaks against letting in by taking this change back, or ""."""
     if seen is None:
         return "our records do not know this person any more"
-    if seen.subject.is_on_hold:
+    if seen.snapshot.is_locked:
         return "a human holds the account"
-    if seen.subject.may_sign_in or seen.subject.standing.reason == cause_of(row):
+    if seen.snapshot.may_sign_in or seen.snapshot.status.reason == cause_of(row):
         return ""
-    return f"the records close the account for another reason by now: {seen.subject.standing.reason}"
+    return f"the records close the account for another reason by now: {seen.snapshot.status.reason}"
 
 
 def _take_back_values(
-    row: ChangeRow, before: Entry, after: Entry, found: Entry | None, seen: Seen | None, target: Target
+    row: ChangeRow, before: Entry, after: Entry, found: Entry | None, seen: PersonRecords | None, target: Target
 ) -> Back:
     if found is None:
         return Back(None, (_left(row, "has no entry any more"),))
@@ -203,7 +207,7 @@ def _take_back_values(
 
 
 def _take_back_entry(
-    row: ChangeRow, made: Entry, found: Entry | None, seen: Seen | None, target: Target, remove_created: bool
+    row: ChangeRow, made: Entry, found: Entry | None, seen: PersonRecords | None, target: Target, remove_created: bool
 ) -> Back:
     """Return what takes an entry's making back: a lock, since a removal would take the password with it.
 
@@ -225,21 +229,21 @@ def _take_back_entry(
     return Back(Change.update(found, with_values(found, lock)), stays)
 
 
-def _lock(seen: Seen, target: Target) -> dict[str, tuple[str, ...]]:
+def _lock(seen: PersonRecords, target: Target) -> dict[str, tuple[str, ...]]:
     """Return what shuts an entry: the switch, and what says what somebody is and may."""
-    shut = replace(seen.subject.standing, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
-    locked = parts_of(desired(replace(seen.subject, standing=shut), target.attributes))
+    shut = replace(seen.snapshot.status, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
+    locked = parts_of(desired(msgspec.structs.replace(seen.snapshot, status=shut), target.attributes))
     return {**{name: locked.get(name, ()) for name in _follows_access(target)}, SWITCH: NO}
 
 
 def _follows_access(target: Target) -> Iterator[str]:
     """Yield the attributes that say what somebody is and may: they go with the lock."""
     for name, made_of in target.attributes.items():
-        if isinstance(made_of, str) and PROGRAMMES in SOURCES[made_of]:
+        if isinstance(made_of, str) and BY_KEY[made_of].follows_access:
             yield name
 
 
-def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None, seen: Seen | None) -> Back:
+def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None, seen: PersonRecords | None) -> Back:
     if found is not None:
         return Back(None, (_left(row, "has an entry again"),))
     if before.enabled and (why := why_shut(row, seen)):
@@ -269,8 +273,8 @@ def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow
     ids = [row.person_id for row in rows]
     there = {entry.person_id: entry for entry in target.read(ids)}
     with provisioner.databases.identity.read() as connection:  # later than the target: a hold comes before its lock
-        loaded = load_subjects(connection, ids, provisioner.people, provisioner.today())
-    seen = {str(each.subject.person.person_id): each for each in loaded}
+        loaded = load_records(connection, ids, provisioner.people, provisioner.today())
+    seen = {str(each.snapshot.person_id): each for each in loaded}
     found: dict[int, str] = {}
     for row in rows:
         before, after = sides(row)
@@ -296,8 +300,8 @@ def hold_back(
     """
     by_person = {row.person_id: row for row in done}
     desires: list[Desire] = []
-    for each in load_subjects(connection, sorted(by_person), provisioner.people, provisioner.today()):
-        row = by_person[each.subject.person.person_id]
+    for each in load_records(connection, sorted(by_person), provisioner.people, provisioner.today()):
+        row = by_person[each.snapshot.person_id]
         records = by_records(each, target)
         asked = {**parts_of(records), WHY: (records.reason,)}
         taken = list(_taken(row))

@@ -12,6 +12,9 @@ from idp.errors import IdpError
 
 NAME, SWITCH = "(name)", "(enabled)"  # what an entry has besides attributes, in the words of a plan
 
+DIGEST_VERSION = 1
+"""Raise it when `digest_of` digests an equal entry to something else."""
+
 _AS_JSON = msgspec.json.Encoder().encode
 _FROM_JSON = msgspec.json.Decoder(tuple[str, str, bool, dict[str, tuple[str, ...]]]).decode
 _AS_BYTES = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from idp.provisioning.desired import desired
 from idp.provisioning.held_queries import Held
-from idp.provisioning.subjects import Seen
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.target import Target
 from idp.provisioning.values import NAME as NAME
 from idp.provisioning.values import SWITCH as SWITCH
@@ -24,19 +24,19 @@ WHY = "(why)"
 YES, NO = ("true",), ("false",)
 
 
-def wanted_entry(seen: Seen, target: Target, targets: Iterable[Target]) -> Entry:
+def wanted_entry(seen: PersonRecords, target: Target, targets: Iterable[Target]) -> Entry:
     """Return what `target`, one of `targets`, should have of a person."""
-    asked = desired(seen.subject, target.attributes)
+    asked = desired(seen.snapshot, target.attributes)
     mine = [one for one in seen.held if one.target == target.kind]
     if not mine:
         return asked
-    ended = _ended_undos(seen.held, {each.kind: desired(seen.subject, each.attributes) for each in targets})
+    ended = _ended_undos(seen.held, {each.kind: desired(seen.snapshot, each.attributes) for each in targets})
     return with_values(asked, {one.attribute: one.held for one in in_force(asked, mine) if one.run_id not in ended})
 
 
-def by_records(seen: Seen, target: Target) -> Entry:
+def by_records(seen: PersonRecords, target: Target) -> Entry:
     """Return what the records alone ask for of a person: nothing is held back, and no human holds the account."""
-    return desired(replace(seen.subject, is_on_hold=False), target.attributes)
+    return desired(seen.snapshot.without_locks(), target.attributes)
 
 
 def in_force(asked: Entry, held: Sequence[Held]) -> list[Held]:
@@ -95,7 +95,7 @@ def with_values(entry: Entry, values: Mapping[str, tuple[str, ...]]) -> Entry:
     )
 
 
-def out_of_force(seen: Seen, targets: Iterable[Target]) -> list[Held]:
+def out_of_force(seen: PersonRecords, targets: Iterable[Target]) -> list[Held]:
     """Return held values that the records have left behind: they may be forgotten.
 
     What a human's hold keeps from being in force is not forgotten: it counts again when the human lets go.

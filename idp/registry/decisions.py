@@ -12,10 +12,10 @@ from datetime import date, datetime
 
 import msgspec
 
-from idp.people.lifecycle import Access, AccessPolicy, standing, status_in_force
 from idp.people.queries import AlbumOwner, Identity, NewPerson, PersonRecord, PersonUpdate, StampedEnrolment
+from idp.people.status import Access, AccessPolicy, PersonStatus, person_status, status_in_force
 from idp.people.values import Album as AlbumText
-from idp.people.values import Enrolment, Status, album_number
+from idp.people.values import Enrolment, Source, Status, album_number
 from idp.registry.albums import MergedRecords, refused_beside
 from idp.registry.export_file import split
 from idp.registry.queries import QuarantinedRow
@@ -333,10 +333,14 @@ def _identity(rows: Sequence[Row]) -> Identity:
     )
 
 
+def _status(enrolments: Iterable[Enrolment], context: Context) -> PersonStatus:
+    return person_status(enrolments, (Source.REGISTRY,), context.rules.today, context.policy)
+
+
 def _new_person(os_id: str, rows: Sequence[Row], digest: int, beaten: Sequence[_Read], context: Context) -> NewPerson:
     identity = _identity(rows)
     enrolments = tuple(_stamped(row, None, beaten, context.rules.today) for row in _by_programme(rows))
-    today = standing((one.enrolment for one in enrolments), context.rules.today, context.policy)
+    today = _status((one.enrolment for one in enrolments), context)
     return NewPerson(
         person_id="",
         os_id=os_id,
@@ -371,7 +375,7 @@ def _known_person(
         _stamped(row, known.get(row.enrolment.programme), beaten, context.rules.today) for row in _by_programme(rows)
     ]
     merged = known | {one.enrolment.programme: one for one in came}
-    today = standing((one.enrolment for one in merged.values()), context.rules.today, context.policy)
+    today = _status((one.enrolment for one in merged.values()), context)
     fields = _changed_fields(stored.identity, identity, known, came)
     access = today.access if today.access is not stored.access else None
     moved = tuple(one for one in came if not known.get(one.enrolment.programme, one).says_the_same_as(one))

@@ -10,8 +10,8 @@ from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.people.lifecycle import Access
 from idp.people.merge_queries import OPEN, Facts, Pair, facts_of, groups_alike, merges_in_force, note_pairs
+from idp.people.status import Access
 
 
 def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> int:

@@ -22,7 +22,7 @@ from idp.db.locks import exclusive
 from idp.errors import RefusedSource
 from idp.keys.key_files import Keys
 from idp.people import queries as people
-from idp.people.lifecycle import AccessPolicy, local_date
+from idp.people.status import AccessPolicy, local_date
 from idp.registry import guards
 from idp.registry import queries as registry
 from idp.registry.decisions import Context, Decision

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from idp.people.lifecycle import local_date
 from idp.people.queries import Identity
+from idp.people.status import local_date
 from idp.registry.export_file import Progress, digest_of, split, validate_file
 from idp.registry.rows import BadRow, Rules, read_row, read_stamp
 from idp.registry.scan import scan_file

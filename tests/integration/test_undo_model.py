@@ -18,10 +18,10 @@ from idp.drivers.ldap_values import Replace
 from idp.keys.key_files import Keys
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
-from idp.provisioning.desired import Subject, desired
+from idp.provisioning.desired import desired
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.subjects import load_subjects
+from idp.provisioning.records import load_records
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo, release
 from idp.provisioning.values import Entry
@@ -125,14 +125,14 @@ class World:
     def asked(self) -> State:
         """What the records ask for, with nothing held back."""
         target = self.provisioner.targets["ldap"]
-        subjects = self.subjects()
-        return {person_id: desired(subjects[person_id], target.attributes) for person_id in self.state()}
+        snapshots = self.snapshots()
+        return {person_id: desired(snapshots[person_id], target.attributes) for person_id in self.state()}
 
-    def subjects(self) -> dict[str, Subject]:
+    def snapshots(self) -> dict[str, PersonSnapshot]:
         ids = [PEOPLE[who].person_id for who in sorted(self.known)]
         with self.databases.identity.read() as connection:
-            seen = load_subjects(connection, ids, self.provisioner.people, self.provisioner.today())
-        return {each.subject.person.person_id: each.subject for each in seen}
+            seen = load_records(connection, ids, self.provisioner.people, self.provisioner.today())
+        return {each.snapshot.person_id: each.snapshot for each in seen}
 
     def hold_or_let_go(self, who: int) -> None:
         clock, person_id = self.provisioner.clock, PEOPLE[who].person_id
@@ -166,13 +166,13 @@ class World:
 
     def see_who_is_let_in(self) -> None:
         """See that nobody is open whom a human holds, nor against another reason than one that an undo took back."""
-        subjects = self.subjects()
+        snapshots = self.snapshots()
         for kind, target in self.provisioner.targets.items():
             for entry in target.read():
-                subject = subjects[entry.person_id]
-                if entry.enabled and not subject.may_sign_in:
-                    assert not subject.is_on_hold
-                    assert (kind, entry.person_id, subject.standing.reason) in self.let_in
+                snapshot = snapshots[entry.person_id]
+                if entry.enabled and not snapshot.may_sign_in:
+                    assert not snapshot.is_locked
+                    assert (kind, entry.person_id, snapshot.status.reason) in self.let_in
 
     def meddle(self, who: int) -> None:
         if PEOPLE[who].person_id in self.state():
@@ -182,7 +182,7 @@ class World:
     def undo(self, ago: int) -> None:
         """Undo a run, and see that exactly what it changed, and nobody changed since, is as it was before."""
         run_id = self.history[-1 - ago]
-        before, subjects = self.state(), self.subjects()
+        before, snapshots = self.state(), self.snapshots()
         undo = make_undo(self.provisioner, run_id, ACTOR)
         if undo.changes:
             assert apply_run(self.provisioner, undo.run_id, ACTOR).is_complete
@@ -190,7 +190,7 @@ class World:
             with self.databases.identity.read() as connection:
                 rows = runs.changes_of(connection, undo.run_id, state=runs.DONE)
             self.let_in |= {
-                (row.target, row.person_id, subjects[row.person_id].standing.reason)
+                (row.target, row.person_id, snapshots[row.person_id].standing.reason)
                 for row in rows
                 if row.kind == "enable"
             }
@@ -200,7 +200,7 @@ class World:
         """What the specification says, without asking the code that plans it."""
         with self.databases.identity.read() as connection:
             rows = runs.changes_of(connection, run_id, state=runs.DONE, target="ldap")
-        expected, subjects = dict(there), self.subjects()
+        expected, snapshots = dict(there), self.snapshots()
         for row in rows:
             found = there[row.person_id]
             if row.before is None:
@@ -210,9 +210,9 @@ class World:
             was = parts_of(Entry.from_json(row.person_id, row.before))
             wrote = parts_of(Entry.from_json(row.person_id, row.after))
             back = put_back(found, dict(was), dict(wrote))
-            subject = subjects[row.person_id]
+            snapshot = snapshots[row.person_id]
             first_cause = row.reason.split()[-1]
-            is_shut_anew = subject.is_on_hold or not (subject.may_sign_in or subject.standing.reason == first_cause)
+            is_shut_anew = snapshot.is_locked or not (snapshot.may_sign_in or snapshot.status.reason == first_cause)
             expected[row.person_id] = found if is_shut_anew and back.enabled and not found.enabled else back
         return expected
 

@@ -11,7 +11,7 @@ from idp.audit import event_types
 from idp.errors import IdpError
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
 from idp.settings import example
-from tests.support.reference_pages import cli_page, settings_pages
+from tests.support.reference_pages import attributes_page, cli_page, settings_pages
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -52,6 +52,12 @@ def test_the_page_of_commands_is_what_the_script_generates() -> None:
     ((path, text),) = cli_page().items()
 
     assert path.read_text(encoding="utf-8") == text, "run scripts/cli-page"
+
+
+def test_the_page_of_attributes_is_what_the_script_generates() -> None:
+    ((path, text),) = attributes_page().items()
+
+    assert path.read_text(encoding="utf-8") == text, "run scripts/attributes-page"
 
 
 def test_every_setting_stands_in_the_settings_pages() -> None:

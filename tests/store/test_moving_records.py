@@ -13,9 +13,9 @@ from idp.provisioning.applying import apply_run
 from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.planning import Scope, make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
-from idp.provisioning.subjects import Seen, load_subjects
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
 from tests.support.clock import ManualClock
@@ -54,9 +54,9 @@ def provisioner(
     return made
 
 
-def records_of(provisioner: Provisioner, student: Student) -> Seen:
+def records_of(provisioner: Provisioner, student: Student) -> PersonRecords:
     with provisioner.databases.identity.read() as connection:
-        (seen,) = load_subjects(connection, [student.person_id], provisioner.people, provisioner.today())
+        (seen,) = load_records(connection, [student.person_id], provisioner.people, provisioner.today())
     return seen
 
 
@@ -103,7 +103,7 @@ def test_whoever_read_older_records_does_not_put_them_back_over_newer_ones(
 
     (seen,) = refresh_some(provisioner, [older]).seen
 
-    assert seen.subject.is_on_hold  # and so whoever goes on writes what stands
+    assert seen.snapshot.is_locked  # and so whoever goes on writes what stands
     assert (desired_of(provisioner, ANNA), is_open(provisioner, ANNA)) == (newer, SHUT)
     assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
 
@@ -132,7 +132,7 @@ def test_only_those_are_read_again_whose_records_changed(provisioner: Provisione
     anna, jan = refresh_some(provisioner, read).seen
 
     assert anna is read[0]
-    assert jan.subject.person.surname == "Kowal"
+    assert jan.snapshot.surname == "Kowal"
 
 
 def test_what_is_desired_is_written_by_one_after_the_other(databases: Databases) -> None:

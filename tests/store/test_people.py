@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people import queries as people
-from idp.people.lifecycle import Access
+from idp.people.status import Access
 from idp.people.values import Album
 from tests.support.students import Student, add_student
 
@@ -70,9 +70,9 @@ def test_whoever_is_due_is_found_and_put_off(databases: Databases) -> None:
     today = date(2026, 11, 1)
     with databases.identity.write() as connection:
         assert people.due_for_review(connection, today, limit=10) == []
-        people.set_standing(connection, ANNA.person_id, Access.ACTIVE, today)
+        people.set_status(connection, ANNA.person_id, Access.ACTIVE, today)
         due = people.due_for_review(connection, today, limit=10)
-        people.set_standing(connection, ANNA.person_id, Access.SUSPENDED, None)
+        people.set_status(connection, ANNA.person_id, Access.SUSPENDED, None)
         after = people.due_for_review(connection, today, limit=10)
         everybody = people.review_everybody(connection, today)
 

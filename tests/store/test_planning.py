@@ -7,8 +7,8 @@ from idp.db.databases import Databases
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.jobs.syncing import Sync
 from idp.keys.key_files import Keys
-from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
+from idp.people.status import AccessPolicy
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.live import sweep_dirty

@@ -14,15 +14,15 @@ from idp.errors import Conflict, RefusedSource
 from idp.keys.key_files import Keys
 from idp.people import queries as people
 from idp.people.change_queries import mark_many_dirty
-from idp.people.lifecycle import Access
 from idp.people.merge_queries import OPEN, Merge, begin_merge, pairs_in, plan_merge
+from idp.people.status import Access
 from idp.people.tables import account, dirty, ledger, person
 from idp.registry.decisions import Decision
 from idp.registry.queries import quarantine_entries
 from idp.registry.reasons import Refusal
+from idp.registry.reviews import review_statuses
 from idp.registry.sample.export import Order, write_sample
 from idp.registry.settings import RegistrySettings
-from idp.registry.standings import sweep_standings
 from idp.registry.tables import import_run, quarantine
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, export_text, person_rows, write_export
@@ -731,7 +731,7 @@ def test_a_grace_period_ends_without_a_file(registry: Registry, file: Path, cloc
     registry.carry_out()
 
     def sweep() -> int:
-        return sweep_standings(registry.databases, registry.policy, clock, ZONE)
+        return review_statuses(registry.databases, registry.policy, clock, ZONE)
 
     assert sweep() == 0
     clock.set(datetime(2026, 10, 8, 22, 1, tzinfo=UTC))  # 9 October in Opole
@@ -755,7 +755,7 @@ def test_31_october_ends_student_rights_and_closes_nothing_yet(
     registry.carry_out()
 
     clock.set(datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
-    sweep_standings(registry.databases, registry.policy, clock, ZONE)
+    review_statuses(registry.databases, registry.policy, clock, ZONE)
     registry.carry_out()
 
     assert account_of_one(registry.databases) == (True, 1)

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.people.lifecycle import AccessPolicy
 from idp.people.settings import PeopleSettings
+from idp.people.status import AccessPolicy
 from idp.people.tables import account, enrolment, ledger, person
 from idp.provisioning.applying import apply_run
 from idp.provisioning.planning import make_plan

@@ -1,4 +1,4 @@
-"""Generate reference pages from the code: `python -m tests.support.reference_pages settings` or `… cli`."""
+"""Generate reference pages from the code: `python -m tests.support.reference_pages settings|cli|attributes`."""
 
 import inspect
 import sys
@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from idp.app.settings import SECTIONS
 from idp.cli import idp
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
+from idp.people.catalogue import CATALOGUE, SYSTEMS, Sensitivity
 from idp.settings import Section, example
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -193,6 +194,41 @@ def _help(command: click.Command) -> str:
     )
 
 
+ATTRIBUTES_INTRO = """# Attributes
+
+What idp tells other systems about a person. Each attribute has one rule; LDAP, Keycloak and the release lists of
+applications are made from it, so no two systems disagree.
+
+An attribute without a value is left out. In `groups`, Keycloak has memberships; in `link`, the linked identity of our
+sign-in. Registered applications receive what their release list names, by the names in the column `cas` or `oidc`.
+
+"""
+SENSITIVITIES = {
+    Sensitivity.IMPERSONAL: "the same for everybody, or opaque",
+    Sensitivity.CONTACT: "name, addresses, language",
+    Sensitivity.RECORD: "studies and employment, and numbers that other systems know the person by",
+}
+
+
+def attributes_page() -> dict[Path, str]:
+    """Return the page of the attribute catalogue by its path."""
+    lines = ["## Names", "", f"| key | {' | '.join(SYSTEMS)} |", "| --- |" + " --- |" * len(SYSTEMS)]
+    for attribute in CATALOGUE:
+        names = (", ".join(f"`{name}`" for name in getattr(attribute.names, system)) for system in SYSTEMS)
+        lines.append(f"| [`{attribute.key}`](#values) | {' | '.join(names)} |")
+    lines += ["", "## Values", "", "| key | value | from | sensitivity | follows access | version |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for attribute in CATALOGUE:
+        sources = ", ".join(f"`{source}`" if "." in source else source for source in attribute.sources)
+        follows = "yes" if attribute.follows_access else "no"
+        cells = (attribute.sensitivity, follows, str(attribute.version))
+        lines.append(f"| `{attribute.key}` | {_cell(attribute.description)} | {sources} | {' | '.join(cells)} |")
+    lines += ["", "An undo takes attributes that follow access back together with access, or not at all.", ""]
+    lines += ["## Sensitivity", "", "| word | it says |", "| --- | --- |"]
+    lines += [f"| {word.value} | {meaning} |" for word, meaning in SENSITIVITIES.items()]
+    return {REFERENCE / "attributes.md": _generated(ATTRIBUTES_INTRO + "\n".join(lines), "attributes-page")}
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
@@ -203,7 +239,7 @@ def _generated(text: str, script: str) -> str:
 
 def main(which: str) -> None:
     """Write the generated pages of one kind, and remove pages of sections that are gone."""
-    pages = {"settings": settings_pages, "cli": cli_page}[which]()
+    pages = {"settings": settings_pages, "cli": cli_page, "attributes": attributes_page}[which]()
     if which == "settings":
         for stale in set((REFERENCE / "settings").glob("*.md")) - pages.keys():
             stale.unlink()

@@ -7,9 +7,9 @@ from sqlalchemy import update
 
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.people.lifecycle import Access
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE
 from idp.people.queries import Identity, NewPerson, StampedEnrolment, add_people
+from idp.people.status import Access
 from idp.people.tables import account
 from idp.people.values import Enrolment, Status
 

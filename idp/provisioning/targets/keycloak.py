@@ -1,7 +1,7 @@
 """Keycloak: one user per student, with groups by affiliation and the link by which our sign-in finds them.
 
-Which attribute is made of which fact stands in `ATTRIBUTES`. Keycloak has no log of changes that an account with the
-right to manage users may read: what others changed is found by reading everybody.
+The attribute catalogue (idp.people.catalogue) says which attributes a user has. Keycloak keeps no log of
+changes that an account with the right to manage users may read. So what others changed is found by reading everybody.
 """
 
 import itertools
@@ -16,9 +16,10 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from idp.errors import Conflict, NotFound, TargetRejected
+from idp.people.catalogue import named_in
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import public_subject
-from idp.people.lifecycle import AFFILIATE, ALUM, MEMBER, STUDENT
+from idp.people.status import AFFILIATE, ALUM, MEMBER, STUDENT
 from idp.people.values import PersonId
 from idp.provisioning.settings import TargetSettings
 from idp.provisioning.target import Stage
@@ -30,19 +31,10 @@ if TYPE_CHECKING:
 KIND = "keycloak"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
-# Attribute -> the fact it is made of; the rule of that name is in idp.provisioning.desired.
-BUILT_IN: Mapping[str, str] = {"firstName": "given_name", "lastName": "surname", "email": "mail"}
-OWN: Mapping[str, str] = {
-    "displayName": "full_name",
-    "eduPersonAffiliation": "affiliations",
-    "eduPersonPrincipalName": "principal_name",
-    "eduPersonScopedAffiliation": "scoped_affiliations",
-    "idpAlbum": "album",
-    "idpStatus": "status",
-    "schacPersonalUniqueCode": "european_student_identifier",
-}
 GROUPS, LINK = "groups", "link"  # no attributes there: memberships, and the subject at the identity provider
-ATTRIBUTES: Mapping[str, str] = {**BUILT_IN, **OWN, GROUPS: "affiliations", LINK: "subject_identifier"}
+BUILT_IN = ("firstName", "lastName", "email")  # fields of a user; what is neither is an attribute of ours
+ATTRIBUTES: Mapping[str, str] = named_in("keycloak")
+OWN = tuple(name for name in ATTRIBUTES if name not in (*BUILT_IN, GROUPS, LINK))
 
 OWNER = "idpOwner"
 # While it stands, a user was disabled and the sessions are perhaps not ended: such a user counts as still enabled, so

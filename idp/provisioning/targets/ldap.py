@@ -1,4 +1,4 @@
-"""LDAP: one entry per person under ou=people. Which attribute is made of which fact stands in `ATTRIBUTES`."""
+"""LDAP: one entry per person under ou=people, with the attributes of the catalogue (idp.people.catalogue)."""
 
 import itertools
 import re
@@ -30,6 +30,7 @@ from idp.drivers.ldap_values import (
 )
 from idp.drivers.ldif import as_ldif
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
+from idp.people.catalogue import named_in
 from idp.people.directory import DirectorySettings
 from idp.provisioning.settings import TargetSettings
 from idp.provisioning.target import ObservedChange, ObservedChanges, Stage
@@ -49,25 +50,7 @@ CLASSES = (
     "schacContactLocation",
     "schacLinkageIdentifiers",
 )
-# Attribute -> the fact it is made of; the rule of that name is in idp.provisioning.desired.
-ATTRIBUTES: Mapping[str, str | tuple[str, ...]] = {
-    "objectClass": CLASSES,
-    "cn": "full_name",
-    "sn": "surname",
-    "givenName": "given_name",
-    "displayName": "full_name",
-    "mail": "mail",
-    "mailLocalAddress": "mail_addresses",
-    "eduPersonAffiliation": "affiliations",
-    "eduPersonPrimaryAffiliation": "primary_affiliation",
-    "eduPersonScopedAffiliation": "scoped_affiliations",
-    "eduPersonPrincipalName": "principal_name",
-    "eduPersonUniqueId": "unique_identifier",
-    "schacHomeOrganization": "home_organization",
-    "schacPersonalUniqueCode": "european_student_identifier",
-    "idpAlbum": "album",
-    "idpStatus": "status",
-}
+ATTRIBUTES: Mapping[str, str | tuple[str, ...]] = {"objectClass": CLASSES, **named_in("ldap")}
 ACTIVE = "active"  # the idpStatus with which the account and its mail work
 # "Locked for good"; a time would mean "until an administrator unlocks". Written, never read (docs/domain.md).
 LOCK = Replace(LOCKED, ("000001010000Z",))

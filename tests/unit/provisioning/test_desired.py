@@ -1,113 +1,27 @@
-"""What the records ask for."""
+"""The entry that the records ask for."""
 
-from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from idp.people.address_queries import Addresses
-from idp.people.lifecycle import Access, standing
+from idp.people.catalogue import BY_KEY
 from idp.people.settings import PeopleSettings
-from idp.people.values import Album, Enrolment, Person, PersonId, Status
-from idp.provisioning.desired import FACTS, Subject, desired
+from idp.people.values import Status
+from idp.provisioning.desired import desired
+from idp.provisioning.fingerprint import fingerprint
 from idp.provisioning.targets.ldap import ATTRIBUTES
-
-TODAY = date(2026, 11, 22)
-STUDIES = Enrolment("INF1S", "Informatyka", "WEAiI", "1", "S", Status.ACTIVE, date(2026, 10, 1), None, None)
-ANNA = Person(
-    person_id=PersonId("0a1b" * 8),
-    os_id="1",
-    album=Album("00123"),
-    uid="u7kq2m9xa",
-    given_name="Anna Maria",
-    middle_name="Zofia",
-    surname_prefix="von",
-    surname="Żak",
-    born_on=None,
-    private_mail="anna@example.org",
-    enrolments=(STUDIES,),
-)
+from tests.support.snapshots import snapshot
 
 
-def subject(
-    person: Person = ANNA, status: Status = Status.ACTIVE, addresses: Addresses | None = None, since: date | None = None
-) -> Subject:
-    enrolments = tuple(
-        replace(each, status=status, status_from=since or each.status_from) for each in person.enrolments
-    )
-    return Subject(person, standing(enrolments, TODAY), addresses or Addresses(), PeopleSettings())
-
-
-def facts(**given: object) -> dict[str, tuple[str, ...]]:
-    return {name: rule(subject(**given)) for name, rule in FACTS.items()}  # type: ignore[arg-type]  # mixed columns
-
-
-def test_a_student_has_every_fact_but_addresses() -> None:
-    assert facts() == {
-        "full_name": ("Anna Maria von Żak",),
-        "surname": ("von Żak",),
-        "given_name": ("Anna Maria",),
-        "mail": (),
-        "mail_addresses": (),
-        "affiliations": ("student", "member"),
-        "primary_affiliation": ("student",),
-        "scoped_affiliations": ("student@po.edu.pl", "member@po.edu.pl"),
-        "principal_name": ("u7kq2m9xa@po.edu.pl",),
-        "unique_identifier": ("0a1b" * 8 + "@po.edu.pl",),
-        "subject_identifier": ("0a1b" * 8,),
-        "home_organization": ("po.edu.pl",),
-        "european_student_identifier": ("urn:schac:personalUniqueCode:int:esi:po.edu.pl:00123",),
-        "album": ("00123",),
-        "status": ("active",),
-    }
-
-
-def test_a_held_account_is_shut_whatever_the_records_say() -> None:
-    held = replace(subject(), is_on_hold=True)
-    entry = desired(held, {"idpStatus": "status", "eduPersonAffiliation": "affiliations"})
+def test_a_locked_account_is_disabled_whatever_the_records_say() -> None:
+    locked = snapshot(is_locked=True)
+    entry = desired(locked, {"idpStatus": "status", "eduPersonAffiliation": "affiliations"})
 
     assert (entry.enabled, entry.reason, entry.attributes["idpStatus"]) == (False, "on_hold", ("suspended",))
     assert entry.attributes["eduPersonAffiliation"] == ("member", "student")
-    closed = desired(replace(held, standing=replace(held.standing, access=Access.CLOSED)), {"idpStatus": "status"})
-    assert closed.attributes["idpStatus"] == ("closed",)
-
-
-def test_addresses_stand_together_once_a_name_is_chosen() -> None:
-    given = Addresses("anna.zak@x", "s00123@x", ("anna.nowak@x",))
-
-    assert facts(addresses=given)["mail"] == ("anna.zak@x",)
-    assert facts(addresses=given)["mail_addresses"] == ("anna.zak@x", "s00123@x", "anna.nowak@x")
-    assert facts(addresses=Addresses(None, "s00123@x"))["mail_addresses"] == ()
-
-
-def test_who_has_one_name_has_it_as_surname() -> None:
-    one = replace(ANNA, given_name="", surname_prefix="", surname="Suharto")
-    other = replace(ANNA, given_name="Madonna", surname_prefix="", surname="")
-
-    assert [facts(person=one)[name] for name in ("full_name", "surname", "given_name")] == [
-        ("Suharto",),
-        ("Suharto",),
-        (),
-    ]
-    assert [facts(person=other)[name] for name in ("full_name", "surname", "given_name")] == [("Madonna",)] * 3
-
-
-def test_an_entry_is_called_something_even_without_a_name() -> None:
-    nobody = replace(ANNA, given_name="", surname_prefix="", surname="")
-
-    assert facts(person=nobody)["surname"] == ("u7kq2m9xa",)
-
-
-@pytest.mark.parametrize("status", [Status.ADMITTED, Status.SUSPENDED, Status.GRADUATED_DIPLOMA])
-def test_only_students_carry_the_european_student_identifier(status: Status) -> None:
-    assert facts(status=status)["european_student_identifier"] == () or status is Status.GRADUATED_DIPLOMA
-    assert facts(status=status, since=date(2020, 1, 1))["european_student_identifier"] == ()
-
-
-def test_who_has_no_album_yet_has_neither_album_nor_identifier() -> None:
-    found = facts(person=replace(ANNA, album=None))
-
-    assert (found["album"], found["european_student_identifier"]) == ((), ())
+    assert desired(locked.without_locks(), {}).enabled
 
 
 @pytest.mark.parametrize(
@@ -121,19 +35,28 @@ def test_who_has_no_album_yet_has_neither_album_nor_identifier() -> None:
     ],
 )
 def test_status_and_switch_follow_access(status: Status, since: date, word: str, is_enabled: bool) -> None:
-    entry = desired(subject(status=status, since=since), {"idpStatus": "status"})
+    entry = desired(snapshot(status, since), {"idpStatus": "status"})
 
     assert (entry.attributes["idpStatus"], entry.enabled) == ((word,), is_enabled)
     assert entry.only_if_present == (word == "closed")
 
 
-def test_an_entry_is_made_of_facts_and_of_what_everybody_has() -> None:
-    entry = desired(subject(), {"sn": "surname", "objectClass": ("b", "a"), "mail": "mail"})
+def test_an_entry_is_made_of_the_catalogue_and_of_what_everybody_has() -> None:
+    entry = desired(snapshot(), {"sn": "surname", "objectClass": ("b", "a"), "mail": "mail"})
 
     assert entry.attributes == {"sn": ("von Żak",), "objectClass": ("a", "b")}
     assert (entry.person_id, entry.name, entry.reason) == ("0a1b" * 8, "u7kq2m9xa", "student")
 
 
-def test_every_attribute_of_the_directory_is_made_of_a_fact_that_has_a_rule() -> None:
-    assert {made_of for made_of in ATTRIBUTES.values() if isinstance(made_of, str)} <= set(FACTS)
-    assert all(rule.__doc__ for rule in FACTS.values())
+def test_every_attribute_of_the_directory_is_in_the_catalogue() -> None:
+    assert {key for key in ATTRIBUTES.values() if isinstance(key, str)} <= BY_KEY.keys()
+
+
+def test_the_fingerprint_of_a_target_covers_its_attributes_their_rules_and_the_settings() -> None:
+    def of(attributes: dict[str, str], **settings: Any) -> str:
+        return fingerprint(cast("Any", SimpleNamespace(attributes=attributes)), PeopleSettings(**settings))
+
+    same = of({"sn": "surname"})
+
+    assert same == of({"sn": "surname"})
+    assert same not in (of({"sn": "full_name"}), of({"lastName": "surname"}), of({"sn": "surname"}, scope="x.pl"))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from idp.provisioning.desired import ON_HOLD
+from idp.provisioning.desired import LOCKED
 from idp.provisioning.held_queries import ADOPT, UNDO, Held
 from idp.provisioning.run_queries import ChangeRow
 from idp.provisioning.undo import take_back
@@ -50,7 +50,7 @@ def test_a_door_is_held_open_against_the_reason_of_its_undo_alone() -> None:
 
     assert in_force(replace(ASKED, reason="suspended"), opened) == opened
     assert in_force(replace(ASKED, reason="struck_off"), opened) == []
-    assert in_force(replace(ASKED, reason=ON_HOLD), [*opened, held("sn", "Żak", "N", "", ADOPT)]) == [
+    assert in_force(replace(ASKED, reason=LOCKED), [*opened, held("sn", "Żak", "N", "", ADOPT)]) == [
         held("sn", "Żak", "N", "", ADOPT)
     ]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.people.lifecycle import Access, AccessPolicy
 from idp.people.queries import NewPerson, PersonRecord, StampedEnrolment
+from idp.people.status import Access, AccessPolicy
 from idp.people.values import Status
 from idp.registry.decisions import Candidate, Context, Decision, decide
 from idp.registry.reasons import Reason

@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 
-from idp.people.lifecycle import AccessPolicy
+from idp.people.status import AccessPolicy
 from idp.people.values import Status
 from idp.registry.decisions import Candidate, Context, decide
 from idp.registry.rows import AT, COLUMNS, Rules

@@ -11,14 +11,15 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.people import queries as people
 from idp.people.change_queries import mark_many_dirty
-from idp.people.lifecycle import AccessPolicy, local_date, standing
 from idp.people.queries import PersonRecord
+from idp.people.status import AccessPolicy, local_date, person_status
+from idp.people.values import Source
 
 AT_ONCE = 500
 """People per transaction: on 1 November thousands change on one day, and others must be able to write."""
 
 
-def sweep_standings(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
+def review_statuses(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
     """Carry out what has become due by today, and return for how many people.
 
     Effect:  provisioning is marked, so that a guarded run opens or closes accounts and entries; an event says what
@@ -39,10 +40,10 @@ def sweep_standings(databases: Databases, policy: AccessPolicy, clock: Clock, zo
 
 def _review(connection: Connection, person: PersonRecord, now: datetime, today: date, policy: AccessPolicy) -> None:
     enrolments = [one.enrolment for one in person.enrolments]
-    new = standing(enrolments, today, policy)
-    people.set_standing(connection, person.person_id, new.access, new.changes_on)
-    before = standing(enrolments, (person.review_on or today) - timedelta(days=1), policy)
+    new = person_status(enrolments, (Source.REGISTRY,), today, policy)
+    people.set_status(connection, person.person_id, new.access, new.changes_on)
+    before = person_status(enrolments, (Source.REGISTRY,), (person.review_on or today) - timedelta(days=1), policy)
     if (before.affiliations, person.access) != (new.affiliations, new.access):
-        data = {"fields": ["standing"], "access": new.access.value, "affiliations": list(new.affiliations)}
+        data = {"fields": ["status"], "access": new.access.value, "affiliations": list(new.affiliations)}
         event = Event(event_types.PERSON_CHANGED, person.person_id, reason=new.reason.value, data=data)
         record(connection, now.timestamp(), event)

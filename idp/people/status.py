@@ -1,20 +1,23 @@
-"""From enrolments and a day to what a person is to the university: affiliations and access.
+"""A person's status on one day: affiliations and access.
 
-A status belongs to a programme; what the person is follows from all programmes together, so the order of rows and a
-change of programme within one day mean nothing (docs/domain.md, life cycle).
+The registry gives a status to each programme. The person's status follows from all programmes and sources together.
+The order of rows means nothing, and so does a change of programme within one day (docs/domain.md, life cycle).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
 from zoneinfo import ZoneInfo
 
-from idp.people.values import Enrolment, Status
+from idp.people.values import Enrolment, Source, Status
 
-STUDENT, MEMBER, ALUM, AFFILIATE = "student", "member", "alum", "affiliate"
-_AFFILIATIONS = (STUDENT, MEMBER, ALUM, AFFILIATE)  # the order in which they are written
-_PRIMARY_FIRST = (STUDENT, ALUM, AFFILIATE, MEMBER)
+STUDENT, STAFF, MEMBER, ALUM, AFFILIATE = "student", "staff", "member", "alum", "affiliate"
+AFFILIATIONS = (STUDENT, STAFF, MEMBER, ALUM, AFFILIATE)  # the order in which they are written
+_PRIMARY_FIRST = (STAFF, STUDENT, ALUM, AFFILIATE, MEMBER)
+
+VERSION = 2
+"""Raise it when a rule of this module gives another status: everybody is then compared with every target again."""
 
 FIRST_CYCLE = "1"
 
@@ -23,13 +26,14 @@ class Access(StrEnum):
     """What the records say about signing in."""
 
     ACTIVE = "active"
-    SUSPENDED = "suspended"  # shut for now; everything is kept
+    SUSPENDED = "suspended"  # no sign-in for now; everything is kept
     CLOSED = "closed"  # the time after the studies is over
 
 
 class Reason(StrEnum):
-    """Why a person stands as they stand; the word is kept in explanations."""
+    """Why a person has this status; explanations name it."""
 
+    STAFF = "staff"
     STUDENT = "student"
     ON_LEAVE = "on_leave"
     FIRST_CYCLE_GRADUATE = "first_cycle_graduate"
@@ -55,10 +59,10 @@ class AccessPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PersonStatus:
     """What a person is to the university on one day.
 
-    Shape:   Standing(("student", "member"), "student", Access.ACTIVE, Reason.STUDENT, date(2026, 11, 1))
+    Shape:   PersonStatus(("student", "member"), "student", Access.ACTIVE, Reason.STUDENT, date(2026, 11, 1))
     """
 
     affiliations: tuple[str, ...]  # values of eduPersonAffiliation
@@ -74,14 +78,14 @@ class Standing:
 
 
 class _Weight(IntEnum):
-    """Which of several programmes decides access. A suspension gives way to studies, and outweighs mere remainders."""
+    """Which of several effects decides access: the heaviest. Studies outweigh a suspension, which outweighs grace."""
 
-    NONE, OVER, STRUCK_OFF, REMAINDER, SUSPENDED, ADMITTED, STUDENT = range(7)
+    NONE, OVER, STRUCK_OFF, REMAINDER, SUSPENDED, ADMITTED, STUDENT, STAFF = range(8)
 
 
 @dataclass(frozen=True, slots=True)
-class _Footing:
-    """What one programme contributes."""
+class EnrolmentEffect:
+    """What one enrolment or source gives."""
 
     weight: _Weight
     access: Access
@@ -90,27 +94,34 @@ class _Footing:
     until: date | None = None  # the day on which it becomes another one
 
 
-_NOTHING = _Footing(_Weight.NONE, Access.CLOSED, Reason.NO_ENROLMENT)
+_NOTHING = EnrolmentEffect(_Weight.NONE, Access.CLOSED, Reason.NO_ENROLMENT)
 _DEFAULT_POLICY = AccessPolicy()
-MERGED_AWAY = Standing((), "", Access.CLOSED, Reason.MERGED, None)
-"""Of a record that was merged into another one: that one has the rights of both."""
+MERGED = PersonStatus((), "", Access.CLOSED, Reason.MERGED, None)
+"""The status of a record that is merged into another one: the other one has the rights of both."""
 
 
-def standing(enrolments: Iterable[Enrolment], today: date, policy: AccessPolicy = _DEFAULT_POLICY) -> Standing:
-    """Return what a person with these programmes is `today`.
+def person_status(
+    enrolments: Iterable[Enrolment],
+    sources: Collection[Source],
+    today: date,
+    policy: AccessPolicy = _DEFAULT_POLICY,
+) -> PersonStatus:
+    """Return a person's status `today`. Affiliations of studies and of employment add up.
 
     Source:  DOMAIN life cycle: USOS programme statuses; PSWN (act of 20 July 2018) art. 83, 108, 109
     """
-    footings = [_footing(enrolment, today, policy) for enrolment in enrolments]
-    # The largest key: several programmes of one weight answer alike whatever their order.
-    decisive = max(footings, key=lambda footing: (footing.weight, footing.access, footing.reason), default=_NOTHING)
-    held: frozenset[str] = frozenset().union(*(footing.affiliations for footing in footings))
-    return Standing(
-        affiliations=tuple(word for word in _AFFILIATIONS if word in held),
+    effects = [_effect_of(enrolment, today, policy) for enrolment in enrolments]
+    if Source.STAFF in sources:
+        effects.append(_EMPLOYED)
+    # The largest key: several effects of one weight give the same answer in any order.
+    decisive = max(effects, key=lambda effect: (effect.weight, effect.access, effect.reason), default=_NOTHING)
+    held: frozenset[str] = frozenset().union(*(effect.affiliations for effect in effects))
+    return PersonStatus(
+        affiliations=tuple(word for word in AFFILIATIONS if word in held),
         primary_affiliation=next((word for word in _PRIMARY_FIRST if word in held), ""),
         access=decisive.access,
         reason=decisive.reason,
-        changes_on=min((footing.until for footing in footings if footing.until), default=None),
+        changes_on=min((effect.until for effect in effects if effect.until), default=None),
     )
 
 
@@ -139,13 +150,13 @@ def local_date(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
 
 
-def _footing(enrolment: Enrolment, today: date, policy: AccessPolicy) -> _Footing:
+def _effect_of(enrolment: Enrolment, today: date, policy: AccessPolicy) -> EnrolmentEffect:
     if enrolment.status_from <= today:
         return _since(enrolment.status, enrolment.status_from, enrolment.level, today, policy)
     # A status that begins later leaves its predecessor in force until then.
     status, since = enrolment.before or (_presumed_before(enrolment.status), today)
-    footing = _since(status, since, enrolment.level, today, policy)
-    return replace(footing, until=min(footing.until or enrolment.status_from, enrolment.status_from))
+    effect = _since(status, since, enrolment.level, today, policy)
+    return replace(effect, until=min(effect.until or enrolment.status_from, enrolment.status_from))
 
 
 def _presumed_before(status: Status) -> Status:
@@ -153,7 +164,7 @@ def _presumed_before(status: Status) -> Status:
     return Status.ADMITTED if status in (Status.ACTIVE, Status.ADMITTED) else Status.ACTIVE
 
 
-def _since(status: Status, since: date, level: str, today: date, policy: AccessPolicy) -> _Footing:
+def _since(status: Status, since: date, level: str, today: date, policy: AccessPolicy) -> EnrolmentEffect:
     match status:
         case Status.ACTIVE | Status.GRADUATED_BEFORE_DIPLOMA:
             return _STUDYING
@@ -170,45 +181,47 @@ def _since(status: Status, since: date, level: str, today: date, policy: AccessP
 
 
 # Leave keeps student rights; whoever waits for the diploma exam counts as an active student (USOS vocabulary).
-_STUDYING = _Footing(_Weight.STUDENT, Access.ACTIVE, Reason.STUDENT, frozenset({STUDENT, MEMBER}))
+_STUDYING = EnrolmentEffect(_Weight.STUDENT, Access.ACTIVE, Reason.STUDENT, frozenset({STUDENT, MEMBER}))
 _ON_LEAVE = replace(_STUDYING, reason=Reason.ON_LEAVE)
+# Employment does not end by time: removing the staff source ends it.
+_EMPLOYED = EnrolmentEffect(_Weight.STAFF, Access.ACTIVE, Reason.STAFF, frozenset({STAFF, MEMBER}))
 
 
-def _suspended(policy: AccessPolicy) -> _Footing:
+def _suspended(policy: AccessPolicy) -> EnrolmentEffect:
     # Suspended in student rights: not `student`, which applications take for a right; still of the university.
     if policy.suspended_keeps_access:
-        return _Footing(_Weight.SUSPENDED, Access.ACTIVE, Reason.SUSPENDED, frozenset({MEMBER}))
-    return _Footing(_Weight.SUSPENDED, Access.SUSPENDED, Reason.SUSPENDED)
+        return EnrolmentEffect(_Weight.SUSPENDED, Access.ACTIVE, Reason.SUSPENDED, frozenset({MEMBER}))
+    return EnrolmentEffect(_Weight.SUSPENDED, Access.SUSPENDED, Reason.SUSPENDED)
 
 
-def _admitted(since: date, today: date, policy: AccessPolicy) -> _Footing:
+def _admitted(since: date, today: date, policy: AccessPolicy) -> EnrolmentEffect:
     # Student rights begin with the oath (PSWN art. 83): an account may be made, the affiliation has to wait.
     over_on = since + timedelta(days=policy.candidate_access_days)
     if today < over_on:
-        return _Footing(_Weight.ADMITTED, Access.ACTIVE, Reason.ADMITTED, frozenset({AFFILIATE}), over_on)
-    return _Footing(_Weight.OVER, Access.CLOSED, Reason.CANDIDATE_TIME_OVER)
+        return EnrolmentEffect(_Weight.ADMITTED, Access.ACTIVE, Reason.ADMITTED, frozenset({AFFILIATE}), over_on)
+    return EnrolmentEffect(_Weight.OVER, Access.CLOSED, Reason.CANDIDATE_TIME_OVER)
 
 
-def _struck_off(since: date, today: date, policy: AccessPolicy) -> _Footing:
+def _struck_off(since: date, today: date, policy: AccessPolicy) -> EnrolmentEffect:
     # The decision can be appealed and reversed (PSWN art. 108): grace first, and a suspension loses nothing.
     over_on = since + timedelta(days=policy.struck_off_grace_days)
     if today < over_on:
-        return _Footing(_Weight.REMAINDER, Access.ACTIVE, Reason.GRACE, until=over_on)
-    return _Footing(_Weight.STRUCK_OFF, Access.SUSPENDED, Reason.STRUCK_OFF)
+        return EnrolmentEffect(_Weight.REMAINDER, Access.ACTIVE, Reason.GRACE, until=over_on)
+    return EnrolmentEffect(_Weight.STRUCK_OFF, Access.SUSPENDED, Reason.STRUCK_OFF)
 
 
-def _graduated(level: str, since: date, today: date, policy: AccessPolicy) -> _Footing:
+def _graduated(level: str, since: date, today: date, policy: AccessPolicy) -> EnrolmentEffect:
     rights_end_on = since
     if level == FIRST_CYCLE:
         # First-cycle graduates keep student rights until 31 October of that year (PSWN art. 109).
         rights_end_on = max(since, date(since.year, 11, 1))
     if today < rights_end_on:
         words = frozenset({STUDENT, MEMBER, ALUM})
-        return _Footing(_Weight.STUDENT, Access.ACTIVE, Reason.FIRST_CYCLE_GRADUATE, words, rights_end_on)
+        return EnrolmentEffect(_Weight.STUDENT, Access.ACTIVE, Reason.FIRST_CYCLE_GRADUATE, words, rights_end_on)
     over_on = rights_end_on + timedelta(days=policy.graduate_access_days)
     if today < over_on:
-        return _Footing(_Weight.REMAINDER, Access.ACTIVE, Reason.GRADUATE, frozenset({ALUM}), over_on)
-    return _Footing(_Weight.OVER, Access.CLOSED, Reason.GRADUATE_TIME_OVER, frozenset({ALUM}))
+        return EnrolmentEffect(_Weight.REMAINDER, Access.ACTIVE, Reason.GRADUATE, frozenset({ALUM}), over_on)
+    return EnrolmentEffect(_Weight.OVER, Access.CLOSED, Reason.GRADUATE_TIME_OVER, frozenset({ALUM}))
 
 
 def status_in_force(known: Iterable[tuple[Status, date]], today: date) -> tuple[Status, date] | None:

@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.people.lifecycle import (
+from idp.people.status import (
     Access,
     AccessPolicy,
+    PersonStatus,
     Reason,
-    Standing,
     latest_per_programme,
     local_date,
-    standing,
+    person_status,
     status_in_force,
 )
-from idp.people.values import Enrolment, Status
+from idp.people.values import Enrolment, Source, Status
 
 TODAY = date(2026, 10, 1)
+REGISTRY = (Source.REGISTRY,)
 DAYS = st.dates(date(2020, 1, 1), date(2030, 12, 31))
 
 
@@ -34,12 +35,12 @@ def enrolment(
     return Enrolment(programme, "Informatyka", "WEAI", level, "S", status, since, None, None, before)
 
 
-def on(today: date, *enrolments: Enrolment, policy: AccessPolicy | None = None) -> Standing:
-    return standing(enrolments, today, policy or AccessPolicy())
+def on(today: date, *enrolments: Enrolment, policy: AccessPolicy | None = None) -> PersonStatus:
+    return person_status(enrolments, REGISTRY, today, policy or AccessPolicy())
 
 
 def test_an_active_student_is_student_and_member() -> None:
-    assert on(TODAY, enrolment()) == Standing(("student", "member"), "student", Access.ACTIVE, Reason.STUDENT, None)
+    assert on(TODAY, enrolment()) == PersonStatus(("student", "member"), "student", Access.ACTIVE, Reason.STUDENT, None)
 
 
 def test_whoever_waits_for_the_diploma_exam_is_still_a_student() -> None:
@@ -183,7 +184,7 @@ def test_a_grace_period_runs_on_while_a_return_lies_ahead() -> None:
 
 
 def test_without_any_programme_nothing_is_open() -> None:
-    assert on(TODAY) == Standing((), "", Access.CLOSED, Reason.NO_ENROLMENT, None)
+    assert on(TODAY) == PersonStatus((), "", Access.CLOSED, Reason.NO_ENROLMENT, None)
 
 
 def test_of_the_known_statuses_the_latest_that_has_begun_is_in_force() -> None:
@@ -224,24 +225,24 @@ def test_the_order_of_programmes_means_nothing(enrolments: list[Enrolment], toda
     shuffled = list(enrolments)
     source.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a Random under another name
 
-    assert standing(shuffled, today) == standing(enrolments, today)
+    assert person_status(shuffled, REGISTRY, today) == person_status(enrolments, REGISTRY, today)
 
 
 @given(ENROLMENTS, DAYS)
 def test_nothing_changes_before_the_day_that_is_named(enrolments: list[Enrolment], today: date) -> None:
-    now = standing(enrolments, today)
+    now = person_status(enrolments, REGISTRY, today)
     until = min(now.changes_on or date(2031, 1, 1), today + timedelta(days=400))
     assert until > today
 
     for days in {1, (until - today).days // 2, (until - today).days - 1}:
         if 0 < days < (until - today).days:
-            then = standing(enrolments, today + timedelta(days=days))
+            then = person_status(enrolments, REGISTRY, today + timedelta(days=days))
             assert (then.affiliations, then.access) == (now.affiliations, now.access)
 
 
 @given(ENROLMENTS, DAYS)
 def test_a_student_is_always_a_member_and_may_sign_in(enrolments: list[Enrolment], today: date) -> None:
-    found = standing(enrolments, today)
+    found = person_status(enrolments, REGISTRY, today)
 
     assert found.is_student == ("student" in found.affiliations)
     assert not found.is_student or ("member" in found.affiliations and found.access is Access.ACTIVE)
@@ -256,3 +257,16 @@ def test_of_one_programme_in_two_records_the_enrolment_that_changed_last_counts(
 
     assert latest_per_programme([old, new, other]) == (new, other)
     assert latest_per_programme([new, equal]) == (new, equal)
+
+
+def test_staff_keep_access_whatever_their_studies_say_and_affiliations_add_up() -> None:
+    both = (Source.REGISTRY, Source.STAFF)
+    former = enrolment(Status.CANCELLED, date(2020, 1, 1))
+    graduate = enrolment(Status.GRADUATED_DIPLOMA, date(2026, 9, 1), level="2")
+
+    assert person_status((), (Source.STAFF,), TODAY) == PersonStatus(
+        ("staff", "member"), "staff", Access.ACTIVE, Reason.STAFF, None
+    )
+    assert person_status((former,), both, TODAY).access is Access.ACTIVE
+    assert person_status((enrolment(),), both, TODAY).affiliations == ("student", "staff", "member")
+    assert person_status((graduate,), both, TODAY).affiliations == ("staff", "member", "alum")

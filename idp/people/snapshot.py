@@ -1,0 +1,220 @@
+"""The one read model of a person: everything that rules look at, at one moment.
+
+A merged record gives its enrolments, addresses and locks to the record that is kept, and has no rights of its own.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import date
+from typing import Generic, TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+
+from idp.people.account_queries import NO_ACCOUNT, AccountData, account_data_among, stream_account_data
+from idp.people.address_queries import NO_ADDRESSES, Addresses, addresses_among, stream_addresses
+from idp.people.hold_queries import on_hold_among, stream_on_hold
+from idp.people.merge_queries import Merge, merges_in_force
+from idp.people.queries import load_people, stream_people
+from idp.people.settings import PeopleSettings
+from idp.people.status import MERGED, Access, PersonStatus, latest_per_programme, person_status
+from idp.people.values import Album, Assurance, Enrolment, Person, PersonId, Source
+
+Value = TypeVar("Value")
+
+
+class PersonSource(msgspec.Struct, frozen=True):
+    """The key by which a source knows a person."""
+
+    source: Source
+    external_id: str
+
+
+class MergedRecord(msgspec.Struct, frozen=True):
+    """The names of a record that is merged into a person."""
+
+    person_id: PersonId
+    uid: str
+    album: Album | None
+
+
+# A Struct, not a dataclass: a plan of everybody makes a million, and a frozen dataclass takes five times as long.
+class PersonSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One person at one moment."""
+
+    person_id: PersonId
+    uid: str
+    album: Album | None
+    given_name: str
+    middle_name: str = ""
+    surname_prefix: str = ""
+    surname: str
+    born_on: date | None = None
+    private_mail: str = ""  # unverified, from the registry
+    sources: tuple[PersonSource, ...] = ()
+    enrolments: tuple[Enrolment, ...] = ()  # of the merged records too
+    status: PersonStatus
+    addresses: Addresses = NO_ADDRESSES  # of the merged records too
+    is_locked: bool = False  # a human locked the account, whatever the records say
+    account: AccountData = NO_ACCOUNT
+    merged: tuple[MergedRecord, ...] = ()  # the records that are merged into this one
+    merged_into: PersonId | None = None
+    settings: PeopleSettings  # the university's names, for rules
+
+    @property
+    def may_sign_in(self) -> bool:
+        """The records allow it and nobody locked the account."""
+        return self.status.access is Access.ACTIVE and not self.is_locked
+
+    @property
+    def full_surname(self) -> str:
+        """`van` + `Beek` -> `van Beek`."""
+        return f"{self.surname_prefix} {self.surname}".strip()
+
+    @property
+    def display_name(self) -> str:
+        """Given name and surname; one of them may be missing (docs/domain.md, names)."""
+        return f"{self.given_name} {self.full_surname}".strip()
+
+    @property
+    def albums(self) -> tuple[Album, ...]:
+        """All albums of the person, the kept record's first."""
+        return tuple(album for album in (self.album, *(record.album for record in self.merged)) if album)
+
+    @property
+    def assurance(self) -> Assurance:
+        """How well we know that the account's owner is this person."""
+        return Assurance.MATCHED if self.account.is_claimed else Assurance.NONE
+
+    def without_locks(self) -> "PersonSnapshot":
+        """Return what the records alone say."""
+        return msgspec.structs.replace(self, is_locked=False) if self.is_locked else self
+
+
+def load_snapshots(
+    connection: Connection,
+    person_ids: Sequence[str],
+    settings: PeopleSettings,
+    today: date,
+    merges: Sequence[Merge] | None = None,
+) -> list[PersonSnapshot]:
+    """Return the snapshots of those people who exist, sorted by person_id.
+
+    Shape:   merges: the merges to assume; None: those in force
+    """
+    wanted = set(person_ids)
+    in_force = merges_in_force(connection) if merges is None else merges
+    make = _SnapshotMaker(connection, [each for each in in_force if {each.kept, each.merged} & wanted], settings, today)
+    addresses = addresses_among(connection, person_ids)
+    locked = on_hold_among(connection, person_ids)
+    accounts = account_data_among(connection, person_ids)
+    return [
+        make.snapshot(
+            person,
+            addresses.get(person.person_id, NO_ADDRESSES),
+            accounts.get(person.person_id, NO_ACCOUNT),
+            is_locked=person.person_id in locked,
+        )
+        for person in sorted(load_people(connection, person_ids), key=lambda person: person.person_id)
+    ]
+
+
+def load_snapshot(
+    connection: Connection, person_id: str, settings: PeopleSettings, today: date
+) -> PersonSnapshot | None:
+    """Return the snapshot of one person."""
+    return next(iter(load_snapshots(connection, [person_id], settings, today)), None)
+
+
+def stream_snapshots(
+    connection: Connection, settings: PeopleSettings, today: date
+) -> Generator[PersonSnapshot, None, None]:
+    """Yield everybody sorted by person_id, in constant memory."""
+    with (
+        closing(stream_addresses(connection)) as all_addresses,
+        closing(stream_on_hold(connection)) as all_locked,
+        closing(stream_account_data(connection)) as all_accounts,
+        closing(stream_people(connection, by="person_id")) as everybody,
+    ):
+        make = _SnapshotMaker(connection, merges_in_force(connection), settings, today)
+        addresses = Follower(all_addresses, NO_ADDRESSES)
+        locked = Follower(all_locked, False)
+        accounts = Follower(all_accounts, NO_ACCOUNT)
+        for person in everybody:
+            person_id = person.person_id
+            yield make.snapshot(person, addresses.at(person_id), accounts.at(person_id), is_locked=locked.at(person_id))
+
+
+class _SnapshotMaker:
+    """Makes snapshots, with what merged records give to the kept ones. Merges are few, so they are all in memory."""
+
+    def __init__(self, connection: Connection, merges: Sequence[Merge], settings: PeopleSettings, today: date) -> None:
+        self._settings = settings
+        self._policy = settings.access_policy
+        self._today = today
+        self._kept_of = {PersonId(each.merged): PersonId(each.kept) for each in merges}
+        self._parts: dict[str, list[tuple[Person, Addresses, bool]]] = {}  # by the kept person
+        if merges:
+            ids = [each.merged for each in merges]
+            people: Mapping[str, Person] = {each.person_id: each for each in load_people(connection, ids)}
+            addresses = addresses_among(connection, ids)
+            locked = on_hold_among(connection, ids)
+            for each in merges:
+                if person := people.get(each.merged):
+                    part = (person, addresses.get(each.merged, NO_ADDRESSES), each.merged in locked)
+                    self._parts.setdefault(each.kept, []).append(part)
+
+    def snapshot(
+        self, person: Person, addresses: Addresses, account: AccountData, *, is_locked: bool
+    ) -> PersonSnapshot:
+        """Return the snapshot of a record: of a merged one without rights, of a kept one with those of both."""
+        sources = (PersonSource(Source.REGISTRY, person.os_id),)
+        merged: tuple[MergedRecord, ...] = ()
+        enrolments = person.enrolments
+        merged_into = self._kept_of.get(person.person_id)
+        if merged_into is not None:
+            addresses, status = NO_ADDRESSES, MERGED
+        else:
+            for part, part_addresses, part_is_locked in self._parts.get(person.person_id, ()):
+                enrolments = latest_per_programme(enrolments + part.enrolments)
+                addresses = addresses.with_merged(part_addresses)
+                is_locked = is_locked or part_is_locked
+                merged += (MergedRecord(part.person_id, part.uid, part.album),)
+            status = person_status(enrolments, (Source.REGISTRY,), self._today, self._policy)
+        return PersonSnapshot(
+            person_id=person.person_id,
+            uid=person.uid,
+            album=person.album,
+            given_name=person.given_name,
+            middle_name=person.middle_name,
+            surname_prefix=person.surname_prefix,
+            surname=person.surname,
+            born_on=person.born_on,
+            private_mail=person.private_mail,
+            sources=sources,
+            enrolments=enrolments,
+            status=status,
+            addresses=addresses,
+            is_locked=is_locked,
+            account=account,
+            merged=merged,
+            merged_into=merged_into,
+            settings=self._settings,
+        )
+
+
+class Follower(Generic[Value]):
+    """Reads a sorted stream of (person_id, value) in step with another one."""
+
+    def __init__(self, stream: Iterator[tuple[str, Value]], default: Value) -> None:
+        self._stream = stream
+        self._default = default
+        self._next = next(stream, None)
+
+    def at(self, person_id: str) -> Value:
+        """Return this person's value, or the default; ask in ascending order."""
+        while self._next is not None and self._next[0] < person_id:
+            self._next = next(self._stream, None)
+        if self._next is not None and self._next[0] == person_id:
+            return self._next[1]
+        return self._default
