@@ -88,12 +88,12 @@ def uid(person: PersonSnapshot) -> Values:
 
 
 def full_name(person: PersonSnapshot) -> Values:
-    """Given name and surname; where both are missing, the uid, because a directory entry must have a name."""
+    """Given name and surname. Where both are missing it is the uid: a directory entry must have a name."""
     return _some(person.display_name) or (person.uid,)
 
 
 def surname(person: PersonSnapshot) -> Values:
-    """The surname with its prefix; somebody with one name only has it as surname, which inetOrgPerson requires."""
+    """The surname with its prefix. Somebody with one name has it as surname, because inetOrgPerson requires one."""
     return _some(person.full_surname) or full_name(person)
 
 
