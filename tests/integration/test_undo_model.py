@@ -16,6 +16,7 @@ from idp.accounts.holds import release as let_go
 from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
 from idp.keys.key_files import Keys
+from idp.people.snapshot import PersonSnapshot
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.desired import desired
