@@ -411,7 +411,9 @@ def _takes_student_rights(
     day = max(context.rules.today, *(one.enrolment.status_from for one in came))
 
     def is_student(enrolments: Mapping[str, StampedEnrolment]) -> bool:
-        return standing((one.enrolment for one in enrolments.values()), day, context.policy).is_student
+        return person_status(
+            (one.enrolment for one in enrolments.values()), (Source.REGISTRY,), day, context.policy
+        ).is_student
 
     return is_student(before) and not is_student(after)
 

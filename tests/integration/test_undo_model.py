@@ -191,7 +191,7 @@ class World:
             with self.databases.identity.read() as connection:
                 rows = runs.changes_of(connection, undo.run_id, state=runs.DONE)
             self.let_in |= {
-                (row.target, row.person_id, snapshots[row.person_id].standing.reason)
+                (row.target, row.person_id, snapshots[row.person_id].status.reason)
                 for row in rows
                 if row.kind == "enable"
             }
