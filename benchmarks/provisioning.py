@@ -220,7 +220,11 @@ def student(folder: Path, people: int, report: Report) -> None:
             records.step("apply", planned.said["run"])
         with (folder / "worker.log").open("wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "idp", "worker"], cwd=PROJECT, env=records.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "idp", "worker", "--lane", "bulk"],
+                cwd=PROJECT,
+                env=records.environment,
+                stdout=log,
+                stderr=log,
             )
         try:
             time.sleep(15)  # it has started, and done what was to do

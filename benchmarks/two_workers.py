@@ -58,7 +58,7 @@ def _load_by(
     try:
         for number in range(count):
             with (folder / f"{name}-{number}.log").open("wb") as log:
-                command = [sys.executable, "-m", "idp", "worker"]
+                command = [sys.executable, "-m", "idp", "worker", "--lane", "bulk"]
                 workers.append(subprocess.Popen(command, cwd=PROJECT, env=here.environment, stdout=log, stderr=log))  # noqa: S603 - our own words
         time.sleep(20)  # they live, and have started what they need
         here.idp("apply", run_id, "--json")

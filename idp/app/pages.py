@@ -100,8 +100,8 @@ def checks(installation: Idp) -> dict[str, Callable[[], object]]:
     databases, layout = installation.databases, installation.settings.directory
 
     def worker_lives() -> None:
-        if not housekeeping.is_alive(databases, installation.clock):
-            raise TargetUnavailable("no worker has been seen lately; start `idp worker`")
+        if silent := housekeeping.silent_lanes(databases, installation.clock):
+            raise TargetUnavailable(f"no worker of the lane {', '.join(sorted(silent))} is alive; start `idp worker`")
 
     return {
         "databases": lambda: require_migrated(databases),

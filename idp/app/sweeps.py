@@ -8,13 +8,14 @@ from idp.db.engine_database import engine_url
 from idp.jobs import housekeeping
 from idp.jobs.after_imports import AfterImports
 from idp.jobs.engine import Carrier
+from idp.jobs.lanes import Lane
 from idp.jobs.syncing import InboxWatch
 from idp.jobs.worker import Sweep
 from idp.letters.albums import owe_album_letters
 from idp.letters.sending import send_due
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
-from idp.provisioning.live import sweep_dirty
+from idp.provisioning.live import sweep_imported, sweep_live
 from idp.registry.duplicates import find_duplicates
 from idp.registry.reviews import review_statuses
 from idp.sso import sessions
@@ -26,8 +27,33 @@ def carrier(installation: Idp, name: str) -> Carrier:
     return Carrier(installation.provisioner, settings.jobs, lambda: engine_url(settings.store), name)
 
 
-def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
-    """Return what the worker of this name does round after round, besides runs."""
+def sweeps(installation: Idp, lane: Lane, name: str) -> dict[str, Sweep]:
+    """Return what the worker of this lane and name does round after round, besides runs."""
+    return {Lane.FAST: _fast, Lane.BULK: _bulk}[lane](installation, name)
+
+
+def _fast(installation: Idp, name: str) -> dict[str, Sweep]:
+    """Return what people wait for. None of it takes long, whatever imports and runs do meanwhile."""
+    settings, databases, clock = installation.settings, installation.databases, installation.clock
+
+    def seal() -> int:
+        sealed = seal_pending(databases, settings.audit, clock, name)
+        # A trickle does not hurry the next round: each batch costs the same, however few events are in it.
+        return sealed if sealed >= settings.audit.batch else 0
+
+    return {
+        "closed accounts": sessions.ClosedAccounts(installation.raw_store, clock).sweep,
+        "sign-outs": installation.sign_out_service.sweep,
+        "people's own changes": lambda: sweep_live(installation.provisioner),
+        "letters": lambda: send_due(installation.letter_sender),
+        "sealing": seal,
+        "checkpoints": CheckpointSweep(databases, installation.keys, settings.audit, clock),
+        "log of the sessions": installation.raw_store.tidy,
+    }
+
+
+def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
+    """Return what may take its time: imports, schedules, many people's changes, and cleaning up."""
     settings, databases, clock = installation.settings, installation.databases, installation.clock
 
     def album_letters() -> int:
@@ -38,23 +64,15 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
         try_again(installation.provisioner)
         return 0  # no work that would hurry the next round
 
-    def seal() -> int:
-        sealed = seal_pending(databases, settings.audit, clock, name)
-        # A trickle does not hurry the next round: each batch costs the same, however few events are in it.
-        return sealed if sealed >= settings.audit.batch else 0
-
     return {
         "inbox": InboxWatch(lambda: sync_of(installation)),
         "schedules": timetable(installation, name).sweep,
         "statuses": lambda: review_statuses(databases, settings.people.access_policy, clock, installation.zone),
         "failing targets": ask_failing,
         "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
-        "changed people": lambda: sweep_dirty(installation.provisioner),
+        "imported changes": lambda: sweep_imported(installation.provisioner),
         "duplicates": AfterImports(databases, clock, installation.zone, lambda: find_duplicates(databases, clock)),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
-        "letters": lambda: send_due(installation.letter_sender),
-        "closed accounts": sessions.ClosedAccounts(installation.raw_store, clock).sweep,
-        "sign-outs": installation.sign_out_service.sweep,
         "settled sign-outs": installation.sign_out_service.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),
         "forgotten failures": installation.watch.forget,
@@ -62,7 +80,4 @@ def sweeps(installation: Idp, name: str) -> dict[str, Sweep]:
         "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),
         "old exports": lambda: sync_of(installation).forget(),
         "old runs": lambda: housekeeping.drop_old_runs(databases, clock, settings.provisioning.keep_runs_days),
-        "sealing": seal,
-        "checkpoints": CheckpointSweep(databases, installation.keys, settings.audit, clock),
-        "log of the sessions": installation.raw_store.tidy,
     }

@@ -3,10 +3,9 @@
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, or_, select, update
+from sqlalchemy import Connection, Row, Table, or_, select
 
-from idp.audit.tables import event_pending, journal, lease, session_event_pending
-from idp.db.bulk import insert_once
+from idp.audit.tables import event_pending, journal, session_event_pending
 from idp.db.databases import Database
 
 EVENT_COLUMNS = ("event_id", "at", "kind", "actor", "subject", "reason", "correlation_id", "data")
@@ -75,23 +74,6 @@ def newest(database: Database, table: Table, count: int, kind: str, subjects: Se
         query = query.where(or_(table.c.subject.in_(subjects), table.c.actor.in_(subjects), *albums))
     with database.read() as connection:
         return [dict(row._mapping) for row in connection.execute(query.limit(count))]
-
-
-def take_lease(connection: Connection, name: str, holder: str, now: float, until: float) -> bool:
-    """Return whether `holder` now has the lease; it is had by one holder at a time, until it runs out."""
-    insert_once(connection, lease, {"name": name, "holder": holder, "until": until})
-    renewed = connection.execute(
-        update(lease)
-        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < now))
-        .values(holder=holder, until=until)
-    )
-    return renewed.rowcount == 1
-
-
-def lease_left(connection: Connection, name: str, holder: str, now: float) -> float:
-    """Return for how many seconds `holder` has the lease still; 0 when another has it."""
-    row = connection.execute(select(lease.c.until).where(lease.c.name == name, lease.c.holder == holder)).first()
-    return 0.0 if row is None else max(0.0, row.until - now)
 
 
 PENDING_TABLES = {"identity": event_pending, "sessions": session_event_pending}

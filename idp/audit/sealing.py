@@ -14,6 +14,7 @@ from idp.audit.chain import chained, rest_hash
 from idp.audit.journal_queries import EventRow
 from idp.audit.settings import AuditSettings
 from idp.clock import Clock
+from idp.db import leases
 from idp.db.databases import Database, Databases
 
 LEASE = "sealer"
@@ -42,10 +43,10 @@ def _has_lease(home: Database, settings: AuditSettings, clock: Clock, holder: st
     """Have the lease for long enough to seal; it is renewed only when half of it has passed."""
     now = clock.timestamp()
     with home.read() as connection:
-        if journal.lease_left(connection, LEASE, holder, now) > settings.lease_s / 2:
+        if leases.remaining_s(connection, LEASE, holder, now) > settings.lease_s / 2:
             return True
     with home.write() as connection:
-        return journal.take_lease(connection, LEASE, holder, now, now + settings.lease_s)
+        return leases.acquire(connection, LEASE, holder, now, now + settings.lease_s)
 
 
 def _seal(home: Database, source: Database, batch: int) -> int:

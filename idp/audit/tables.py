@@ -42,11 +42,3 @@ journal = Table(
     Column("rest_hash", String(64), nullable=False),  # SHA-256 over salt, actor, subject, reason, correlation_id, data
     Column("digest", String(64), nullable=False),  # SHA-256 over the digest before it and what the chain covers
 )
-
-lease = Table(
-    "lease",
-    identity_metadata,
-    Column("name", String(32), primary_key=True),
-    Column("holder", String(64), nullable=False),
-    Column("until", Float, nullable=False),
-)

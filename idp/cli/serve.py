@@ -9,6 +9,7 @@ from idp.app.pages import new_application
 from idp.app.settings import Settings, load_settings
 from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.granian import require_free_port, serve_pages
+from idp.cli.worker import commands as worker_commands
 from idp.clock import Clock
 from idp.db.revisions import require_migrated
 
@@ -37,7 +38,8 @@ def run(settings: Settings) -> int:
     with Children(say=_say, stop_within_s=6.5) as children:
         try:
             children.start(Command("web server", call=serve))
-            children.start(Command("worker", [sys.executable, "-m", "idp", "worker"], restart=True))
+            for command in worker_commands():
+                children.start(command)
             children.watch()
         except Stopped:
             return 0

@@ -1,23 +1,73 @@
-"""`idp worker`: the sweeps, until a signal stops them."""
+"""`idp worker`: the sweeps of one lane, or of all lanes as children, until a signal stops them."""
+
+import sys
 
 import click
 
-from idp.app.installation import Idp
+from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
 from idp.app.sweeps import carrier, sweeps
+from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.support import pass_idp
+from idp.jobs.lanes import Lane
 from idp.jobs.liveness import Liveness
 from idp.jobs.worker import run
 
 
 @click.command()
+@click.option(
+    "--lane", type=click.Choice([lane.value for lane in Lane]), help="Do the work of this lane alone, in this process."
+)
+def worker(lane: str | None) -> None:
+    """Do what the service does by itself, until stopped; on one machine or on many with one PostgreSQL database.
+
+    The fast lane does what people wait for: sign-outs, closed accounts, letters, their own changes, the journal. The
+    bulk lane imports, carries out runs and cleans up. Each is a process of its own.
+    """
+    if lane is None:
+        sys.exit(run_lanes())
+    work_in(Lane(lane))
+
+
+def commands() -> list[Command]:
+    """Return a command for each lane; one that ends is started again."""
+    return [
+        Command(f"worker ({lane} lane)", [sys.executable, "-m", "idp", "worker", "--lane", lane], restart=True)
+        for lane in Lane
+    ]
+
+
+def run_lanes() -> int:
+    """Run a child for each lane until a signal comes, and return the exit code."""
+    with open_idp():  # what is wrong with settings or databases is said once, and not by each child
+        pass
+    with Children(say=_say, stop_within_s=6.5) as children:
+        try:
+            for command in commands():
+                children.start(command)
+            children.watch()
+        except Stopped:
+            return 0
+        except ChildEnded as ended:
+            _say(str(ended))
+            return 1
+
+
 @pass_idp
-def worker(installation: Idp) -> None:
-    """Run the sweeps and carry out runs until stopped; on one machine or on many with one PostgreSQL database."""
+def work_in(installation: Idp, lane: Lane) -> None:
+    """Do the work of one lane in this process."""
     start_logs(installation.settings)
-    with Liveness(installation.databases, installation.settings.jobs, installation.clock) as me:
+    with Liveness(installation.databases, installation.settings.jobs, installation.clock, lane=lane) as me:
+        work = sweeps(installation, lane, me.name)
+        if lane is Lane.FAST:
+            run(work, installation.settings.jobs)
+            return
         runs = carrier(installation, me.name)
         try:
-            run({"runs": runs, **sweeps(installation, me.name)}, installation.settings.jobs)
+            run({"runs": runs, **work}, installation.settings.jobs)
         finally:
             runs.close()
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"idp worker: {sentence}", err=True)

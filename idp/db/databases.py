@@ -121,19 +121,23 @@ class Databases:
 
 def open_databases(settings: StoreSettings) -> Databases:
     """Return the databases of an installation; connections are made on first use."""
-    queue = None
     if settings.postgresql_url is not None:
         url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
-        identity = _postgresql(url, "identity,sessions", durable=True)
-        sessions = _postgresql(url, "sessions,identity", durable=False)
-    else:
-        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        identity = _sqlite(identity_file(settings), settings.busy_timeout_s, synchronous="FULL")
-        sessions = _sqlite(
-            sessions_file(settings), settings.busy_timeout_s, "NORMAL", f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
-        )
-        queue = WriterQueue(sessions_file(settings).parent, settings.busy_timeout_s)
-    return Databases(Database(identity), Database(sessions, queue), settings)
+        identity = Database(_postgresql(url, "identity,sessions", durable=True))
+        sessions = Database(_postgresql(url, "sessions,identity", durable=False))
+        return Databases(identity, sessions, settings)
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log_pages = f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
+    return Databases(
+        _queued(identity_file(settings), settings, "FULL"),
+        _queued(sessions_file(settings), settings, "NORMAL", log_pages),
+        settings,
+    )
+
+
+def _queued(file: Path, settings: StoreSettings, synchronous: str, *pragmas: str) -> Database:
+    queue = WriterQueue(file.with_suffix(".lock"), settings.busy_timeout_s)
+    return Database(_sqlite(file, settings.busy_timeout_s, synchronous, *pragmas), queue)
 
 
 def require_made(settings: StoreSettings) -> None:

@@ -28,14 +28,15 @@ worker = Table(
     Column("alive_until", Float, nullable=False),  # without another sign it counts as gone after that
     Column("carries_runs", Boolean, nullable=False),  # its engine is up
     Column("version", String(64), nullable=False),  # of the code
+    Column("lane", String(8), nullable=False),  # which sweeps it does: fast | bulk
 )
 
 
 _SIGN = (
-    "INSERT INTO worker (worker_id, seen_at, alive_until, carries_runs, version)"
-    " VALUES (:worker, {now}, {now} + :for_s, :carries, :version) ON CONFLICT (worker_id) DO UPDATE SET"
+    "INSERT INTO worker (worker_id, seen_at, alive_until, carries_runs, version, lane)"
+    " VALUES (:worker, {now}, {now} + :for_s, :carries, :version, :lane) ON CONFLICT (worker_id) DO UPDATE SET"
     " seen_at = excluded.seen_at, alive_until = excluded.alive_until, carries_runs = excluded.carries_runs,"
-    " version = excluded.version"
+    " version = excluded.version, lane = excluded.lane"
 )
 # The database's clock where several machines sign: by a clock that is ahead all others would be dead.
 DATABASES_NOW = "EXTRACT(EPOCH FROM clock_timestamp())"
@@ -52,6 +53,7 @@ class Worker:
     alive_until: float
     carries_runs: bool
     version: str
+    lane: str
 
 
 def sign(
@@ -62,12 +64,20 @@ def sign(
     *,
     carries_runs: bool = False,
     version: str = "",
+    lane: str = "bulk",
 ) -> None:
     """Say that a worker lives; without another sign it counts as gone after `for_s`.
 
     Shape:   now: here, as below, counts on SQLite alone; on PostgreSQL the database's clock does
     """
-    values = {"worker": worker_id, "now": now, "for_s": for_s, "carries": carries_runs, "version": version}
+    values = {
+        "worker": worker_id,
+        "now": now,
+        "for_s": for_s,
+        "carries": carries_runs,
+        "version": version,
+        "lane": lane,
+    }
     connection.execute(_SIGN_HERE if connection.dialect.name == "sqlite" else _SIGN_ON_POSTGRESQL, values)
 
 

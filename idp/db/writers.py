@@ -11,17 +11,18 @@ from sqlalchemy.exc import TimeoutError as TookTooLong
 class WriterQueue:
     """Where writers of one SQLite file wait for each other.
 
-    SQLite has one writer per file; others sleep 1, 2, 5, 10 … ms and try again, however short the wait would be. Here
-    threads of one process wait at a lock, and processes at a file lock, which the kernel hands on at once and takes
-    from whoever dies. Who writes past the queue is waited for in SQLite's own way.
+    SQLite has one writer per file. Its own writers sleep 1, 2, 5, 10 … ms and try again, so whoever comes next wins:
+    an import that writes chunk after chunk would starve everybody else. Here threads of one process wait at a lock and
+    processes at a file lock. The kernel hands it on at once, and takes it from a process that dies. Whoever writes past
+    the queue is waited for in SQLite's own way.
 
-    The kernel's wait has no end. While another process is stopped with the file lock, one thread of this one waits for
-    it, and the others give up in their time.
+    The kernel's wait has no end. While another process is stopped with the file lock, one thread of this process waits
+    for it, and the others give up after `wait_s`.
     """
 
-    def __init__(self, folder: Path, wait_s: float) -> None:
-        """`folder`: of the file; it is locked itself, so that there is no lock file with an owner of its own."""
-        self._folder = folder
+    def __init__(self, lock_file: Path, wait_s: float) -> None:
+        """`lock_file`: empty, readable by everybody who may enter its folder, made when it is missing."""
+        self._lock_file = lock_file
         self._wait_s = wait_s
         self._descriptor = -1
         self._threads = threading.Lock()
@@ -30,7 +31,7 @@ class WriterQueue:
         take(self._threads, self._wait_s)
         try:
             if self._descriptor < 0:
-                self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self._descriptor = os.open(self._lock_file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         except BaseException:
             self._threads.release()

@@ -8,6 +8,7 @@ from idp.clock import Clock
 from idp.db import one_time as onetime
 from idp.db import workers
 from idp.db.databases import Databases
+from idp.jobs.lanes import Lane
 from idp.people.status import local_date
 from idp.provisioning import run_queries as runs
 
@@ -24,10 +25,11 @@ def drop_expired_tokens(databases: Databases, clock: Clock) -> int:
         return onetime.sweep(connection, now)
 
 
-def is_alive(databases: Databases, clock: Clock) -> bool:
-    """Return whether any worker has lately given a sign of life."""
+def silent_lanes(databases: Databases, clock: Clock) -> set[Lane]:
+    """Return the lanes of which no worker has lately given a sign of life."""
     with databases.sessions.read() as connection:
-        return bool(workers.alive(connection, clock.timestamp()))
+        alive = {one.lane for one in workers.alive(connection, clock.timestamp())}
+    return {lane for lane in Lane if lane not in alive}
 
 
 def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:

@@ -12,6 +12,7 @@ from idp.clock import Clock
 from idp.db import workers
 from idp.db.databases import Databases, StoreError
 from idp.db.process_names import here, process_name
+from idp.jobs.lanes import Lane
 from idp.jobs.settings import JobsSettings
 
 DAY_S = 24 * 3600
@@ -68,10 +69,18 @@ class Liveness:
     """Signs every few seconds while inside.
 
     Shape:   with Liveness(databases, settings, clock) as me: … me.name …
-    Effect:  at the end the sign is taken back, so that others take over at once
+    Effect:  at the end the sign is taken back, so that others reclaim the work at once
     """
 
-    def __init__(self, databases: Databases, settings: JobsSettings, clock: Clock, release: str | None = None) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        settings: JobsSettings,
+        clock: Clock,
+        release: str | None = None,
+        lane: Lane = Lane.BULK,
+    ) -> None:
+        self.lane = lane
         self.name = process_name()
         self._databases = databases
         self._settings = settings
@@ -92,8 +101,16 @@ class Liveness:
         """Write one sign of life."""
         now = self._clock.timestamp()
         with self._databases.sessions.write() as connection:
-            carries, for_s = self._settings.carries_runs, self._settings.liveness_s
-            workers.sign(connection, self.name, now, for_s, carries_runs=carries, version=self._release)
+            carries, for_s = self.lane is Lane.BULK and self._settings.carries_runs, self._settings.liveness_s
+            workers.sign(
+                connection,
+                self.name,
+                now,
+                for_s,
+                carries_runs=carries,
+                version=self._release,
+                lane=self.lane,
+            )
             workers.forget_silent(connection, now, DAY_S)
 
     def _leave(self) -> None:

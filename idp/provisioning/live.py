@@ -151,16 +151,12 @@ def _note(
 
 
 def sweep_dirty(provisioner: Provisioner) -> int:
-    """Bring true whom requests or imports marked, and return how many people that were.
-
-    Effect:  people's own acts one by one, up to a hundred; an import's people in one guarded run, if they are few. Who
-             fails is tried again later, at growing intervals. Many people, or a plan over the limits, wait for
-             `idp apply`: a file that is wrong about everybody must not be carried out by a worker
-    """
-    return _sweep_live(provisioner) + _sweep_imported(provisioner)
+    """Write what people's own acts and imports changed, and return how many people."""
+    return sweep_live(provisioner) + sweep_imported(provisioner)
 
 
-def _sweep_live(provisioner: Provisioner) -> int:
+def sweep_live(provisioner: Provisioner) -> int:
+    """Write the changes that people's own acts caused, one person after the other, and return how many people."""
     done = 0
     for mark in _due(provisioner, is_live=True, limit=LIVE_AT_ONCE):
         try:
@@ -173,7 +169,12 @@ def _sweep_live(provisioner: Provisioner) -> int:
     return done
 
 
-def _sweep_imported(provisioner: Provisioner) -> int:
+def sweep_imported(provisioner: Provisioner) -> int:
+    """Write what imports changed, in one guarded run, if it is few people; return how many people.
+
+    Effect:  who fails is tried again later, at growing intervals. Many people, or a plan over the limits, wait for
+             `idp apply`: a worker does not carry out a file that is wrong about everybody
+    """
     most = provisioner.settings.sweep_people
     marks = _due(provisioner, is_live=False, limit=most + 1)
     if len(marks) > most:

@@ -1,11 +1,10 @@
-"""Tries per album and day, and holds, counted for all processes together."""
+"""Tries per album and day, counted for all processes together."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from idp.accounts.attempt_queries import any_before, count_failure, count_try, failures_of, sweep
 from idp.db.databases import Databases
-from idp.db.leases import free, hold
 
 DAY = date(2026, 10, 1)
 
@@ -52,26 +51,3 @@ def test_past_days_are_forgotten(databases: Databases) -> None:
         assert any_before(connection, date(2026, 10, 2))
         assert sweep(connection, date(2026, 10, 2)) == 1
         assert count_try(connection, "1", DAY) == 1
-
-
-def test_only_one_of_many_holds_a_name(databases: Databases) -> None:
-    def one(_: int) -> str | None:
-        with databases.sessions.write() as connection:
-            return hold(connection, "claim:p1", now=100.0, until=160.0)
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        assert sum(holder is not None for holder in pool.map(one, range(16))) == 1
-
-
-def test_a_freed_or_expired_hold_can_be_taken_again(databases: Databases) -> None:
-    with databases.sessions.write() as connection:
-        first = hold(connection, "claim:p1", now=100.0, until=160.0)
-        assert first is not None
-        free(connection, "claim:p1", "somebody else")
-        assert hold(connection, "claim:p1", now=159.0, until=200.0) is None
-        second = hold(connection, "claim:p1", now=160.0, until=220.0)
-        assert second is not None
-        free(connection, "claim:p1", first)
-        assert hold(connection, "claim:p1", now=161.0, until=220.0) is None
-        free(connection, "claim:p1", second)
-        assert hold(connection, "claim:p1", now=161.0, until=220.0) is not None

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import insert, select, text
 
-from idp.audit.tables import lease
 from idp.db.databases import Databases
+from idp.db.leases import lease
 
 
 def rows(databases: Databases) -> int:

@@ -81,13 +81,13 @@ def test_a_lent_connection_is_given_back_after_an_error(store: RawStore) -> None
 
 
 @contextmanager
-def another_writer(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def another_writer(lock_file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a process that is in the queue's front place and stays there."""
     program = f"""
 import os, time
 from pathlib import Path
 from idp.db.writers import WriterQueue
-with WriterQueue(Path({str(folder)!r}), 60):
+with WriterQueue(Path({str(lock_file)!r}), 60):
     os.write(1, b"inside\\n")
     time.sleep(600)
 """
@@ -102,11 +102,11 @@ with WriterQueue(Path({str(folder)!r}), 60):
 
 
 def test_a_writer_of_another_process_is_waited_for_and_its_death_is_noticed_at_once(tmp_path: Path) -> None:
-    with another_writer(tmp_path) as other:
+    with another_writer(tmp_path / "sessions.lock") as other:
         entered = threading.Event()
 
         def enter() -> None:
-            with WriterQueue(tmp_path, 60):
+            with WriterQueue(tmp_path / "sessions.lock", 60):
                 entered.set()
 
         thread = threading.Thread(target=enter)
@@ -138,7 +138,7 @@ def test_a_writer_that_hangs_holds_up_one_thread_of_a_process_and_not_all(databa
             outcomes.put("gave up")
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
-    with another_writer(databases.settings.folder):
+    with another_writer(databases.settings.folder / "sessions.lock"):
         for thread in threads:
             thread.start()
         assert [outcomes.get(timeout=30) for _ in range(5)] == ["gave up"] * 5

@@ -149,7 +149,7 @@ def upgrade() -> None:
 
     op.create_table(
         "lease",
-        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
         sa.Column("until", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),

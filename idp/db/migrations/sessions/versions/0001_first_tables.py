@@ -171,11 +171,11 @@ def upgrade() -> None:
     )
 
     op.create_table(
-        "work_lease",
+        "lease",
         sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("holder", sa.String(length=32), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
         sa.Column("until", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_work_lease")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
         "target_health",
@@ -199,6 +199,7 @@ def upgrade() -> None:
         sa.Column("alive_until", sa.Float(), nullable=False),
         sa.Column("carries_runs", sa.Boolean(), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("lane", sa.String(length=8), nullable=False),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker")),
     )
     # ### end Alembic commands ###
@@ -209,7 +210,7 @@ def downgrade() -> None:
     op.drop_table("worker")
     op.drop_table("target_pace")
     op.drop_table("target_health")
-    op.drop_table("work_lease")
+    op.drop_table("lease")
     op.drop_table("ticket")
     op.drop_table("session_application")
     with op.batch_alter_table("session", schema=None) as batch_op:

@@ -1,0 +1,10 @@
+"""Lanes of the worker: a process each, so that what people wait for never waits for an import or a run."""
+
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """Which sweeps a worker process does."""
+
+    FAST = "fast"  # seals the journal, sends sign-outs and letters, closes sessions, writes people's own changes
+    BULK = "bulk"  # imports, schedules, runs, drift, cleaning up
