@@ -1,4 +1,4 @@
-"""docs/reference/fees.md names every setting, command, event and error of the fees application."""
+"""The pages of the fees application name every setting, command and event."""
 
 from pathlib import Path
 
@@ -8,7 +8,11 @@ from idp.cli.fees import fees
 from idp.fees import journal
 from idp.fees.settings import AccountKind, CasSettings, FeesSettings
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "fees.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = "".join(
+    (DOCS / name).read_text(encoding="utf-8")
+    for name in ("reference/fees.md", "reference/settings/fees.md", "how-to/run-the-fees-application.md")
+)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "fees.md").read_text(
     [
         *(f"`fees.{name}" for name in FeesSettings.model_fields),
         *(f"`cas.{name}`" for name in CasSettings.model_fields),
-        *(f"`{name}`" for name in AccountKind.model_fields),
+        *(f"`fees.kinds.NAME.{name}`" for name in AccountKind.model_fields),
     ],
 )
 def test_every_setting_is_explained(setting: str) -> None:

@@ -197,7 +197,7 @@ def _start_idp(site: Site, slapd: PrivateSlapd) -> Program:
 
 
 def _register(site: Site) -> None:
-    """Register each application as docs/reference/applications.md says."""
+    """Register each application as docs/how-to/configure-a-cas-client.md says."""
     ports = site.ports
     redirects = "logout = { redirect_confirms = true }"
     protected = 'path_prefix = "/protected"'

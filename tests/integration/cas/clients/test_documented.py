@@ -1,4 +1,4 @@
-"""What docs/reference/applications.md says to configure is what signs in here."""
+"""What docs/how-to/configure-a-cas-client.md says to configure is what signs in here."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ CLIENTS = PROJECT / "tests" / "support" / "cas_clients"
 
 def documented(language: str, mark: str) -> str:
     """Return the example in `language` that holds `mark`."""
-    page = (PROJECT / "docs" / "reference" / "applications.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs" / "how-to" / "configure-a-cas-client.md").read_text(encoding="utf-8")
     (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL) if mark in text]
     return str(found)
 
