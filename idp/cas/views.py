@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import structlog
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -30,9 +31,10 @@ from idp.sso.sign_on import SignOnService
 from idp.sso.sign_out import Outcome
 from idp.web.headers import KEPT_NOWHERE, allow_form_targets
 from idp.web.languages import current_language
-from idp.web.plumbing import exempt_from_csrf
+from idp.web.plumbing import add_assets, exempt_from_csrf
 
 RETRY_AFTER_S, BUSY_RETRY_AFTER_S = 30, 5
+STATIC = Path(__file__).parent / "static"
 
 log = structlog.get_logger(__name__)
 
@@ -58,9 +60,11 @@ def blueprint(
     Shape:   base_url: the origin whose forms we take, without a slash; new_account_url: "" leaves the link out
     """
     pages = _Pages(door, desk, login_tickets, captcha, base_url, new_account_url)
-    cas = Blueprint("cas", __name__, url_prefix="/cas", template_folder="templates", static_folder="static")
+    cas = Blueprint("cas", __name__, url_prefix="/cas", template_folder="templates")
+    cas.record_once(lambda state: add_assets(state.app, STATIC))  # type: ignore[arg-type] # state.app is our Flask
     # The sign-in form has its own one-time ticket, kept on the server, and judges Origin; see is_own_origin.
     cas.record_once(lambda state: exempt_from_csrf(state.app, cas))  # type: ignore[arg-type] # state.app is our Flask
+    cas.add_url_rule("/", "start", lambda: redirect(url_for("cas.login"), 303))
     cas.add_url_rule("/login", "login", pages.login, methods=["GET", "POST"])
     cas.add_url_rule("/logout", "logout", pages.logout, methods=["GET", "POST"])
     cas.add_url_rule("/captcha.wav", "captcha_sound", pages.captcha_sound)

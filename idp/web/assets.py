@@ -1,4 +1,4 @@
-"""Serve style sheet, script and marks: compressed once, and cached for a year under an address with their digest."""
+"""Serve style sheets, scripts and marks: compressed once, and cached for a year under an address with their digest."""
 
 import gzip
 import hashlib
@@ -13,6 +13,7 @@ from idp.web.colours import dark_scheme, deep_colour, light_scheme, on_colour
 from idp.web.settings import UniversitySettings
 
 FOLDER = Path(__file__).parent / "static"
+ASSETS = "idp_assets"  # the key of an application's Assets in `app.extensions`
 ONE_YEAR_S = 365 * 24 * 3600
 
 
@@ -32,12 +33,21 @@ class Asset:
 
 
 class Assets:
-    """The files of `static/` and the two made from settings: `theme.css` and `mark.svg`."""
+    """The files of `static/`, those that packages add, and two made from settings: `theme.css` and `mark.svg`."""
 
     def __init__(self, university: UniversitySettings) -> None:
-        self._assets = {file.name: _read(file) for file in sorted(FOLDER.iterdir()) if file.is_file()}
+        self._assets: dict[str, Asset] = {}
+        self.add_folder(FOLDER)
         self._assets["theme.css"] = Asset.of(theme_css(university.accent_colour).encode(), "text/css; charset=utf-8")
         self._assets["mark.svg"] = Asset.of(mark_svg(university).encode(), "image/svg+xml")
+
+    def add_folder(self, folder: Path) -> None:
+        """Serve the files of `folder`, too. Raises: ValueError for a name that is there already."""
+        for file in sorted(folder.iterdir()):
+            if file.name in self._assets:
+                raise ValueError(f"two assets are called {file.name}")
+            if file.is_file():
+                self._assets[file.name] = _read(file)
 
     def url(self, name: str) -> str:
         """Return the address of an asset, with its digest in it.
@@ -58,6 +68,10 @@ class Assets:
             return _answer(asset)
 
         return routes
+
+    def mark(self) -> Response:
+        """Return the mark for browsers that ask for /favicon.ico, whatever a page names."""
+        return _answer(self._assets["mark.svg"])
 
 
 def _answer(asset: Asset) -> Response:

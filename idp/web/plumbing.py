@@ -20,12 +20,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from idp.clock import Clock
 from idp.text import require_short
-from idp.web.assets import Assets
+from idp.web.assets import ASSETS, Assets
 from idp.web.bodies import limit_bodies
+from idp.web.compression import compress
 from idp.web.failures import ForeignHost, answer_failures
 from idp.web.headers import send_headers
 from idp.web.languages import speak
 from idp.web.settings import UniversitySettings, WebSettings
+from idp.web.well_known import well_known
 
 MAX_REQUEST_BYTES = 256 * 1024
 MAX_FORM_FIELDS = 200
@@ -67,6 +69,7 @@ def new_flask(
         # A form lives as long as the browser's session: a reader who needs an hour for a page is not refused.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    app.url_map.strict_slashes = False  # people type a slash at the end
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     _number_requests(app)  # first: what follows may fail and then needs the number
@@ -77,6 +80,8 @@ def new_flask(
     speak(app, university, web.is_https)
     send_headers(app, web)
     answer_failures(app, clock, web.base_url)
+    compress(app)
+    app.register_blueprint(well_known(web, clock))
     _dress(app, name, university)
     if web.trusted_proxies:
         hops = web.trusted_proxies
@@ -110,6 +115,12 @@ class _Application(Flask):
         log.error("unhandled error", rule=request.url_rule.rule if request.url_rule else "-", exc_info=exc_info)
 
 
+def add_assets(app: Flask, folder: Path) -> None:
+    """Serve the files of a package's folder as assets: `asset_url("name.js")` in its templates."""
+    assets: Assets = app.extensions[ASSETS]
+    assets.add_folder(folder)
+
+
 def exempt_from_csrf(app: Flask, what: Blueprint | Callable[..., Any]) -> None:
     """Take POSTs without a form token for a view or a blueprint: for programs, never for what a cookie authorises."""
     app.extensions["csrf"].exempt(what)
@@ -117,7 +128,7 @@ def exempt_from_csrf(app: Flask, what: Blueprint | Callable[..., Any]) -> None:
 
 def _dress(app: Flask, name: str, university: UniversitySettings) -> None:
     """Give the templates what the layout needs. Globals, so that imported macros see them too."""
-    assets = Assets(university)
+    assets = app.extensions[ASSETS] = Assets(university)
     app.register_blueprint(assets.blueprint())
     app.jinja_env.globals.update(
         application_name=name,

@@ -37,6 +37,12 @@ class WebSettings(Section):
         int, "Reverse proxies in front whose X-Forwarded-* headers are believed.", Field(ge=0)
     ] = 0
 
+    security_contact: Annotated[
+        str,
+        "Where to report a weakness: an address that begins with `mailto:` or `https:`, told in"
+        " /.well-known/security.txt (RFC 9116). Empty: there is no such file.",
+        Field(pattern=r"^((mailto:|https:)\S+)?$"),
+    ] = ""
     hsts: Annotated[
         str,
         "Strict-Transport-Security of answers over https; add `; includeSubDomains` only when every name below the"

@@ -379,3 +379,21 @@ def test_the_tile_for_fees_leads_where_the_setting_says(estudent: Browser, stude
     claim(estudent)
 
     assert 'href="http://localhost:8081/"' in estudent.sign_in("12345", PASSWORD).get_data(as_text=True)
+
+
+def test_addresses_that_people_and_programs_guess_lead_somewhere(estudent: Browser) -> None:
+    assert estudent.open("/account/new/").status_code == 200
+    assert estudent.open("/cas/").headers["Location"] == "/cas/login"
+    assert estudent.open("/cas").headers["Location"] == "/cas/login"
+    assert estudent.open("/.well-known/change-password").headers["Location"] == "/help/account#change-password"
+    assert "change-password" in estudent.open("/help/account").get_data(as_text=True)
+
+
+def test_a_page_that_is_not_there_still_says_who_is_signed_in(estudent: Browser, student: Student) -> None:
+    claim(estudent)
+    estudent.sign_in("12345", PASSWORD)
+
+    assert "Żaneta" in text_of(estudent.open("/nothing-here"))
+    refused = estudent.open("/staff")
+    assert refused.status_code == 403
+    assert "not signed in" not in text_of(refused)

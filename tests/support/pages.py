@@ -52,6 +52,10 @@ def _add(app: Flask) -> None:
     def form() -> str:
         return f"taken {request.form.get('x', '')}"
 
+    @app.get("/long")
+    def long() -> str:
+        return "<p>" + "A page of some length. " * 100
+
     @app.get("/two-rules")
     def two_rules() -> str:
         return render_template_string(PAGE)

@@ -2,10 +2,8 @@
    not a file of ours. */
 "use strict";
 
-const worker = new URL("altcha-pbkdf2.js", import.meta.url);
-globalThis.$altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(worker));
-
 for (const place of document.querySelectorAll("[data-altcha]")) {
+  globalThis.$altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(place.dataset.worker));
   const widget = document.createElement("altcha-widget");
   widget.setAttribute("challenge", place.dataset.altcha);
   widget.setAttribute("language", place.dataset.language);

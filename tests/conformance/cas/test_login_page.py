@@ -227,7 +227,7 @@ def test_2_1_1_method_post_hands_the_ticket_over_in_a_form(signed_in: Browser) -
     assert f'action="{APP}"' in answer.text
     assert hidden_fields(answer.text).get("ticket", "").startswith("ST-")
     assert "form-action 'self' http://127.0.0.1:9000;" in answer.headers["Content-Security-Policy"]
-    with signed_in.open("/cas/static/ticket.js") as script:
+    with signed_in.open("/static/ticket.js") as script:
         assert script.status_code == 200
 
 

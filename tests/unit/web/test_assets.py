@@ -2,12 +2,14 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from idp.web.plumbing import add_assets
 from idp.web.settings import UniversitySettings
-from tests.support.pages import Build
+from tests.support.pages import Build, build_pages
 
 
 def test_an_asset_under_its_digest_is_kept_for_a_year(client: FlaskClient) -> None:
@@ -41,6 +43,25 @@ def test_a_known_asset_is_not_sent_again(client: FlaskClient) -> None:
 def test_a_missing_asset_is_a_404_and_no_file_outside_is_served(client: FlaskClient) -> None:
     for name in ("none.css", "../plumbing.py", "..%2fplumbing.py"):
         assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_a_package_adds_assets_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "own.js").write_text('"use strict";\n' * 100)
+    app = build_pages()
+    add_assets(app, tmp_path)
+    with app.test_request_context():
+        address = app.jinja_env.globals["asset_url"]("own.js")  # type: ignore[operator] # a function
+
+    answer = app.test_client().get(address, headers={"Accept-Encoding": "gzip"})
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert gzip.decompress(answer.data).startswith(b'"use strict"')
+
+
+def test_two_assets_never_share_a_name(tmp_path: Path) -> None:
+    (tmp_path / "style.css").write_text("")
+
+    with pytest.raises(ValueError, match=r"style\.css"):
+        add_assets(build_pages(), tmp_path)
 
 
 def test_the_theme_and_the_mark_come_from_settings(build: Build) -> None:
