@@ -53,7 +53,10 @@ class Measurement:
         changed = [Change.update(each, entry("c8", number, "Nowak")) for number, each in enumerate(people)]
         self._row("update, 8 at a time", lambda: _all_of(target.apply(changed)))
         ids = [each.person_id for each in people]
-        self._row("read these people, 8 at a time", lambda: sum(1 for _ in target.read(ids)))
+        names = {each.person_id: each.name for each in people}
+        self._row("read these people, 8 at a time", lambda: sum(1 for _ in target.read(ids, names)))
+        gone = {f"n{number:08}": f"un{number:08}" for number in range(self._people)}
+        self._row("look for people who are not there", lambda: sum(1 for _ in target.read([*gone], gone)) + len(gone))
         self._row("read everybody", lambda: sum(1 for _ in target.read()))
         target.close()
 

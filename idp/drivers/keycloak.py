@@ -72,7 +72,7 @@ class Realm:
         return next((user for user in found if user["username"] == username.lower()), None)
 
     def find_by_attribute(self, name: str, value: str) -> list[User]:
-        """Return the users who have this value of an attribute, with attributes."""
+        """Return the users who have this value of an attribute, with attributes. Keycloak scans all users for it."""
         # Quoted, as the search splits at spaces and colons; neither side may hold a quotation mark.
         if '"' in name + value:
             raise ValueError("a quotation mark cannot be searched for")
@@ -119,8 +119,11 @@ class Realm:
 
     def linked(self, alias: str, subject: str) -> list[str]:
         """Return the ids of the users who are linked to a subject at an identity provider; there should be one."""
-        found = self._users(brief=True, idpAlias=alias, idpUserId=subject)
-        return [user["id"] for user in found]
+        return [user["id"] for user in self._users(brief=True, idpAlias=alias, idpUserId=subject)]
+
+    def linked_users(self, alias: str, subject: str) -> list[User]:
+        """Return the users who are linked to a subject, with attributes. Keycloak has an index on subjects."""
+        return self._users(idpAlias=alias, idpUserId=subject)
 
     def stream_linked(self, alias: str) -> Iterator[str]:
         """Yield the id of every user who is linked to whatever subject at an identity provider."""

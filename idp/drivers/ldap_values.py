@@ -113,38 +113,41 @@ class Delete:
 Write = Add | Modify | Rename | Delete
 
 
+# python-ldap is imported late below: settings are read by every command, and the library takes a tenth of a second.
+
+
 def rdn(name: str, value: str) -> str:
     """Return a relative name with `value` in it, whatever characters it has.
 
     Shape:   ("uid", "a,b") -> "uid=a\\,b"
     Raises:  ValueError for an empty value, which no name may have
-    Source:  RFC 4514 section 2.4
     """
+    from ldap.dn import escape_dn_chars
+
     if not value:
         raise ValueError("a name cannot be empty")
-    last = len(value) - 1
-    return f"{name}=" + "".join(_escaped_in_name(character, at, last) for at, character in enumerate(value))
+    return f"{name}={escape_dn_chars(value)}"
 
 
-def _escaped_in_name(character: str, at: int, last: int) -> str:
-    if character in '\\,+"<>;=' or (at == 0 and character == "#"):
-        return "\\" + character
-    # Blanks count at the edges; control characters and the null stay readable in logs.
-    if (character == " " and at in (0, last)) or ord(character) < 32 or character == "\x7f":
-        return f"\\{ord(character):02x}"
-    return character
+def split_dn(dn: str) -> list[str]:
+    """Return the relative names in a DN, the entry's own first.
 
+    Shape:   "cn=a\\,b,dc=x" -> ["cn=a\\,b", "dc=x"]
+    """
+    from ldap.dn import explode_dn
 
-_IN_FILTER: Final = str.maketrans({character: f"\\{ord(character):02x}" for character in "\\*()\x00"})
+    parts: list[str] = explode_dn(dn)
+    return parts
 
 
 def equals(name: str, value: str) -> str:
     """Return the filter "`name` has `value`", whatever characters it has.
 
     Shape:   ("cn", "a*(b)") -> "(cn=a\\2a\\28b\\29)"
-    Source:  RFC 4515 section 3
     """
-    return f"({name}={value.translate(_IN_FILTER)})"
+    from ldap.filter import escape_filter_chars
+
+    return f"({name}={escape_filter_chars(value)})"
 
 
 def any_of(filters: Sequence[str]) -> str:

@@ -137,12 +137,17 @@ class KeycloakTarget:
     # --- many ---
 
     def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
-        """Yield our users, all or these people's. Of everybody, a link is seen to be there, not to whom it leads."""
+        """Yield our users, all or these people's. Of everybody, a link is seen to be there, not to whom it leads.
+
+        Shape:   two users with one person's mark: both, when all are read; of named people one
+        """
         if person_ids is None:
             yield from self._read_all()
-        else:
-            for users in self._in_flight(self._read_person, person_ids):
-                yield from users
+            return
+        known = names or {}
+        pairs = ((person_id, known.get(person_id, "")) for person_id in person_ids)
+        found = self._in_flight(lambda pair: self._read_person(*pair), pairs)
+        yield from (entry for entry in found if entry is not None)
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         """Make changes, some at the same time; a repeat is harmless."""
@@ -157,8 +162,10 @@ class KeycloakTarget:
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
         """Return one person's user."""
-        user = self._find(person_id, name)
-        return None if user is None else self._entry(person_id, user, self._seen_of(person_id, user))
+        entry = self._read_person(person_id, name)
+        if entry is None and self._realm.find(name) is not None:
+            raise TargetRejected(f"user {name} is there and is not ours")
+        return entry
 
     def apply_one(self, change: Change) -> Outcome:
         """Make one change."""
@@ -200,15 +207,31 @@ class KeycloakTarget:
                     seen[key] = seen.get(key, 0) | LINKED << number
         return seen
 
-    def _read_person(self, person_id: str) -> list[Entry]:
-        users = self._realm.find_by_attribute(OWNER, self._mark(person_id))
-        return [self._entry(person_id, user, self._seen_of(person_id, user)) for user in users]
+    def _read_person(self, person_id: str, name: str) -> Entry | None:
+        """Return one person's user, found by the link or by the name: a search by our mark scans all users."""
+        linked = self._linked_to(person_id)
+        user = self._ours_among(linked, person_id) or self._find_ours(person_id, name)
+        if user is None:
+            return None
+        is_linked = [each["id"] for each in linked] == [user["id"]]
+        return self._entry(person_id, user, self._seen_of(user, is_linked=is_linked))
 
-    def _seen_of(self, person_id: str, user: User) -> int:
+    def _linked_to(self, person_id: str) -> list[User]:
+        return self._realm.linked_users(self._alias, _subject(person_id)) if self._alias else []
+
+    def _ours_among(self, users: Iterable[User], person_id: str) -> User | None:
+        return next((user for user in users if self._person_id(user) == person_id), None)
+
+    def _find_ours(self, person_id: str, name: str) -> User | None:
+        """Return a person's user by its exact name; without a name, by our mark."""
+        if not name:
+            return next(iter(self._realm.find_by_attribute(OWNER, self._mark(person_id))), None)
+        user = self._realm.find(name)
+        return user if user is not None and self._person_id(user) == person_id else None
+
+    def _seen_of(self, user: User, *, is_linked: bool) -> int:
         """Return what is known of one user beside the attributes; the link counts if it leads to this user alone."""
-        seen = 0
-        if self._alias and self._realm.linked(self._alias, _subject(person_id)) == [user["id"]]:
-            seen = LINKED
+        seen = LINKED if is_linked else 0
         if self._settings.groups:
             there = self._realm.groups_of(user["id"])
             for number, name in enumerate(AFFILIATIONS, start=1):
@@ -228,7 +251,7 @@ class KeycloakTarget:
         """
         user = self._realm.find(name)
         if user is None:
-            return next(iter(self._realm.find_by_attribute(OWNER, self._mark(person_id))), None)
+            return self._ours_among(self._linked_to(person_id), person_id) or self._find_ours(person_id, "")
         if self._person_id(user) != person_id:
             raise TargetRejected(f"user {name} is there and is not ours")
         return user

@@ -1,10 +1,10 @@
 """LDAP: one entry per person under ou=people, with the attributes of the catalogue (idp.people.catalogue)."""
 
 import itertools
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,6 +27,7 @@ from idp.drivers.ldap_values import (
     equals,
     ldap_entry,
     rdn,
+    split_dn,
 )
 from idp.drivers.ldif import as_ldif
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
@@ -336,10 +337,16 @@ def only_of(person_id: str, owner: str, people_dn: str) -> str:
     Between our reading and our writing another system may have put its entry at the same name: only the server can
     compare and write in one.
     """
-    # No student's entry has these names. slapd before 2.6 asks an assertion again of the entry where its overlay
+    # No student's entry has the branch's names. slapd before 2.6 asks an assertion again of the entry where its overlay
     # `unique` begins to search, and refuses every new address and name where it does not hold there (docs/domain.md).
-    branch = [equals("entryDN", dn) for dn in _up_from(people_dn)]
-    return any_of([equals("idpOwner", _mark(person_id, owner)), *branch])
+    return any_of([equals("idpOwner", _mark(person_id, owner)), *_branch(people_dn)])
+
+
+@cache
+def _branch(people_dn: str) -> list[str]:
+    """Return filters for the people's branch and the entries above it."""
+    parts = split_dn(people_dn)
+    return [equals("entryDN", ",".join(parts[at:])) for at in range(len(parts))]
 
 
 def _mark(person_id: str, owner: str) -> str:
@@ -419,20 +426,11 @@ def _rdn(name: str) -> str:
     return name if "=" in name else rdn("uid", name)
 
 
-def _up_from(dn: str) -> list[str]:
-    """Return a DN and those above it.
-
-    Shape:   "ou=people,dc=x,dc=y" -> ["ou=people,dc=x,dc=y", "dc=x,dc=y", "dc=y"]
-    """
-    parts = re.split(r"(?<!\\),", dn)
-    return [",".join(parts[at:]) for at in range(len(parts))]
-
-
 def _name_in(dn: str) -> str:
     """Return the uid in an entry's own name, or that name whole where somebody gave it another form.
 
     Shape:   "uid=u7kq2m9xa,ou=people,…" -> "u7kq2m9xa"; "cn=Anna Nowak,ou=people,…" -> "cn=Anna Nowak"
     """
-    first = re.split(r"(?<!\\),", dn, maxsplit=1)[0]
+    first = split_dn(dn)[0]
     attribute, _, value = first.partition("=")
     return value if attribute.lower() == "uid" and value.isalnum() else first
