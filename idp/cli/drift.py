@@ -11,11 +11,11 @@ from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.people.queries import load_people
-from idp.provisioning.drift import Look, look_everywhere
-from idp.provisioning.drift import repair as repair_one
-from idp.provisioning.held_queries import ADOPT, REPORT, Held, held_for
+from idp.provisioning.drift import REPORT, Look, drop_overrides, look_everywhere
+from idp.provisioning.pin_queries import latest_overrides
+from idp.provisioning.pins import Override
 
-LEFT_SHOWN = 500
+OVERRIDES_SHOWN = 500
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -37,17 +37,17 @@ def show(installation: Idp, whole: bool, as_json: bool) -> None:
     """Look, and print what was found and what was left as found."""
     looks = look_everywhere(installation.provisioner, whole=whole, actor=shell_actor())
     with installation.databases.identity.read() as connection:
-        left = held_for(connection, (REPORT, ADOPT), LEFT_SHOWN)
-        ids = sorted({one.person_id for one in left}.union(*(found.people for found in looks)))
+        overrides = latest_overrides(connection, OVERRIDES_SHOWN)
+        ids = sorted({one.person_id for one in overrides}.union(*(found.people for found in looks)))
         names = {str(person.person_id): person.display_name for person in load_people(connection, ids)}
-    reported = [one for one in left if one.why == REPORT]
+    reported = [one for one in overrides if one.policy == REPORT]
     if as_json:
         facts = [{**_facts(found), "differences": found.differences, "lost": found.lost} for found in looks]
-        print_json({"targets": facts, "left_as_found": left})
+        print_json({"targets": facts, "overrides": overrides})
     else:
         for found in looks:
             _print_look(found, names)
-        _print_left(left, names)
+        _print_overrides(overrides, names)
     sys.exit(1 if reported or any(found.people or found.strays for found in looks) else 0)
 
 
@@ -55,9 +55,9 @@ def show(installation: Idp, whole: bool, as_json: bool) -> None:
 @click.argument("who", metavar="ALBUM|UID|MAIL")
 @click.argument("attributes", metavar="[ATTRIBUTE]...", nargs=-1)
 @pass_idp
-def repair(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
-    """Have our values written where others' were reported or adopted: of WHO, these attributes or all."""
-    done = repair_one(installation.provisioner, person_named(installation, who), attributes, shell_actor())
+def drop(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
+    """Drop overrides: the next run writes our values for WHO, in these attributes or in all."""
+    done = drop_overrides(installation.provisioner, person_named(installation, who), attributes, shell_actor())
     names = ", ".join(f"{one.attribute} in {one.target}" for one in done)
     click.echo(f"{names}: the next run writes our values. See it with: idp plan")
 
@@ -99,14 +99,14 @@ _SENTENCES = {
 }
 
 
-def _print_left(left: list[Held], names: Mapping[str, str]) -> None:
-    if not left:
+def _print_overrides(overrides: list[Override], names: Mapping[str, str]) -> None:
+    if not overrides:
         return
-    table = Table("person", "target", "attribute", "ours", "found", "", title="Left as found", title_justify="left")
+    table = Table("person", "target", "attribute", "ours", "kept", "", title="Overrides", title_justify="left")
     table.box = None
     table.header_style = "bold"
-    for one in left:
+    for one in overrides:
         who = names.get(one.person_id, one.person_id)
-        add_row(table, who, one.target, one.attribute, ", ".join(one.ours), ", ".join(one.held), one.why)
+        add_row(table, who, one.target, one.attribute, ", ".join(one.expected), ", ".join(one.kept), one.policy)
     console().print(table)
-    click.echo("To have ours written: idp drift repair ALBUM|UID|MAIL [ATTRIBUTE]...")
+    click.echo("To have ours written: idp drift drop ALBUM|UID|MAIL [ATTRIBUTE]...")

@@ -50,8 +50,8 @@ def _print_target(target: str, values: list[Value], error: str, zone: ZoneInfo) 
     table.header_style = "bold"
     for value in values:
         sources = "\n".join(_source(source, zone) for source in value.sources)
-        why = f"{value.rule}: {value.sentence}" + (f" Held back: {value.held}." if value.held else "")
-        add_row(table, value.attribute, "\n".join(value.wanted), _there(value), why, sources, _written(value, zone))
+        why = f"{value.rule}: {value.sentence}" + (f" Kept by a {value.kept_by}." if value.kept_by else "")
+        add_row(table, value.attribute, "\n".join(value.effective), _there(value), why, sources, _written(value, zone))
     console().print(table)
 
 
@@ -60,7 +60,7 @@ def _there(value: Value) -> str:
         return "?"
     if value.is_there:
         return "yes"
-    return "no entry" if value.found is None else "no: " + (", ".join(value.found) or "nothing")
+    return "no entry" if value.observed is None else "no: " + (", ".join(value.observed) or "nothing")
 
 
 def _source(source: Source, zone: ZoneInfo) -> str:

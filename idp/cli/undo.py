@@ -10,24 +10,24 @@ from idp.cli.support import json_option, pass_idp, print_json, progress
 from idp.people.queries import load_people
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
-from idp.provisioning.undo import make_undo, release
+from idp.provisioning.undo import drop_pins, make_undo
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @click.option("--remove", is_flag=True, help="Remove entries still as the run made them; others are locked.")
-@click.option("--release", "is_release", is_flag=True, help="Obey the records again in what was taken back of RUN.")
+@click.option("--drop-pins", "is_drop", is_flag=True, help="Obey the records again in what was undone of RUN.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many people to show.")
 @json_option
 @pass_idp
-def undo(installation: Idp, run_id: str, remove: bool, is_release: bool, limit: int, as_json: bool) -> None:
-    """Make a plan that puts back what RUN changed; `idp apply` carries it out. What cannot be put back is listed.
+def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int, as_json: bool) -> None:
+    """Make a plan that puts back what RUN changed. Carry it out with `idp apply`. What cannot be put back is listed.
 
-    Put back is what is still as the run left it. The records may go on asking for what was taken back: they are not
-    obeyed in that until they say something else, or until you say --release.
+    A value is put back while it is still as the run left it. It is then pinned: the records are not obeyed there until
+    they say something else, or until you drop the pins with --drop-pins.
     """
-    if is_release:
-        _release(installation, run_named(installation, run_id).run_id, as_json)
+    if is_drop:
+        _drop_pins(installation, run_named(installation, run_id).run_id, as_json)
         return
     undone = run_named(installation, run_id)
     with progress("Comparing", total=undone.changes) as advance:
@@ -48,16 +48,16 @@ def undo(installation: Idp, run_id: str, remove: bool, is_release: bool, limit: 
     if waits_because:
         print_waiting(waits_because)
     elif run.changes:
-        click.echo(f"Take it back with: idp apply {run.run_id}")
+        click.echo(f"Carry it out with: idp apply {run.run_id}")
     else:
-        click.echo("Nothing is left to take back.")
+        click.echo("Nothing is left to undo.")
 
 
-def _release(installation: Idp, run_id: str, as_json: bool) -> None:
-    count = release(installation.provisioner, run_id, shell_actor())
+def _drop_pins(installation: Idp, run_id: str, as_json: bool) -> None:
+    count = drop_pins(installation.provisioner, run_id, shell_actor())
     if as_json:
         print_json({"run": run_id, "people": count})
     elif count:
         click.echo(f"The records are obeyed again for {count:,} people. See what that changes with: idp plan")
     else:
-        click.echo("Nothing is held back of this run.")
+        click.echo("This run has no pins.")

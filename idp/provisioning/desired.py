@@ -13,15 +13,17 @@ VERSION = 1
 """Raise it when `desired` makes another entry of the same values: everybody is then compared again."""
 
 
-def desired(snapshot: PersonSnapshot, attributes: Mapping[str, str | tuple[str, ...]]) -> Entry:
-    """Return the entry of one person in a target with these attributes.
+def desired(
+    snapshot: PersonSnapshot, attributes: Mapping[str, str | tuple[str, ...]], entry_name: str = "uid"
+) -> Entry:
+    """Return the entry of one person in a target with these attributes, and with this catalogue key as its name.
 
     Shape:   attributes {"sn": "surname", "c": ("PL",)} -> Entry(… {"sn": ("Kowalska",), "c": ("PL",)} …)
     Raises:  KeyError for a key that the catalogue does not have
     """
     return Entry(
         person_id=snapshot.person_id,
-        name=snapshot.uid,
+        name=next(iter(BY_KEY[entry_name].rule(snapshot)), snapshot.uid),
         enabled=snapshot.may_sign_in,
         attributes={
             name: BY_KEY[key].rule(snapshot) if isinstance(key, str) else key for name, key in attributes.items()

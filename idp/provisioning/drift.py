@@ -8,6 +8,7 @@ else. Attributes that we do not manage and entries that are not ours are not loo
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -17,9 +18,9 @@ from idp.audit.events import SYSTEM, Event, record, record_all
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
 from idp.people.change_queries import mark_many_dirty
-from idp.provisioning.desired import desired
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
-from idp.provisioning.held_queries import ADOPT, REPORT, Held, held_among, hold, let_go
+from idp.provisioning.pin_queries import drop, keep, kept_among
+from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, effective_entry, parts_of
 from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records
@@ -37,9 +38,8 @@ from idp.provisioning.state_queries import (
 )
 from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in
 from idp.provisioning.values import Change, Entry, Kind
-from idp.provisioning.wanted import parts_of, wanted_entry
 
-REPAIR = "repair"
+REPAIR, REPORT, ADOPT = "repair", "report", "adopt"
 PORTION = 500
 log = structlog.get_logger()
 Thing = TypeVar("Thing")
@@ -237,7 +237,11 @@ def _judge(
 
 def _is_settled(provisioner: Provisioner, seen: PersonRecords, target: Target, state: State) -> bool:
     """Return whether what the records ask for now is what we wrote last."""
-    return state.applied == state.desired == wanted_entry(seen, target, provisioner.targets.values()).digest
+    return state.applied == state.desired == _effective(provisioner, seen, target).digest
+
+
+def _effective(provisioner: Provisioner, seen: PersonRecords, target: Target) -> Entry:
+    return effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
 
 
 def _settle(
@@ -249,22 +253,16 @@ def _settle(
 ) -> None:
     policies: Mapping[str, str] = target.drift if isinstance(target, ReadsChanges) else {}
     now = provisioner.clock.now()
-    every = list(provisioner.targets.values())
-    wanted = [(wanted_entry(seen, target, every), entry) for seen, entry in drifted]
-    differences = [one for ours, entry in wanted for one in differences_of(ours, entry, target.kind, policies)]
-    asked = {str(seen.snapshot.person_id): parts_of(desired(seen.snapshot, target.attributes)) for seen, _ in drifted}
-    left = [one for one in differences if one.policy != REPAIR]
+    differences = [
+        one
+        for seen, entry in drifted
+        for one in differences_of(_effective(provisioner, seen, target), entry, target.kind, policies)
+    ]
+    records = {str(seen.snapshot.person_id): parts_of(by_records(seen.snapshot, target)) for seen, _ in drifted}
     repaired = {one.person_id for one in differences if one.policy == REPAIR}
     ids = sorted({str(seen.snapshot.person_id) for seen, _ in drifted})
     with provisioner.databases.identity.write() as connection:
-        hold(
-            connection,
-            (
-                Held(target.kind, one.person_id, one.attribute, ours, one.found, one.policy, "", now)
-                for one in left
-                if (ours := asked[one.person_id].get(one.attribute, ())) != one.found
-            ),
-        )
+        keep(connection, Kept(overrides=tuple(_overrides(differences, records, now))))
         doubt(connection, target.kind, ids)
         # Who has nothing to be repaired is marked, too: only a look at them says that they are as wanted now.
         mark_many_dirty(connection, ids)
@@ -276,11 +274,19 @@ def _settle(
     true = [
         (entry.person_id, entry.digest)
         for each in again
-        if (entry := as_left.get(each.snapshot.person_id)) and wanted_entry(each, target, every) == entry
+        if (entry := as_left.get(each.snapshot.person_id)) and _effective(provisioner, each, target) == entry
     ]
     with provisioner.databases.identity.write() as connection:
         confirm(connection, target.kind, true, "", now)
     found.differences += differences
+
+
+def _overrides(differences: Iterable[Difference], records: Mapping[str, Parts], at: datetime) -> Iterator[Override]:
+    """Yield what is accepted as found. A value that the records ask for needs no override."""
+    for one in differences:
+        expected = records[one.person_id].get(one.attribute, ())
+        if one.policy != REPAIR and one.found != expected:
+            yield Override(one.target, one.person_id, one.attribute, expected, one.found, one.policy, at)
 
 
 def differences_of(wanted: Entry, entry: Entry, target: str, policies: Mapping[str, str]) -> Iterator[Difference]:
@@ -296,7 +302,7 @@ def differences_of(wanted: Entry, entry: Entry, target: str, policies: Mapping[s
 
 
 def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
-    """Which attributes, not their values: those stand in the plan, or in what is held."""
+    """Which attributes, not their values: those stand in the plan, or in the override."""
     for person_id, group in itertools.groupby(differences, key=lambda one: one.person_id):
         mine = list(group)
         data: dict[str, object] = {"target": mine[0].target}
@@ -366,31 +372,29 @@ def _judge_missing(
     found.lost += lost
 
 
-# --- what was left as found -----------------------------------------------------------------------------------------
+# --- accepted drift -------------------------------------------------------------------------------------------------
 
 
-def repair(provisioner: Provisioner, person_id: str, attributes: Sequence[str], actor: str) -> list[Held]:
-    """Have our values written where others' were left, and return which were let go.
+def drop_overrides(
+    provisioner: Provisioner, person_id: str, attributes: Sequence[str], actor: str
+) -> tuple[Override, ...]:
+    """End a person's overrides, those of these attributes or all, and return them: the next run writes our values.
 
-    Shape:   attributes: these; none: all that were reported or adopted
-    Raises:  NotFound when nothing of this person was left as found
-    Effect:  the person is marked for the next run; drift.let_go
+    Raises:  NotFound when there is none
+    Effect:  the person is compared again; drift.override_dropped
     """
+    names = {name.lower() for name in attributes}
     with provisioner.databases.identity.write() as connection:
-        mine = held_among(connection, [person_id]).get(person_id, ())
-        left = [
-            one
-            for one in mine
-            if one.why in (REPORT, ADOPT)
-            and (not attributes or one.attribute.lower() in {a.lower() for a in attributes})
-        ]
-        if not left:
-            raise NotFound("nothing of this person was left as found")
-        let_go(connection, left)
+        kept = kept_among(connection, [person_id]).get(person_id, NOTHING_KEPT)
+        dropped = tuple(each for each in kept.overrides if not names or each.attribute.lower() in names)
+        if not dropped:
+            raise NotFound("this person has no such override")
+        drop(connection, [Kept(overrides=dropped)])
         mark_many_dirty(connection, [person_id])
-        data = {"attributes": [one.attribute for one in left]}
-        record(connection, provisioner.clock.timestamp(), Event(event_types.DRIFT_LET_GO, person_id, actor, data=data))
-    return left
+        data = {"attributes": [each.attribute for each in dropped]}
+        event = Event(event_types.DRIFT_OVERRIDE_DROPPED, person_id, actor, data=data)
+        record(connection, provisioner.clock.timestamp(), event)
+    return dropped
 
 
 # --- the worker -----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from idp.people.catalogue import BY_KEY, ValueSource
 from idp.people.merge_queries import merges_of
 from idp.people.settings import PeopleSettings
 from idp.people.status import Access
-from idp.provisioning.held_queries import Held
+from idp.provisioning.pins import Kept, effective_entry, parts_of
 from idp.provisioning.provenance_queries import (
     Origin,
     ProgrammeOrigin,
@@ -25,8 +25,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.target import Target
 from idp.provisioning.undo import sides
-from idp.provisioning.values import Change, Entry, Kind
-from idp.provisioning.wanted import NAME, SWITCH, parts_of, wanted_entry
+from idp.provisioning.values import NAME, SWITCH, Change, Entry, Kind
 
 EVENTS = 500  # of one person, the newest, in which writes outside runs are looked for
 SWITCH_RULE = "Whether the account works: the life cycle says so, unless a human keeps it closed."
@@ -50,13 +49,13 @@ class Value:
 
     target: str
     attribute: str
-    wanted: tuple[str, ...]
-    found: tuple[str, ...] | None  # None: the target did not answer, or has no entry
+    effective: tuple[str, ...]
+    observed: tuple[str, ...] | None  # None: the target did not answer, or has no entry
     is_there: bool | None  # None: the target did not answer
     rule: str
     sentence: str
     sources: tuple[Source, ...]
-    held: str = ""  # why another value than the records ask for is wanted: undo | report | adopt
+    kept_by: str = ""  # pin | override: why it is not what the records ask for
     written_at: datetime | None = None
     written_by: str = ""
     run_id: str = ""  # "" with a time: at once, outside a run
@@ -99,13 +98,13 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
     values: list[Value] = []
     errors: dict[str, str] = {}
     for kind, target in provisioner.targets.items():
-        wanted = wanted_entry(seen, target, provisioner.targets.values())
+        effective = effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
         try:
-            found = target.read_one(person_id, wanted.name)
+            observed = target.read_one(person_id, effective.name)
         except IdpError as error:
             errors[kind] = str(error)
-            found = None
-        values += _values_in(target, seen, wanted, found, sources, history, answered=kind not in errors)
+            observed = None
+        values += _values_in(target, seen.kept, effective, observed, sources, history, answered=kind not in errors)
     person, now = seen.snapshot, seen.snapshot.status
     return Explanation(
         person_id=person.person_id,
@@ -137,16 +136,15 @@ class _Write:
 
 def _values_in(
     target: Target,
-    seen: PersonRecords,
-    wanted: Entry,
-    found: Entry | None,
+    kept: Kept,
+    effective: Entry,
+    observed: Entry | None,
     sources: "_Sources",
     history: Sequence[_Write],
     *,
     answered: bool,
 ) -> Iterable[Value]:
-    held = {one.attribute: one for one in seen.held if one.target == target.kind}
-    should, has = parts_of(wanted), parts_of(found) if found else {}
+    should, has = parts_of(effective), parts_of(observed) if observed else {}
     for name in (NAME, SWITCH, *target.attributes):
         own = should.get(name, ())
         rule, sentence, words_of_source = _rule(target, name)
@@ -154,21 +152,25 @@ def _values_in(
         yield Value(
             target=target.kind,
             attribute=name,
-            wanted=own,
-            found=has.get(name, ()) if found else None,
-            is_there=None if not answered else found is not None and has.get(name, ()) == own,
+            effective=own,
+            observed=has.get(name, ()) if observed else None,
+            is_there=None if not answered else observed is not None and has.get(name, ()) == own,
             rule=rule,
             sentence=sentence,
             sources=tuple(source for word in words_of_source for source in sources.of(word)),
-            held=_held_because(held.get(name), own),
+            kept_by=_kept_by(kept, target, name, own),
             written_at=write.at if write else None,
             written_by=write.by if write else "",
             run_id=write.run_id if write else "",
         )
 
 
-def _held_because(held: Held | None, wanted: tuple[str, ...]) -> str:
-    return held.why if held is not None and held.held == wanted else ""
+def _kept_by(kept: Kept, target: Target, part: str, effective: tuple[str, ...]) -> str:
+    for override in kept.overrides:
+        if (override.target, override.attribute, override.kept) == (target.kind, part, effective):
+            return "override"
+    is_pinned = any(pin.target == target.kind and pin.kept.get(part) == effective for pin in kept.pins)
+    return "pin" if is_pinned else ""
 
 
 def _rule(target: Target, attribute: str) -> tuple[str, str, tuple[str, ...]]:

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
+from idp.provisioning.pins import effective_entry
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import stream_records
 from idp.provisioning.target import Target
 from idp.provisioning.values import Entry
-from idp.provisioning.wanted import wanted_entry
 
 
 def desired_entries(provisioner: Provisioner, target: Target) -> Iterator[Entry | None]:
     """Yield for each person the entry that they should have in a target; None for who needs none."""
     with provisioner.databases.identity.read() as connection:
         for seen in stream_records(connection, provisioner.people, provisioner.today()):
-            entry = wanted_entry(seen, target, provisioner.targets.values())
+            entry = effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
             yield None if entry.only_if_present else entry

@@ -16,10 +16,11 @@ VERSIONS = (status.VERSION, desired.VERSION, values.DIGEST_VERSION)
 
 def fingerprint(target: Target, people: PeopleSettings) -> str:
     """Return 64 hex digits that differ when anybody's entry in this target might have to."""
-    keys = {key for key in target.attributes.values() if isinstance(key, str)}
+    keys = {target.entry_name, *(key for key in target.attributes.values() if isinstance(key, str))}
     content = (
         VERSIONS,
         catalogue.fingerprint_of(keys),
+        target.entry_name,
         sorted(target.attributes.items()),
         people.model_dump_json(),
     )

@@ -11,6 +11,7 @@ from idp.people.change_queries import Mark, clear_marks, due_marks, hand_over, m
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
+from idp.provisioning.pins import effective_entry
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan, refresh_some
 from idp.provisioning.provisioner import Provisioner
@@ -19,7 +20,6 @@ from idp.provisioning.state_queries import confirm, doubt, refused, states_among
 from idp.provisioning.target import Target
 from idp.provisioning.undecided import left_to_people
 from idp.provisioning.values import Change, Entry, Kind
-from idp.provisioning.wanted import wanted_entry
 
 LIVE_AT_ONCE = 100  # people per sweep: the worker has other things to do, too
 TRIES_AT_ONCE = 3
@@ -92,7 +92,7 @@ def _bring_true_in(
     provisioner: Provisioner, target: Target, seen: PersonRecords, actor: str, *, is_patient: bool
 ) -> bool | None:
     """Return whether what this target has is still desired, or nothing is to be done; None: left for a guarded run."""
-    wanted = wanted_entry(seen, target, provisioner.targets.values())
+    wanted = effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
     if not is_patient:
         with provisioner.databases.identity.read() as connection:
             state = states_among(connection, target.kind, [wanted.person_id]).get(wanted.person_id)

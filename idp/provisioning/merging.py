@@ -30,6 +30,7 @@ from idp.people.merge_queries import (
     take_back_end,
 )
 from idp.provisioning import run_queries as runs
+from idp.provisioning.pins import effective_entry
 from idp.provisioning.plan import plan
 from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
 from idp.provisioning.provisioner import Provisioner
@@ -38,7 +39,6 @@ from idp.provisioning.run_queries import Run, TargetSummary
 from idp.provisioning.state_queries import count_states
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Finding
-from idp.provisioning.wanted import wanted_entry
 
 EVENTS = 100  # of one person being parted from others, that are looked through
 
@@ -107,7 +107,7 @@ def _plan(
         at = provisioner.clock.now()
         runs.begin_plan(connection, draft.run_id, at, actor, kind=runs.MERGE, undoes=undoes)
     for kind, target in provisioner.targets.items():
-        desired = [wanted_entry(each, target, provisioner.targets.values()) for each in seen]
+        desired = [effective_entry(each.snapshot, target, each.kept, provisioner.targets.values()) for each in seen]
         observed = sorted(target.read(sorted(order)), key=lambda entry: entry.person_id)
         results = list(plan(desired, observed))
         changes = sorted(

@@ -31,7 +31,8 @@ from idp.provisioning.asking import let_go as try_anew
 from idp.provisioning.asking import refuse_while_at_work
 from idp.provisioning.fingerprint import fingerprint
 from idp.provisioning.guard import TOGETHER, excesses
-from idp.provisioning.held_queries import Held, let_go
+from idp.provisioning.pin_queries import drop
+from idp.provisioning.pins import Kept, effective_entry, ended
 from idp.provisioning.plan import plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records, stream_records
@@ -52,7 +53,6 @@ from idp.provisioning.state_queries import (
 )
 from idp.provisioning.target import Target, digests_in
 from idp.provisioning.values import Change, Entry, Finding
-from idp.provisioning.wanted import out_of_force, wanted_entry
 
 LOCK = "provisioning"  # one plan or run at a time
 REFRESH = "refresh"  # one writer of what is desired at a time
@@ -327,7 +327,7 @@ def refresh_some(provisioner: Provisioner, portion: Sequence[PersonRecords], onl
         for kind, desires in found.changed.items():
             desire(connection, kind, desires)
         clear_marks(connection, found.settled)
-        let_go(connection, found.left_behind)
+        drop(connection, found.left_behind)
     return Refreshed(portion, wanted, found.waiting)
 
 
@@ -335,7 +335,8 @@ def _wanted(provisioner: Provisioner, portion: Sequence[PersonRecords], only: st
     targets = provisioner.targets if only is None else {only: provisioner.targets[only]}
     every = list(provisioner.targets.values())
     return {
-        kind: [_with_digest(wanted_entry(seen, target, every)) for seen in portion] for kind, target in targets.items()
+        kind: [_with_digest(effective_entry(seen.snapshot, target, seen.kept, every)) for seen in portion]
+        for kind, target in targets.items()
     }
 
 
@@ -350,7 +351,7 @@ class _Judged:
     changed: dict[str, list[Desire]] = field(default_factory=dict)  # by target
     waiting: set[str] = field(default_factory=set)
     settled: list[tuple[str, str]] = field(default_factory=list)  # (person_id, mark)
-    left_behind: list[Held] = field(default_factory=list)
+    left_behind: list[Kept] = field(default_factory=list)
 
     @property
     def is_as_known(self) -> bool:
@@ -359,7 +360,7 @@ class _Judged:
     @property
     def touched(self) -> set[str]:
         desired = {one.person_id for desires in self.changed.values() for one in desires}
-        return desired | {person_id for person_id, _ in self.settled} | {one.person_id for one in self.left_behind}
+        return desired | {person_id for person_id, _ in self.settled} | {kept.person_id for kept in self.left_behind}
 
 
 def _judge(
@@ -382,7 +383,8 @@ def _judge(
         return judged
     marks = ((seen.snapshot.person_id, seen.change_id) for seen in portion)
     judged.settled = [(person_id, mark) for person_id, mark in marks if mark and person_id not in judged.waiting]
-    judged.left_behind = [one for seen in portion for one in out_of_force(seen, provisioner.targets.values())]
+    every = list(provisioner.targets.values())
+    judged.left_behind = [left for seen in portion if (left := ended(seen.snapshot, seen.kept, every))]
     return judged
 
 

@@ -1,4 +1,4 @@
-"""Read people for provisioning: a snapshot each, the change that made us look, and the values held in targets."""
+"""Read people for provisioning: a snapshot each, the change that made us look, and the pins and overrides."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -11,7 +11,8 @@ from idp.people.change_queries import marks_among, stream_marks
 from idp.people.merge_queries import Merge
 from idp.people.settings import PeopleSettings
 from idp.people.snapshot import Follower, PersonSnapshot, load_snapshots, stream_snapshots
-from idp.provisioning.held_queries import Held, held_among, stream_held
+from idp.provisioning.pin_queries import kept_among, stream_overrides, stream_pins
+from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class PersonRecords:
 
     snapshot: PersonSnapshot
     change_id: str  # of the latest change before the snapshot was read; "": none waits
-    held: tuple[Held, ...] = ()  # values that stay in targets although the records ask for others
+    kept: Kept = NOTHING_KEPT  # values that targets keep although the records ask for others
 
 
 def load_records(
@@ -36,9 +37,9 @@ def load_records(
     """
     # The change first: a cause that comes between the two reads then has a later change_id, which stays.
     changes = marks_among(connection, person_ids)
-    held = held_among(connection, person_ids)
+    kept = kept_among(connection, person_ids)
     return [
-        PersonRecords(each, changes.get(each.person_id, ""), held.get(each.person_id, ()))
+        PersonRecords(each, changes.get(each.person_id, ""), kept.get(each.person_id, NOTHING_KEPT))
         for each in load_snapshots(connection, person_ids, settings, today, merges)
     ]
 
@@ -47,11 +48,14 @@ def stream_records(connection: Connection, settings: PeopleSettings, today: date
     """Yield everybody sorted by person_id, in constant memory."""
     with (
         closing(stream_marks(connection)) as all_changes,
-        closing(stream_held(connection)) as all_held,
+        closing(stream_pins(connection)) as all_pins,
+        closing(stream_overrides(connection)) as all_overrides,
         closing(stream_snapshots(connection, settings, today)) as everybody,
     ):
         changes = Follower(all_changes, "")  # before all else, as above
-        held: Follower[tuple[Held, ...]] = Follower(all_held, ())
+        pins: Follower[tuple[Pin, ...]] = Follower(all_pins, ())
+        overrides: Follower[tuple[Override, ...]] = Follower(all_overrides, ())
         for snapshot in everybody:
             person_id = snapshot.person_id
-            yield PersonRecords(snapshot, changes.at(person_id), held.at(person_id))
+            kept = Kept(pins.at(person_id), overrides.at(person_id))
+            yield PersonRecords(snapshot, changes.at(person_id), kept or NOTHING_KEPT)

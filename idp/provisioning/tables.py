@@ -124,21 +124,37 @@ run_approval = Table(
 )
 
 
-# In force only while the records still ask for `ours`: as soon as they say something else, that is written.
-held_value = Table(
-    "held_value",
+# What an undo left of one key of an entry. It holds only while the records ask for `expected`. No foreign keys: a pin
+# outlives its run.
+pin = Table(
+    "pin",
+    identity_metadata,
+    Column("target", String(32), nullable=False),
+    Column("person_id", String(32), nullable=False),
+    Column("key", String(64), nullable=False),  # of the catalogue, or access, existence, place
+    Column("expected", Text, nullable=False),  # JSON: what the records asked for, by part of the entry
+    Column("kept", Text, nullable=False),  # JSON: what the target keeps, by part of the entry
+    Column("run_id", String(32), nullable=False),  # the run that was undone
+    Column("pinned_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("target", "person_id", "key"),
+    Index("ix_pin_person_id", "person_id"),
+    Index("ix_pin_run_id", "run_id"),
+)
+
+
+# Drift that was accepted. It holds only while the records ask for `expected`.
+override = Table(
+    "override",
     identity_metadata,
     Column("target", String(32), nullable=False),
     Column("person_id", String(32), nullable=False),
     Column("attribute", String(64), nullable=False),
-    Column("ours", Text, nullable=False),  # JSON list: what the records asked for when the other value was left
-    Column("held", Text, nullable=False),  # JSON list: what stays
-    Column("why", String(8), nullable=False),  # undo | report | adopt
-    Column("run_id", String(32), nullable=False),  # the run that was undone, or "" for what was found
-    Column("at", UtcDateTime, nullable=False),
+    Column("expected", Text, nullable=False),  # JSON list: what the records asked for
+    Column("kept", Text, nullable=False),  # JSON list: what was found
+    Column("policy", String(8), nullable=False),  # report | adopt
+    Column("found_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("target", "person_id", "attribute"),
-    Index("ix_held_value_person_id", "person_id"),
-    Index("ix_held_value_run_id", "run_id"),
+    Index("ix_override_person_id", "person_id"),
 )
 
 

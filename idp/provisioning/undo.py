@@ -1,8 +1,8 @@
-"""Take a run back: a plan of its own that puts back what the run changed, attribute by attribute.
+"""Undo a run: a plan of its own that puts back what the run changed, key by key.
 
-Only what is still as the run left it is put back, and only what we manage: what somebody changed since stays and is
-listed. While the records go on asking for what was taken back, they are not obeyed in that (idp.provisioning.wanted);
-as soon as they say something else, that flows.
+A key is put back while all attributes below it are as the run left them. What somebody changed since stays and is
+listed. Each key that is put back leaves a pin (idp.provisioning.pins): the records are not obeyed there until they say
+something else.
 """
 
 from collections import Counter
@@ -17,12 +17,28 @@ from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
-from idp.people.catalogue import BY_KEY
 from idp.people.change_queries import mark_many_dirty
+from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
 from idp.provisioning import run_queries as runs
 from idp.provisioning.desired import desired
-from idp.provisioning.held_queries import UNDO, Held, held_by_run, hold, let_go
+from idp.provisioning.pin_queries import drop, keep, pins_of_run
+from idp.provisioning.pins import (
+    ACCESS,
+    NO,
+    THERE,
+    WHY,
+    YES,
+    Kept,
+    Parts,
+    Pin,
+    by_records,
+    effective_entry,
+    key_of,
+    parts_below,
+    parts_of,
+    with_values,
+)
 from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records
@@ -30,10 +46,9 @@ from idp.provisioning.run_queries import ChangeRow, FindingRow, Run, TargetSumma
 from idp.provisioning.state_queries import Desire, desire, doubt
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Entry, Finding
-from idp.provisioning.wanted import NO, SWITCH, THERE, WHY, YES, by_records, parts_of, wanted_entry, with_values
 
 WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target
-UNDO_OF = "undo: "  # before the reason of the change that is taken back
+UNDO_OF = "undo: "  # before the reason of the change that is undone
 Progress = Callable[[int], None]
 
 
@@ -48,7 +63,7 @@ def make_undo(
     remove_created: bool = False,
     progress: Progress = lambda _: None,
 ) -> Run:
-    """Return a plan that puts back what a run changed; its findings are what cannot be put back.
+    """Return a plan that puts back what a run changed. Its findings are what cannot be put back.
 
     Shape:   remove_created: entries that are still as the run made them are removed; else they are locked and stay
     Raises:  NotFound; Conflict when the run never wrote anything, will go on by itself, or is a merge;
@@ -76,8 +91,8 @@ def _undoable(provisioner: Provisioner, run_id: str) -> Run:
     if run is None:
         raise NotFound(f"there is no run {run_id}")
     if run.kind == runs.MERGE:
-        raise Conflict("a merge is taken back with `idp people unmerge`")
-    if run.goes_on:  # it would write again what was taken back
+        raise Conflict("a merge is ended with `idp people unmerge`")
+    if run.goes_on:  # it would write again what is undone
         raise Conflict(f"run {run_id} is at work, or goes on by itself; pause or cancel it first")
     if not any(counts.get(state) for state in WRITTEN):
         raise Conflict(f"run {run_id} has written nothing")
@@ -98,15 +113,11 @@ def _plan_one(
     counts: Counter[str] = Counter()
     findings = 0
     for rows in _written_rows(provisioner, undone.run_id, target.kind):
-        ids = [row.person_id for row in rows]
-        there = {entry.person_id: entry for entry in target.read(ids)}
+        there = _entries_of(target, rows)
         with provisioner.databases.identity.read() as connection:
-            seen = {
-                str(each.snapshot.person_id): each
-                for each in load_records(connection, ids, provisioner.people, provisioner.today())
-            }
+            people = _snapshots_of(connection, provisioner, rows)
         backs = [
-            take_back(row, there.get(row.person_id), seen.get(row.person_id), target, remove_created) for row in rows
+            take_back(row, there.get(row.person_id), people.get(row.person_id), target, remove_created) for row in rows
         ]
         changes = [
             (replace(back.change, reason=UNDO_OF + cause_of(row)), "")
@@ -119,6 +130,19 @@ def _plan_one(
         findings += len(found)
         progress(len(rows))
     draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts), findings)
+
+
+def _entries_of(target: Target, rows: Sequence[ChangeRow]) -> dict[str, Entry]:
+    names = {row.person_id: row.name for row in rows}
+    return {entry.person_id: entry for entry in target.read([*names], names)}
+
+
+def _snapshots_of(
+    connection: Connection, provisioner: Provisioner, rows: Sequence[ChangeRow]
+) -> dict[str, PersonSnapshot]:
+    ids = [row.person_id for row in rows]
+    found = load_records(connection, ids, provisioner.people, provisioner.today())
+    return {str(each.snapshot.person_id): each.snapshot for each in found}
 
 
 def _written_rows(provisioner: Provisioner, run_id: str, target: str) -> Iterator[list[ChangeRow]]:
@@ -139,27 +163,27 @@ def _rows(provisioner: Provisioner, run_id: str, target: str, state: str, after:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """How one change is taken back, and what of it is left."""
+    """How one change is undone, and what of it cannot be."""
 
     change: Change | None
     left: tuple[Finding, ...] = ()
 
 
 def take_back(
-    row: ChangeRow, found: Entry | None, seen: PersonRecords | None, target: Target, remove_created: bool
+    row: ChangeRow, found: Entry | None, person: PersonSnapshot | None, target: Target, remove_created: bool
 ) -> Back:
-    """Return what takes one change back from what the target has now. Pure.
+    """Return what undoes one change, from what the target has now. Pure.
 
     Shape:   sn Kowalska -> Nowak, and the target has Nowak: a change to Kowalska; it has Zając: left as it is
     """
     before, after = sides(row)
     match before, after:
         case None, Entry():
-            return _take_back_entry(row, after, found, seen, target, remove_created)
+            return _take_back_entry(row, after, found, person, target, remove_created)
         case Entry(), None:
-            return _bring_back_entry(row, before, found, seen)
+            return _bring_back_entry(row, before, found, person)
         case Entry(), Entry():
-            return _take_back_values(row, before, after, found, seen, target)
+            return _take_back_values(row, before, after, found, person, target)
     return Back(None)
 
 
@@ -168,91 +192,101 @@ def cause_of(row: ChangeRow) -> str:
     return row.reason.removeprefix(UNDO_OF)
 
 
-def why_shut(row: ChangeRow, seen: PersonRecords | None) -> str:
-    """Return what speaks against letting in by taking this change back, or ""."""
-    if seen is None:
+def why_not_enabled(row: ChangeRow, person: PersonSnapshot | None) -> str:
+    """Return what speaks against enabling somebody by undoing this change, or ""."""
+    if person is None:
         return "our records do not know this person any more"
-    if seen.snapshot.is_locked:
+    if person.is_locked:
         return "a human holds the account"
-    if seen.snapshot.may_sign_in or seen.snapshot.status.reason == cause_of(row):
+    if person.may_sign_in or person.status.reason == cause_of(row):
         return ""
-    return f"the records close the account for another reason by now: {seen.snapshot.status.reason}"
+    return f"the records close the account for another reason by now: {person.status.reason}"
 
 
 def _take_back_values(
-    row: ChangeRow, before: Entry, after: Entry, found: Entry | None, seen: PersonRecords | None, target: Target
+    row: ChangeRow, before: Entry, after: Entry, found: Entry | None, person: PersonSnapshot | None, target: Target
 ) -> Back:
     if found is None:
         return Back(None, (_left(row, "has no entry any more"),))
     was, written, now = parts_of(before), parts_of(after), parts_of(found)
-    differing = [name for name in dict.fromkeys([*was, *written]) if was.get(name, ()) != written.get(name, ())]
+    changed = _differing(was, written)
     back: dict[str, tuple[str, ...]] = {}
     left: list[str] = []
-    for name in differing:
-        if now.get(name, ()) == was.get(name, ()):
+    findings: list[Finding] = []
+    for key in dict.fromkeys(key_of(target, part) for part in changed):
+        mine = [part for part in changed if key_of(target, part) == key]
+        below = mine if key is None else parts_below(target, key)
+        if all(now.get(part, ()) == was.get(part, ()) for part in mine):
             continue
+        others = [part for part in below if now.get(part, ()) not in (was.get(part, ()), written.get(part, ()))]
         # What is the same for everybody says nothing about a person, and servers do not take object classes away.
-        if now.get(name, ()) == written.get(name, ()) and isinstance(target.attributes.get(name, ""), str):
-            back[name] = was.get(name, ())
-        else:
-            left.append(name)
-    if left and SWITCH in differing:
-        back = {}  # half a way back might open an account whose status says that it is shut
-    findings = (_left(row, f"{', '.join(left)} changed since"),) if left else ()
-    if not back:
-        return Back(None, findings)
-    if back.get(SWITCH) == YES and (why := why_shut(row, seen)):
-        return Back(None, (*findings, _left(row, why)))
-    return Back(Change.update(found, with_values(found, back)), findings)
+        if key is None or others:
+            left += others or mine
+            continue
+        values = {part: was.get(part, ()) for part in below}
+        if key == ACCESS and _enables(found, with_values(found, values)) and (why := why_not_enabled(row, person)):
+            findings.append(_left(row, why))
+            continue
+        back |= values
+    if left:
+        findings.insert(0, _left(row, f"{', '.join(left)} changed since"))
+    change = Change.update(found, with_values(found, back)) if back else None
+    return Back(change, tuple(findings))
 
 
 def _take_back_entry(
-    row: ChangeRow, made: Entry, found: Entry | None, seen: PersonRecords | None, target: Target, remove_created: bool
+    row: ChangeRow,
+    made: Entry,
+    found: Entry | None,
+    person: PersonSnapshot | None,
+    target: Target,
+    remove_created: bool,
 ) -> Back:
-    """Return what takes an entry's making back: a lock, since a removal would take the password with it.
+    """Return what undoes the making of an entry: a lock, since a removal would take the password with it.
 
-    Shape:   remove_created: what is still as the run made it goes; whoever changed it since may need it
+    Shape:   remove_created: an entry that is still as the run made it is removed; one that changed since is needed
     """
     if found is None:
         return Back(None)
-    lock = _lock(seen, target) if seen else {}
+    lock = _lock(person, target) if person else {}
     is_as_made = found in (made, with_values(made, lock))  # an earlier undo may have locked it
-    is_removable = bool(target.attributes)  # who manages the switch alone, has nothing else to take away
+    is_removable = bool(target.attributes)  # a target that manages the switch alone has nothing else to take away
     if remove_created and is_removable and is_as_made:
         return Back(Change.remove(found, row.reason))
     why = "locked, it stays (--remove takes it away)" if is_as_made else "it changed since, so it is locked and stays"
     stays = (_left(row, f"was made by the run: {why}"),) if is_removable else ()
     if not found.enabled:
         return Back(None, stays)
-    if seen is None:
+    if person is None:
         return Back(None, (_left(row, "was made by the run, and our records do not know this person any more"),))
     return Back(Change.update(found, with_values(found, lock)), stays)
 
 
-def _lock(seen: PersonRecords, target: Target) -> dict[str, tuple[str, ...]]:
-    """Return what shuts an entry: the switch, and what says what somebody is and may."""
-    shut = replace(seen.snapshot.status, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
-    locked = parts_of(desired(msgspec.structs.replace(seen.snapshot, status=shut), target.attributes))
-    return {**{name: locked.get(name, ()) for name in _follows_access(target)}, SWITCH: NO}
+def _lock(person: PersonSnapshot, target: Target) -> Parts:
+    """Return the access of somebody who may do nothing: disabled, and nothing that says what they are and may."""
+    status = replace(person.status, affiliations=(), primary_affiliation="", access=Access.SUSPENDED)
+    shut = desired(msgspec.structs.replace(person, status=status), target.attributes, target.entry_name)
+    return {part: parts_of(shut).get(part, ()) for part in parts_below(target, ACCESS)}
 
 
-def _follows_access(target: Target) -> Iterator[str]:
-    """Yield the attributes that say what somebody is and may: they go with the lock."""
-    for name, made_of in target.attributes.items():
-        if isinstance(made_of, str) and BY_KEY[made_of].follows_access:
-            yield name
-
-
-def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None, seen: PersonRecords | None) -> Back:
+def _bring_back_entry(row: ChangeRow, before: Entry, found: Entry | None, person: PersonSnapshot | None) -> Back:
     if found is not None:
         return Back(None, (_left(row, "has an entry again"),))
-    if before.enabled and (why := why_shut(row, seen)):
+    if before.enabled and (why := why_not_enabled(row, person)):
         return Back(None, (_left(row, why),))
     return Back(Change.create(before), (_left(row, "comes back without a password, which went with the entry"),))
 
 
 def _left(row: ChangeRow, why: str) -> Finding:
     return Finding(row.person_id, row.name, f"not undone: {why}"[:200])
+
+
+def _differing(one: Parts, other: Parts) -> list[str]:
+    return [part for part in dict.fromkeys([*one, *other]) if one.get(part, ()) != other.get(part, ())]
+
+
+def _enables(before: Entry | None, after: Entry | None) -> bool:
+    return after is not None and after.enabled and not (before is not None and before.enabled)
 
 
 def sides(row: ChangeRow) -> tuple[Entry | None, Entry | None]:
@@ -265,16 +299,14 @@ def sides(row: ChangeRow) -> tuple[Entry | None, Entry | None]:
 
 
 def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow]) -> dict[int, str]:
-    """Return by number the changes of an undo that are not to be made any more, and why.
+    """Return by number the changes of an undo that must not be made any more, and why.
 
     Shape:   what stands as the change would leave it is none of them: it was made before, its outcome lost by a kill
     Raises:  TargetUnavailable, TargetRejected
     """
-    ids = [row.person_id for row in rows]
-    there = {entry.person_id: entry for entry in target.read(ids)}
-    with provisioner.databases.identity.read() as connection:  # later than the target: a hold comes before its lock
-        loaded = load_records(connection, ids, provisioner.people, provisioner.today())
-    seen = {str(each.snapshot.person_id): each for each in loaded}
+    there = _entries_of(target, rows)
+    with provisioner.databases.identity.read() as connection:  # after the target: a lock is a row before it is written
+        people = _snapshots_of(connection, provisioner, rows)
     found: dict[int, str] = {}
     for row in rows:
         before, after = sides(row)
@@ -282,83 +314,85 @@ def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow
             continue
         if entry != before:
             found[row.number] = "changed since this undo was planned"
-        elif _lets_in(before, after) and (why := why_shut(row, seen.get(row.person_id))):
+        elif _enables(before, after) and (why := why_not_enabled(row, people.get(row.person_id))):
             found[row.number] = why
     return found
 
 
-def _lets_in(before: Entry | None, after: Entry | None) -> bool:
-    return after is not None and after.enabled and not (before is not None and before.enabled)
-
-
-def hold_back(
+def pin_undone(
     connection: Connection, provisioner: Provisioner, run: Run, target: Target, done: Sequence[ChangeRow], at: datetime
 ) -> None:
-    """Have what these changes of an undo took back stay taken back while the records go on asking for it.
+    """Pin what these changes of an undo put back, while the records go on asking for what was there before.
 
-    Effect:  held values, and what is desired with them, in the caller's transaction; a repeat is harmless
+    Effect:  pins, and what is desired with them, in the caller's transaction; a repeat is harmless
     """
     by_person = {row.person_id: row for row in done}
     desires: list[Desire] = []
-    for each in load_records(connection, sorted(by_person), provisioner.people, provisioner.today()):
-        row = by_person[each.snapshot.person_id]
-        records = by_records(each, target)
-        asked = {**parts_of(records), WHY: (records.reason,)}
-        taken = list(_taken(row))
-        names = {name for name, _, _ in taken}
-        if SWITCH in names:
-            names.add(WHY)
-        touched = [one for one in each.held if one.target == target.kind and one.attribute in names]
-        fresh = tuple(
-            Held(target.kind, row.person_id, name, ours, held, UNDO, run.undoes or "", at)
-            for name, ours, held in taken
-            if asked.get(name, ()) == ours
-        )
-        if any(name == WHY and ours != asked[WHY] for name, ours, _ in taken) and not records.enabled:
-            fresh = ()  # closed for another reason while we wrote: nothing is held against that
-        let_go(connection, touched)
-        hold(connection, fresh)
-        kept = tuple(one for one in each.held if one not in touched)
-        entry = wanted_entry(replace(each, held=kept + fresh), target, provisioner.targets.values())
+    for person in load_records(connection, sorted(by_person), provisioner.people, provisioner.today()):
+        row = by_person[person.snapshot.person_id]
+        old, new = pins_of_undo(row, person, target, run.undoes or "", at)
+        drop(connection, [Kept(pins=old)])
+        keep(connection, Kept(pins=new))
+        kept = Kept((*(pin for pin in person.kept.pins if pin not in old), *new), person.kept.overrides)
+        entry = effective_entry(person.snapshot, target, kept, provisioner.targets.values())
         desires.append(Desire(entry.person_id, entry.digest, entry.only_if_present))
     desire(connection, target.kind, desires)
     doubt(connection, target.kind, [row.person_id for row in done if row.after is None])
 
 
-def _taken(row: ChangeRow) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Yield (attribute, what was taken back, what was put back) of a change of an undo."""
+def pins_of_undo(
+    row: ChangeRow, person: PersonRecords, target: Target, run_id: str, at: datetime
+) -> tuple[tuple[Pin, ...], tuple[Pin, ...]]:
+    """Return the pins that a change of an undo ends, and those that it leaves. Pure.
+
+    Shape:   a key whose result equals the records needs no pin: an undo of an undo ends what the first one left
+    """
     before, after = sides(row)
-    if before is None:
-        return
-    if after is None:
-        yield THERE, YES, NO
-        return
-    was, put = parts_of(before), parts_of(after)
-    for name in dict.fromkeys([*was, *put]):
-        if was.get(name, ()) != put.get(name, ()):
-            yield name, was.get(name, ()), put.get(name, ())
-    if _lets_in(before, after):
-        yield WHY, (cause_of(row),), (cause_of(row),)
+    was, put = _present(before), _present(after)
+    if before and after:
+        was, put = {**was, **parts_of(before)}, {**put, **parts_of(after)}
+    keys = {key for part in _differing(was, put) if (key := key_of(target, part)) is not None}
+    old = tuple(pin for pin in person.kept.pins if pin.target == target.kind and pin.key in keys)
+    records = by_records(person.snapshot, target)
+    parts = parts_of(records)
+    overridden = {each.attribute for each in person.kept.overrides if each.target == target.kind}
+    new: list[Pin] = []
+    for key in sorted(keys):
+        below = [part for part in parts_below(target, key) if part not in overridden]
+        kept = {part: put.get(part, ()) for part in below if put.get(part, ()) != parts.get(part, ())}
+        expected = {part: parts.get(part, ()) for part in below}
+        if not kept or any(was.get(part, ()) != values for part, values in expected.items()):
+            continue  # the records ask for the result, or for something else by now: they are obeyed
+        if key == ACCESS and _enables(before, after):
+            if records.reason != cause_of(row):
+                continue  # closed for another reason while we wrote
+            expected[WHY] = (records.reason,)
+        new.append(Pin(target.kind, row.person_id, key, expected, kept, run_id, at))
+    return old, tuple(new)
 
 
-# --- let go ---------------------------------------------------------------------------------------------------------
+def _present(entry: Entry | None) -> Parts:
+    return {THERE: NO if entry is None else YES}
 
 
-def release(provisioner: Provisioner, run_id: str, actor: str) -> int:
-    """Return for how many people the records are obeyed again in what was taken back of a run.
+# --- end the pins of a run ------------------------------------------------------------------------------------------
 
-    Raises:  NotFound when there is no such run and nothing is held of it
-    Effect:  these people are to be looked at; run.released
+
+def drop_pins(provisioner: Provisioner, run_id: str, actor: str) -> int:
+    """Obey the records again in what was undone of a run, and return for how many people.
+
+    Raises:  NotFound when there is no such run and no pin of it
+    Effect:  these people are compared again; run.pins_dropped
     """
     at = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        values = held_by_run(connection, run_id)  # they outlive the run, whose rows are deleted some day
-        if not values and runs.load_run(connection, run_id) is None:
-            raise NotFound(f"there is no run {run_id}, and nothing is held of it")
-        people = sorted({one.person_id for one in values})
-        let_go(connection, values)
+        pins = pins_of_run(connection, run_id)  # they outlive the run, whose rows are deleted some day
+        if not pins and runs.load_run(connection, run_id) is None:
+            raise NotFound(f"there is no run {run_id}, and no pin of it")
+        people = sorted({pin.person_id for pin in pins})
+        drop(connection, [Kept(pins=tuple(pins))])
         mark_many_dirty(connection, people)
         if people:
-            event = Event(event_types.RUN_RELEASED, subject=run_id, actor=actor, data={"people": len(people)})
+            event = Event(event_types.RUN_PINS_DROPPED, subject=run_id, actor=actor, data={"people": len(people)})
             record(connection, at.timestamp(), event)
     return len(people)

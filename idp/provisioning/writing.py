@@ -14,7 +14,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_queries import ChangeRow, Run
 from idp.provisioning.state_queries import NOT_SHOWN, Observed, confirm, doubt, refused, shown, states_among
 from idp.provisioning.target import Target, digests_in
-from idp.provisioning.undo import hold_back, overtaken
+from idp.provisioning.undo import overtaken, pin_undone
 from idp.provisioning.values import Change, Entry, Kind, Outcome
 
 Progress = Callable[[int], None]
@@ -132,8 +132,8 @@ def note(provisioner: Provisioner, target: Target, run: Run, outcomes: Outcomes)
         )
         settled = (_settled(row, outcome.error, row.person_id in gave_up) for row, outcome in outcomes)
         runs.settle(connection, run.run_id, now, settled)
-        if run.kind == runs.UNDO:  # before `confirm`: what is held back is what is desired from now on
-            hold_back(connection, provisioner, run, target, done, now)
+        if run.kind == runs.UNDO:  # before `confirm`: what is pinned is what is desired from now on
+            pin_undone(connection, provisioner, run, target, done, now)
         confirm(connection, target.kind, written, run.run_id, now, is_seen=False)
         # Whose records changed while we wrote: what we wrote may have undone what the request wrote. Look again.
         known = states_among(connection, target.kind, [person_id for person_id, _ in written])

@@ -15,7 +15,7 @@ from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.provisioning.applying import apply_run
-from idp.provisioning.drift import Look, look, repair
+from idp.provisioning.drift import Look, drop_overrides, look
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.live import sweep_dirty
 from idp.provisioning.planning import make_plan
@@ -163,12 +163,12 @@ def test_what_was_left_is_repaired_when_somebody_says_so(
     eyes.directory.modify(dn, [Replace("displayName", ["Ania"]), Replace("givenName", ["Ania"])])
     look(written, "ldap")
 
-    assert [one.attribute for one in repair(written, ANNA.person_id, ["givenname"], ACTOR)] == ["givenName"]
+    assert [one.attribute for one in drop_overrides(written, ANNA.person_id, ["givenname"], ACTOR)] == ["givenName"]
     sweep_dirty(written)
     assert [eyes.value(ANNA.uid, name) for name in ("displayName", "givenName")] == ["Ania", "Anna"]
-    assert [one.attribute for one in repair(written, ANNA.person_id, [], ACTOR)] == ["displayName"]
+    assert [one.attribute for one in drop_overrides(written, ANNA.person_id, [], ACTOR)] == ["displayName"]
     with pytest.raises(NotFound):
-        repair(written, ANNA.person_id, [], ACTOR)
+        drop_overrides(written, ANNA.person_id, [], ACTOR)
 
 
 def test_an_entry_that_somebody_removed_is_made_again_and_said_loudly(

@@ -60,7 +60,7 @@ def test_a_value_names_rule_file_line_and_run(imported: Terminal, tmp_path: Path
     surname = values(explained)["sn"]
 
     assert (explained["name"], explained["album"], explained["access"]) == ("Anna Nowak", "12345", "active")
-    assert (surname["wanted"], surname["found"], surname["is_there"]) == (["Nowak"], ["Nowak"], True)
+    assert (surname["effective"], surname["observed"], surname["is_there"]) == (["Nowak"], ["Nowak"], True)
     assert surname["rule"] == "surname"
     assert surname["sentence"].startswith("The surname with its prefix.")
     (source,) = surname["sources"]
@@ -83,7 +83,7 @@ def test_programmes_settings_and_choices_are_sources_too(imported: Terminal, dat
     assert [source["kind"] for source in after["eduPersonScopedAffiliation"]["sources"]] == ["registry", "setting"]
     assert after["eduPersonScopedAffiliation"]["sources"][0]["line"] == 3
     assert after["schacHomeOrganization"]["sources"][0]["text"] == "[people] home_organization = po.edu.pl"
-    assert (before["mail"]["wanted"], before["mail"]["sources"][0]["text"]) == ([], "not chosen yet")
+    assert (before["mail"]["effective"], before["mail"]["sources"][0]["text"]) == ([], "not chosen yet")
     assert after["mail"]["sources"][0]["text"] == "chosen by the student"
     assert after["mail"]["run_id"] != after["sn"]["run_id"]
 
@@ -94,11 +94,11 @@ def test_what_the_target_has_otherwise_is_shown(imported: Terminal, eyes: Eyes, 
 
     surname = values(imported.json("explain", "person", uid))["sn"]
 
-    assert (surname["wanted"], surname["found"], surname["is_there"]) == (["Nowak"], ["Meddled"], False)
+    assert (surname["effective"], surname["observed"], surname["is_there"]) == (["Nowak"], ["Meddled"], False)
     assert "no: Meddled" in imported.run("explain", "person", uid)
 
 
-def test_what_an_undo_holds_back_is_said(imported: Terminal, tmp_path: Path) -> None:
+def test_what_an_undo_pinned_is_said(imported: Terminal, tmp_path: Path) -> None:
     changed = export_row(os_id="101", nr_albumu="12345", imie="Anna", nazwisko="Zły", zmieniono=ago(days=1))
     write_export(tmp_path / "delta.csv", [changed])
     imported.run("registry", "import", "--delta", str(tmp_path / "delta.csv"))
@@ -109,9 +109,9 @@ def test_what_an_undo_holds_back_is_said(imported: Terminal, tmp_path: Path) -> 
     surname = values(imported.json("explain", "person", "12345"))["sn"]
 
     assert (undo["undoes"], undo["total"], undo["not_undone"]) == (run, 1, [])
-    assert (surname["wanted"], surname["held"], surname["run_id"]) == (["Nowak"], "undo", undo["run"])
+    assert (surname["effective"], surname["kept_by"], surname["run_id"]) == (["Nowak"], "pin", undo["run"])
     assert surname["sources"][0]["file"] == "delta.csv"
-    assert "people" in imported.run("undo", "--release", run)
+    assert "people" in imported.run("undo", "--drop-pins", run)
 
 
 def test_a_target_that_does_not_answer_is_part_of_the_answer(imported: Terminal, directory: PrivateSlapd) -> None:
@@ -151,10 +151,10 @@ def test_drift_is_found_shown_and_repaired_at_the_terminal(
     assert (found.exit_code, again.exit_code) == (1, 1)  # until somebody decides about what is reported
     assert "[red]Ania[/]" in found.stdout
     assert "the next run writes ours" in found.stdout
-    (left,) = json.loads(again.stdout)["left_as_found"]
-    assert (left["attribute"], left["ours"], left["held"]) == ("displayName", ["Anna Nowak"], ["[red]Ania[/]"])
-    assert values(imported.json("explain", "person", uid))["displayName"]["held"] == "report"
-    assert "displayName in ldap" in imported.run("drift", "repair", "12345")
+    (left,) = json.loads(again.stdout)["overrides"]
+    assert (left["attribute"], left["expected"], left["kept"]) == ("displayName", ["Anna Nowak"], ["[red]Ania[/]"])
+    assert values(imported.json("explain", "person", uid))["displayName"]["kept_by"] == "override"
+    assert "displayName in ldap" in imported.run("drift", "drop", "12345")
     imported.run("apply")
     assert [eyes.value(uid, name) for name in ("displayName", "sn")] == ["Anna Nowak", "Nowak"]
     assert imported.result("drift", "--all").exit_code == 0

@@ -27,7 +27,7 @@ from idp.provisioning.run_queries import Run
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.target import Stage
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.undo import make_undo, release
+from idp.provisioning.undo import drop_pins, make_undo
 from idp.provisioning.values import Change, Entry, Outcome
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
@@ -154,7 +154,7 @@ def test_what_was_undone_stays_undone_until_the_records_say_something_else(
     assert eyes.value(ANNA.uid, "sn") == "Nowak"
 
 
-def test_a_release_lets_the_records_be_obeyed_again(
+def test_dropping_the_pins_lets_the_records_be_obeyed_again(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
 ) -> None:
     add_students(databases, keys, [ANNA])
@@ -163,8 +163,8 @@ def test_a_release_lets_the_records_be_obeyed_again(
     run = run_now(provisioner)
     undo_now(provisioner, run)
 
-    assert release(provisioner, run.run_id, ACTOR) == 1
-    assert release(provisioner, run.run_id, ACTOR) == 0
+    assert drop_pins(provisioner, run.run_id, ACTOR) == 1
+    assert drop_pins(provisioner, run.run_id, ACTOR) == 0
 
     run_now(provisioner)
     assert eyes.value(ANNA.uid, "sn") == "Nowak"
@@ -182,7 +182,7 @@ def test_an_undo_can_be_undone(provisioner: Provisioner, databases: Databases, k
 
     assert everything(provisioner) == changed
     assert make_plan(provisioner, ACTOR).changes == 0
-    assert release(provisioner, run.run_id, ACTOR) == 0
+    assert drop_pins(provisioner, run.run_id, ACTOR) == 0
 
 
 def test_entries_that_the_run_made_are_locked_and_listed(
@@ -198,7 +198,7 @@ def test_entries_that_the_run_made_are_locked_and_listed(
     assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") == "000001010000Z"
     assert make_plan(provisioner, ACTOR).changes == 0
-    release(provisioner, run.run_id, ACTOR)
+    drop_pins(provisioner, run.run_id, ACTOR)
     run_now(provisioner)
     assert eyes.value(ANNA.uid, "idpStatus") == "active"
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
@@ -230,7 +230,7 @@ def test_entries_that_the_run_made_are_removed_on_request_and_not_made_again(
     assert kinds(provisioner, undo) == ["remove"]
     assert eyes.entry(ANNA.uid) is None
     assert make_plan(provisioner, ACTOR).changes == 0
-    release(provisioner, run.run_id, ACTOR)
+    drop_pins(provisioner, run.run_id, ACTOR)
     run_now(provisioner)
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
 
@@ -471,7 +471,7 @@ def test_of_a_run_and_its_undo_one_is_carried_out(
     doors.close()
 
 
-def test_what_is_held_is_released_although_its_run_was_deleted(
+def test_pins_are_dropped_although_their_run_was_deleted(
     provisioner: Provisioner, databases: Databases, keys: Keys, clock: ManualClock, eyes: Eyes
 ) -> None:
     add_students(databases, keys, [ANNA])
@@ -483,12 +483,12 @@ def test_what_is_held_is_released_although_its_run_was_deleted(
     with databases.identity.write() as connection:
         runs.forget_runs(connection, clock.now(), 10)
 
-    assert release(provisioner, run.run_id, ACTOR) == 1
+    assert drop_pins(provisioner, run.run_id, ACTOR) == 1
 
     run_now(provisioner)
     assert eyes.value(ANNA.uid, "sn") == "Nowak"
-    with pytest.raises(NotFound, match="nothing is held of it"):
-        release(provisioner, run.run_id, ACTOR)
+    with pytest.raises(NotFound, match="no pin of it"):
+        drop_pins(provisioner, run.run_id, ACTOR)
 
 
 # --- who may sign in ------------------------------------------------------------------------------------------------
@@ -613,7 +613,7 @@ def test_who_is_closed_for_another_reason_is_not_let_in_by_an_undo(
     assert len(findings(doors, undo)) == 2
 
 
-def test_an_undo_that_is_undone_twice_holds_against_the_first_reason(doors: Provisioner, keys: Keys) -> None:
+def test_an_undo_that_is_undone_twice_is_pinned_against_the_first_reason(doors: Provisioner, keys: Keys) -> None:
     add_students(doors.databases, keys, [ANNA])
     run_now(doors)
     change_status(doors.databases, ANNA.person_id, "suspended")

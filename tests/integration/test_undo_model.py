@@ -1,6 +1,6 @@
 """What holds of undoing any run after any history, over a real directory and a real store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +20,13 @@ from idp.people.snapshot import PersonSnapshot
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
 from idp.provisioning.desired import desired
+from idp.provisioning.pins import ACCESS, key_of, parts_below, parts_of
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import load_records
 from idp.provisioning.targets.accounts import AccountsTarget
-from idp.provisioning.undo import make_undo, release
-from idp.provisioning.values import Entry
-from idp.provisioning.wanted import NAME, SWITCH, parts_of
+from idp.provisioning.undo import drop_pins, make_undo
+from idp.provisioning.values import NAME, SWITCH, Entry
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.databases import SqliteTemplate
@@ -210,22 +210,37 @@ class World:
             assert row.after is not None  # nothing is removed here
             was = parts_of(Entry.from_json(row.person_id, row.before))
             wrote = parts_of(Entry.from_json(row.person_id, row.after))
-            back = put_back(found, dict(was), dict(wrote))
             snapshot = snapshots[row.person_id]
             first_cause = row.reason.split()[-1]
             is_shut_anew = snapshot.is_locked or not (snapshot.may_sign_in or snapshot.status.reason == first_cause)
-            expected[row.person_id] = found if is_shut_anew and back.enabled and not found.enabled else back
+            expected[row.person_id] = self.put_back(found, was, wrote, may_enable=not is_shut_anew)
         return expected
 
+    def put_back(
+        self,
+        found: Entry,
+        was: Mapping[str, tuple[str, ...]],
+        wrote: Mapping[str, tuple[str, ...]],
+        *,
+        may_enable: bool,
+    ) -> Entry:
+        """Put back each key below which nothing was changed since; access not at all, where it must stay shut."""
+        target = self.provisioner.targets["ldap"]
+        now = dict(parts_of(found))
+        parts = dict(now)
+        changed = {name for name in {*was, *wrote} if was.get(name, ()) != wrote.get(name, ())}
+        for key in {key_of(target, name) for name in changed} - {None}:
+            assert key is not None
+            below = parts_below(target, key)
+            if any(now.get(name, ()) not in (was.get(name, ()), wrote.get(name, ())) for name in below):
+                continue
+            enables = key == ACCESS and now[SWITCH] == ("false",) and was[SWITCH] == ("true",)
+            if may_enable or not enables:
+                parts |= {name: was.get(name, ()) for name in below}
+        return entry_of(found, parts)
 
-def put_back(found: Entry, was: dict[str, tuple[str, ...]], wrote: dict[str, tuple[str, ...]]) -> Entry:
-    now = dict(parts_of(found))
-    changed = {name for name in {*was, *wrote} if was.get(name, ()) != wrote.get(name, ())}
-    back = {name for name in changed if now.get(name, ()) == wrote.get(name, ())}
-    others = {name for name in changed - back if now.get(name, ()) != was.get(name, ())}
-    if SWITCH in changed and others:
-        return found  # a lock is not taken back by half
-    parts = {**now, **{name: was.get(name, ()) for name in back}}
+
+def entry_of(found: Entry, parts: Mapping[str, tuple[str, ...]]) -> Entry:
     attributes = {name: values for name, values in parts.items() if not name.startswith("(")}
     return Entry(found.person_id, parts[NAME][0], parts[SWITCH] == ("true",), attributes)
 
@@ -261,7 +276,7 @@ def test_what_was_undone_stays_so_and_a_release_makes_everything_as_the_records_
             world.run()
             assert make_plan(world.provisioner, ACTOR, scope=Scope.ALL).changes == 0
             for run_id in world.history:
-                release(world.provisioner, run_id, ACTOR)
+                drop_pins(world.provisioner, run_id, ACTOR)
             world.run()
             assert world.state() == world.asked()
 
@@ -286,4 +301,4 @@ def step(world: World, what: str, how: object) -> None:
         if what == "undo":
             world.undo(ago)
         else:
-            release(world.provisioner, world.history[-1 - ago], ACTOR)
+            drop_pins(world.provisioner, world.history[-1 - ago], ACTOR)

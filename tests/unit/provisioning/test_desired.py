@@ -54,7 +54,9 @@ def test_every_attribute_of_the_directory_is_in_the_catalogue() -> None:
 
 def test_the_fingerprint_of_a_target_covers_its_attributes_their_rules_and_the_settings() -> None:
     def of(attributes: dict[str, str], **settings: Any) -> str:
-        return fingerprint(cast("Any", SimpleNamespace(attributes=attributes)), PeopleSettings(**settings))
+        return fingerprint(
+            cast("Any", SimpleNamespace(attributes=attributes, entry_name="uid")), PeopleSettings(**settings)
+        )
 
     same = of({"sn": "surname"})
 

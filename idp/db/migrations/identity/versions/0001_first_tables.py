@@ -332,20 +332,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("target", name=op.f("pk_target_cursor")),
     )
     op.create_table(
-        "held_value",
+        "pin",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("pinned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", "person_id", "key", name=op.f("pk_pin")),
+    )
+    with op.batch_alter_table("pin", schema=None) as batch_op:
+        batch_op.create_index("ix_pin_person_id", ["person_id"], unique=False)
+        batch_op.create_index("ix_pin_run_id", ["run_id"], unique=False)
+
+    op.create_table(
+        "override",
         sa.Column("target", sa.String(length=32), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column("attribute", sa.String(length=64), nullable=False),
-        sa.Column("ours", sa.Text(), nullable=False),
-        sa.Column("held", sa.Text(), nullable=False),
-        sa.Column("why", sa.String(length=8), nullable=False),
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", "person_id", "attribute", name=op.f("pk_held_value")),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.Column("policy", sa.String(length=8), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", "person_id", "attribute", name=op.f("pk_override")),
     )
-    with op.batch_alter_table("held_value", schema=None) as batch_op:
-        batch_op.create_index("ix_held_value_person_id", ["person_id"], unique=False)
-        batch_op.create_index("ix_held_value_run_id", ["run_id"], unique=False)
+    with op.batch_alter_table("override", schema=None) as batch_op:
+        batch_op.create_index("ix_override_person_id", ["person_id"], unique=False)
 
     op.create_table(
         "duplicate",
@@ -452,11 +465,15 @@ def downgrade() -> None:
         batch_op.drop_index("ix_duplicate_person_b")
 
     op.drop_table("duplicate")
-    with op.batch_alter_table("held_value", schema=None) as batch_op:
-        batch_op.drop_index("ix_held_value_run_id")
-        batch_op.drop_index("ix_held_value_person_id")
+    with op.batch_alter_table("override", schema=None) as batch_op:
+        batch_op.drop_index("ix_override_person_id")
 
-    op.drop_table("held_value")
+    op.drop_table("override")
+    with op.batch_alter_table("pin", schema=None) as batch_op:
+        batch_op.drop_index("ix_pin_run_id")
+        batch_op.drop_index("ix_pin_person_id")
+
+    op.drop_table("pin")
     op.drop_table("target_cursor")
     with op.batch_alter_table("target_state", schema=None) as batch_op:
         batch_op.drop_index("ix_target_state_remote_id")

@@ -1,4 +1,4 @@
-"""Held values, cursors, targets' keys, pairs and merges, and where records came from: on both databases."""
+"""Pins, overrides, cursors, targets' keys, pairs and merges, and where records came from: on both databases."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -28,18 +28,16 @@ from idp.people.merge_queries import (
 )
 from idp.people.queries import find_by_os_id
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
-from idp.provisioning.held_queries import (
-    ADOPT,
-    REPORT,
-    UNDO,
-    Held,
-    held_among,
-    held_by_run,
-    held_for,
-    hold,
-    let_go,
-    stream_held,
+from idp.provisioning.pin_queries import (
+    drop,
+    keep,
+    kept_among,
+    latest_overrides,
+    pins_of_run,
+    stream_overrides,
+    stream_pins,
 )
+from idp.provisioning.pins import Kept, Override, Pin
 from idp.provisioning.provenance_queries import chosen_at, origin_of_person, origins_of_programmes, written_of
 from idp.provisioning.state_queries import (
     Desire,
@@ -59,35 +57,40 @@ from tests.support.students import SEEN, Student, add_student
 ANNA, JAN, EWA = "a" * 32, "b" * 32, "c" * 32
 
 
-def held(person_id: str = ANNA, attribute: str = "sn", **changes: object) -> Held:
-    one = Held("ldap", person_id, attribute, ("Żak",), ("Nowak",), UNDO, "r1", SEEN)
+def pin(person_id: str = ANNA, key: str = "surname", **changes: object) -> Pin:
+    one = Pin("ldap", person_id, key, {"sn": ("Żak",), "mail": ()}, {"sn": ("Nowak",)}, "r1", SEEN)
     return replace(one, **changes)  # type: ignore[arg-type]  # a factory takes any column
 
 
-def test_held_values_come_back_by_person_run_and_reason(databases: Databases) -> None:
-    adopted = held(JAN, "cn", why=ADOPT, run_id="", held=())
+def override(person_id: str = ANNA, **changes: object) -> Override:
+    one = Override("ldap", person_id, "cn", ("Ewa Żak",), (), "adopt", SEEN)
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
+def test_pins_and_overrides_come_back_by_person_run_and_time(databases: Databases) -> None:
     with databases.identity.write() as connection:
-        hold(connection, [held(), held(attribute="cn"), adopted])
+        keep(connection, Kept((pin(), pin(key="access")), (override(JAN),)))
 
     with databases.identity.read() as connection:
-        assert held_among(connection, [ANNA, EWA]) == {ANNA: (held(attribute="cn"), held())}
-        assert [person_id for person_id, _ in stream_held(connection)] == [ANNA, JAN]
-        assert {one.attribute for one in held_by_run(connection, "r1")} == {"cn", "sn"}
-        assert held_for(connection, (REPORT, ADOPT), 10) == [adopted]
+        assert kept_among(connection, [ANNA, EWA]) == {ANNA: Kept((pin(key="access"), pin()))}
+        assert list(stream_pins(connection)) == [(ANNA, (pin(key="access"), pin()))]
+        assert list(stream_overrides(connection)) == [(JAN, (override(JAN),))]
+        assert {one.key for one in pins_of_run(connection, "r1")} == {"access", "surname"}
+        assert latest_overrides(connection, 10) == [override(JAN)]
 
 
-def test_a_newer_held_value_replaces_the_older_and_is_not_let_go_in_its_name(databases: Databases) -> None:
-    newer = held(held=("Zając",), why=REPORT, run_id="")
+def test_a_newer_pin_replaces_the_older_and_is_not_dropped_in_its_name(databases: Databases) -> None:
+    newer = pin(kept={"sn": ("Zając",)}, run_id="r2")
     with databases.identity.write() as connection:
-        hold(connection, [held()])
-        hold(connection, [newer])
-        let_go(connection, [held()])
+        keep(connection, Kept((pin(),), (override(),)))
+        keep(connection, Kept((newer,), (override(kept=("Ewa",)),)))
+        drop(connection, [Kept((pin(),), (override(),))])
 
     with databases.identity.read() as connection:
-        assert held_among(connection, [ANNA]) == {ANNA: (newer,)}
+        assert kept_among(connection, [ANNA]) == {ANNA: Kept((newer,), (override(kept=("Ewa",)),))}
     with databases.identity.write() as connection:
-        let_go(connection, [newer])
-        assert held_among(connection, [ANNA]) == {}
+        drop(connection, [Kept((newer,), (override(kept=("Ewa",)),))])
+        assert kept_among(connection, [ANNA]) == {}
 
 
 def test_a_cursor_is_kept_per_target(databases: Databases) -> None:

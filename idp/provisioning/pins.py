@@ -1,0 +1,196 @@
+"""Pins and overrides: values that a target keeps although the records ask for others. Rules alone.
+
+A pin is left by an undo: one per person, target and key. An override is drift that was accepted: one attribute. Both
+hold only while the records ask for what they asked for then. When the records say something else, that is written.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from idp.people.catalogue import BY_KEY
+from idp.people.snapshot import PersonSnapshot
+from idp.provisioning.desired import desired
+from idp.provisioning.target import Target
+from idp.provisioning.values import NAME, SWITCH, Entry
+
+Values = tuple[str, ...]
+Parts = Mapping[str, Values]
+
+# What an entry has besides its name, its switch and its attributes, in the words of a plan.
+PLACE, THERE = "(place)", "(there)"
+# In `Pin.expected` alone: why the records close somebody whom the pin keeps in.
+WHY = "(why)"
+YES, NO = ("true",), ("false",)
+
+# Keys of pins besides those of the catalogue. Whether somebody may sign in, and the attributes that say what somebody
+# is and may, are one key: an entry is never half open.
+ACCESS: Final = "access"
+EXISTENCE: Final = "existence"
+PLACE_KEY: Final = "place"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What an undo left of one key of one person in one target."""
+
+    target: str
+    person_id: str
+    key: str
+    expected: Parts  # what the records asked for when it was made; of every attribute below the key
+    kept: Parts  # what the target keeps, where that differs
+    run_id: str  # the run that was undone
+    pinned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One attribute of one person in one target as somebody else changed it, and as it was accepted."""
+
+    target: str
+    person_id: str
+    attribute: str
+    expected: Values
+    kept: Values
+    policy: str  # report | adopt
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All pins and overrides of one person."""
+
+    pins: tuple[Pin, ...] = ()
+    overrides: tuple[Override, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.pins or self.overrides)
+
+    @property
+    def person_id(self) -> str:
+        """Whose they are, where there are any."""
+        return next((each.person_id for each in self.pins), "") or self.overrides[0].person_id
+
+
+NOTHING_KEPT: Final = Kept()
+
+
+# --- the effective entry --------------------------------------------------------------------------------------------
+
+
+def effective_entry(snapshot: PersonSnapshot, target: Target, kept: Kept, targets: Iterable[Target]) -> Entry:
+    """Return what `target`, one of `targets`, must have of a person: what the records ask for, pins, overrides, locks.
+
+    A lock suspends pins of access and leaves the others: it says who may sign in, and nothing else.
+    """
+    entry = _asked(snapshot, target)
+    pins = [pin for pin in kept.pins if pin.target == target.kind]
+    overrides = [override for override in kept.overrides if override.target == target.kind]
+    if not pins and not overrides:
+        return entry
+    records = by_records(snapshot, target)
+    ended = _ended_access(snapshot, kept.pins, targets)
+    values: dict[str, Values] = {}
+    for pin in pins:
+        is_suspended = pin.key == ACCESS and (snapshot.is_locked or pin.run_id in ended)
+        if not is_suspended and _holds(pin, records):
+            values |= pin.kept
+    parts = parts_of(records)
+    for override in overrides:
+        if parts.get(override.attribute, ()) == override.expected:
+            values[override.attribute] = override.kept
+    return with_values(entry, values)
+
+
+def ended(snapshot: PersonSnapshot, kept: Kept, targets: Sequence[Target]) -> Kept:
+    """Return the pins and overrides that the records have left behind. A pin that a lock suspends is none of them."""
+    if not kept:
+        return kept
+    records = {target.kind: by_records(snapshot, target) for target in targets}
+    left_runs = _ended_access(snapshot, kept.pins, targets)
+    pins = tuple(
+        pin
+        for pin in kept.pins
+        if pin.target in records
+        and (not _holds(pin, records[pin.target]) or (pin.key == ACCESS and pin.run_id in left_runs))
+    )
+    overrides = tuple(
+        override
+        for override in kept.overrides
+        if override.target in records
+        and parts_of(records[override.target]).get(override.attribute, ()) != override.expected
+    )
+    return Kept(pins, overrides)
+
+
+def by_records(snapshot: PersonSnapshot, target: Target) -> Entry:
+    """Return what the records alone ask for: no pins, no overrides, no locks."""
+    return _asked(snapshot.without_locks(), target)
+
+
+def _asked(snapshot: PersonSnapshot, target: Target) -> Entry:
+    return desired(snapshot, target.attributes, target.entry_name)
+
+
+def _holds(pin: Pin, records: Entry) -> bool:
+    """Return whether the records still ask for what the pin stands against."""
+    parts = {**parts_of(records), WHY: (records.reason,)}
+    return all(parts.get(name, ()) == values for name, values in pin.expected.items())
+
+
+def _ended_access(snapshot: PersonSnapshot, pins: Iterable[Pin], targets: Iterable[Target]) -> set[str]:
+    """Return the undone runs whose pin of access the records have left behind in any target: it then ends in all."""
+    access = [pin for pin in pins if pin.key == ACCESS]
+    kinds = {target.kind: target for target in targets} if access else {}
+    records = {pin.target: by_records(snapshot, kinds[pin.target]) for pin in access if pin.target in kinds}
+    return {pin.run_id for pin in access if pin.target in records and not _holds(pin, records[pin.target])}
+
+
+# --- keys and parts -------------------------------------------------------------------------------------------------
+
+
+def key_of(target: Target, part: str) -> str | None:
+    """Return the key that a part of an entry stands below; None for what is the same for everybody.
+
+    Shape:   "sn" -> "surname"; "(enabled)", "idpStatus" -> "access"; "(name)" -> "uid"; "objectClass" -> None
+    """
+    own = {NAME: target.entry_name, SWITCH: ACCESS, PLACE: PLACE_KEY, THERE: EXISTENCE}
+    if part in own:
+        return own[part]
+    key = target.attributes.get(part, ())
+    if not isinstance(key, str):
+        return None
+    return ACCESS if BY_KEY[key].follows_access else key
+
+
+def parts_below(target: Target, key: str) -> list[str]:
+    """Return the parts of an entry that stand below a key."""
+    return [part for part in (NAME, SWITCH, PLACE, THERE, *target.attributes) if key_of(target, part) == key]
+
+
+def parts_of(entry: Entry) -> Parts:
+    """Return everything that a target may hold of a person, as attributes; a part without a value is left out."""
+    own = {
+        NAME: (entry.name,),
+        SWITCH: YES if entry.enabled else NO,
+        PLACE: (entry.place,),
+        THERE: NO if entry.only_if_present else YES,
+    }
+    return {**own, **entry.attributes}
+
+
+def with_values(entry: Entry, values: Parts) -> Entry:
+    """Return `entry` with other values of some parts.
+
+    Shape:   {"sn": ("Nowak",), "mail": (), "(enabled)": ("false",)}
+    """
+    attributes = {**entry.attributes, **{name: own for name, own in values.items() if not name.startswith("(")}}
+    return replace(
+        entry,
+        name=values.get(NAME, (entry.name,))[0],
+        enabled=values.get(SWITCH, YES if entry.enabled else NO) == YES,
+        place=values.get(PLACE, (entry.place,))[0],
+        only_if_present=values.get(THERE, NO if entry.only_if_present else YES) == NO,
+        attributes=attributes,
+    )
