@@ -9,14 +9,16 @@ folder is a second installation.
 
 import json
 import os
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings import PydanticBaseSettingsSource as Source
@@ -59,6 +61,28 @@ class Joined(BaseSettings):
         return (init_settings,)
 
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+VERIFIED = ("verify-full", "verify-ca")
+
+
+def _require_tls(url: SecretStr) -> SecretStr:
+    """Refuse to send the password and people's data to another machine without TLS, or to a server nobody verified."""
+    parts = urlsplit(url.get_secret_value())
+    options = dict(parse_qsl(parts.query))
+    hosts = options.get("host", parts.hostname or "").split(",")
+    # A path is a unix socket; without a host it is libpq's own.
+    is_here = all(host in LOOPBACK or host == "" or host.startswith("/") for host in hosts)
+    if not is_here and options.get("sslmode") not in VERIFIED:
+        raise ValueError(
+            "people's data would travel to another machine without verified TLS; end the address with"
+            " ?sslmode=verify-full&sslrootcert=FILE (sslrootcert=system takes the system's authorities)"
+        )
+    return url
+
+
+PostgresqlUrl = Annotated[SecretStr, AfterValidator(_require_tls)]
+"""The address of a PostgreSQL database; to another machine it demands verified TLS."""
+
 Sections = Mapping[str, type[Section]]
 M = TypeVar("M", bound=Joined)
 
@@ -71,17 +95,28 @@ def load(model: type[M], environment: Mapping[str, str] | None = None, prefix: s
     """
     environment = os.environ if environment is None else environment
     merged: dict[str, Any] = {}
-    for variable in (f"{prefix}CONFIG", f"{prefix}CONFIG_EXTRA"):
-        if name := environment.get(variable):
-            file = Path(name).resolve()
-            layer = _with_absolute_paths(model, _read(file, variable), file.parent)
-            merged = _merge(model, merged, layer)
+    for variable, file in settings_files(environment, prefix).items():
+        layer = _with_absolute_paths(model, _read(file, variable), file.parent)
+        merged = _merge(model, merged, layer)
     layer = _with_absolute_paths(model, _from_environment(model, environment, prefix), Path.cwd())
     merged = _merge(model, merged, layer)
     try:
         return model.model_validate(merged)
     except ValidationError as mistakes:
         raise ConfigError(_sentences(mistakes)) from None
+
+
+def settings_files(environment: Mapping[str, str] | None = None, prefix: str = PREFIX) -> dict[str, Path]:
+    """Return the settings files that the environment names, by variable, in the order in which they are read."""
+    environment = os.environ if environment is None else environment
+    variables = (f"{prefix}CONFIG", f"{prefix}CONFIG_EXTRA")
+    return {variable: Path(name).resolve() for variable in variables if (name := environment.get(variable))}
+
+
+def overriding_variables(environment: Mapping[str, str] | None = None, prefix: str = PREFIX) -> list[str]:
+    """Return the variables of the environment that override single settings."""
+    environment = os.environ if environment is None else environment
+    return sorted(name for name in environment if "__" in name and _owner(name) == prefix)
 
 
 def not_set_up(file: Path, setup: str, prefix: str = PREFIX) -> ConfigError:
@@ -99,6 +134,32 @@ def not_set_up(file: Path, setup: str, prefix: str = PREFIX) -> ConfigError:
     )
 
 
+def read_secret(setting: str, file: Path | None) -> str:
+    """Return the password in a file that a setting names.
+
+    Raises:  ConfigError with the setting's name: not set, missing, or readable for others
+    """
+    if file is None:
+        raise ConfigError(f"{setting} is not set: name the file with the password.")
+    try:
+        require_private(setting, file)
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ConfigError(f"{setting}: {file}: {exc.strerror}") from exc
+
+
+def require_private(setting: str, file: Path) -> None:
+    """Return when only its owner can read and change a file. Its group may read it when root owns it.
+
+    Raises:  ConfigError with the command that mends it; OSError when there is no such file
+    Source:  PostgreSQL's rule for its key files
+    """
+    status = file.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & ~(0o740 if status.st_uid == 0 else 0o700):
+        raise ConfigError(f"{setting}: {file}: others may read or change it (mode {mode:o}). Run `chmod 600 {file}`.")
+
+
 def _read(file: Path, variable: str) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -110,7 +171,7 @@ def _read(file: Path, variable: str) -> dict[str, Any]:
 
 def _from_environment(model: type[Joined], environment: Mapping[str, str], prefix: str) -> dict[str, Any]:
     """`IDP_CAS__SERVICE_TICKET_S=20` -> `{"cas": {"service_ticket_s": "20"}}`; tables nest by `__`, lists are JSON."""
-    ours = {name.lower(): text for name, text in environment.items() if "__" in name and _owner(name) == prefix}
+    ours = {name.lower(): environment[name] for name in overriding_variables(environment, prefix)}
     source = EnvSettingsSource(model, env_prefix=prefix, env_nested_delimiter="__", case_sensitive=False)
     source.env_vars = ours
     sections = {name.removeprefix(prefix.lower()).partition("__")[0] for name in ours}
@@ -194,7 +255,7 @@ def _sentences(mistakes: ValidationError) -> str:
     lines = []
     for mistake in mistakes.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in mistake["loc"])
-        what = "unknown key" if mistake["type"] == "extra_forbidden" else mistake["msg"]
+        what = "unknown key" if mistake["type"] == "extra_forbidden" else mistake["msg"].removeprefix("Value error, ")
         lines.append(f"{where}: {what}")
     return "\n".join(lines)
 

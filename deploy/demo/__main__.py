@@ -32,6 +32,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "MAKELEVEL" in os.environ:
         end_with_parent()
+    # The people are invented, but their passwords work: nobody else on this machine reads records and logs.
+    os.umask(0o077)
     places = Places(PROJECT / "var" / "demo")
     try:
         port = _port(os.environ.get("IDP_PORT", ""))

@@ -13,8 +13,8 @@ from idp.app.settings import Settings, load_settings, target_modules
 from idp.clock import Clock
 from idp.db.databases import Databases, open_databases, require_made
 from idp.db.revisions import require_migrated
-from idp.errors import ConfigError
 from idp.keys.key_files import Keys, load_keys
+from idp.settings import read_secret
 
 if TYPE_CHECKING:
     from idp.accounts.claim import Claims
@@ -94,7 +94,7 @@ class Idp:
 
         layout = self.settings.directory
         server = LdapServer(layout.url, layout.ca_file, layout.start_tls, layout.timeout_s)
-        return Directory(server, dn, secret(f"directory.{name}", file), layout.pool_size)
+        return Directory(server, dn, read_secret(f"directory.{name}", file), layout.pool_size)
 
     @cached_property
     def provisioner(self) -> Provisioner:
@@ -105,7 +105,7 @@ class Idp:
         settings = self.settings
         targets: dict[str, Target] = {KIND: AccountsTarget(self.databases.identity)}
         targets |= {
-            kind: module.open_target(getattr(settings.targets, kind), settings.directory, secret)
+            kind: module.open_target(getattr(settings.targets, kind), settings.directory, read_secret)
             for kind, module in target_modules().items()
             if getattr(getattr(settings.targets, kind), "enabled", True)
         }
@@ -268,19 +268,6 @@ class Idp:
         from idp.cas.login_tickets import LoginTickets
 
         return LoginTickets(self.raw_store, self.clock, self.settings.cas.login_ticket_s)
-
-
-def secret(setting: str, file: Path | None) -> str:
-    """Return the password in a file that a setting names.
-
-    Raises:  ConfigError with the setting's name
-    """
-    if file is None:
-        raise ConfigError(f"{setting} is not set: name the file with the password.")
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as exc:
-        raise ConfigError(f"{setting}: {file}: {exc.strerror}") from exc
 
 
 @contextmanager

@@ -101,22 +101,3 @@ def load_settings() -> Settings:
 def start_logs(settings: Settings, level: str = "INFO") -> None:
     """Send this process's log lines to standard error, in the form that the settings name."""
     configure_logs(settings.web.log_format, level)
-
-
-def warnings(settings: Settings) -> list[str]:
-    """Return what is allowed and still risky, a sentence each."""
-    found = []
-    if not settings.web.is_https and not settings.web.base_url.startswith(("http://127.0.0.1", "http://localhost")):
-        found.append("web.base_url is plain http: cookies and passwords travel unprotected.")
-    if settings.web.is_https and settings.web.trusted_proxies == 0:
-        found.append(
-            "web.trusted_proxies is 0: behind a reverse proxy all visitors are one network, and one guesser slows all."
-        )
-    if settings.web.blocking_threads <= settings.sso.parallel_checks + settings.sso.waiting_checks:
-        found.append(
-            "web.blocking_threads is not above sso.parallel_checks and sso.waiting_checks together: while sign-ins wait"
-            " for the directory, nobody else is served."
-        )
-    if not settings.sso.throttle.enabled:
-        found.append("sso.throttle.enabled is false: passwords may be guessed without limit.")
-    return found

@@ -1,14 +1,15 @@
 """`idp config`: check the settings that would be used, or print an example file."""
 
-import os
 from typing import Any
 
 import click
 
-from idp.app.settings import SECTIONS, load_settings, warnings
+from idp.app.config_check import mistakes, warnings
+from idp.app.settings import SECTIONS, load_settings
 from idp.cli.support import Group, json_option, print_json
+from idp.errors import ConfigError
 from idp.fees import settings as fees
-from idp.settings import example
+from idp.settings import FEES_PREFIX, PREFIX, example, overriding_variables, settings_files
 
 
 @click.group(cls=Group)
@@ -21,14 +22,22 @@ def config() -> None:
 def check(as_json: bool) -> None:
     """Load the settings, say what is wrong with them, and warn of what is risky.
 
-    The fees application's file is checked, too, when IDP_FEES_CONFIG names one.
+    The files that they name are looked at, too: nobody else may read secrets, keys and databases. The fees
+    application's file is checked when IDP_FEES_CONFIG names one.
     """
-    risks = warnings(load_settings())
-    checked = ["idp"]
-    if "IDP_FEES_CONFIG" in os.environ:
+    settings = load_settings()
+    if wrong := mistakes(settings, list(settings_files().values())):
+        raise ConfigError("\n".join(wrong))
+    checked = {"idp": _sources(PREFIX)}
+    if settings_files(prefix=FEES_PREFIX):
         fees.load_settings()
-        checked.append("fees")
-    _print_check({"ok": True, "checked": checked, "warnings": risks}, as_json)
+        checked["fees"] = _sources(FEES_PREFIX)
+    _print_check({"ok": True, "checked": checked, "warnings": warnings(settings)}, as_json)
+
+
+def _sources(prefix: str) -> list[str]:
+    files = [f"{variable}={file}" for variable, file in settings_files(prefix=prefix).items()]
+    return [*files, *overriding_variables(prefix=prefix)]
 
 
 def _print_check(found: dict[str, Any], as_json: bool) -> None:
@@ -37,7 +46,10 @@ def _print_check(found: dict[str, Any], as_json: bool) -> None:
         return
     for risk in found["warnings"]:
         click.secho(f"warning: {risk}", fg="yellow")
-    click.echo(f"The settings of {' and '.join(found['checked'])} are valid.")
+    for application, sources in found["checked"].items():
+        click.echo(f"The settings of {application} are valid: the defaults{', '.join(['', *sources])}.")
+    if not settings_files():
+        click.echo("IDP_CONFIG is not set: no settings file was checked.")
 
 
 @config.command(name="example")

@@ -1,5 +1,6 @@
 """`idp serve`: the web server and the worker as children of one process."""
 
+import http.client
 import sys
 
 import click
@@ -12,6 +13,7 @@ from idp.cli.granian import require_free_port, serve_pages
 from idp.cli.worker import commands as worker_commands
 from idp.clock import Clock
 from idp.db.revisions import require_migrated
+from idp.web.settings import WebSettings
 
 
 @click.command()
@@ -40,6 +42,9 @@ def run(settings: Settings) -> int:
             children.start(Command("web server", call=serve))
             for command in worker_commands():
                 children.start(command)
+            while not _answers(web):
+                children.wait(timeout_s=0.2)
+            _say(f"serving {web.base_url} on {web.host}:{web.port}")
             children.watch()
         except Stopped:
             return 0
@@ -60,6 +65,17 @@ def _make_once(settings: Settings) -> None:
         new_application(installation)
     finally:
         installation.close()
+
+
+def _answers(web: WebSettings) -> bool:
+    connection = http.client.HTTPConnection(web.host, web.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _say(sentence: str) -> None:

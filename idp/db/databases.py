@@ -161,7 +161,17 @@ def sessions_file(settings: StoreSettings) -> Path:
     return settings.folder / "sessions.db"
 
 
+def database_files(settings: StoreSettings) -> list[Path]:
+    """Return the SQLite files, the engine's and those that SQLite makes beside them included; none on PostgreSQL."""
+    if settings.postgresql_url is not None:
+        return []
+    names = ("identity.db", "sessions.db", "engine.db")
+    return [settings.folder / f"{name}{ending}" for name in names for ending in ("", "-wal", "-shm")]
+
+
 def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) -> Engine:
+    if not file.exists():
+        file.touch(mode=0o600)  # SQLite would take the umask; its -wal and -shm get the mode of this file
     # hide_parameters: an error text must not show what was being written about people.
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
 

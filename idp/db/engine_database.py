@@ -14,7 +14,10 @@ def engine_url(settings: StoreSettings) -> str:
     if settings.postgresql_url is not None:
         return settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    url = f"sqlite:///{(settings.folder / 'engine.db').absolute()}"
+    file = (settings.folder / "engine.db").absolute()
+    if not file.exists():
+        file.touch(mode=0o600)  # SQLite would take the umask
+    url = f"sqlite:///{file}"
     engine = create_engine(url)
     with engine.connect() as connection:
         connection.execute(text("PRAGMA journal_mode=WAL"))

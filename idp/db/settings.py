@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import SecretStr
-
-from idp.settings import Section
+from idp.settings import PostgresqlUrl, Section
 
 
 class StoreSettings(Section):
@@ -13,6 +11,8 @@ class StoreSettings(Section):
 
     folder: Annotated[Path, "Folder of the SQLite files identity.db and sessions.db."] = Path("data")
     postgresql_url: Annotated[
-        SecretStr | None, "postgresql://user:password@host/database; given, it replaces the SQLite files."
+        PostgresqlUrl | None,
+        "postgresql://user:password@host/database; given, it replaces the SQLite files. To another machine it needs"
+        " ?sslmode=verify-full and sslrootcert.",
     ] = None
     busy_timeout_s: Annotated[float, "Seconds that a writer waits for another one before it gives up."] = 15.0

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, cre
 
 from idp.errors import ConfigError
 from idp.fees.settings import FeesSettings
-from idp.settings import FEES_PREFIX, not_set_up
+from idp.settings import FEES_PREFIX, not_set_up, require_private
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 KEY_BYTES = 64
@@ -162,16 +162,19 @@ def create_missing_key(settings: FeesSettings) -> Path | None:
 def load_key(settings: FeesSettings) -> bytes:
     """Return the key.
 
-    Raises:  ConfigError when there is none
+    Raises:  ConfigError when there is none, or others may read it
     """
     file = key_file(settings)
     try:
+        require_private("fees.folder", file)
         return bytes.fromhex(file.read_text(encoding="ascii"))
     except (OSError, ValueError) as exc:
         raise ConfigError(f"{file}: no key of the fees application. Run `idp fees setup`.") from exc
 
 
 def _sqlite(file: Path, busy_timeout_s: float) -> Engine:
+    if not file.exists():
+        file.touch(mode=0o600)  # SQLite would take the umask; its -wal and -shm get the mode of this file
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")

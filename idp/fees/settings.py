@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from idp.errors import InvalidInput
 from idp.fees.account_numbers import check_bank_code
-from idp.settings import FEES_PREFIX, Adds, Joined, Section, load
+from idp.settings import FEES_PREFIX, Adds, Joined, PostgresqlUrl, Section, load
 from idp.web.settings import UniversitySettings, WebSettings
 
 
@@ -36,7 +36,9 @@ class FeesSettings(Section):
 
     folder: Annotated[Path, "Folder of the SQLite file fees.db and of the key that signs forms."] = Path("fees")
     postgresql_url: Annotated[
-        SecretStr | None, "postgresql://user:password@host/database; given, it replaces the SQLite file."
+        PostgresqlUrl | None,
+        "postgresql://user:password@host/database; given, it replaces the SQLite file. To another machine it needs"
+        " ?sslmode=verify-full and sslrootcert.",
     ] = None
     busy_timeout_s: Annotated[float, "Seconds that a writer waits for another one before it gives up."] = 15.0
     bank_code: Annotated[str, "The bank's 8 digits, the last one being their check digit."] = "99900009"

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from idp.errors import ConfigError
 from idp.keys.settings import KeysSettings
+from idp.settings import require_private
 
 _FILE = re.compile(r"(?P<purpose>[a-z]+)\.(?P<key_id>\d{4})\.key", re.ASCII)
 
@@ -124,10 +125,15 @@ class Keys:
             raise ConfigError(f"there is no key {purpose}.{key_id}.key: restore your keys from backup.") from None
 
 
+def key_files(settings: KeysSettings) -> list[Path]:
+    """Return the files of all keys that are there."""
+    return [file for file in sorted(settings.folder.glob("*.key")) if _FILE.fullmatch(file.name)]
+
+
 def load_keys(settings: KeysSettings) -> Keys:
     """Return the keys.
 
-    Raises:  ConfigError when a purpose has no key; it names the command that makes it
+    Raises:  ConfigError when a purpose has no key, with the command that makes it, or when others may read one
     """
     return Keys(_read(settings.folder), lambda: _read(settings.folder))
 
@@ -158,6 +164,7 @@ def _read(folder: Path) -> list[Key]:
         for file in files:
             match = _FILE.fullmatch(file.name)
             if match and match["purpose"] in {purpose.value for purpose in Purpose}:
+                require_private("keys.folder", file)
                 found.append(Key(Purpose(match["purpose"]), match["key_id"], file.read_bytes().strip()))
     except OSError as exc:
         why = f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup."

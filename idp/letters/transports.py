@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from idp.drivers.smtp import SmtpServer, connected
-from idp.errors import ConfigError, TargetUnavailable
+from idp.errors import TargetUnavailable
 from idp.letters.settings import LettersSettings
+from idp.settings import read_secret
 
 
 class Send(Protocol):
@@ -65,10 +66,11 @@ class SmtpTransport:
 def make_transport(settings: LettersSettings) -> Transport:
     """Return the way out that the settings name.
 
-    Raises:  ConfigError when the password file cannot be read
+    Raises:  ConfigError when the password file cannot be read, or others can
     """
     if settings.transport == "folder":
         return FolderTransport(settings.folder)
+    file = settings.smtp_password_file
     return SmtpTransport(
         SmtpServer(
             host=settings.smtp_host,
@@ -76,16 +78,7 @@ def make_transport(settings: LettersSettings) -> Transport:
             start_tls=settings.smtp_start_tls,
             ca_file=settings.smtp_ca_file,
             user=settings.smtp_user,
-            password=_password(settings.smtp_password_file),
+            password=read_secret("letters.smtp_password_file", file) if file else "",
             timeout_s=settings.smtp_timeout_s,
         )
     )
-
-
-def _password(file: Path | None) -> str:
-    if file is None:
-        return ""
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as exc:
-        raise ConfigError(f"letters.smtp_password_file: {file}: {exc.strerror}") from exc

@@ -61,6 +61,22 @@ def test_when_access_json_is_there_everything_answers(demo: RunningDemo) -> None
     assert get(f"{access['cas_url']}/login")[0] == 200
 
 
+def test_the_server_says_in_one_line_where_it_is(demo: RunningDemo) -> None:
+    log = (demo.project / "var" / "demo" / "logs" / "web.log").read_text(encoding="utf-8")
+
+    assert f"idp serve: serving http://127.0.0.1:{demo.port} on 127.0.0.1:{demo.port}\n" in log
+
+
+def test_only_its_owner_may_read_what_the_demo_writes(demo: RunningDemo) -> None:
+    loose = [
+        str(file.relative_to(demo.project))
+        for file in (demo.project / "var").rglob("*")
+        if file.stat().st_mode & 0o077 and not file.is_symlink()
+    ]
+
+    assert loose == []
+
+
 def test_access_json_says_what_scripts_need(demo: RunningDemo) -> None:
     access = demo.access
 

@@ -48,8 +48,7 @@ def test_only_the_settings_read_the_environment() -> None:
     }
 
     # The journal says which login name ran a command; that name is in the environment and nowhere else.
-    # `idp config check` looks whether a settings file of the fees application is named at all.
-    assert readers <= {"settings.py", "audit/events.py", "cli/config.py"}
+    assert readers <= {"settings.py", "audit/events.py"}
 
 
 def test_time_comes_from_the_clock() -> None:

@@ -77,6 +77,7 @@ def test_sessions_go_on_and_everybody_else_hears_the_truth_in_time(
     create_missing_keys(KeysSettings(folder=tmp_path / "keys"))
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "app.toml").write_text(LOOPBACK)
+    (tmp_path / "signin").touch(mode=0o600)
     (tmp_path / "signin").write_text("secret")
     port = quiet_port()
     with silent_port() as silent:
