@@ -27,4 +27,6 @@ def write_key_files(folder: Path) -> None:
     """Write them as an installation keeps them."""
     folder.mkdir(parents=True, exist_ok=True)
     for key in key_set():
-        (folder / f"{key.purpose}.{key.key_id}.key").write_bytes(key.secret)
+        file = folder / f"{key.purpose}.{key.key_id}.key"
+        file.touch(mode=0o600)
+        file.write_bytes(key.secret)
