@@ -13,7 +13,6 @@ from idp.cli.granian import require_free_port, serve_pages
 from idp.cli.worker import commands as worker_commands
 from idp.clock import Clock
 from idp.db.revisions import require_migrated
-from idp.web.settings import WebSettings
 
 
 @click.command()
@@ -42,7 +41,7 @@ def run(settings: Settings) -> int:
             children.start(Command("web server", call=serve))
             for command in worker_commands():
                 children.start(command)
-            while not _answers(web):
+            while not _answers(web.host, web.port):
                 children.wait(timeout_s=0.2)
             _say(f"serving {web.base_url} on {web.host}:{web.port}")
             children.watch()
@@ -67,8 +66,8 @@ def _make_once(settings: Settings) -> None:
         installation.close()
 
 
-def _answers(web: WebSettings) -> bool:
-    connection = http.client.HTTPConnection(web.host, web.port, timeout=5)
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == http.HTTPStatus.OK
