@@ -1,10 +1,11 @@
 """What a claim is matched against, and the one moment at which an account becomes somebody's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from idp.people.merge_queries import kept_for
 from idp.people.tables import account, person
 
 
@@ -28,8 +29,16 @@ class Claimable:
 
 
 def claimable_by_album(connection: Connection, album_number: str) -> Claimable | None:
-    """Return who has this album number (without leading zeros)."""
-    return _claimable(connection, person.c.album_number == album_number)
+    """Return who has this album number (without leading zeros).
+
+    A merged record is matched by its own details; what is claimed is the account of the person it is merged into.
+    """
+    record = _claimable(connection, person.c.album_number == album_number)
+    kept_ids = kept_for(connection, [record.person_id]) if record else []
+    kept = claimable_by_id(connection, kept_ids[0]) if kept_ids else None
+    if record is None or kept is None:
+        return record
+    return replace(record, person_id=kept.person_id, uid=kept.uid, enabled=kept.enabled, claimed_at=kept.claimed_at)
 
 
 def claimable_by_id(connection: Connection, person_id: str) -> Claimable | None:

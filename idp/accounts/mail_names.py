@@ -15,11 +15,11 @@ from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed, NotFound, TargetError
-from idp.people.address_queries import Addresses, NewAddress, addresses_of, give, taken_among
+from idp.people.address_queries import Addresses, NewAddress, give, taken_among
 from idp.people.change_queries import mark_dirty
-from idp.people.queries import load_person
 from idp.people.settings import PeopleSettings
-from idp.people.values import Album, Person, album_number
+from idp.people.snapshot import PersonSnapshot, load_snapshot
+from idp.people.values import Album, album_number
 
 NUMBERED_AT_ONCE = 50
 
@@ -47,9 +47,9 @@ class MailNames:
     reconcile_person: Callable[[str], object]
 
     def addresses(self, person_id: str) -> Addresses:
-        """Return the addresses that a person has."""
+        """Return the addresses that a person has, those of merged records too."""
         with self.databases.identity.read() as connection:
-            return addresses_of(connection, person_id)
+            return self._snapshot(connection, person_id).addresses
 
     def alias_of(self, album: Album) -> str:
         """Return the alias that comes with any choice."""
@@ -61,7 +61,7 @@ class MailNames:
         Raises:  NotFound
         """
         with self.databases.identity.read() as connection:
-            wanted = proposals(_full_name(_load(connection, person_id)), self.rules)
+            wanted = proposals(_full_name(self._snapshot(connection, person_id)), self.rules)
             if not wanted:
                 return ()
             taken = self._taken(connection, wanted)
@@ -94,10 +94,10 @@ class MailNames:
     def _write(self, person_id: str, name: str) -> Addresses:
         now = self.clock.now()
         with self.databases.identity.write() as connection:
-            person = _load(connection, person_id)
+            person = self._snapshot(connection, person_id)
             if person.album is None:
                 raise NotAllowed("no album number, no alias")
-            before = addresses_of(connection, person_id)
+            before = person.addresses
             if before.primary is not None:
                 if before.primary == f"{name}@{self.rules.domain}":
                     return before
@@ -107,11 +107,18 @@ class MailNames:
                 raise InvalidAddress(refusal.value)
             give(connection, now, person_id, self._primary(name), self._alias(person.album))
             mark_dirty(connection, person_id)
-            addresses = addresses_of(connection, person_id)
+            addresses = self._snapshot(connection, person_id).addresses
             data = {"primary": addresses.primary, "alias": addresses.alias}
             chosen = Event(event_types.MAIL_NAME_CHOSEN, subject=person_id, actor=person_id, data=data)
             record(connection, now.timestamp(), chosen)
         return addresses
+
+    def _snapshot(self, connection: Connection, person_id: str) -> PersonSnapshot:
+        # Names and addresses are the same on every day.
+        found = load_snapshot(connection, person_id, self.people, self.clock.now().date())
+        if found is None:
+            raise NotFound("no such person")
+        return found
 
     def _primary(self, name: str) -> NewAddress:
         return NewAddress(f"{name}@{self.rules.domain}", self._looks_like(name))
@@ -145,12 +152,5 @@ class MailNames:
             record(connection, self.clock.timestamp(), refused)
 
 
-def _load(connection: Connection, person_id: str) -> Person:
-    person = load_person(connection, person_id)
-    if person is None:
-        raise NotFound("no such person")
-    return person
-
-
-def _full_name(person: Person) -> FullName:
+def _full_name(person: PersonSnapshot) -> FullName:
     return FullName(person.given_name, person.middle_name, person.surname_prefix, person.surname)

@@ -42,6 +42,7 @@ def snapshot_of(facts: Facts, settings: PeopleSettings, today: date) -> PersonSn
         given_name=facts.given_name,
         surname=facts.display_name if is_staff else facts.surname,
         enrolments=facts.enrolments,
+        merged=facts.merged,
         status=person_status(facts.enrolments, (Source.STAFF,) if is_staff else (), today, settings.access_policy),
         addresses=Addresses(facts.mail or None, facts.alias or None),
         account=AccountData(facts.role, facts.language, facts.staff_mail),

@@ -13,7 +13,7 @@ from idp.audit import event_types
 from idp.audit.checkpoints import MOST_BYTES, Fault, parse_checkpoints, sign_head, verify
 from idp.audit.reading import latest
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
-from idp.people.account_queries import find_account
+from idp.people.account_queries import find_account_of_record
 from idp.sso.identifiers import tell_apart
 
 NARROW = 160  # columns of a terminal
@@ -93,7 +93,7 @@ def _subjects(installation: Idp, text: str) -> tuple[str, ...]:
     if named is None:
         return (text,) if text else ()
     with installation.databases.identity.read() as connection:
-        account = find_account(connection, named.key, named.value)
+        account = find_account_of_record(connection, named.key, named.value)
     return (text, account.account_id) if account else (text,)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -10,8 +10,10 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy import Row as SqlRow
 
 from idp.db.raw import Raw, Row, one
+from idp.people.merge_queries import kept_for
+from idp.people.status import latest_per_programme
 from idp.people.tables import account, address, person
-from idp.people.values import Album, Enrolment, Status, album_number
+from idp.people.values import Album, Enrolment, MergedRecord, PersonId, Status, album_number
 
 
 class Key(StrEnum):
@@ -57,10 +59,19 @@ _COLUMNS = (
 
 
 def find_account(connection: Connection, key: Key, value: str) -> Account | None:
-    """Return the account that `value` names.
+    """Return the account of the person whom `value` names. Names of a merged record name the kept person.
 
     Shape:   value in lower case: a uid, a whole mail address, or an album's digits (leading zeros mean nothing)
     """
+    named = find_account_of_record(connection, key, value)
+    if named is None:
+        return None
+    kept = kept_for(connection, [named.account_id])
+    return load_account(connection, kept[0]) if kept else named
+
+
+def find_account_of_record(connection: Connection, key: Key, value: str) -> Account | None:
+    """Return the account of the record that `value` names, merged or not. Shape: as `find_account`"""
     query = select(*_COLUMNS)
     match key:
         case Key.UID:
@@ -178,13 +189,24 @@ class Facts(NamedTuple):
     surname: str  # with its prefix
     mail: str  # the student's primary address, once chosen
     alias: str
-    enrolments: tuple[Enrolment, ...] = ()
+    enrolments: tuple[Enrolment, ...] = ()  # of the merged records too
+    merged: tuple[MergedRecord, ...] = ()
 
 
-FACTS = """a.kind, a.uid, a.role, a.display_name, a.mail, a.language, p.album,
- p.given_name, p.surname_prefix, p.surname,
- (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'primary'),
- (SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = 'alias')"""
+_IN_FORCE = "m.began_at IS NOT NULL AND m.undone_at IS NULL"
+
+
+def _address(kind: str) -> str:
+    """Return the SQL of an address: that of a merged record counts where the kept one has none (`with_merged`)."""
+    return (
+        f"COALESCE((SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = '{kind}'),"  # noqa: S608 - constants
+        " (SELECT d.address FROM identity.person_merge m JOIN identity.address d ON d.person_id = m.merged"
+        f" WHERE m.kept = a.account_id AND {_IN_FORCE} AND d.kind = '{kind}' ORDER BY m.merge_id LIMIT 1))"
+    )
+
+
+FACTS = f"""a.kind, a.uid, a.role, a.display_name, a.mail, a.language, p.album,
+ p.given_name, p.surname_prefix, p.surname, {_address("primary")}, {_address("alias")}"""
 PERSON_OF_ACCOUNT = "LEFT JOIN identity.person p ON p.person_id = a.account_id"
 
 
@@ -218,21 +240,35 @@ def facts_in(account_id: str, row: Row) -> Facts:
 
 
 def add_enrolments(raw: Raw, facts: Facts) -> Facts:
-    """Return the same facts with the person's enrolments."""
-    return facts._replace(enrolments=_enrolments(raw, facts.account_id))
+    """Return the same facts with the person's enrolments, and with the records that are merged into this one."""
+    enrolments = _enrolments(raw, facts.account_id)
+    merged = _merged(raw, facts.account_id)
+    for record in merged:
+        enrolments = latest_per_programme(enrolments + _enrolments(raw, record.person_id))
+    return facts._replace(enrolments=enrolments, merged=merged)
+
+
+def _merged(raw: Raw, person_id: str) -> tuple[MergedRecord, ...]:
+    rows = raw.all(
+        "SELECT p.person_id, p.uid, p.album FROM identity.person p WHERE p.person_id IN"  # noqa: S608 - constants
+        f" (SELECT m.merged FROM identity.person_merge m WHERE m.kept = ? AND {_IN_FORCE}) ORDER BY p.person_id",
+        (person_id,),
+    )
+    return tuple(MergedRecord(PersonId(row[0]), row[1], row[2]) for row in rows)
 
 
 def _enrolments(raw: Raw, person_id: str) -> tuple[Enrolment, ...]:
     rows = raw.all(
         "SELECT programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on,"
-        " status_before, before_from FROM identity.enrolment WHERE person_id = ? ORDER BY programme",
+        " status_before, before_from, changed_at FROM identity.enrolment WHERE person_id = ? ORDER BY programme",
         (person_id,),
     )
     return tuple(_enrolment(row) for row in rows)
 
 
 def _enrolment(row: Sequence[Any]) -> Enrolment:
-    programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on, before, before_from = row
+    programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on, *rest = row
+    before, before_from, changed_at = rest
     return Enrolment(
         programme=programme,
         programme_name=programme_name,
@@ -244,9 +280,16 @@ def _enrolment(row: Sequence[Any]) -> Enrolment:
         admitted_on=admitted_on and _date(admitted_on),
         ends_on=ends_on and _date(ends_on),
         before=(Status(before), _date(before_from)) if before else None,
+        changed_at=_instant(changed_at),
     )
 
 
 def _date(value: Any) -> date:
     """SQLite gives text, PostgreSQL a date."""
     return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _instant(value: Any) -> datetime:
+    """SQLite gives text in UTC, PostgreSQL an instant."""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

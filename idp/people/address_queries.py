@@ -29,10 +29,10 @@ class Addresses:
         return tuple(each for each in (self.primary, self.alias, *self.former) if each is not None)
 
     def with_merged(self, other: "Addresses") -> "Addresses":
-        """Return these addresses with those of a merged record: its mail name counts where the kept one has none."""
-        primary = self.primary or other.primary
-        rest = tuple(each for each in other.all() if each != primary)
-        return Addresses(primary, self.alias, self.former + rest)
+        """Return these addresses with those of a merged record, which count where the kept one has none."""
+        primary, alias = self.primary or other.primary, self.alias or other.alias
+        rest = tuple(each for each in other.all() if each not in (primary, alias))
+        return Addresses(primary, alias, self.former + rest)
 
 
 NO_ADDRESSES = Addresses()

@@ -75,8 +75,8 @@ class Attribute:
 
     @property
     def needs_enrolments(self) -> bool:
-        """Whether the rule looks at enrolments or the status."""
-        return ValueSource.ENROLMENTS in self.sources
+        """Whether the rule looks at enrolments, the status, or merged records: more than one row of a person."""
+        return ValueSource.ENROLMENTS in self.sources or self.rule is albums
 
 
 # --- one rule per attribute -----------------------------------------------------------------------------------------

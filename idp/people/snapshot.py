@@ -18,7 +18,7 @@ from idp.people.merge_queries import Merge, merges_in_force
 from idp.people.queries import load_people, stream_people
 from idp.people.settings import PeopleSettings
 from idp.people.status import MERGED, Access, PersonStatus, latest_per_programme, person_status
-from idp.people.values import Album, Assurance, Enrolment, Person, PersonId, Source
+from idp.people.values import Album, Assurance, Enrolment, MergedRecord, Person, PersonId, Source
 
 Value = TypeVar("Value")
 
@@ -28,14 +28,6 @@ class PersonSource(msgspec.Struct, frozen=True):
 
     source: Source
     external_id: str
-
-
-class MergedRecord(msgspec.Struct, frozen=True):
-    """The names of a record that is merged into a person."""
-
-    person_id: PersonId
-    uid: str
-    album: Album | None
 
 
 # A Struct, not a dataclass: a plan of everybody makes a million, and a frozen dataclass takes five times as long.

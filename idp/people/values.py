@@ -59,6 +59,15 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedRecord:
+    """The names of a record that is merged into a person."""
+
+    person_id: PersonId
+    uid: str
+    album: Album | None
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """One human being as the registry knows them, national ids left out."""
 

@@ -4,8 +4,8 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from idp.errors import NotFound
-from idp.people.queries import load_person
-from idp.people.values import Person
+from idp.people.snapshot import PersonSnapshot, load_snapshot
+from idp.people.status import local_date
 from idp.portal.parts import Parts
 from idp.portal.texts import level_text, status_text
 from idp.portal.visitors import STUDENT, Visitors
@@ -37,13 +37,13 @@ def add_home_views(portal: Blueprint, parts: Parts, visitors: Visitors) -> None:
             )
             for each in person.enrolments
         ]
-        addresses = parts.mail_names.addresses(person.person_id)
-        return render_template("portal/my_data.html", person=person, programmes=programmes, addresses=addresses)
+        return render_template("portal/my_data.html", person=person, programmes=programmes, addresses=person.addresses)
 
 
-def _person(parts: Parts, person_id: str) -> Person:
+def _person(parts: Parts, person_id: str) -> PersonSnapshot:
+    today = local_date(parts.clock.now(), parts.zone)
     with parts.databases.identity.read() as connection:
-        person = load_person(connection, person_id)
+        person = load_snapshot(connection, person_id, parts.people, today)
     if person is None:
         raise NotFound("no such person")
     return person

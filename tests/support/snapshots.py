@@ -13,9 +13,9 @@ from idp.people.account_queries import AccountData
 from idp.people.address_queries import Addresses
 from idp.people.catalogue import CATALOGUE
 from idp.people.settings import PeopleSettings
-from idp.people.snapshot import MergedRecord, PersonSnapshot
+from idp.people.snapshot import PersonSnapshot
 from idp.people.status import MERGED, VERSION, person_status
-from idp.people.values import Album, Enrolment, PersonId, Source, Status
+from idp.people.values import Album, Enrolment, MergedRecord, PersonId, Source, Status
 from idp.provisioning import desired as desired_rules
 from idp.provisioning import values as entry_values
 from idp.provisioning.desired import desired

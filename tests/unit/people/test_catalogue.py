@@ -18,8 +18,7 @@ from idp.people.catalogue import (
     values_of,
 )
 from idp.people.settings import PeopleSettings
-from idp.people.snapshot import MergedRecord
-from idp.people.values import Album, PersonId, Source, Status
+from idp.people.values import Album, MergedRecord, PersonId, Source, Status
 from tests.support.snapshots import SAMPLES, outputs, snapshot
 
 
