@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 from pydantic import SecretStr
 
+import idp.app.tables  # noqa: F401 - every table is emptied
 from idp.db.databases import (
     Databases,
     identity_file,
