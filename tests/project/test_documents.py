@@ -1,11 +1,14 @@
 """What documents mention exists, and nothing in the tree belongs to one machine."""
 
+import json
 import re
 import shlex
 import subprocess
+import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import click
 import pytest
@@ -139,16 +142,60 @@ def test_every_setting_that_is_mentioned_exists() -> None:
     assert unknown == []
 
 
+@pytest.mark.parametrize("document", TO_TYPE, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_setting_of_an_example_exists(document: Path) -> None:
+    shown = [
+        f"{table}.{key}"
+        for text in blocks(document, "toml")
+        for table, values in tomllib.loads(text).items()
+        if table in {**SECTIONS, **FEES_SECTIONS}
+        and isinstance(values, dict)
+        # `[cas]` of a registration is another table than `[cas]` of the settings.
+        and "id" not in tomllib.loads(text)
+        for key in paths(values)
+    ]
+
+    assert [name for name in shown if not is_setting(name)] == []
+
+
+@pytest.mark.parametrize("document", TO_TYPE, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_example_of_python_or_json_is_whole(document: Path) -> None:
+    for text in blocks(document, "python"):
+        compile(text, str(document), "exec")
+    for text in blocks(document, "json"):
+        json.loads(text)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks in a language; one in a list is indented."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(text) for _, text in found]
+
+
+def paths(table: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of all values in a table: {"a": {"b": 1}} -> "a.b"."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from (f"{key}.{path}" for path in paths(value))
+        else:
+            yield key
+
+
 def is_setting(name: str) -> bool:
     section, *path = name.split(".")
-    for sections in (SECTIONS, FEES_SECTIONS):
-        model: Any = sections.get(section)
-        for key in path:
-            fields = getattr(model, "model_fields", {})
-            model = fields[key].annotation if key in fields else None
-        if model is not None:
-            return True
-    return False
+    return any(has_setting(sections.get(section), path) for sections in (SECTIONS, FEES_SECTIONS))
+
+
+def has_setting(annotation: Any, path: list[str]) -> bool:
+    """Tell whether `path` leads on below a section; a table whose keys the reader chooses takes any."""
+    if get_origin(annotation) is Annotated:
+        return has_setting(get_args(annotation)[0], path)
+    if get_origin(annotation) is dict:
+        return not path or has_setting(get_args(annotation)[1], path[1:])
+    if not path:
+        return annotation is not None
+    fields = getattr(annotation, "model_fields", {})
+    return path[0] in fields and has_setting(fields[path[0]].annotation, path[1:])
 
 
 def is_event(name: str) -> bool:

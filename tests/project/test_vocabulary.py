@@ -10,15 +10,29 @@ from idp.app.settings import SECTIONS
 from idp.audit import event_types
 from idp.errors import IdpError
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
+from idp.registry.reasons import SENTENCES, Refusal
 from idp.settings import example
 from tests.support.reference_pages import attributes_page, cli_page, settings_pages
 
+HEADINGS = ("Refused files", "Quarantined rows")
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def in_first_column(document: str) -> set[str]:
     text = (REFERENCE / document).read_text(encoding="utf-8")
     return set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE))
+
+
+def test_every_reason_of_an_import_stands_in_the_page_of_student_records_and_no_other() -> None:
+    page = (REFERENCE / "student-records.md").read_text(encoding="utf-8")
+    refused, quarantined = (page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] for heading in HEADINGS)
+
+    codes = [
+        code for row in re.findall(r"^\| (`.+?) \|", refused, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)
+    ]
+    assert sorted(codes) == sorted(Refusal)
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", quarantined, re.MULTILINE)
+    assert {code: sentence.replace("\\|", "|") for code, sentence in rows} == SENTENCES
 
 
 def all_codes() -> set[str]:
