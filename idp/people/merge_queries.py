@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     and_,
+    delete,
     func,
     insert,
     or_,
@@ -35,21 +38,31 @@ class Pair:
     settled_by: str
 
 
+class MergeState(StrEnum):
+    """Whether two records count as one person."""
+
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Two records that count as one person."""
+    """Two records of one person, the run that began it, and the one that ended it."""
 
-    merge_id: str
+    began_run_id: str
     kept: str
     merged: str
-    at: datetime
-    by: str
+    planned_at: datetime
+    planned_by: str
+    state: MergeState = MergeState.PLANNED
+    ended_run_id: str | None = None
 
 
 def merges_in_force(connection: Connection) -> list[Merge]:
-    """Return who counts as one with whom, today; they are few."""
-    query = select(person_merge).where(person_merge.c.began_at.is_not(None), person_merge.c.undone_at.is_(None))
-    return [_merge(row) for row in connection.execute(query.order_by(person_merge.c.merge_id))]
+    """Return the merges that count today; they are few."""
+    query = select(person_merge).where(person_merge.c.state == MergeState.IN_FORCE)
+    return [_merge(row) for row in connection.execute(query.order_by(person_merge.c.began_run_id))]
 
 
 def merges_of(connection: Connection, person_ids: Sequence[str]) -> list[Merge]:
@@ -61,63 +74,50 @@ def merges_of(connection: Connection, person_ids: Sequence[str]) -> list[Merge]:
 def kept_for(connection: Connection, person_ids: Sequence[str]) -> list[str]:
     """Return the people for whom the records of some people count."""
     query = select(person_merge.c.kept).where(
-        person_merge.c.merged.in_(person_ids),
-        person_merge.c.began_at.is_not(None),
-        person_merge.c.undone_at.is_(None),
+        person_merge.c.merged.in_(person_ids), person_merge.c.state == MergeState.IN_FORCE
     )
     return list(connection.execute(query).scalars())
 
 
-def load_merge(connection: Connection, merge_id: str) -> Merge | None:
-    """Return a merge, whether it is in force or not."""
-    row = connection.execute(select(person_merge).where(person_merge.c.merge_id == merge_id)).one_or_none()
+def load_merge(connection: Connection, began_run_id: str) -> Merge | None:
+    """Return a merge in any state."""
+    row = connection.execute(select(person_merge).where(person_merge.c.began_run_id == began_run_id)).one_or_none()
     return None if row is None else _merge(row)
 
 
 def plan_merge(connection: Connection, merge: Merge) -> None:
     """Keep a merge that is planned; it changes nothing yet."""
-    row = {"merge_id": merge.merge_id, "kept": merge.kept, "merged": merge.merged, "at": merge.at, "by": merge.by}
-    connection.execute(insert(person_merge).values(**row, undone_by=""))
+    connection.execute(insert(person_merge).values(asdict(merge)))
 
 
-def begin_merge(connection: Connection, merge_id: str, at: datetime) -> bool:
-    """Have two records count as one person from now on, and return whether they did not before."""
-    return bool(
-        connection.execute(
-            update_rows(person_merge)
-            .where(person_merge.c.merge_id == merge_id, person_merge.c.began_at.is_(None))
-            .values(began_at=at)
-        ).rowcount
+def begin_merge(connection: Connection, began_run_id: str) -> bool:
+    """Put a planned merge in force, and return whether it was planned."""
+    return _move(connection, person_merge.c.began_run_id == began_run_id, MergeState.PLANNED, MergeState.IN_FORCE)
+
+
+def end_merge(connection: Connection, began_run_id: str, ended_run_id: str) -> bool:
+    """End a merge by another run, and return whether it was in force."""
+    mine = person_merge.c.began_run_id == began_run_id
+    return _move(connection, mine, MergeState.IN_FORCE, MergeState.ENDED, ended_run_id=ended_run_id)
+
+
+def put_back_merge(connection: Connection, run_id: str) -> bool:
+    """Undo what a run did to a merge: begun by it, the merge is planned again; ended by it, in force again."""
+    began, ended = person_merge.c.began_run_id == run_id, person_merge.c.ended_run_id == run_id
+    return _move(connection, began, MergeState.IN_FORCE, MergeState.PLANNED) or _move(
+        connection, ended, MergeState.ENDED, MergeState.IN_FORCE, ended_run_id=None
     )
 
 
-def end_merge(connection: Connection, merge_id: str, at: datetime, by: str) -> bool:
-    """Have two records count as two people again, and return whether they did not before."""
-    return bool(
-        connection.execute(
-            update_rows(person_merge)
-            .where(person_merge.c.merge_id == merge_id, person_merge.c.undone_at.is_(None))
-            .values(undone_at=at, undone_by=by)
-        ).rowcount
-    )
+def forget_planned_merge(connection: Connection, run_id: str) -> None:
+    """Delete the merge that a run planned and never began; for a run that is cancelled."""
+    mine = person_merge.c.began_run_id == run_id
+    connection.execute(delete(person_merge).where(mine, person_merge.c.state == MergeState.PLANNED))
 
 
-def is_begun(connection: Connection, merge_id: str) -> bool:
-    """Return whether a merge is, or was, in force."""
-    query = select(person_merge.c.began_at).where(person_merge.c.merge_id == merge_id)
-    return connection.execute(query).scalar_one_or_none() is not None
-
-
-def take_back_begin(connection: Connection, merge_id: str) -> bool:
-    """Have a merge planned again that came into force, and return whether it had."""
-    mine = update_rows(person_merge).where(person_merge.c.merge_id == merge_id, person_merge.c.began_at.is_not(None))
-    return bool(connection.execute(mine.values(began_at=None)).rowcount)
-
-
-def take_back_end(connection: Connection, merge_id: str) -> bool:
-    """Have a merge in force again that was ended, and return whether it was."""
-    mine = update_rows(person_merge).where(person_merge.c.merge_id == merge_id, person_merge.c.undone_at.is_not(None))
-    return bool(connection.execute(mine.values(undone_at=None, undone_by="")).rowcount)
+def _move(connection: Connection, which: ColumnElement[bool], old: MergeState, new: MergeState, **values: Any) -> bool:
+    moved = update_rows(person_merge).where(which, person_merge.c.state == old).values(state=new, **values)
+    return bool(connection.execute(moved).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def settle_pair(connection: Connection, one: str, other: str, state: str, at: da
 
 
 def _merge(row: Any) -> Merge:
-    return Merge(row.merge_id, row.kept, row.merged, row.at, row.by)
+    return Merge(**{**row._mapping, "state": MergeState(row.state)})
 
 
 def _row(one: Pair) -> dict[str, Any]:

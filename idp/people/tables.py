@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     Float,
@@ -155,29 +156,23 @@ duplicate = Table(
 )
 
 
-_IN_FORCE = text("began_at IS NOT NULL AND undone_at IS NULL")
+_IN_FORCE = text("state = 'in_force'")
 
 
-# Two records that are one human being. Nothing of either is changed: undone, all is as it was.
+# Two records of one person. The records themselves stay as they are.
 person_merge = Table(
     "person_merge",
     identity_metadata,
-    Column("merge_id", String(32), primary_key=True),  # the run that brought it to the targets
+    Column("began_run_id", String(32), primary_key=True),  # the run that planned it and put it in force
     Column("kept", String(32), nullable=False, index=True),
     Column("merged", String(32), nullable=False),
-    Column("at", UtcDateTime, nullable=False),  # when it was planned
-    Column("by", String(64), nullable=False),
-    Column("began_at", UtcDateTime),  # in force since then; NULL: planned
-    Column("undone_at", UtcDateTime),
-    Column("undone_by", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # idp.people.merge_queries.MergeState
+    Column("ended_run_id", String(32), index=True),
+    Column("planned_at", UtcDateTime, nullable=False),
+    Column("planned_by", String(64), nullable=False),
+    CheckConstraint("state IN ('planned', 'in_force', 'ended')", name="state"),
     # Nobody is merged into two people, whoever asks at the same moment.
-    Index(
-        "uq_person_merge_merged",
-        "merged",
-        unique=True,
-        sqlite_where=_IN_FORCE,
-        postgresql_where=_IN_FORCE,
-    ),
+    Index("uq_person_merge_merged", "merged", unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
 )
 
 

@@ -36,6 +36,12 @@ def switches(connection: Connection, account_ids: Sequence[str] | None = None) -
         yield from (Switch(*row) for row in connection.execute(query.where(account.c.account_id.in_(some))))
 
 
+def is_name_of_others(connection: Connection, uid: str) -> bool:
+    """Return whether an account of this name is no student's."""
+    query = select(account.c.account_id).where(account.c.uid == uid, account.c.kind != STUDENT)
+    return connection.execute(query).first() is not None
+
+
 def turn(connection: Connection, wanted: Iterable[tuple[str, bool]]) -> None:
     """Open or close students' accounts, for each (account_id, whether it is to be open).
 

@@ -13,6 +13,7 @@ from idp.db.databases import Databases
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
 from idp.people.change_queries import mark_many_dirty
+from idp.people.merge_queries import forget_planned_merge
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refuse_unless_approved
 from idp.provisioning.health import closed_for
@@ -100,6 +101,8 @@ def _move(provisioner: Provisioner, run_id: str, from_: Collection[str], to: str
             raise Conflict(f"run {run_id} is {run.state}")
         if to == runs.APPROVED:
             _refuse_if_taken_back(connection, run)
+        if to == runs.CANCELLED:
+            forget_planned_merge(connection, run_id)
         record(connection, now.timestamp(), Event(word, subject=run_id, actor=actor))
     return run
 

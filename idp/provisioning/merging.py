@@ -1,7 +1,7 @@
-"""Two records that are one human being: joined, and parted again, by a plan like any other. No record is changed.
+"""Merge two records of one person, and end a merge: by runs like any other. The records themselves do not change.
 
-The merged record's programmes and addresses count for the kept one; its own entries are closed. Names stay on the
-ledger with their first owner. Parted, everything is as the records say of each.
+While a merge is in force, the merged record's programmes and addresses count for the kept one, and its own entries are
+closed. Names stay assigned to their first owner. When the merge ends, everything is as the records say of each.
 """
 
 from collections import Counter
@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
-from idp.audit.reading import latest
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.people.change_queries import mark_many_dirty
@@ -19,15 +18,14 @@ from idp.people.merge_queries import (
     MERGED,
     OPEN,
     Merge,
+    MergeState,
     begin_merge,
     end_merge,
-    is_begun,
     load_merge,
     merges_in_force,
     plan_merge,
+    put_back_merge,
     settle_pair,
-    take_back_begin,
-    take_back_end,
 )
 from idp.provisioning import run_queries as runs
 from idp.provisioning.pins import effective_entry
@@ -39,8 +37,6 @@ from idp.provisioning.run_queries import Run, TargetSummary
 from idp.provisioning.state_queries import count_states
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Finding
-
-EVENTS = 100  # of one person being parted from others, that are looked through
 
 
 def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
@@ -74,7 +70,7 @@ def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: str) -
             raise NotFound("these two are not merged")
         draft = Draft(new_id())
         rest = [one for one in in_force if one != old]
-        _plan(provisioner, draft, actor, [kept, merged], rest, undoes=old.merge_id)
+        _plan(provisioner, draft, actor, [kept, merged], rest, undoes=old.began_run_id)
         return seal(provisioner, draft, actor)
 
 
@@ -125,36 +121,35 @@ def _add(
 
 
 def put_in_force(provisioner: Provisioner, run: Run) -> bool:
-    """Have two records count as one person, or as two again, as a run begins, and return whether this run did that.
+    """Begin or end the merge that a run is about, and return whether this run did that, now or before a kill.
 
-    Shape:   a repeat, after a kill, returns what the first one did
-    Raises:  StaleVersion when another merge came into force since the plan was made that stands against this one
+    Raises:  StaleVersion when another merge in force stands against it by now
     Effect:  what is desired of both; person.merged or person.unmerged; a repeat is harmless
     """
-    at = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         merge = _merge_of(connection, run)
         if run.undoes:
-            is_new = end_merge(connection, merge.merge_id, at, run.asked_by)
+            is_new = end_merge(connection, merge.began_run_id, run.run_id)
+            is_ours = is_new or merge.ended_run_id == run.run_id  # any of several runs may end it
         else:
-            _refuse_if_overtaken(connection, merge)
-            is_new = begin_merge(connection, merge.merge_id, at)
+            if merge.state is MergeState.PLANNED:
+                _refuse_if_overtaken(connection, merge)
+            is_new = begin_merge(connection, merge.began_run_id)
+            is_ours = True
         if is_new:
             _note(provisioner, connection, run, merge, is_one=not run.undoes)
     refresh_those(provisioner, [merge.kept, merge.merged])
-    # A merge begins by its own run alone; it may be ended by any of several.
-    return is_new or not run.undoes or _was_ended_by(provisioner, run, merge)
+    return is_ours
 
 
 def take_out_of_force(provisioner: Provisioner, run: Run) -> None:
-    """Have two records count as they did before a run of this kind, which ends without having written anything.
+    """Put a merge back into its state before a run that ends without having written anything.
 
     Effect:  as `put_in_force`, the other way round
     """
     with provisioner.databases.identity.write() as connection:
         merge = _merge_of(connection, run)
-        take_back = take_back_end if run.undoes else take_back_begin
-        if is_new := take_back(connection, merge.merge_id):
+        if is_new := put_back_merge(connection, run.run_id):
             _note(provisioner, connection, run, merge, is_one=bool(run.undoes), reason="the run wrote nothing")
     if is_new:
         refresh_those(provisioner, [merge.kept, merge.merged])
@@ -167,15 +162,7 @@ def _merge_of(connection: Connection, run: Run) -> Merge:
     return merge
 
 
-def _was_ended_by(provisioner: Provisioner, run: Run, merge: Merge) -> bool:
-    """Return whether this run parted the two, in a `begin` that was cut short."""
-    told = latest(provisioner.databases, EVENTS, kind=event_types.PERSON_UNMERGED, subjects=[merge.kept])
-    return any(event["data"].get("run") == run.run_id for event in told)
-
-
 def _refuse_if_overtaken(connection: Connection, merge: Merge) -> None:
-    if is_begun(connection, merge.merge_id):
-        return
     try:
         _refuse_to_merge(merge.kept, merge.merged, merges_in_force(connection))
     except Conflict as error:

@@ -1,22 +1,33 @@
 """What every target must do, run over every file in idp/provisioning/targets against the real system.
 
 A new target needs one fixture, `<kind>_system`, that starts its system and returns a `System`; nothing else is edited.
+Accounts have neither attributes nor other names, so the tests of those leave them out. The targets of
+tests/support/faulty_target.py stand in for real ones in other tests, so they pass the suite too.
 """
 
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import pytest
 
 from deploy.keycloak.private import PrivateKeycloak
 from deploy.openldap.private import PrivateSlapd
 from idp.app.settings import target_modules
+from idp.db.databases import Databases
 from idp.drivers.ldap_values import Add, AddValues, Delete, Modify, Replace
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
-from idp.provisioning.target import ReadsChanges, Target, digests_in
+from idp.keys.key_files import Keys
+from idp.people.catalogue import BY_KEY
+from idp.provisioning.target import ReadsChanges, Stage, Target, digests_in
+from idp.provisioning.targets.accounts import KIND as ACCOUNTS
+from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Change, Entry, Kind
+from tests.support.accounts import StoredAccounts
+from tests.support.faulty_target import FaultyTarget, LostResponseTarget
 from tests.support.keycloak import Hands, keycloak_entry, make_keycloak_target
 from tests.support.provisioning import Eyes, ldap_entry, make_target
 
@@ -94,15 +105,86 @@ def keycloak_system(keycloak: PrivateKeycloak) -> Iterator[System]:
     keycloak.start()
 
 
+@pytest.fixture
+def accounts_system(databases: Databases, keys: Keys) -> System:
+    accounts = StoredAccounts(databases, keys)
+    return System(
+        target=AccountsTarget(databases.identity),
+        entry=accounts.entry,
+        text_attribute="",
+        many=60,
+        stop=accounts.stop,
+        start=accounts.start,
+        take_name=accounts.take,
+        is_untouched=accounts.is_staff,
+        meddle=no_attributes,
+        is_meddled=no_attributes,
+        overwrite=no_attributes,
+        delete=no_attributes,
+    )
+
+
+def no_attributes(*_: object) -> Any:
+    raise NotImplementedError("accounts have no attributes")
+
+
+@pytest.fixture
+def faulty_system() -> System:
+    return in_memory(FaultyTarget())
+
+
+@pytest.fixture
+def lost_response_system() -> System:
+    return in_memory(LostResponseTarget())
+
+
+def in_memory(target: FaultyTarget) -> System:
+    """Return a target that keeps its entries in memory."""
+
+    def overwrite(name: str, text: str) -> None:
+        entry = target.entries[target.person_of(name)]
+        target.entries[entry.person_id] = replace(entry, attributes={**entry.attributes, "sn": (text,)})
+
+    def delete(name: str) -> None:
+        del target.entries[target.person_of(name)]
+
+    def switch(*, is_away: bool) -> None:
+        target.is_away = is_away
+
+    return System(
+        target=target,
+        entry=ldap_entry,
+        text_attribute="sn",
+        many=200,
+        stop=partial(switch, is_away=True),
+        start=partial(switch, is_away=False),
+        take_name=target.taken.add,
+        is_untouched=lambda name: name in target.taken,
+        meddle=lambda name: target.notes.update({target.person_of(name): "x"}),
+        is_meddled=lambda name: target.person_of(name) in target.notes,
+        overwrite=overwrite,
+        delete=delete,
+    )
+
+
 # One worker has the Keycloak; the other systems are started by each worker that meets them.
-KINDS = [
+IN_MEMORY = ("faulty", "lost_response")
+WITH_ATTRIBUTES = [
     pytest.param(kind, marks=pytest.mark.xdist_group("keycloak") if kind == "keycloak" else ())
-    for kind in sorted(target_modules())
+    for kind in (*sorted(target_modules()), *IN_MEMORY)
 ]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*WITH_ATTRIBUTES, ACCOUNTS])
 def system(request: pytest.FixtureRequest) -> System:
+    """Every target."""
+    found: System = request.getfixturevalue(f"{request.param}_system")
+    return found
+
+
+@pytest.fixture(params=WITH_ATTRIBUTES)
+def described(request: pytest.FixtureRequest) -> System:
+    """Every target that manages attributes."""
     found: System = request.getfixturevalue(f"{request.param}_system")
     return found
 
@@ -115,8 +197,15 @@ def held(system: System) -> list[Entry]:
     return sorted(system.target.read(), key=lambda entry: entry.person_id)
 
 
-def test_it_has_its_files_name(system: System) -> None:
-    assert system.target.kind == target_modules()[system.target.kind].KIND
+def test_it_says_what_it_is_for_and_what_its_entries_are_called(system: System) -> None:
+    assert isinstance(system.target.stage, Stage)
+    assert system.target.entry_name in BY_KEY
+    assert {key for key in system.target.attributes.values() if isinstance(key, str)} <= BY_KEY.keys()
+
+
+def test_a_file_is_named_after_its_kind() -> None:
+    for kind, module in target_modules().items():
+        assert module.__name__ == f"idp.provisioning.targets.{kind}"
 
 
 def test_what_is_made_is_read_back_as_it_was_desired(system: System) -> None:
@@ -131,12 +220,12 @@ def test_what_is_made_is_read_back_as_it_was_desired(system: System) -> None:
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_each_kind_of_change_is_made_and_a_repeat_is_harmless(system: System, at_once: bool) -> None:
-    text = system.text_attribute
-    made = system.entry("p1", "uaaaa1")
-    updated = system.entry("p1", "uaaaa1", **{text: "Żak"})
-    renamed = system.entry("p1", "ubbbb1", **{text: "Żak"})
-    disabled = system.entry("p1", "ubbbb1", **{text: "Żak", "idpStatus": "suspended"})
+def test_each_kind_of_change_is_made_and_a_repeat_is_harmless(described: System, at_once: bool) -> None:
+    text = described.text_attribute
+    made = described.entry("p1", "uaaaa1")
+    updated = described.entry("p1", "uaaaa1", **{text: "Żak"})
+    renamed = described.entry("p1", "ubbbb1", **{text: "Żak"})
+    disabled = described.entry("p1", "ubbbb1", **{text: "Żak", "idpStatus": "suspended"})
     walk = [None, made, updated, renamed, disabled, renamed, made]
 
     for before, after in itertools.pairwise(walk):
@@ -144,14 +233,26 @@ def test_each_kind_of_change_is_made_and_a_repeat_is_harmless(system: System, at
         change = Change.create(after) if before is None else Change.update(before, after)
         for _ in range(2):
             if at_once:
-                system.target.apply_one(change)
+                described.target.apply_one(change)
             else:
-                assert apply(system, change) == [None]
-            assert held(system) == [after]
+                assert apply(described, change) == [None]
+            assert held(described) == [after]
     removal = Change.remove(made, "asked for by a test")
     for _ in range(2):
-        assert apply(system, removal) == [None]
-    assert held(system) == []
+        assert apply(described, removal) == [None]
+    assert held(described) == []
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_access_is_switched_and_a_repeat_is_harmless(system: System, at_once: bool) -> None:
+    enabled, disabled = system.entry("p1", "uaaaa1"), system.entry("p1", "uaaaa1", idpStatus="suspended")
+    apply(system, Change.create(enabled))
+
+    for before, after in ((enabled, disabled), (disabled, enabled)):
+        change = Change.update(before, after)
+        for _ in range(2):
+            assert [system.target.apply_one(change).error] if at_once else apply(system, change) == [None]
+            assert held(system) == [after]
 
 
 def test_kinds_are_named_as_they_are(system: System) -> None:
@@ -184,33 +285,36 @@ def test_what_is_not_ours_is_neither_read_nor_written(system: System) -> None:
     assert system.is_untouched("uaaaa1")
 
 
-def test_what_others_added_to_our_entry_stays(system: System) -> None:
-    mine, changed = system.entry("p1", "uaaaa1"), system.entry("p1", "uaaaa1", **{system.text_attribute: "Żak"})
-    apply(system, Change.create(mine))
-    system.meddle("uaaaa1")
+def test_what_others_added_to_our_entry_stays(described: System) -> None:
+    mine, changed = (
+        described.entry("p1", "uaaaa1"),
+        described.entry("p1", "uaaaa1", **{described.text_attribute: "Żak"}),
+    )
+    apply(described, Change.create(mine))
+    described.meddle("uaaaa1")
 
-    assert held(system) == [mine]
-    assert apply(system, Change.update(mine, changed)) == [None]
-    assert system.is_meddled("uaaaa1")
-
-
-def test_what_others_changed_is_seen_and_put_right(system: System) -> None:
-    people = [system.entry(f"p{number}", f"uaaaa{number}") for number in range(3)]
-    apply(system, *(Change.create(each) for each in people))
-    system.overwrite("uaaaa1", "Somebody Else")
-
-    (found,) = [entry for entry in held(system) if entry not in people]
-    assert found.attributes[system.text_attribute] == ("Somebody Else",)
-    assert apply(system, Change.update(found, people[1])) == [None]
-    assert held(system) == people
+    assert held(described) == [mine]
+    assert apply(described, Change.update(mine, changed)) == [None]
+    assert described.is_meddled("uaaaa1")
 
 
-def test_what_changed_since_is_found_deletions_too(system: System) -> None:
-    people = [system.entry(f"p{number}", f"uaaaa{number}") for number in range(3)]
-    apply(system, *(Change.create(each) for each in people))
-    changes_since_now = remember(system.target)
-    system.overwrite("uaaaa1", "Somebody Else")
-    system.delete("uaaaa2")
+def test_what_others_changed_is_seen_and_put_right(described: System) -> None:
+    people = [described.entry(f"p{number}", f"uaaaa{number}") for number in range(3)]
+    apply(described, *(Change.create(each) for each in people))
+    described.overwrite("uaaaa1", "Somebody Else")
+
+    (found,) = [entry for entry in held(described) if entry not in people]
+    assert found.attributes[described.text_attribute] == ("Somebody Else",)
+    assert apply(described, Change.update(found, people[1])) == [None]
+    assert held(described) == people
+
+
+def test_what_changed_since_is_found_deletions_too(described: System) -> None:
+    people = [described.entry(f"p{number}", f"uaaaa{number}") for number in range(3)]
+    apply(described, *(Change.create(each) for each in people))
+    changes_since_now = remember(described.target)
+    described.overwrite("uaaaa1", "Somebody Else")
+    described.delete("uaaaa2")
 
     assert changes_since_now() == ({"p1"}, {"p2"})
 
@@ -247,11 +351,13 @@ def test_one_bad_change_does_not_hold_up_the_others(system: System) -> None:
 def test_a_restart_in_the_middle_leaves_only_whole_changes(system: System) -> None:
     changes = [Change.create(system.entry(f"p{number:03}", f"uaaaa{number:03}")) for number in range(system.many)]
 
+    probe = Change.create(system.entry("p", "uaaaa"))
+
     def restart_half_way() -> Iterator[Change]:
         for number, change in enumerate(changes):
             if number == system.many // 2:
                 system.stop()
-                assert_unavailable(system)
+                assert_unavailable(system, probe)
                 system.start()
                 system.target.ping()
             yield change
@@ -274,9 +380,8 @@ def test_a_restart_in_the_middle_leaves_only_whole_changes(system: System) -> No
     assert held(system) == [change.after for change in changes]
 
 
-def assert_unavailable(system: System) -> None:
+def assert_unavailable(system: System, change: Change) -> None:
     """A system that is down is unavailable, whatever it is asked."""
-    change = Change.create(system.entry("p", "uaaaa"))
     for attempt in (
         system.target.ping,
         lambda: system.target.apply_one(change),
@@ -292,8 +397,8 @@ HOSTILE = ['a,b+c="d"\\e<f>;#', "*)(uid=*", "#x", " x ", "\\2a", "𝔛😀", "x"
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-def test_hostile_values_come_back_as_they_were_written(system: System, value: str) -> None:
-    mine = system.entry("p1", "uaaaa1", **{system.text_attribute: value})
+def test_hostile_values_come_back_as_they_were_written(described: System, value: str) -> None:
+    mine = described.entry("p1", "uaaaa1", **{described.text_attribute: value})
 
-    assert apply(system, Change.create(mine)) == [None]
-    assert held(system) == [mine]
+    assert apply(described, Change.create(mine)) == [None]
+    assert held(described) == [mine]

@@ -10,10 +10,11 @@ from sqlalchemy import select
 from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.keys.key_files import Keys
-from idp.people.merge_queries import DISMISSED, OPEN, Facts, merges_in_force, pair_of, pairs_in, settle_pair
+from idp.people.merge_queries import DISMISSED, OPEN, Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
 from idp.people.tables import ledger
 from idp.provisioning import run_queries as runs
 from idp.provisioning.applying import apply_run
+from idp.provisioning.asking import cancel
 from idp.provisioning.live import reconcile_person, sweep_dirty
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
 from idp.provisioning.planning import Scope, make_plan
@@ -305,3 +306,13 @@ def test_who_comes_back_with_a_new_album_is_said_so() -> None:
 
 def test_two_numbers_that_differ_speak_against_it() -> None:
     assert "different_pesel" in evidence(facts(), facts(pesel_mac="m2"))
+
+
+def test_a_cancelled_merge_leaves_nothing_behind(written: Provisioner, databases: Databases) -> None:
+    run = make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
+
+    cancel(written, run.run_id, ACTOR)
+
+    with databases.identity.read() as connection:
+        assert load_merge(connection, run.run_id) is None
+    merged(written)

@@ -14,16 +14,20 @@ from idp.people.merge_queries import (
     DISMISSED,
     OPEN,
     Merge,
+    MergeState,
     Pair,
     begin_merge,
     end_merge,
+    forget_planned_merge,
     groups_alike,
     kept_for,
+    load_merge,
     merges_in_force,
     note_pairs,
     pair_of,
     pairs_in,
     plan_merge,
+    put_back_merge,
     settle_pair,
 )
 from idp.people.queries import find_by_os_id
@@ -117,25 +121,52 @@ def test_a_targets_key_leads_to_the_person_until_it_is_forgotten(databases: Data
 
 def test_a_merge_is_in_force_from_its_beginning_to_its_end(databases: Databases) -> None:
     merge = Merge("m1", ANNA, JAN, SEEN, "shell:tester")
+    in_force = replace(merge, state=MergeState.IN_FORCE)
     with databases.identity.write() as connection:
         plan_merge(connection, merge)
         assert (merges_in_force(connection), kept_for(connection, [JAN])) == ([], [])
-        assert (begin_merge(connection, "m1", SEEN), begin_merge(connection, "m1", SEEN)) == (True, False)
-        assert (merges_in_force(connection), kept_for(connection, [JAN, EWA])) == ([merge], [ANNA])
+        assert (begin_merge(connection, "m1"), begin_merge(connection, "m1")) == (True, False)
+        assert (merges_in_force(connection), kept_for(connection, [JAN, EWA])) == ([in_force], [ANNA])
         mark_many_dirty(connection, [JAN])
         assert marks_among(connection, [ANNA, JAN]).keys() == {ANNA, JAN}
-        assert (end_merge(connection, "m1", SEEN, "x"), end_merge(connection, "m1", SEEN, "x")) == (True, False)
+        assert (end_merge(connection, "m1", "m2"), end_merge(connection, "m1", "m3")) == (True, False)
         assert merges_in_force(connection) == []
+        assert load_merge(connection, "m1") == replace(merge, state=MergeState.ENDED, ended_run_id="m2")
+
+
+def test_a_run_that_wrote_nothing_puts_its_merge_back(databases: Databases) -> None:
+    merge = Merge("m1", ANNA, JAN, SEEN, "shell:tester")
+    with databases.identity.write() as connection:
+        plan_merge(connection, merge)
+        begin_merge(connection, "m1")
+        assert put_back_merge(connection, "m1")
+        assert load_merge(connection, "m1") == merge
+        begin_merge(connection, "m1")
+        end_merge(connection, "m1", "m2")
+        assert not put_back_merge(connection, "m3")
+        assert put_back_merge(connection, "m2")
+        assert merges_in_force(connection) == [replace(merge, state=MergeState.IN_FORCE)]
+
+
+def test_a_cancelled_run_leaves_no_planned_merge(databases: Databases) -> None:
+    with databases.identity.write() as connection:
+        for number, run_id in enumerate(("m1", "m2")):
+            plan_merge(connection, Merge(run_id, ANNA, (JAN, EWA)[number], SEEN, "shell:tester"))
+        begin_merge(connection, "m2")
+        for run_id in ("m1", "m2"):
+            forget_planned_merge(connection, run_id)
+        assert load_merge(connection, "m1") is None
+        assert [one.began_run_id for one in merges_in_force(connection)] == ["m2"]
 
 
 def test_nobody_is_merged_into_two_people_at_once(databases: Databases) -> None:
     with databases.identity.write() as connection:
         plan_merge(connection, Merge("m1", ANNA, JAN, SEEN, "x"))
         plan_merge(connection, Merge("m2", EWA, JAN, SEEN, "x"))
-        begin_merge(connection, "m1", SEEN)
+        begin_merge(connection, "m1")
 
     with pytest.raises(IntegrityError), databases.identity.write() as connection:
-        begin_merge(connection, "m2", SEEN)
+        begin_merge(connection, "m2")
 
 
 def test_a_pair_is_noted_once_and_stays_settled(databases: Databases) -> None:

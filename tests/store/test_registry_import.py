@@ -343,7 +343,7 @@ def merge(databases: Databases, clock: ManualClock, kept: str, merged: str) -> N
     ids = person_id_of(databases, kept), person_id_of(databases, merged)
     with databases.identity.write() as connection:
         plan_merge(connection, Merge("m1", *ids, clock.now(), "shell:tester"))
-        begin_merge(connection, "m1", clock.now())
+        begin_merge(connection, "m1")
         mark_many_dirty(connection, ids)
 
 

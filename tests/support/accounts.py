@@ -1,22 +1,29 @@
 """Parts for tests of accounts: a real directory as each service sees it, and claims and staff over it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
+from zlib import crc32
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import select, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff import StaffService
 from idp.clock import Clock
-from idp.db.databases import Databases
+from idp.db.databases import Databases, identity_file
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
 from idp.keys.key_files import Keys
 from idp.people.queries import load_person
+from idp.people.tables import account, person
 from idp.provisioning.targets.ldap import only_of
+from idp.provisioning.values import Entry
 from idp.sso.settings import ThrottleSettings
+from tests.support.students import Student, add_student
 
 ZONE = ZoneInfo("Europe/Warsaw")
 # The cheapest that the settings allow: these tests are about what is stored, the unit test looks at the default.
@@ -107,3 +114,50 @@ def make_staff_desk(databases: Databases, keys: Keys, clock: Clock, services: Se
         base_url="https://estudent.example",
         language="pl",
     )
+
+
+@dataclass(frozen=True)
+class StoredAccounts:
+    """Accounts in the store as a target's system: made as an import does, taken by staff, and out of reach."""
+
+    databases: Databases
+    keys: Keys
+
+    def entry(self, person_id: str, name: str, **changed: str) -> Entry:
+        """Return an entry whose account an import made, unless staff have the name."""
+        with self.databases.identity.write() as connection:
+            known = connection.execute(select(account.c.account_id).where(account.c.uid == name)).scalar()
+        if known is None:
+            self._add(person_id, name)
+        return Entry(person_id, name, changed.get("idpStatus", "active") == "active", {})
+
+    def take(self, name: str) -> None:
+        """Give the name to a member of staff."""
+        self._add(f"staff-{name}", name)
+        with self.databases.identity.write() as connection:
+            connection.execute(update(account).where(account.c.uid == name).values(kind="staff"))
+
+    def is_staff(self, name: str) -> bool:
+        """Return whether the account of this name is still a member of staff's."""
+        with self.databases.identity.read() as connection:
+            return connection.execute(select(account.c.kind).where(account.c.uid == name)).scalar() == "staff"
+
+    def stop(self) -> None:
+        """Put the store out of reach."""
+        self.databases.identity.engine.dispose()
+        file = identity_file(self.databases.settings)
+        file.rename(file.with_suffix(".away"))
+        file.mkdir()
+
+    def start(self) -> None:
+        """Bring the store back."""
+        file = identity_file(self.databases.settings)
+        file.rmdir()
+        file.with_suffix(".away").rename(file)
+
+    def _add(self, person_id: str, name: str) -> None:
+        add_student(self.databases, self.keys, Student(person_id, album=str(crc32(person_id.encode()))))
+        with self.databases.identity.write() as connection:
+            connection.execute(update(person).where(person.c.person_id == person_id).values(uid=name))
+            mine = update(account).where(account.c.account_id == person_id)
+            connection.execute(mine.values(uid=name, enabled=False, epoch=0))

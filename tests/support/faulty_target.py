@@ -26,6 +26,8 @@ class FaultyTarget:
     did: list[tuple[str, str]] = field(default_factory=list)  # (kind of change, person)
     shared: list[tuple[str, str]] = field(default_factory=list)  # (target, kind of change), of several targets
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: ATTRIBUTES)
+    taken: set[str] = field(default_factory=set)  # names of entries that are not ours
+    notes: dict[str, str] = field(default_factory=dict)  # by person: what others added to our entry
     meanwhile: list[Callable[[], object]] = field(default_factory=list)  # what others do while we read, once each
 
     def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
@@ -39,20 +41,23 @@ class FaultyTarget:
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         for change in changes:
             self.ping()
-            if change.person_id in self.refuses:
-                yield Outcome(change, TargetRejected("we do not take this one"))
-                continue
-            self._write(change)
-            yield Outcome(change)
+            try:
+                self._refuse(change)
+                self._write(change)
+            except TargetRejected as error:
+                yield Outcome(change, error)
+            else:
+                yield Outcome(change)
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
         self.ping()
+        if name in self.taken and person_id not in self.entries:
+            raise TargetRejected("this name is not ours")
         return self.entries.get(person_id)
 
     def apply_one(self, change: Change) -> Outcome:
         self.ping()
-        if change.person_id in self.refuses:
-            raise TargetRejected("we do not take this one")
+        self._refuse(change)
         self._write(change)
         return Outcome(change)
 
@@ -63,6 +68,16 @@ class FaultyTarget:
 
     def close(self) -> None:
         pass
+
+    def _refuse(self, change: Change) -> None:
+        if change.person_id in self.refuses:
+            raise TargetRejected("we do not take this one")
+        if change.after is not None and change.after.name in self.taken:
+            raise TargetRejected("this name is not ours")
+
+    def person_of(self, name: str) -> str:
+        """Return whose entry has a name."""
+        return next(person_id for person_id, entry in self.entries.items() if entry.name == name)
 
     def _write(self, change: Change) -> None:
         if change.person_id in self.hangs_up_on:

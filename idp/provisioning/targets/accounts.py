@@ -6,13 +6,14 @@ one is a create. What a human decided about an account is kept apart
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
 from idp.db.databases import Database, StoreError
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
-from idp.provisioning.account_queries import switches, turn
+from idp.provisioning.account_queries import is_name_of_others, switches, turn
 from idp.provisioning.target import Stage
 from idp.provisioning.values import Change, Entry, Outcome, digest_of
 
@@ -37,16 +38,18 @@ class AccountsTarget:
         """Only the switch is managed; names and addresses are the store's own."""
         return {}
 
-    def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
+    def read(
+        self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None
+    ) -> Generator[Entry, None, None]:
         """Yield accounts that were ever opened, all or these people's."""
         del names  # our own store finds people by their key
-        with self.identity.read() as connection:
+        with _answering(), self.identity.read() as connection:
             for one in switches(connection, person_ids):
                 yield Entry(one.account_id, one.uid, one.is_open, {})
 
     def digests(self) -> Iterator[tuple[str, str]]:
         """Yield (person_id, digest) of all of them."""
-        with self.identity.read() as connection:
+        with _answering(), self.identity.read() as connection:
             for one in switches(connection):
                 yield one.account_id, digest_of(one.uid, one.is_open, ())
 
@@ -58,7 +61,13 @@ class AccountsTarget:
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
         """Return one person's account, if it was ever opened."""
-        return next(self.read([person_id]), None)
+        with closing(self.read([person_id])) as found:
+            entry = next(found, None)
+        if entry is None:
+            with _answering(), self.identity.read() as connection:
+                if is_name_of_others(connection, name):
+                    raise TargetRejected(f"the account {name} is no student's")
+        return entry
 
     def apply_one(self, change: Change) -> Outcome:
         """Open or close one account."""
@@ -68,21 +77,28 @@ class AccountsTarget:
         return outcome
 
     def ping(self) -> None:
-        """Return: who asks has just asked the same store."""
+        """Return if the store answers."""
+        with _answering(), self.identity.read():
+            pass
 
     def close(self) -> None:
         """Nothing is kept open."""
 
     def _apply_some(self, changes: Sequence[Change]) -> list[Outcome]:
         wanted = [(one.person_id, one.after.enabled) for one in changes if one.after is not None]
-        try:
-            with self.identity.write() as connection:
-                turn(connection, wanted)
-                ids = [person_id for person_id, _ in wanted]
-                there = {one.account_id: one.is_open for one in switches(connection, ids)}
-        except StoreError as exc:
-            raise TargetUnavailable("the store did not take it") from exc
+        with _answering(), self.identity.write() as connection:
+            turn(connection, wanted)
+            ids = [person_id for person_id, _ in wanted]
+            there = {one.account_id: one.is_open for one in switches(connection, ids)}
         return [Outcome(change, _error(change, there.get(change.person_id))) for change in changes]
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as exc:
+        raise TargetUnavailable("the store did not answer") from exc
 
 
 def _error(change: Change, is_open: bool | None) -> IdpError | None:

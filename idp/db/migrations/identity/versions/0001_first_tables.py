@@ -377,24 +377,25 @@ def upgrade() -> None:
 
     op.create_table(
         "person_merge",
-        sa.Column("merge_id", sa.String(length=32), nullable=False),
+        sa.Column("began_run_id", sa.String(length=32), nullable=False),
         sa.Column("kept", sa.String(length=32), nullable=False),
         sa.Column("merged", sa.String(length=32), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("by", sa.String(length=64), nullable=False),
-        sa.Column("began_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("undone_by", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("merge_id", name=op.f("pk_person_merge")),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("ended_run_id", sa.String(length=32), nullable=True),
+        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("planned_by", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("state IN ('planned', 'in_force', 'ended')", name=op.f("ck_person_merge_state")),
+        sa.PrimaryKeyConstraint("began_run_id", name=op.f("pk_person_merge")),
     )
     with op.batch_alter_table("person_merge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_person_merge_ended_run_id"), ["ended_run_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_merge_kept"), ["kept"], unique=False)
         batch_op.create_index(
             "uq_person_merge_merged",
             ["merged"],
             unique=True,
-            sqlite_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
-            postgresql_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
+            sqlite_where=sa.text("state = 'in_force'"),
+            postgresql_where=sa.text("state = 'in_force'"),
         )
 
     op.create_table(
@@ -454,10 +455,11 @@ def downgrade() -> None:
     with op.batch_alter_table("person_merge", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_person_merge_merged",
-            sqlite_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
-            postgresql_where=sa.text("began_at IS NOT NULL AND undone_at IS NULL"),
+            sqlite_where=sa.text("state = 'in_force'"),
+            postgresql_where=sa.text("state = 'in_force'"),
         )
         batch_op.drop_index(batch_op.f("ix_person_merge_kept"))
+        batch_op.drop_index(batch_op.f("ix_person_merge_ended_run_id"))
 
     op.drop_table("person_merge")
     with op.batch_alter_table("duplicate", schema=None) as batch_op:
