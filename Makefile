@@ -36,10 +36,7 @@ lint: setup ## Check form, types, imports and dependencies
 	@.venv/bin/deptry .
 
 sbom: setup ## Write dist/sbom.json (CycloneDX): what an installation consists of, from the lock; the same each time
-	@mkdir -p dist
-	@.venv/bin/cyclonedx-py requirements requirements/runtime-keycloak.txt --pyproject pyproject.toml \
-	  --output-reproducible --output-file dist/sbom.json 2>dist/sbom.log || { cat dist/sbom.log; exit 1; }
-	@echo "dist/sbom.json: $$(grep -c '"purl"' dist/sbom.json) packages"
+	@scripts/sbom
 
 audit: setup ## Look for known vulnerabilities in what an installation consists of (asks pypi.org; ARGS="-s osv": osv.dev)
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime-keycloak.txt $(ARGS)

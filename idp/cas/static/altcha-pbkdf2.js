@@ -1,3 +1,4 @@
+/*! altcha 3.2.2 (npm), MIT: altcha.LICENSE.txt */
 (function() {
   "use strict";
   function bufferStartsWith(buffer, prefix) {

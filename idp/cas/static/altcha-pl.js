@@ -1,3 +1,4 @@
+/*! altcha 3.2.2 (npm), MIT: altcha.LICENSE.txt */
 const noop = () => {
 };
 function safe_not_equal(a, b) {
