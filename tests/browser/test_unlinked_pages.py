@@ -16,7 +16,7 @@ from tests.support.demo import RunningDemo
 
 REFUSALS = {
     "/no-such-page": 404,
-    "/account/new/": 404,
+    "/account/nothing": 404,
     "/cas/login?service=https%3A%2F%2Funknown.example%2F": 403,
     "/cas/login?service=a&service=b": 400,
     "/staff/join/wrong": 404,
