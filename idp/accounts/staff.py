@@ -20,7 +20,7 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound
 from idp.keys.key_files import Keys
-from idp.letters.owing import owe, require_address
+from idp.letters.outgoing import queue_letter, require_address
 from idp.people.account_queries import set_enabled
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
@@ -64,7 +64,7 @@ class StaffService:
     language: str
 
     def invite(self, mail: str, role: Role, given_name: str, surname: str, actor: str) -> str:
-        """Return the single-use link for a new member of staff; it is owed as a letter, too.
+        """Return the single-use link for a new member of staff; it is queued as a letter, too.
 
         Raises:  InvalidAddress; Conflict when somebody with this address has joined
         Effect:  a closed account, staff.invited and a letter in one transaction. Inviting again gives a new link and
@@ -79,7 +79,7 @@ class StaffService:
             token = self._give_token(invited, given_name, surname)
             link = f"{self.base_url}/staff/join/{token}"
             days = round(self.settings.invitation_s / DAY_S)
-            owe(
+            queue_letter(
                 connection,
                 self.keys,
                 self.clock,

@@ -11,7 +11,7 @@ from idp.jobs.engine import Carrier
 from idp.jobs.lanes import Lane
 from idp.jobs.syncing import InboxWatch
 from idp.jobs.worker import Sweep
-from idp.letters.albums import owe_album_letters
+from idp.letters.albums import queue_album_letters
 from idp.letters.sending import send_due
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
@@ -58,7 +58,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
 
     def album_letters() -> int:
         url = f"{settings.web.base_url}/account/new"
-        return owe_album_letters(databases, installation.keys, settings.letters, clock, installation.zone, url).owed
+        return queue_album_letters(databases, installation.keys, settings.letters, clock, installation.zone, url).queued
 
     def ask_failing() -> int:
         try_again(installation.provisioner)

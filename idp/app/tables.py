@@ -2,9 +2,8 @@
 
 from idp.accounts import tables as accounts
 from idp.audit import tables as audit
-from idp.db import leases, one_time, workers
+from idp.db import leases, one_time, outbox, workers
 from idp.jobs import tables as jobs
-from idp.letters import tables as letters
 from idp.people import tables as people
 from idp.provisioning import tables as provisioning
 from idp.registry import tables as registry
@@ -15,8 +14,8 @@ __all__ = [
     "audit",
     "jobs",
     "leases",
-    "letters",
     "one_time",
+    "outbox",
     "people",
     "provisioning",
     "registry",

@@ -48,7 +48,7 @@ STAFF_JOINED: Final = "staff.joined"
 STAFF_DISABLED: Final = "staff.disabled"
 STAFF_ENABLED: Final = "staff.enabled"
 
-LETTER_OWED: Final = "letter.owed"
+LETTER_QUEUED: Final = "letter.queued"
 LETTER_SENT: Final = "letter.sent"
 LETTER_GIVEN_UP: Final = "letter.given_up"
 

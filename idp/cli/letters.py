@@ -1,6 +1,6 @@
-"""`idp letters`: what is owed and sent, and the album letters of first-years."""
+"""`idp letters`: what waits and what was sent, and the album letters of first-years."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 from rich.table import Column, Table
@@ -8,9 +8,9 @@ from rich.table import Column, Table
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
-from idp.letters.albums import owe_album_letters
-from idp.letters.owing import try_again
-from idp.letters.queries import GIVEN_UP, OWED, SENT, Letter, count_letters, list_letters
+from idp.db.outbox import Message, MessageState
+from idp.letters.albums import queue_album_letters
+from idp.letters.outgoing import count_letters, newest_letters, retry_letter
 from idp.letters.sending import send_due
 
 
@@ -24,9 +24,9 @@ def letters() -> None:
 @json_option
 @pass_idp
 def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
-    """Owe every newcomer the letter with the album number, once. The worker does the same after each import."""
+    """Queue the letter with the album number for every newcomer, once. The worker does so after each import."""
     settings = installation.settings
-    done = owe_album_letters(
+    done = queue_album_letters(
         installation.databases,
         installation.keys,
         settings.letters,
@@ -36,9 +36,9 @@ def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
         dry_run=dry_run,
     )
     if as_json:
-        print_json({"dry_run": dry_run, "owed": done.owed, "without_usable_address": done.unwritable})
+        print_json({"dry_run": dry_run, "queued": done.queued, "without_usable_address": done.unwritable})
         return
-    click.echo(f"{done.owed} album letters {'would be' if dry_run else 'are'} owed.")
+    click.echo(f"{done.queued} letters {'would be' if dry_run else 'are'} queued.")
     if done.unwritable:
         click.echo(
             f"{len(done.unwritable)} newcomers have an address that no letter can be sent to; --json names them."
@@ -59,49 +59,64 @@ def send(installation: Idp, as_json: bool) -> None:
         print_json({"sent_now": sent, **counts})
         return
     click.echo(
-        f"{sent} letters sent now; {counts[OWED]} owed, {counts[SENT]} sent and {counts[GIVEN_UP]} given up in all."
+        f"{sent} letters sent now; {counts['pending']} pending, {counts['sent']} sent, {counts['dead']} dead in all."
     )
 
 
 @letters.command()
 @click.argument("letter_id")
 @pass_idp
-def again(installation: Idp, letter_id: str) -> None:
-    """Try a letter once more that was given up, when what stopped it is mended."""
+def retry(installation: Idp, letter_id: str) -> None:
+    """Send a dead letter once more, when what stopped it is repaired."""
     with installation.databases.identity.write() as connection:
-        try_again(connection, installation.clock, letter_id, shell_actor())
-    click.echo("The letter is owed again.")
+        retry_letter(connection, installation.clock, letter_id, shell_actor())
+    click.echo("The letter is pending again.")
 
 
 @letters.command(name="list")
-@click.option("--state", type=click.Choice([OWED, SENT, GIVEN_UP]), help="Only these.")
+@click.option("--state", type=click.Choice([state.value for state in MessageState]), help="Only these.")
 @click.option("--last", "count", default=50, show_default=True, help="How many of the newest.")
 @json_option
 @pass_idp
 def list_all(installation: Idp, state: str | None, count: int, as_json: bool) -> None:
     """Show the newest letters and what stopped them; their texts are not kept."""
     with installation.databases.identity.read() as connection:
-        found = list_letters(connection, state, count)
+        found = newest_letters(connection, MessageState(state) if state else None, count)
     if as_json:
         print_json([_facts(letter) for letter in found])
         return
-    # The id whole, whatever the width of the terminal: `again` wants it.
+    # The id whole, whatever the width of the terminal: `retry` wants it.
     whole = Column("letter", no_wrap=True, min_width=32)
-    table = Table("owed", "kind", "to", "state", "tries", "why not", whole, box=None, header_style="bold")
+    table = Table("queued", "kind", "to", "state", "attempts", "why not", whole, box=None, header_style="bold")
     for letter in found:
-        owed_at = datetime.fromtimestamp(letter.owed_at, installation.zone)
+        queued_at = datetime.fromtimestamp(letter.created_at, installation.zone)
         add_row(
             table,
-            f"{owed_at:%Y-%m-%d %H:%M}",
-            letter.kind,
-            letter.to_address,
-            letter.state,
-            str(letter.tries),
+            f"{queued_at:%Y-%m-%d %H:%M}",
+            letter.topic,
+            letter.destination,
+            letter.state.value,
+            str(letter.attempts),
             letter.last_error,
-            letter.letter_id,
+            letter.message_id,
         )
     console().print(table)
 
 
-def _facts(letter: Letter) -> dict[str, object]:
-    return {name: getattr(letter, name) for name in Letter.__slots__ if name != "sealed_data"}
+def _facts(letter: Message) -> dict[str, object]:
+    return {
+        "letter_id": letter.message_id,
+        "kind": letter.topic,
+        "person_id": letter.subject,
+        "to": letter.destination,
+        "state": letter.state,
+        "attempts": letter.attempts,
+        "next_attempt_at": _time(letter.next_attempt_at),
+        "last_error": letter.last_error,
+        "queued_at": _time(letter.created_at),
+        "settled_at": _time(letter.settled_at),
+    }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

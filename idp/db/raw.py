@@ -18,6 +18,7 @@ from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg_pool import ConnectionPool
+from sqlalchemy import Connection, CursorResult
 
 from idp.db.databases import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.db.settings import StoreSettings
@@ -33,9 +34,11 @@ class Raw(Protocol):
     """One connection to the sessions' database that also reads the identities.
 
     `hold`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers take turns
+    `skip_locked`: what a SELECT of rows to be taken ends with, so that parallel takers get different ones
     """
 
     hold: LiteralString
+    skip_locked: LiteralString
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return every row; also of a statement that writes and has RETURNING."""
@@ -173,6 +176,7 @@ class _Lent:
 
 class SqliteRaw:
     hold: LiteralString = ""
+    skip_locked: LiteralString = ""
 
     def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
         self._connection = connection
@@ -274,6 +278,7 @@ class PostgresStore:
 
 class PostgresRaw:
     hold: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
+    skip_locked: LiteralString = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
@@ -292,6 +297,39 @@ class PostgresRaw:
     def transaction(self) -> Iterator[None]:
         with self._connection.transaction():
             yield
+
+
+class ConnectionRaw:
+    """A SQLAlchemy connection inside its own transaction, as a raw one: for statements that serve both ways."""
+
+    hold: LiteralString = ""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        is_sqlite = connection.dialect.name == "sqlite"
+        self.skip_locked: LiteralString = SqliteRaw.skip_locked if is_sqlite else PostgresRaw.skip_locked
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        return [tuple(row) for row in self._run(sql, tuple(parameters)).fetchall()]
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        return self._run(sql, tuple(parameters)).rowcount
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            self._run(sql, [tuple(row) for row in rows])
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()  # the caller's
+
+    def _run(self, sql: str, parameters: Any) -> CursorResult[Any]:
+        text = sql if self._connection.dialect.paramstyle == "qmark" else _for_psycopg(sql)
+        return self._connection.exec_driver_sql(text, parameters)
+
+
+def over(connection: Connection) -> Raw:
+    """Return a SQLAlchemy connection as a raw one; what is written belongs to its transaction."""
+    return ConnectionRaw(connection)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from idp.errors import IdpError
 from idp.jobs import count_queries as counts
 from idp.jobs.count_queries import LastImport
 from idp.jobs.schedule_queries import told_firings
-from idp.letters import queries as letters
+from idp.letters import outgoing as letters
 from idp.people.change_queries import count_dirty
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import progress_of
@@ -80,7 +80,7 @@ class Status:
     last_run: RunStatus | None
     targets: Mapping[str, TargetStatus]
     to_look_at: int  # people whose records changed since targets were last compared with them
-    letters: Mapping[str, int]  # by state: owed, sent, given_up
+    letters: Mapping[str, int]  # by state: pending, sent, dead
     worker_seen_at: datetime | None
     workers: int  # that live
     run_at_work: str | None

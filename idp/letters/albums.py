@@ -8,7 +8,7 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import InvalidAddress
 from idp.keys.key_files import Keys
-from idp.letters.owing import owe, require_address
+from idp.letters.outgoing import queue_letter, require_address
 from idp.letters.queries import Newcomer, newcomers_without_letter
 from idp.letters.settings import LettersSettings
 from idp.people.values import Status
@@ -21,13 +21,13 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class AlbumLetters:
-    """What became of a round: letters owed, and people whose address is none."""
+    """What became of a round: letters queued, and people whose address cannot be used."""
 
-    owed: int
+    queued: int
     unwritable: tuple[str, ...]  # person_ids
 
 
-def owe_album_letters(
+def queue_album_letters(
     databases: Databases,
     keys: Keys,
     settings: LettersSettings,
@@ -37,19 +37,19 @@ def owe_album_letters(
     *,
     dry_run: bool = False,
 ) -> AlbumLetters:
-    """Owe an album letter to every newcomer who never was owed one.
+    """Queue an album letter for every newcomer who never got one.
 
     Shape:   newcomer: has an album number and an enrolment address, has not claimed the account, and was admitted
              within `album_letter_days` on one of `album_letter_levels`, being admitted or active there
-    Effect:  letters in chunks of 500, each in one transaction; a repeat owes nothing twice. A dry run writes nothing.
+    Effect:  letters in chunks of 500, each in one transaction; a repeat queues nothing twice. A dry run writes nothing.
     """
-    owed, after, unwritable = 0, "", list[str]()
+    queued, after, unwritable = 0, "", list[str]()
     while newcomers := _newcomers(databases, settings, clock, zone, after):
         after = newcomers[-1].person_id
         writable = [newcomer for newcomer in newcomers if _is_writable(newcomer)]
         unwritable += [newcomer.person_id for newcomer in newcomers if newcomer not in writable]
-        owed += len(writable) if dry_run else _owe_chunk(databases, keys, clock, account_url, writable)
-    return AlbumLetters(owed, tuple(unwritable))
+        queued += len(writable) if dry_run else _queue_chunk(databases, keys, clock, account_url, writable)
+    return AlbumLetters(queued, tuple(unwritable))
 
 
 def _newcomers(
@@ -61,10 +61,10 @@ def _newcomers(
         return newcomers_without_letter(connection, ONCE, since, settings.album_letter_levels, NEW, after, CHUNK)
 
 
-def _owe_chunk(databases: Databases, keys: Keys, clock: Clock, account_url: str, newcomers: list[Newcomer]) -> int:
+def _queue_chunk(databases: Databases, keys: Keys, clock: Clock, account_url: str, newcomers: list[Newcomer]) -> int:
     with databases.identity.write() as connection:
         return sum(
-            owe(
+            queue_letter(
                 connection,
                 keys,
                 clock,

@@ -27,9 +27,11 @@ class LettersSettings(Section):
     smtp_password_file: Annotated[Path | None, "File with the password for it."] = None
     smtp_timeout_s: Annotated[float, "Seconds to wait for the mail server.", Field(gt=0)] = 10.0
     per_round: Annotated[int, "Letters sent in one round of the worker.", Field(ge=1)] = 50
-    retry_s: Annotated[float, "Seconds before the second try; each further wait is twice as long.", Field(gt=0)] = 60.0
-    longest_wait_s: Annotated[float, "The longest wait between two tries.", Field(gt=0)] = 6 * 3600.0
-    most_tries: Annotated[int, "Tries before a letter is given up.", Field(ge=1)] = 12
+    retry_s: Annotated[float, "Seconds before the second attempt; each further wait is twice as long.", Field(gt=0)] = (
+        60.0
+    )
+    longest_wait_s: Annotated[float, "The longest wait between two attempts.", Field(gt=0)] = 6 * 3600.0
+    max_attempts: Annotated[int, "Attempts before a letter is given up.", Field(ge=1)] = 12
     album_letter_days: Annotated[int, "Album letters go to students admitted within that many days.", Field(ge=1)] = 180
     album_letter_levels: Annotated[list[str], "Levels of study whose newcomers get an album letter."] = ["1", "JM", "2"]
 

@@ -1,4 +1,4 @@
-"""Letters: owed once, sent once, given up in the open."""
+"""Letters: queued once, sent once, given up visibly."""
 
 import email
 import email.policy
@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from idp.db.databases import Databases
+from idp.db.outbox import Message, MessageState, take_due
+from idp.db.raw import over
 from idp.errors import InvalidAddress, NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.letters.albums import AlbumLetters, owe_album_letters
-from idp.letters.owing import owe, try_again
-from idp.letters.queries import Letter, count_letters, list_letters, take_due
+from idp.letters.albums import AlbumLetters, queue_album_letters
+from idp.letters.outgoing import LETTER, count_letters, newest_letters, queue_letter, retry_letter
 from idp.letters.sending import Sender, send_due
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead
@@ -61,55 +62,55 @@ def sender(databases: Databases, keys: Keys, clock: ManualClock, transport: obje
     return Sender(databases, keys, SETTINGS, clock, LETTERHEAD, transport)  # type: ignore[arg-type] # also servers of tests
 
 
-def owe_one(
+def queue_one(
     databases: Databases, keys: Keys, clock: ManualClock, key: str = "album:p1", to: str = "jan@example.org"
 ) -> bool:
     with databases.identity.write() as connection:
-        return owe(connection, keys, clock, "album", key, key.partition(":")[2], to, "pl", DATA)
+        return queue_letter(connection, keys, clock, "album", key, key.partition(":")[2], to, "pl", DATA)
 
 
-def letters(databases: Databases) -> list[Letter]:
+def letters(databases: Databases) -> list[Message]:
     with databases.identity.read() as connection:
-        return list(list_letters(connection, None, 1000))
+        return newest_letters(connection, None, 1000)
 
 
-def owe_albums(databases: Databases, keys: Keys, clock: ManualClock, *, dry_run: bool = False) -> AlbumLetters:
+def queue_albums(databases: Databases, keys: Keys, clock: ManualClock, *, dry_run: bool = False) -> AlbumLetters:
     url = "https://estudent.example/account/new"
-    return owe_album_letters(databases, keys, SETTINGS, clock, ZONE, url, dry_run=dry_run)
+    return queue_album_letters(databases, keys, SETTINGS, clock, ZONE, url, dry_run=dry_run)
 
 
-def test_a_letter_is_owed_once_for_ever(databases: Databases, keys: Keys, clock: ManualClock) -> None:
-    assert owe_one(databases, keys, clock)
+def test_a_letter_is_queued_once_for_ever(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    assert queue_one(databases, keys, clock)
     send_due(sender(databases, keys, clock, MailServer()))
 
-    assert not owe_one(databases, keys, clock)
+    assert not queue_one(databases, keys, clock)
     assert [letter.state for letter in letters(databases)] == ["sent"]
 
 
 def test_the_values_of_a_letter_lie_sealed_and_go_when_it_is_sent(
     databases: Databases, keys: Keys, clock: ManualClock
 ) -> None:
-    owe_one(databases, keys, clock)
-    assert "12345" not in letters(databases)[0].sealed_data
+    queue_one(databases, keys, clock)
+    assert "12345" not in letters(databases)[0].content
 
     send_due(sender(databases, keys, clock, MailServer()))
-    assert letters(databases)[0].sealed_data == ""
+    assert letters(databases)[0].content == ""
 
 
 @pytest.mark.parametrize(
     "to", ["", "jan", "jan@", "jan@example.org\nBcc: x@example.org", "żółw@example.org", "a b@c.pl"]
 )
-def test_a_letter_to_what_is_no_address_is_not_owed(
+def test_a_letter_to_what_is_no_address_is_not_queued(
     databases: Databases, keys: Keys, clock: ManualClock, to: str
 ) -> None:
     with pytest.raises(InvalidAddress):
-        owe_one(databases, keys, clock, to=to)
+        queue_one(databases, keys, clock, to=to)
 
 
 def test_a_sent_letter_lies_in_the_folder_and_nobody_else_may_read_it(
     databases: Databases, keys: Keys, clock: ManualClock, tmp_path: Path
 ) -> None:
-    owe_one(databases, keys, clock)
+    queue_one(databases, keys, clock)
 
     assert send_due(sender(databases, keys, clock, FolderTransport(tmp_path / "out"))) == 1
 
@@ -121,10 +122,10 @@ def test_a_sent_letter_lies_in_the_folder_and_nobody_else_may_read_it(
     assert "12345" in message.get_body(("plain",)).get_content()  # type: ignore[union-attr] # fails the test just as well
 
 
-def test_a_server_that_is_away_puts_letters_off_and_the_wait_grows(
+def test_a_server_that_is_away_delays_letters_and_the_wait_grows(
     databases: Databases, keys: Keys, clock: ManualClock
 ) -> None:
-    owe_one(databases, keys, clock)
+    queue_one(databases, keys, clock)
     server = MailServer(TargetUnavailable("away"), TargetUnavailable("away"))
     mine = sender(databases, keys, clock, server)
 
@@ -141,62 +142,60 @@ def test_a_server_that_is_away_puts_letters_off_and_the_wait_grows(
     assert send_due(mine) == 1
 
 
-def test_every_try_carries_the_same_message_id(databases: Databases, keys: Keys, clock: ManualClock) -> None:
-    owe_one(databases, keys, clock)
-    (owed,) = letters(databases)
+def test_every_attempt_carries_the_same_message_id(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    queue_one(databases, keys, clock)
+    (queued,) = letters(databases)
     server = MailServer(TargetUnavailable("away"))
     mine = sender(databases, keys, clock, server)
     send_due(mine)
     clock.advance(SETTINGS.retry_s)
     send_due(mine)
 
-    assert server.taken == [f"<{owed.letter_id}@po.edu.pl>"]
+    assert server.taken == [f"<{queued.message_id}@po.edu.pl>"]
 
 
 def test_a_letter_that_the_server_refuses_is_given_up_and_the_next_one_goes(
     databases: Databases, keys: Keys, clock: ManualClock
 ) -> None:
-    owe_one(databases, keys, clock, "album:p1")
+    queue_one(databases, keys, clock, "album:p1")
     clock.advance(1)
-    owe_one(databases, keys, clock, "album:p2")
+    queue_one(databases, keys, clock, "album:p2")
 
     assert send_due(sender(databases, keys, clock, MailServer(TargetRejected("no such user")))) == 1
 
     with databases.identity.read() as connection:
-        assert count_letters(connection) == {"owed": 0, "sent": 1, "given_up": 1}
-        assert list_letters(connection, "given_up", 10)[0].last_error == "no such user"
+        assert count_letters(connection) == {"pending": 0, "sent": 1, "dead": 1}
+        assert newest_letters(connection, MessageState.DEAD, 10)[0].last_error == "no such user"
 
 
-def test_a_letter_is_given_up_after_its_last_try(databases: Databases, keys: Keys, clock: ManualClock) -> None:
-    owe_one(databases, keys, clock)
-    mine = sender(databases, keys, clock, MailServer(*[TargetUnavailable("busy")] * SETTINGS.most_tries))
-    for _ in range(SETTINGS.most_tries):
+def test_a_letter_is_given_up_after_its_last_attempt(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    queue_one(databases, keys, clock)
+    mine = sender(databases, keys, clock, MailServer(*[TargetUnavailable("busy")] * SETTINGS.max_attempts))
+    for _ in range(SETTINGS.max_attempts):
         send_due(mine)
         clock.advance(SETTINGS.longest_wait_s)
 
-    assert [(letter.state, letter.tries) for letter in letters(databases)] == [("given_up", SETTINGS.most_tries)]
+    assert [(letter.state, letter.attempts) for letter in letters(databases)] == [("dead", SETTINGS.max_attempts)]
 
 
-def test_a_letter_that_was_given_up_can_be_tried_again_as_if_never_tried(
-    databases: Databases, keys: Keys, clock: ManualClock
-) -> None:
-    owe_one(databases, keys, clock)
+def test_a_dead_letter_can_be_retried_as_if_never_tried(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    queue_one(databases, keys, clock)
     (letter,) = letters(databases)
     server = MailServer(TargetRejected("mailbox full"))
     mine = sender(databases, keys, clock, server)
     send_due(mine)
 
     with databases.identity.write() as connection:
-        try_again(connection, clock, letter.letter_id, "shell:root")
+        retry_letter(connection, clock, letter.message_id, "shell:root")
 
     assert send_due(mine) == 1
     with databases.identity.write() as connection, pytest.raises(NotFound):
-        try_again(connection, clock, letter.letter_id, "shell:root")
+        retry_letter(connection, clock, letter.message_id, "shell:root")
 
 
 def test_parallel_senders_send_each_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     for number in range(20):
-        owe_one(databases, keys, clock, f"album:p{number}")
+        queue_one(databases, keys, clock, f"album:p{number}")
     server = MailServer()
     mine = sender(databases, keys, clock, server)
 
@@ -208,9 +207,9 @@ def test_parallel_senders_send_each_letter_once(databases: Databases, keys: Keys
 
 
 def test_a_letter_taken_by_a_sender_that_died_comes_back(databases: Databases, keys: Keys, clock: ManualClock) -> None:
-    owe_one(databases, keys, clock)
+    queue_one(databases, keys, clock)
     with databases.identity.write() as connection:
-        assert take_due(connection, clock.timestamp(), clock.timestamp() + 100) is not None
+        assert len(take_due(over(connection), LETTER, clock.timestamp(), clock.timestamp() + 100, limit=1)) == 1
     server = MailServer()
 
     assert send_due(sender(databases, keys, clock, server)) == 0
@@ -218,18 +217,18 @@ def test_a_letter_taken_by_a_sender_that_died_comes_back(databases: Databases, k
     assert send_due(sender(databases, keys, clock, server)) == 1
 
 
-def test_newcomers_are_owed_the_album_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+def test_newcomers_get_the_album_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     add_student(databases, keys, Student("p1"))
 
-    assert owe_albums(databases, keys, clock).owed == 1
-    assert owe_albums(databases, keys, clock).owed == 0
-    assert [letter.to_address for letter in letters(databases)] == ["zaneta@example.org"]
+    assert queue_albums(databases, keys, clock).queued == 1
+    assert queue_albums(databases, keys, clock).queued == 0
+    assert [letter.destination for letter in letters(databases)] == ["zaneta@example.org"]
 
 
 def test_a_dry_run_counts_and_writes_nothing(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     add_student(databases, keys, Student("p1"))
 
-    assert owe_albums(databases, keys, clock, dry_run=True).owed == 1
+    assert queue_albums(databases, keys, clock, dry_run=True).queued == 1
     assert letters(databases) == []
 
 
@@ -247,10 +246,10 @@ NOT_NEW = {
 
 
 @pytest.mark.parametrize("what", NOT_NEW)
-def test_nobody_else_is_owed_an_album_letter(databases: Databases, keys: Keys, clock: ManualClock, what: str) -> None:
+def test_nobody_else_gets_an_album_letter(databases: Databases, keys: Keys, clock: ManualClock, what: str) -> None:
     add_student(databases, keys, replace(Student("p1"), **NOT_NEW[what]))  # type: ignore[arg-type] # the table above
 
-    assert owe_albums(databases, keys, clock) == AlbumLetters(0, ())
+    assert queue_albums(databases, keys, clock) == AlbumLetters(0, ())
 
 
 @pytest.mark.parametrize(
@@ -263,7 +262,7 @@ def test_whoever_is_admitted_or_begins_is_a_newcomer(
 ) -> None:
     add_student(databases, keys, replace(Student("p1"), **change))  # type: ignore[arg-type] # the list above
 
-    assert owe_albums(databases, keys, clock).owed == 1
+    assert queue_albums(databases, keys, clock).queued == 1
 
 
 def test_a_newcomer_with_an_unusable_address_is_named_and_stops_nobody(
@@ -272,4 +271,4 @@ def test_a_newcomer_with_an_unusable_address_is_named_and_stops_nobody(
     add_student(databases, keys, Student("p1", private_mail="nobody at home"))
     add_student(databases, keys, Student("p2", album="2"))
 
-    assert owe_albums(databases, keys, clock) == AlbumLetters(1, ("p1",))
+    assert queue_albums(databases, keys, clock) == AlbumLetters(1, ("p1",))

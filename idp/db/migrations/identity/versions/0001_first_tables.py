@@ -165,25 +165,33 @@ def upgrade() -> None:
         sa.UniqueConstraint("looks_like", name=op.f("uq_ledger_looks_like")),
     )
     op.create_table(
-        "letter",
-        sa.Column("letter_id", sa.String(length=32), nullable=False),
-        sa.Column("once_key", sa.String(length=120), nullable=False),
-        sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("to_address", sa.String(length=254), nullable=False),
-        sa.Column("language", sa.String(length=2), nullable=False),
-        sa.Column("sealed_data", sa.Text(), nullable=False),
+        "outbox",
+        sa.Column("message_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("topic", sa.String(length=32), nullable=False),
+        sa.Column("once_key", sa.String(length=120), nullable=True),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("due_at", sa.Float(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.Float(), nullable=True),
         sa.Column("last_error", sa.String(length=200), nullable=False),
-        sa.Column("owed_at", sa.Float(), nullable=False),
-        sa.Column("sent_at", sa.Float(), nullable=True),
-        sa.PrimaryKeyConstraint("letter_id", name=op.f("pk_letter")),
-        sa.UniqueConstraint("once_key", name=op.f("uq_letter_once_key")),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("settled_at", sa.Float(), nullable=True),
+        sa.CheckConstraint("state IN ('pending', 'sent', 'dead')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
     )
-    with op.batch_alter_table("letter", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_letter_due_at"), ["due_at"], unique=False)
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_outbox_due",
+            ["kind", "next_attempt_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        )
 
     op.create_table(
         "person",
@@ -503,10 +511,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_person_pesel_mac")
 
     op.drop_table("person")
-    with op.batch_alter_table("letter", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_letter_due_at"))
-
-    op.drop_table("letter")
+    op.drop_table("outbox")
     op.drop_table("ledger")
     op.drop_table("lease")
     with op.batch_alter_table("journal", schema=None) as batch_op:

@@ -1,4 +1,4 @@
-"""Owe a letter, in the transaction of what it is about."""
+"""Letters on the outbox: written in the transaction of what they are about, sent by the worker."""
 
 import json
 from collections.abc import Mapping
@@ -10,12 +10,16 @@ from sqlalchemy import Connection
 from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
+from idp.db import outbox
+from idp.db.outbox import Message, MessageState
+from idp.db.raw import over
 from idp.errors import InvalidAddress, NotFound
 from idp.keys.key_files import Keys
-from idp.letters.queries import OWED, Letter, add_once, owe_again
+
+LETTER = "letter"  # the kind of message
 
 
-def owe(
+def queue_letter(
     connection: Connection,
     keys: Keys,
     clock: Clock,
@@ -26,7 +30,7 @@ def owe(
     language: str,
     data: Mapping[str, Any],
 ) -> bool:
-    """Owe a letter unless one with this `once_key` ever was; say whether it is new.
+    """Queue a letter unless one with this `once_key` ever was; say whether it is new.
 
     Shape:   kind names a folder of idp/letters/templates, `data` fills its templates and is kept sealed
     Raises:  InvalidAddress when nothing can be sent to `to`
@@ -34,42 +38,35 @@ def owe(
     """
     require_address(to)
     now = clock.timestamp()
-    new = Letter(
-        letter_id=new_id(),
-        once_key=once_key,
-        kind=kind,
-        person_id=person_id,
-        to_address=to,
-        language=language,
-        sealed_data=keys.seal(json.dumps(dict(data))),
-        state=OWED,
-        tries=0,
-        due_at=now,
-        last_error="",
-        owed_at=now,
-        sent_at=None,
-    )
-    if not add_once(connection, new):
+    content = keys.seal(json.dumps({"language": language, "data": dict(data)}))
+    message = Message(new_id(), LETTER, kind, once_key, person_id, to, content, now)
+    if not outbox.add_once(over(connection), message):
         return False
-    record(
-        connection,
-        now,
-        Event(event_types.LETTER_OWED, subject=person_id or to, reason=kind, data={"letter": new.letter_id}),
-    )
+    event = Event(event_types.LETTER_QUEUED, person_id or to, reason=kind, data={"letter": message.message_id})
+    record(connection, now, event)
     return True
 
 
-def try_again(connection: Connection, clock: Clock, letter_id: str, actor: str) -> None:
-    """Owe a letter that was given up once more.
+def retry_letter(connection: Connection, clock: Clock, letter_id: str, actor: str) -> None:
+    """Send a letter that was given up once more.
 
     Raises:  NotFound when no letter with this id was given up
     """
     now = clock.timestamp()
-    if not owe_again(connection, letter_id, now):
+    if outbox.retry_dead(over(connection), letter_id, now) is None:
         raise NotFound("no letter with this id was given up")
-    record(
-        connection, now, Event(event_types.LETTER_OWED, letter_id, actor, reason="again", data={"letter": letter_id})
-    )
+    event = Event(event_types.LETTER_QUEUED, letter_id, actor, reason="retry", data={"letter": letter_id})
+    record(connection, now, event)
+
+
+def newest_letters(connection: Connection, state: MessageState | None, limit: int) -> list[Message]:
+    """Return the newest letters, those of one state if asked."""
+    return outbox.newest(over(connection), LETTER, state, limit)
+
+
+def count_letters(connection: Connection) -> dict[str, int]:
+    """Return how many letters are pending, sent and dead."""
+    return outbox.count(over(connection), LETTER)
 
 
 def require_address(text: str) -> None:
