@@ -51,3 +51,16 @@ def test_an_installation_gets_no_tools_of_developers() -> None:
     assert required("keycloak") <= with_keycloak.keys()
     assert not required("keycloak") & runtime.keys()
     assert runtime.items() <= with_keycloak.items() <= development.items()
+
+
+def test_every_lock_comes_with_what_builds_the_project() -> None:
+    """`scripts/venv runtime` installs the project itself, too, and fetches nothing beside the locks."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    backends = {re.split(r"[~=<>\[ ]", one)[0] for one in project["build-system"]["requires"]}
+    build, development = locked("build"), locked("development")
+
+    # hatchling asks for editables when it installs a project in place.
+    assert backends | {"editables"} <= build.keys()
+    assert {name: build[name] for name in build.keys() & development.keys()} == {
+        name: development[name] for name in build.keys() & development.keys()
+    }
