@@ -394,15 +394,15 @@ def running(people: int, postgresql: bool, threads: int | None, ticket_s: int | 
 def _installation(
     folder: Path, slapd: PrivateSlapd, port: int, url: str, threads: int | None, ticket_s: int | None
 ) -> dict[str, str]:
-    (folder / "services").mkdir()
-    (folder / "services" / "fees.toml").write_text(SERVICES)
+    (folder / "applications").mkdir()
+    (folder / "applications" / "fees.toml").write_text(SERVICES)
     for number in range(3):
-        (folder / "services" / f"told{number}.toml").write_text(TOLD.format(number=number))
+        (folder / "applications" / f"told{number}.toml").write_text(TOLD.format(number=number))
     store = f'postgresql_url = "{url}"' if url else 'folder = "data"'
     web = [f"blocking_threads = {threads}"] if threads else []
     lines = ["[web]", f"port = {port}", f'base_url = "http://127.0.0.1:{port}"', *web, "[store]", store]
     life = [f"service_ticket_s = {ticket_s}"] if ticket_s else []
-    lines += ["[keys]", 'folder = "keys"', "[cas]", 'services_dirs = ["services"]', *life]
+    lines += ["[keys]", 'folder = "keys"', "[applications]", 'dirs = ["applications"]', "[cas]", *life]
     lines += ["[letters]", 'transport = "folder"']
     lines += ['folder = "letters"', "[directory]"]
     directory = slapd.settings.model_dump(mode="json", exclude_none=True)

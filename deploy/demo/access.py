@@ -18,7 +18,8 @@ def describe(
         "base_dn": slapd.base_dn,
         "ldap_reader": {"dn": slapd.service_dn("reader"), "password": slapd.password("reader")},
         "config": str(places.settings),
-        "services_dir": str(places.services),
+        "applications_dir": str(places.applications),
+        "services_dir": str(places.applications),  # the older name of the same folder
         "letters_dir": str(places.letters),
         "student": memory["student"],
         "unclaimed": unclaimed.as_access(),

@@ -18,7 +18,7 @@ name = {{ pl = "Aplikacja na tym komputerze", en = "An application on this machi
 owner = "demo"
 principal = "uid"
 attributes = {attributes}
-proxy = {{ allowed = true, http_on_loopback = true }}
+proxy = {{ allowed = true }}
 logout = {{ to = "service" }}
 
 [[url]]
@@ -32,6 +32,27 @@ schemes = ["http", "https"]
 host = "localhost"
 port = "*"
 path_prefix = "/"
+"""
+
+# Proxy callbacks need https, as everywhere. This registration allows plain http below one path of this machine.
+HTTP_CALLBACKS = """id = "demo-http-callbacks"
+name = {{ pl = "Aplikacja na tej maszynie (zwrotne http)", en = "An application on this machine (http callbacks)" }}
+owner = "demo"
+principal = "uid"
+attributes = {attributes}
+proxy = {{ allowed = true, http_on_loopback = true }}
+
+[[url]]
+schemes = ["http", "https"]
+host = "127.0.0.1"
+port = "*"
+path_prefix = "/http-callbacks"
+
+[[url]]
+schemes = ["http", "https"]
+host = "localhost"
+port = "*"
+path_prefix = "/http-callbacks"
 """
 
 FEES = """id = "fees"
@@ -67,7 +88,7 @@ def write_settings(places: Places, slapd: PrivateSlapd, port: int, fees_port: in
             "keys": {"folder": "keys"},
             "directory": directory,
             "letters": {"transport": "folder", "folder": places.letters.name},
-            "cas": {"services_dirs": [places.services.name]},
+            "applications": {"dirs": [places.applications.name]},
             "portal": {"fees_url": f"http://localhost:{fees_port}"},
             # Everybody who plays with the demo comes from this machine; whoever mistypes must not slow the others.
             "sso.throttle": {"shared_networks": ["127.0.0.0/8", "::1/128"]},
@@ -84,11 +105,13 @@ def write_settings(places: Places, slapd: PrivateSlapd, port: int, fees_port: in
     )
 
 
-def write_services(places: Places, fees_port: int, attributes: list[str]) -> None:
+def write_applications(places: Places, fees_port: int, attributes: list[str]) -> None:
     """Register every application on this machine, and the fees application; files of other names stay."""
-    places.services.mkdir(exist_ok=True)
-    (places.services / "demo.toml").write_text(LOOPBACK.format(attributes=json.dumps(attributes)), encoding="utf-8")
-    (places.services / "fees.toml").write_text(FEES.format(port=fees_port), encoding="utf-8")
+    places.applications.mkdir(exist_ok=True)
+    released = json.dumps(attributes)
+    for name, text in {"demo": LOOPBACK, "demo-http-callbacks": HTTP_CALLBACKS}.items():
+        (places.applications / f"{name}.toml").write_text(text.format(attributes=released), encoding="utf-8")
+    (places.applications / "fees.toml").write_text(FEES.format(port=fees_port), encoding="utf-8")
 
 
 def write_toml(file: Path, extra: str, sections: Mapping[str, Mapping[str, Any]]) -> None:

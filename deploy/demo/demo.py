@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deploy.demo import access, terminal
-from deploy.demo.configuration import write_services, write_settings
+from deploy.demo.configuration import write_applications, write_settings
 from deploy.demo.memory import Memory
 from deploy.demo.people import Candidate, anyone_of, candidates
 from deploy.demo.places import Places
@@ -21,7 +21,7 @@ from deploy.demo.roles import Roles
 from deploy.openldap.private import PrivateSlapd
 from idp.app.installation import open_idp
 from idp.app.settings import Settings, load_settings
-from idp.cas.attributes import RELEASABLE
+from idp.applications.release import RELEASABLE
 from idp.cli import idp as idp_command
 from idp.cli.children import Child, ChildEnded, Children, Command
 from idp.errors import ConfigError
@@ -71,7 +71,7 @@ class Demo:
 
     def _settings(self, slapd: PrivateSlapd) -> Settings:
         write_settings(self.places, slapd, self.port, self.port + 1)
-        write_services(self.places, self.port + 1, sorted(RELEASABLE))
+        write_applications(self.places, self.port + 1, sorted(RELEASABLE))
         os.environ["IDP_CONFIG"] = str(self.places.settings)
         os.environ["IDP_FEES_CONFIG"] = str(self.places.fees_settings)
         # With IDP_CONFIG_EXTRA and the environment laid over it, for this start only.

@@ -29,9 +29,9 @@ class Places:
         return self.folder / "fees.toml"
 
     @property
-    def services(self) -> Path:
-        """Registered applications, a TOML file each."""
-        return self.folder / "services"
+    def applications(self) -> Path:
+        """Registered applications, one TOML file per application."""
+        return self.folder / "applications"
 
     @property
     def letters(self) -> Path:

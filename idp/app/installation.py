@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from idp.accounts.claim import Claims
     from idp.accounts.mail_names import MailNames
     from idp.accounts.staff import StaffService
+    from idp.applications.registered import RegisteredApplications
     from idp.cas.login_tickets import LoginTickets
-    from idp.cas.registered import RegisteredServices
     from idp.cas.tickets import TicketService
     from idp.db.raw import RawStore
     from idp.drivers.http import Outgoing
@@ -195,12 +195,12 @@ class Idp:
     # --- sign-in ---
 
     @cached_property
-    def registered_services(self) -> RegisteredServices:
-        from idp.cas.registered import RegisteredServices, journal_refusals
-        from idp.cas.services import estudent
+    def registered_applications(self) -> RegisteredApplications:
+        from idp.applications.files import estudent
+        from idp.applications.registered import RegisteredApplications, journal_refusals
 
-        return RegisteredServices(
-            self.settings.cas.services_dirs,
+        return RegisteredApplications(
+            self.settings.applications.dirs,
             [estudent(self.settings.web.base_url)],
             self.clock,
             journal_refusals(self.raw_store, self.clock),
@@ -211,7 +211,7 @@ class Idp:
         from idp.cas.logout import CasLogoutSender
         from idp.sso.sign_out import SignOutService
 
-        cas = CasLogoutSender(self.registered_services, self.outgoing, self.clock)
+        cas = CasLogoutSender(self.registered_applications, self.outgoing, self.clock)
         return SignOutService(self.raw_store, {"cas": cas}, self.clock)
 
     @cached_property
@@ -220,7 +220,7 @@ class Idp:
 
         return TicketService(
             raw_store=self.raw_store,
-            registered=self.registered_services,
+            applications=self.registered_applications,
             settings=self.settings.cas,
             people=self.settings.people,
             keys=self.keys,

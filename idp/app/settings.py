@@ -11,6 +11,7 @@ from pydantic import create_model
 
 from idp.accounts.settings import AccountsSettings
 from idp.aliases.settings import AliasSettings
+from idp.applications.settings import ApplicationsSettings
 from idp.audit.settings import AuditSettings
 from idp.cas.settings import CasSettings
 from idp.db.settings import StoreSettings
@@ -76,6 +77,7 @@ class Settings(Joined):
     accounts: AccountsSettings = AccountsSettings()
     letters: LettersSettings = LettersSettings()
     sso: SsoSettings = SsoSettings()
+    applications: ApplicationsSettings = ApplicationsSettings()
     cas: CasSettings = CasSettings()
     http: HttpSettings = HttpSettings()
     portal: PortalSettings = PortalSettings()

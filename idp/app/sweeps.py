@@ -75,6 +75,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
         "settled sign-outs": installation.sign_out_service.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),
+        "expired tickets": installation.ticket_service.drop_expired,
         "forgotten failures": installation.watch.forget,
         "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
         "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),

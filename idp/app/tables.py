@@ -2,6 +2,7 @@
 
 from idp.accounts import tables as accounts
 from idp.audit import tables as audit
+from idp.cas import tables as cas
 from idp.db import leases, one_time, outbox, workers
 from idp.jobs import tables as jobs
 from idp.people import tables as people
@@ -12,6 +13,7 @@ from idp.sso import tables as sso
 __all__ = [
     "accounts",
     "audit",
+    "cas",
     "jobs",
     "leases",
     "one_time",

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from idp.db.bulk import run_many
+from idp.db.raw import Raw
 
 _PENDING: Final = (
     "INSERT INTO event_pending (event_id, at, kind, actor, subject, reason, correlation_id, data)"
@@ -20,3 +21,11 @@ _PENDING: Final = (
 def write_pending(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Write events of an act in its transaction; both databases have the table under the same name."""
     run_many(connection, _PENDING, rows)
+
+
+def add_events(raw: Raw, rows: Sequence[Sequence[Any]]) -> None:
+    """Write events made by `idp.audit.events.row`, in the caller's transaction on a raw connection."""
+    if len(rows) == 1:
+        raw.run(_PENDING, rows[0])
+    elif rows:
+        raw.many(_PENDING, rows)

@@ -1,1 +1,1 @@
-"""Owns the CAS protocol: tickets, registered services, answers, single logout."""
+"""Owns the CAS protocol: messages, tickets, answers, single logout. Knows neither people nor passwords."""

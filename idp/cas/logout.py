@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
+from idp.applications.files import LogoutRule
+from idp.applications.registered import RegisteredApplications
 from idp.audit.events import new_id
-from idp.cas.registered import RegisteredServices
-from idp.cas.services import LogoutRule
 from idp.clock import Clock
 from idp.drivers.http import Outgoing
 from idp.errors import TargetRejected
@@ -38,8 +38,8 @@ def logout_request(ticket: str, at: datetime, request_id: str) -> str:
 class CasLogoutSender:
     """Posts logout requests to CAS applications."""
 
-    def __init__(self, registered: RegisteredServices, outgoing: Outgoing, clock: Clock) -> None:
-        self._registered = registered
+    def __init__(self, applications: RegisteredApplications, outgoing: Outgoing, clock: Clock) -> None:
+        self._applications = applications
         self._outgoing = outgoing
         self._clock = clock
 
@@ -49,8 +49,8 @@ class CasLogoutSender:
         Raises:  TargetUnavailable, TargetRejected
         """
         document = logout_request(owed.ticket, self._clock.now(), new_id())
-        service = self._registered.current().by_id.get(owed.application)
-        rule = LogoutRule() if service is None else service.logout
+        application = self._applications.current().by_id.get(owed.application)
+        rule = LogoutRule() if application is None else application.cas.logout
         if rule.body == "raw":
             answer = self._outgoing.post(owed.address, document.encode(), "text/xml")
         else:

@@ -1,11 +1,10 @@
-"""`[cas]`: tickets, and the applications that may ask for them."""
+"""`[cas]`: the life of its tickets."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from idp.settings import Adds, Section
+from idp.settings import Section
 
 
 class CasSettings(Section):
@@ -14,4 +13,3 @@ class CasSettings(Section):
     service_ticket_s: Annotated[float, "Seconds that a service ticket lives.", Field(gt=0, le=300)] = 10
     proxy_ticket_s: Annotated[float, "Seconds that a proxy ticket lives.", Field(gt=0, le=300)] = 10
     login_ticket_s: Annotated[float, "Seconds that an open sign-in form stays good.", Field(ge=60)] = 3600
-    services_dirs: Annotated[list[Path], "Folders with the registered applications, a TOML file each.", Adds()] = []

@@ -14,22 +14,21 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from idp.applications.assurance import Assurance
+from idp.applications.files import Application
+from idp.applications.registered import RegisteredApplications
+from idp.applications.release import Principal, needs_enrolments, principal_of, released, snapshot_of
+from idp.applications.urls import ApplicationUrl, parse_url
 from idp.audit import event_types
+from idp.audit.event_queries import add_events
 from idp.audit.events import Event, row
 from idp.audit.sampler import EventSampler
+from idp.cas import ticket_queries as store
 from idp.cas.answers import Code, Failure, ProxyFailure, ProxyTicket, Success
-from idp.cas.attributes import (
-    Principal,
-    needs_enrolments,
-    of_authentication,
-    principal_of,
-    released,
-    snapshot_of,
-)
-from idp.cas.registered import RegisteredServices
-from idp.cas.services import Service
+from idp.cas.authentication import of_authentication
 from idp.cas.settings import CasSettings
-from idp.cas.urls import ServiceUrl, parse_service_url, same_service, with_parameters
+from idp.cas.ticket_queries import NewTicket, ProxyGranting, TakenTicket
+from idp.cas.urls import same_service, with_parameters
 from idp.clock import Clock
 from idp.db.raw import Raw, RawStore
 from idp.drivers import http
@@ -38,8 +37,7 @@ from idp.keys.key_files import Keys
 from idp.people.account_queries import Facts, add_enrolments, facts_of
 from idp.people.settings import PeopleSettings
 from idp.people.status import local_date
-from idp.sso import session_queries as store
-from idp.sso.session_queries import LiveSession, NewTicket, ProxyGranting, TakenTicket, Visited
+from idp.sso.session_queries import LiveSession, Visited, add_visited
 from idp.sso.tokens import long_token, short_token
 
 SERVICE_TICKET, PROXY_TICKET = "ST", "PT"
@@ -90,7 +88,7 @@ class _Good:
 
     taken: TakenTicket
     account_id: str
-    service: Service
+    application: Application
     answer: Success
 
 
@@ -99,7 +97,7 @@ class TicketService:
     """Issues and consumes tickets."""
 
     raw_store: RawStore
-    registered: RegisteredServices
+    applications: RegisteredApplications
     settings: CasSettings
     people: PeopleSettings
     keys: Keys
@@ -111,45 +109,45 @@ class TicketService:
 
     # --- issuing ----------------------------------------------------------------------------------------------------
 
-    def service_for(self, text: str) -> tuple[Service, ServiceUrl]:
+    def application_for(self, text: str) -> tuple[Application, ApplicationUrl]:
         """Return the registered service that `text` belongs to.
 
         Raises:  InvalidServiceUrl when the text is no plain URL, or nobody registered it
         """
-        url = parse_service_url(text)
-        service = self.registered.current().match(url, local_date(self.clock.now(), self.zone))
-        if service is None:
+        url = parse_url(text)
+        application = self.applications.current().match(url, local_date(self.clock.now(), self.zone))
+        if application is None:
             raise InvalidServiceUrl("no registered application has this address")
-        return service, url
+        return application, url
 
-    def denial_reason(self, service: Service, account_id: str) -> DenialReason | None:
+    def denial_reason(self, application: Application, account_id: str) -> DenialReason | None:
         """Return why the person gets no ticket for this service, or None when nothing stands in the way."""
-        if service.demands_second_factor:
+        if application.required_assurance is Assurance.SECOND_FACTOR:
             return DenialReason.SECOND_FACTOR
-        return None if self._can_name(service, account_id) else DenialReason.NO_NAME
+        return None if self._can_name(application, account_id) else DenialReason.NO_NAME
 
-    def _can_name(self, service: Service, account_id: str) -> bool:
+    def _can_name(self, application: Application, account_id: str) -> bool:
         """Tell whether the person has the name that the service knows people by; everybody has a uid."""
-        if service.principal in (Principal.UID, Principal.PAIRWISE):
+        if application.cas.principal in (Principal.UID, Principal.PAIRWISE):
             return True
         with self.raw_store.lend() as raw:
             facts = facts_of(raw, account_id, with_enrolments=False)
-        return facts is not None and self._answer(service, facts, ()) is not None
+        return facts is not None and self._answer(application, facts, ()) is not None
 
-    def issue(self, session: LiveSession, service: Service, service_url: str, *, from_new_login: bool) -> str:
+    def issue(self, session: LiveSession, application: Application, service_url: str, *, from_new_login: bool) -> str:
         """Return a new service ticket for this session at this service.
 
         Raises:  TicketDenied, whoever asks, when the service demands what no session has
         Effect:  ticket.issued
         """
-        if service.demands_second_factor:
+        if application.required_assurance is Assurance.SECOND_FACTOR:
             raise TicketDenied(DenialReason.SECOND_FACTOR)
         now = self.clock.timestamp()
         text = short_token("ST-")
         new = NewTicket(
             kind=SERVICE_TICKET,
             session_id=session.session_id,
-            service_id=service.id,
+            application_id=application.id,
             service_url=service_url,
             from_new_login=from_new_login,
             expires_at=now + self.settings.service_ticket_s,
@@ -157,19 +155,24 @@ class TicketService:
         self._add_ticket(text, new, session.account_id, now)
         return text
 
-    def deny(self, session: LiveSession, service: Service, why: DenialReason) -> None:
+    def deny(self, session: LiveSession, application: Application, why: DenialReason) -> None:
         """Effect: ticket.denied"""
-        data = {"service": service.id, "session": session.session_id}
+        data = {"application": application.id, "session": session.session_id}
         event = Event(event_types.TICKET_DENIED, session.account_id, session.account_id, why, data)
         with self.raw_store.lend() as raw:
-            store.add_events(raw, [row(event, self.clock.timestamp())])
+            add_events(raw, [row(event, self.clock.timestamp())])
 
     def _add_ticket(self, text: str, new: NewTicket, account_id: str, now: float) -> None:
-        data = {"service": new.service_id, "session": new.session_id, "ticket": new.kind}
+        data = {"application": new.application_id, "session": new.session_id, "ticket": new.kind}
         issued = row(Event(event_types.TICKET_ISSUED, account_id, account_id, data=data), now)
         with self.raw_store.lend() as raw, raw.transaction():  # one at a time: nothing is computed in here
             store.add_ticket(raw, text, new)
-            store.add_events(raw, [issued])
+            add_events(raw, [issued])
+
+    def drop_expired(self) -> int:
+        """Delete tickets that can no longer be used; return how many. For the worker."""
+        with self.raw_store.lend() as raw:
+            return store.drop_expired_tickets(raw, self.clock.timestamp())
 
     # --- consuming --------------------------------------------------------------------------------------------------
 
@@ -211,17 +214,17 @@ class TicketService:
             return refusal
         assert taken is not None
         assert taken.facts is not None
-        service = self._served(taken.service_id)
-        if service is None:
+        application = self._served(taken.application_id)
+        if application is None:
             return Failure(Code.INVALID_SERVICE, "The service is no longer registered.")
-        if service.demands_second_factor:
+        if application.required_assurance is Assurance.SECOND_FACTOR:
             return Failure(Code.INVALID_TICKET_SPEC, "The service demands a second factor, which was not given.")
-        if question.pgt_url and (refusal := _refuse_callback(service, question.pgt_url)):
+        if question.pgt_url and (refusal := _refuse_callback(application, question.pgt_url)):
             return refusal
-        tells = question.wants_attributes or service.attributes_in_cas2
-        names = service.attributes if tells and not question.withholds_attributes else ()
+        tells = question.wants_attributes or application.cas.attributes_in_cas2
+        names = application.attributes if tells and not question.withholds_attributes else ()
         facts = add_enrolments(raw, taken.facts) if needs_enrolments(names) else taken.facts
-        answer = self._answer(service, facts, names)
+        answer = self._answer(application, facts, names)
         if answer is None:
             return Failure(Code.INTERNAL_ERROR, "This person has no name of the kind that the service asked for.")
         about = {}
@@ -231,44 +234,44 @@ class TicketService:
                 taken.signed_in_at, remembered=taken.remembered, from_new_login=taken.from_new_login
             )
         success = Success(answer.user, about | dict(answer.attributes), proxies=taken.proxies)
-        return _Good(taken, taken.facts.account_id, service, success)
+        return _Good(taken, taken.facts.account_id, application, success)
 
-    def _served(self, service_id: str) -> Service | None:
-        return self.registered.current().served(service_id, local_date(self.clock.now(), self.zone))
+    def _served(self, application_id: str) -> Application | None:
+        return self.applications.current().served(application_id, local_date(self.clock.now(), self.zone))
 
-    def would_tell(self, service: Service, account_id: str) -> Success | None:
+    def would_tell(self, application: Application, account_id: str) -> Success | None:
         """Return what a service would learn about a person, the sign-in itself aside; None when they have no name."""
         with self.raw_store.lend() as raw:
-            facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(service.attributes))
-        return None if facts is None else self._answer(service, facts, service.attributes)
+            facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(application.attributes))
+        return None if facts is None else self._answer(application, facts, application.attributes)
 
-    def _answer(self, service: Service, facts: Facts, names: tuple[str, ...]) -> Success | None:
+    def _answer(self, application: Application, facts: Facts, names: tuple[str, ...]) -> Success | None:
         person = snapshot_of(facts, self.people, local_date(self.clock.now(), self.zone))
-        user = principal_of(service.principal, person, lambda: self._pairwise(service, facts.account_id))
+        user = principal_of(application.cas.principal, person, lambda: self._pairwise(application, facts.account_id))
         return None if user is None else Success(user, released(names, person))
 
-    def _pairwise(self, service: Service, account_id: str) -> str:
-        return f"{self.keys.pairwise(service.id, account_id)[:32]}@{self.people.scope}"
+    def _pairwise(self, application: Application, account_id: str) -> str:
+        return f"{self.keys.pairwise(application.id, account_id)[:32]}@{self.people.scope}"
 
     def _write_refusal(self, raw: Raw, taken: TakenTicket | None, failure: Failure, now: float) -> None:
         if taken is None:  # anybody can invent tickets, and the journal is kept
             told = self.unknown_tickets.count(UNKNOWN, now)
             if told is None:
                 return
-            event = Event(event_types.TICKET_REFUSED, reason=failure.code, data={"service": "", "refused": told[1]})
+            event = Event(event_types.TICKET_REFUSED, reason=failure.code, data={"application": "", "refused": told[1]})
         else:
-            data = {"service": taken.service_id}
+            data = {"application": taken.application_id}
             event = Event(event_types.TICKET_REFUSED, taken.account_id or "", reason=failure.code, data=data)
-        store.add_events(raw, [row(event, now)])
+        add_events(raw, [row(event, now)])
 
     def _write_success(self, raw: Raw, good: _Good, ticket: str, now: float) -> None:
-        address = good.service.logout_address(good.taken.service_url)
+        address = good.application.cas.logout_address(good.taken.service_url)
         session_id = good.taken.session_id
         if address is not None:
-            store.add_visited(raw, Visited(session_id, ticket, "cas", good.service.id, address, now))
-        data = {"service": good.service.id, "session": session_id}
+            add_visited(raw, Visited(session_id, ticket, "cas", good.application.id, address, now))
+        data = {"application": good.application.id, "session": session_id}
         done = Event(event_types.TICKET_VALIDATED, good.account_id, good.account_id, data=data)
-        store.add_events(raw, [row(done, now)])
+        add_events(raw, [row(done, now)])
 
     # --- proxying ---------------------------------------------------------------------------------------------------
 
@@ -286,12 +289,12 @@ class TicketService:
     def _grant_proxying(self, good: _Good, question: Question) -> Success | Failure:
         """Deliver a proxy-granting ticket to the callback and return the answer with its IOU.
 
-        The service ticket was taken and committed before: no lock is held while the application answers.
+        The application ticket was taken and committed before: no lock is held while the application answers.
         """
         pgt, iou = long_token("PGT-"), long_token("PGTIOU-")
         granting = ProxyGranting(
             session_id=good.taken.session_id,
-            service_id=good.service.id,
+            application_id=good.application.id,
             proxies=(question.pgt_url, *good.taken.proxies),
             parent_hash=good.taken.parent_hash,
             expires_at=good.taken.session_expires_at,
@@ -307,10 +310,8 @@ class TicketService:
             if failure is not None:
                 self._write_refusal(raw, good.taken, failure, now)
                 return failure
-            data = {"service": good.service.id, "session": good.taken.session_id}
-            store.add_events(
-                raw, [row(Event(event_types.PROXY_GRANTED, good.account_id, good.account_id, data=data), now)]
-            )
+            data = {"application": good.application.id, "session": good.taken.session_id}
+            add_events(raw, [row(Event(event_types.PROXY_GRANTED, good.account_id, good.account_id, data=data), now)])
             self._write_success(raw, good, question.ticket, now)
         return replace(good.answer, pgt_iou=iou)
 
@@ -329,20 +330,20 @@ class TicketService:
             granting = store.find_proxy_granting(raw, pgt, now) if pgt.startswith("PGT-") else None
         if granting is None:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The proxy-granting ticket is not recognised.")
-        asking = self._served(granting.service_id)
-        if asking is None or not asking.proxy.allowed:
+        asking = self._served(granting.application_id)
+        if asking is None or not asking.cas.proxy.allowed:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The service may not act for its users.")
         try:
-            target, _url = self.service_for(target_service)
+            target, _url = self.application_for(target_service)
         except InvalidServiceUrl:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service is not registered.")
-        if target.demands_second_factor:
+        if target.required_assurance is Assurance.SECOND_FACTOR:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service demands a second factor.")
         text = short_token("PT-")
         new = NewTicket(
             kind=PROXY_TICKET,
             session_id=granting.session_id,
-            service_id=target.id,
+            application_id=target.id,
             service_url=target_service,
             from_new_login=False,
             expires_at=now + self.settings.proxy_ticket_s,
@@ -375,11 +376,11 @@ def _unknown_ticket() -> Failure:
     return Failure(Code.INVALID_TICKET, "The ticket is not recognised; it may have been used before.")
 
 
-def _refuse_callback(service: Service, pgt_url: str) -> Failure | None:
-    if not service.proxy.allowed:
+def _refuse_callback(application: Application, pgt_url: str) -> Failure | None:
+    if not application.cas.proxy.allowed:
         return Failure(Code.UNAUTHORIZED_SERVICE_PROXY, "The service may not act for its users.")
     try:
-        if service.may_call_back(parse_service_url(pgt_url)):
+        if application.cas.may_call_back(parse_url(pgt_url)):
             return None
     except InvalidServiceUrl:
         pass

@@ -14,10 +14,11 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.datastructures import MultiDict
 
+from idp.applications.files import Application
+from idp.applications.unregistered import journal_unregistered
+from idp.applications.urls import as_ascii
 from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, is_own_origin, next_step, read_request, single
 from idp.cas.login_tickets import LoginTickets
-from idp.cas.refusals import journal_unregistered
-from idp.cas.services import Service
 from idp.cas.tickets import TicketService
 from idp.cas.urls import with_ticket
 from idp.cas.validation_views import add_validation_views
@@ -41,10 +42,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request to /login whose service, if it names one, was found."""
+    """A request to /login whose application, if it names one, was found."""
 
     request: LoginRequest
-    service: Service | None
+    application: Application | None
 
 
 def blueprint(
@@ -99,7 +100,7 @@ class _Pages:
         except RepeatedParameter:
             return _page("unreadable.html", 400)
         except InvalidServiceUrl as error:
-            log.info("service refused", why=str(error))
+            log.info("address refused", why=str(error))
             self._unregistered.note(read_request(_values(request.args), _values(request.form)).service_url)
             return _page("not_registered.html", 403)
         if request.method == "POST" and ("username" in request.form or "proceed" in request.form):
@@ -108,8 +109,8 @@ class _Pages:
 
     def _wish(self) -> Wish:
         asked = read_request(_values(request.args), _values(request.form))
-        service = self._desk.service_for(asked.service_url)[0] if asked.service_url else None
-        return Wish(asked, service)
+        application = self._desk.application_for(asked.service_url)[0] if asked.service_url else None
+        return Wish(asked, application)
 
     def _requested(self, wish: Wish, session: LiveSession | None) -> ResponseReturnValue:
         warns = session is not None and session.warns
@@ -134,7 +135,7 @@ class _Pages:
         fresh = code is not None
         if "proceed" in request.form:
             session = self._door.current_session(request)
-            if fresh and session is not None and wish.service is not None and not wish.request.renew:
+            if fresh and session is not None and wish.application is not None and not wish.request.renew:
                 return self._send_on(wish, session, from_new_login=False)
             return self._requested(wish, session)
         if code is None:
@@ -177,7 +178,7 @@ class _Pages:
         session = self._door.find(started)
         if session is None:
             return self._form(wish)
-        if wish.service is not None:
+        if wish.application is not None:
             response = self._send_on(wish, session, from_new_login=True)
         else:
             response = _see_other(url_for("cas.login"))
@@ -186,22 +187,22 @@ class _Pages:
 
     def _send_on(self, wish: Wish, session: LiveSession, *, from_new_login: bool) -> Response:
         """Lead the browser to the application with a fresh ticket, in the way that it asked for."""
-        service, url, name = wish.service, wish.request.service_url, wish.request.ticket_parameter
-        assert service is not None
-        denial_reason = self._desk.denial_reason(service, session.account_id)
+        application, url, name = wish.application, wish.request.service_url, wish.request.ticket_parameter
+        assert application is not None
+        denial_reason = self._desk.denial_reason(application, session.account_id)
         if denial_reason is not None:
-            self._desk.deny(session, service, denial_reason)
+            self._desk.deny(session, application, denial_reason)
             if wish.request.gateway:  # the application asked to be left alone with the result
                 return _see_other(url)
-            return _page(f"{denial_reason}.html", 403, service=service, session=session)
-        ticket = self._desk.issue(session, service, url, from_new_login=from_new_login)
+            return _page(f"{denial_reason}.html", 403, application=application, session=session)
+        ticket = self._desk.issue(session, application, url, from_new_login=from_new_login)
         match wish.request.method:
             case Method.POST:
                 allow_form_targets(url)
-                return _page("post_ticket.html", service=service, url=url, ticket=ticket, parameter=name)
+                return _page("post_ticket.html", application=application, url=url, ticket=ticket, parameter=name)
             case Method.HEADER:
                 response = Response(status=200)
-                response.headers["service"], response.headers["ticket"] = url, ticket
+                response.headers["service"], response.headers["ticket"] = as_ascii(url), ticket
                 return response
             case Method.GET:
                 return _see_other(with_ticket(url, ticket, name))
@@ -245,17 +246,17 @@ class _Pages:
         return self._ask("warning.html", wish, 200, ticket=self._login_tickets.give())
 
     def _ask(self, template: str, wish: Wish, status: int, ticket: str, **values: Any) -> Response:
-        """Show a form with a one-time ticket; its answer may lead to the service, and nowhere else."""
+        """Show a form with a one-time ticket; its answer may lead to the application, and nowhere else."""
         carried = wish.request.carried
-        if wish.service is not None:
+        if wish.application is not None:
             allow_form_targets(wish.request.service_url)
         return _page(
             template,
             status,
-            service=wish.service,
+            application=wish.application,
             host=urlsplit(wish.request.service_url).hostname or "",
             carried=carried,
-            # In the address too, so that the language switch still knows the service after a failed try.
+            # In the address too, so that the language switch still knows the application after a failed try.
             action=url_for("cas.login") + (f"?{urlencode(carried)}" if carried else ""),
             login_ticket=ticket,
             **values,
@@ -268,7 +269,7 @@ class _Pages:
     # --- /logout ----------------------------------------------------------------------------------------------------
 
     def logout(self) -> ResponseReturnValue:
-        """End the session, tell the applications, and lead on only to a registered service."""
+        """End the session, tell the applications, and lead on only to a registered application."""
         session = self._door.current_session(request)
         outcomes = self._door.sign_out(session) if session is not None else []
         service_url = self._registered("service")
@@ -285,22 +286,22 @@ class _Pages:
         return response
 
     def _registered(self, parameter: str) -> str:
-        """Return the address in a parameter if a registered service has it, or nothing."""
+        """Return the address in a parameter if a registered application has it, or nothing."""
         try:
             text = single(parameter, [_values(request.values)]) or ""
             if text:
-                self._desk.service_for(text)
+                self._desk.application_for(text)
         except (RepeatedParameter, InvalidServiceUrl):
             return ""
         return text
 
     def _named(self, outcomes: Sequence[Outcome]) -> list[tuple[Mapping[Any, str], bool]]:
         """Return each application's name once, and whether all of its logouts were confirmed."""
-        services = self._desk.registered.current().by_id
+        by_id = self._desk.applications.current().by_id
         confirmed: dict[str, bool] = {}
         for outcome in outcomes:
             confirmed[outcome.application] = confirmed.get(outcome.application, True) and outcome.is_confirmed
-        return [(services[id_].name, done) for id_, done in confirmed.items() if id_ in services]
+        return [(by_id[id_].name, done) for id_, done in confirmed.items() if id_ in by_id]
 
 
 def _values(source: MultiDict[str, str]) -> dict[str, list[str]]:
@@ -321,6 +322,6 @@ def _see_other(url: str) -> Response:
     response = Response(status=303)
     # Set as it is: a rewritten service URL would no longer be the one that the ticket is bound to.
     response.autocorrect_location_header = False
-    response.headers["Location"] = url
+    response.headers["Location"] = as_ascii(url)
     response.headers.extend(KEPT_NOWHERE)
     return response

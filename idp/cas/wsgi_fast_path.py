@@ -14,10 +14,11 @@ from urllib.parse import unquote_plus
 
 import structlog
 
+from idp.applications.files import Application
+from idp.applications.urls import MAX_LENGTH
 from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, next_step, read_request
-from idp.cas.services import Service
 from idp.cas.tickets import TicketService
-from idp.cas.urls import MAX_LENGTH, with_ticket
+from idp.cas.urls import with_ticket
 from idp.cas.validation import ENDPOINTS, Endpoint, proxy, validate
 from idp.errors import InvalidServiceUrl
 from idp.sso import sessions
@@ -84,25 +85,25 @@ class Shortcut:
         token = _cookie(environ.get("HTTP_COOKIE", ""), self._cookie)
         if not token or values is None or "lang" in values:
             return None
-        found = self._service(values)
+        found = self._requested(values)
         if found is None:
             return None
-        request, service = found
+        request, application = found
         with self._door.raw_store.turn():
-            return self._ticket(request, service, token, start_response)
+            return self._ticket(request, application, token, start_response)
 
     def _ticket(
-        self, request: LoginRequest, service: Service, token: str, start_response: StartResponse
+        self, request: LoginRequest, application: Application, token: str, start_response: StartResponse
     ) -> Sequence[bytes] | None:
         started = time.perf_counter()
         door = self._door
         session = sessions.find(door.raw_store, door.settings, door.clock, token)
         if session is None or next_step(request, has_session=True, session_warns=session.warns) is not Step.TICKET:
             return None
-        if self._desk.denial_reason(service, session.account_id) is not None:
+        if self._desk.denial_reason(application, session.account_id) is not None:
             return None
         number = _begin()
-        ticket = self._desk.issue(session, service, request.service_url, from_new_login=False)
+        ticket = self._desk.issue(session, application, request.service_url, from_new_login=False)
         location = with_ticket(request.service_url, ticket, request.ticket_parameter)
         headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0"), ("Location", location)]
         headers += KEPT_NOWHERE
@@ -110,12 +111,12 @@ class Shortcut:
         _log(LOGIN, 303, started)
         return [b""]
 
-    def _service(self, values: Mapping[str, Sequence[str]]) -> tuple[LoginRequest, Service] | None:
+    def _requested(self, values: Mapping[str, Sequence[str]]) -> tuple[LoginRequest, Application] | None:
         try:
             request = read_request(values)
             if not request.service_url or request.method is not Method.GET:
                 return None
-            return request, self._desk.service_for(request.service_url)[0]
+            return request, self._desk.application_for(request.service_url)[0]
         except (RepeatedParameter, InvalidServiceUrl):
             return None
 

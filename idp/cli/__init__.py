@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "runs": ("idp.cli.runs", "runs", "Plans and runs: list, show, export, approve, pause, cancel."),
     "schedules": ("idp.cli.schedules", "schedules", "What is done at which times: list, run."),
     "serve": ("idp.cli.serve", "serve", "Start the web server and its worker."),
-    "services": ("idp.cli.services", "services", "The registered applications."),
+    "applications": ("idp.cli.applications", "applications", "The registered applications."),
     "sessions": ("idp.cli.sessions", "sessions", "Where a person is signed in, and ending that."),
     "setup": ("idp.cli.setup", "setup", "Make missing keys and bring the databases to this version."),
     "staff": ("idp.cli.staff", "staff", "Staff accounts."),

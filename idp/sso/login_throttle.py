@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from idp.audit import event_types
+from idp.audit.event_queries import add_events
 from idp.audit.events import Event, row
 from idp.clock import Clock
 from idp.db.one_time import hash_of
 from idp.db.raw import Raw, RawStore
 from idp.errors import Refused, TooManyAttempts
-from idp.sso import session_queries as sessions
 from idp.sso import throttle
 from idp.sso import throttle_queries as store
 from idp.sso.settings import SsoSettings
@@ -142,4 +142,4 @@ class LoginThrottle:
             noticed = Event(
                 event_types.GUESSING_NOTICED, data={"network": network, "accounts": limits.guessed_accounts}
             )
-            sessions.add_events(raw, [row(noticed, now)])
+            add_events(raw, [row(noticed, now)])

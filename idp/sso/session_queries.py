@@ -1,23 +1,16 @@
-"""Sign-on sessions, tickets, visited applications and the logouts owed to them, on raw connections.
+"""Sign-on sessions, the applications visited in them and the logouts owed to those, on raw connections.
 
-    session ──┬── ticket                 a service or proxy ticket: lives seconds, taken once
-              ├── proxy_granting ──┐     lets an application ask for proxy tickets; a chain of them hangs together
-              │        └───────────┘
-              └── session_application    took a ticket and can be told when the session ends → logout_owed
-
-Every one of them counts only through a living session: what is not found by the join with `session` and
-`identity.account` does not exist, so ending a session ends the whole tree at once.
+A session counts only while its account is enabled and has the session's epoch: every read joins `identity.account`.
+Tickets of the protocols count only through a living session, so ending a session ends them all.
 Times are seconds since 1970.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from idp.db.one_time import hash_of
 from idp.db.raw import Raw, Row, one, sweep
-from idp.people.account_queries import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
 
 # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -58,7 +51,7 @@ class LiveSession(NamedTuple):
 
 _LIVE_COLUMNS = """s.session_id, s.account_id, a.uid, a.kind, a.role, a.display_name, s.signed_in_at, s.seen_at,
  s.expires_at, s.remembered, s.warns, s.network, s.browser"""
-_ALIVE = "a.enabled AND a.epoch = s.epoch AND s.idle_until > ? AND s.expires_at > ?"
+ALIVE = "a.enabled AND a.epoch = s.epoch AND s.idle_until > ? AND s.expires_at > ?"
 
 
 def add_session(raw: Raw, token: str, new: NewSession) -> None:
@@ -109,7 +102,7 @@ def find_session(raw: Raw, token: str, now: float) -> LiveSession | None:
     row = one(
         raw.all(
             f"SELECT {_LIVE_COLUMNS} FROM session s JOIN identity.account a ON a.account_id = s.account_id"  # noqa: S608 - constants
-            f" WHERE s.token_hash = ? AND {_ALIVE}",
+            f" WHERE s.token_hash = ? AND {ALIVE}",
             (hash_of(token), now, now),
         )
     )
@@ -120,7 +113,7 @@ def sessions_of(raw: Raw, account_id: str, now: float) -> list[LiveSession]:
     """Return the living sessions of an account, last used first."""
     rows = raw.all(
         f"SELECT {_LIVE_COLUMNS} FROM session s JOIN identity.account a ON a.account_id = s.account_id"  # noqa: S608 - constants
-        f" WHERE s.account_id = ? AND {_ALIVE} ORDER BY s.seen_at DESC, s.session_id",
+        f" WHERE s.account_id = ? AND {ALIVE} ORDER BY s.seen_at DESC, s.session_id",
         (account_id, now, now),
     )
     return [_live(row) for row in rows]
@@ -140,11 +133,10 @@ class GoneSession:
 
 
 def remove_sessions(raw: Raw, session_ids: Sequence[str]) -> list[GoneSession]:
-    """Delete sessions and their proxy-granting tickets; return those that were there."""
+    """Delete sessions and return those that were there."""
     gone = []
     for session_id in session_ids:
         for (account_id,) in raw.all("DELETE FROM session WHERE session_id = ? RETURNING account_id", (session_id,)):
-            raw.run("DELETE FROM proxy_granting WHERE session_id = ?", (session_id,))
             gone.append(GoneSession(session_id, account_id))
     return gone
 
@@ -190,170 +182,6 @@ def _live(row: Row) -> LiveSession:
     values = list(row)
     values[9:11] = [bool(value) for value in row[9:11]]  # SQLite keeps truth as 0 and 1
     return LiveSession(*values)
-
-
-# --- tickets ------------------------------------------------------------------------------------------------------
-
-
-class NewTicket(NamedTuple):
-    """What a service or proxy ticket stands for."""
-
-    kind: str
-    session_id: str
-    service_id: str
-    service_url: str
-    from_new_login: bool
-    expires_at: float
-    parent_hash: str | None = None
-    proxies: tuple[str, ...] = ()
-
-
-class TakenTicket(NamedTuple):
-    """A ticket that was just spent, and the session behind it."""
-
-    kind: str
-    session_id: str
-    service_id: str
-    service_url: str
-    from_new_login: bool
-    parent_hash: str | None
-    proxies: tuple[str, ...]
-    expires_at: float
-    facts: Facts | None  # about the person, without enrolments; None: the session behind it no longer counts
-    signed_in_at: float
-    session_expires_at: float
-    remembered: bool
-
-    @property
-    def account_id(self) -> str | None:
-        return None if self.facts is None else self.facts.account_id
-
-
-def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
-    """Write a ticket; only its hash is kept."""
-    raw.run(
-        "INSERT INTO ticket (ticket_hash, kind, session_id, service_id, service_url, from_new_login, parent_hash,"
-        " proxies, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            hash_of(text),
-            new.kind,
-            new.session_id,
-            new.service_id,
-            new.service_url,
-            new.from_new_login,
-            new.parent_hash,
-            json.dumps(new.proxies) if new.proxies else "[]",
-            new.expires_at,
-        ),
-    )
-
-
-# All that an answer needs in one read: the session, if it and its account count now, and the person.
-_BEHIND_TICKET = (
-    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, {FACTS} FROM session s"  # noqa: S608 - constants
-    f" JOIN identity.account a ON a.account_id = s.account_id {PERSON_OF_ACCOUNT} WHERE s.session_id = ? AND {_ALIVE}"
-)
-
-
-def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
-    """Delete a ticket and return what it stood for, expired or not; None when it was never there or already taken.
-
-    Effect:  of any number of parallel takers exactly one gets it; the session behind it does not end before we commit,
-             so that whoever ends it sees the application that is now signed in
-    """
-    taken = one(
-        raw.all(
-            "DELETE FROM ticket WHERE ticket_hash = ? RETURNING kind, session_id, service_id, service_url,"
-            " from_new_login, parent_hash, proxies, expires_at",
-            (hash_of(text),),
-        )
-    )
-    if taken is None:
-        return None
-    kind, session_id, service_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
-    behind = one(raw.all(_BEHIND_TICKET + raw.hold, (session_id, now, now)))
-    account_id, signed_in_at, session_expires_at, remembered, *about = behind or (None, 0.0, 0.0, False)
-    return TakenTicket(
-        kind,
-        session_id,
-        service_id,
-        service_url,
-        bool(from_new_login),
-        parent_hash,
-        () if proxies == "[]" else tuple(json.loads(proxies)),
-        expires_at,
-        None if account_id is None else facts_in(account_id, tuple(about)),
-        signed_in_at,
-        session_expires_at,
-        bool(remembered),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyGranting:
-    """What a proxy-granting ticket stands for."""
-
-    session_id: str
-    service_id: str
-    proxies: tuple[str, ...]  # its own callback first, then those before it in the chain
-    parent_hash: str | None
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class LiveProxyGranting:
-    """A proxy-granting ticket whose session counts now."""
-
-    pgt_hash: str
-    session_id: str
-    service_id: str
-    proxies: tuple[str, ...]
-    account_id: str
-
-
-def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> bool:
-    """Write a proxy-granting ticket, if its session still counts, and return whether it does; only its hash is kept.
-
-    Effect:  the session does not end before we commit
-    """
-    written = raw.run(
-        "INSERT INTO proxy_granting (pgt_hash, session_id, service_id, proxies, parent_hash, expires_at)"  # noqa: S608 - constants
-        " SELECT ?, s.session_id, ?, ?, ?, ? FROM session s JOIN identity.account a ON a.account_id = s.account_id"
-        f" WHERE s.session_id = ? AND {_ALIVE}{raw.hold}",
-        (
-            hash_of(text),
-            new.service_id,
-            json.dumps(new.proxies),
-            new.parent_hash,
-            new.expires_at,
-            new.session_id,
-            now,
-            now,
-        ),
-    )
-    return written == 1
-
-
-def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | None:
-    """Return a proxy-granting ticket, if it and its session count now."""
-    row = one(
-        raw.all(
-            "SELECT g.pgt_hash, g.session_id, g.service_id, g.proxies, s.account_id FROM proxy_granting g"  # noqa: S608 - constants
-            " JOIN session s ON s.session_id = g.session_id JOIN identity.account a ON a.account_id = s.account_id"
-            f" WHERE g.pgt_hash = ? AND g.expires_at > ? AND {_ALIVE}",
-            (hash_of(text), now, now, now),
-        )
-    )
-    if row is None:
-        return None
-    pgt_hash, session_id, service_id, proxies, account_id = row
-    return LiveProxyGranting(pgt_hash, session_id, service_id, tuple(json.loads(proxies)), account_id)
-
-
-def drop_expired_tickets(raw: Raw, now: float) -> int:
-    """Delete tickets that nobody took and proxy-granting tickets past their time; return how many."""
-    tickets = sweep(raw, "ticket WHERE expires_at <= ?", (now,))
-    return tickets + sweep(raw, "proxy_granting WHERE expires_at <= ?", (now,))
 
 
 # --- one-time tokens on this path -----------------------------------------------------------------------------------
@@ -479,18 +307,3 @@ def settle_owed(raw: Raw, owed_id: str, state: str, tries: int, due_at: float, e
 def forget_settled(raw: Raw, before: float) -> int:
     """Delete logouts that were confirmed or given up before a moment; the journal keeps that they happened."""
     return sweep(raw, "logout_owed WHERE state <> 'owed' AND since < ?", (before,))
-
-
-# --- events ---------------------------------------------------------------------------------------------------------
-
-
-def add_events(raw: Raw, rows: Sequence[Row]) -> None:
-    """Write events made by `idp.audit.events.row`."""
-    sql = (
-        "INSERT INTO event_pending (event_id, at, kind, actor, subject, reason, correlation_id, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-    )
-    if len(rows) == 1:
-        raw.run(sql, rows[0])
-    elif rows:
-        raw.many(sql, rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from idp.audit import event_types
+from idp.audit.event_queries import add_events
 from idp.audit.events import SYSTEM, Event, new_id, row
 from idp.clock import Clock
 from idp.db.raw import Raw, RawStore
@@ -102,7 +103,7 @@ def start(
             store.add_session(raw, token, new)
         data = {"session": session_id, "network": new.network}
         done = Event(event_types.SIGNED_IN, subject=account.account_id, actor=account.account_id, data=data)
-        store.add_events(raw, [row(done, now)])
+        add_events(raw, [row(done, now)])
     return Started(token, session_id, tuple(owed))
 
 
@@ -183,13 +184,11 @@ class ClosedAccounts:
 
 
 def sweep_expired(raw_store: RawStore, clock: Clock) -> int:
-    """Delete sessions past their time, and tickets that nobody took; return how many.
+    """Delete sessions past their time and return how many.
 
     Applications are not told: somebody may be at work in one of them.
     """
-    dropped = _sweep(raw_store, clock, Ended.EXPIRED, lambda raw, now: store.expired_session_ids(raw, now, SWEEP_SIZE))
-    with raw_store.lend() as raw:
-        return dropped + store.drop_expired_tickets(raw, clock.timestamp())
+    return _sweep(raw_store, clock, Ended.EXPIRED, lambda raw, now: store.expired_session_ids(raw, now, SWEEP_SIZE))
 
 
 def _sweep(raw_store: RawStore, clock: Clock, reason: Ended, choose: Callable[[Raw, float], list[str]]) -> int:
@@ -217,7 +216,7 @@ def _end(
         events.append(row(ended, now))
     if owed:
         store.add_owed(raw, owed, now, due_at=now + due_in_s)
-    store.add_events(raw, events)
+    add_events(raw, events)
     return owed
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 import structlog
 
 from idp.audit import event_types
+from idp.audit.event_queries import add_events
 from idp.audit.events import Event, row
 from idp.audit.sampler import EventSampler
 from idp.clock import Clock
@@ -17,7 +18,6 @@ from idp.errors import BadCredentials, IdpError, InputTooLong, TargetError, Targ
 from idp.people.account_queries import Account, find_account
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
-from idp.sso import session_queries as store
 from idp.sso.concurrency import ConcurrencyLimiter, TooBusy
 from idp.sso.identifiers import Identifier, tell_apart
 from idp.sso.login_throttle import CaptchaDue, LoginAttempt, LoginThrottle, TooSoon
@@ -160,7 +160,7 @@ class PasswordCheck:
         subject = account.account_id if account else ""
         now = self.clock.timestamp()
         with self.raw_store.lend() as raw, raw.transaction():
-            store.add_events(raw, [row(Event(event_types.SIGN_IN_REFUSED, subject, subject, reason, data), now)])
+            add_events(raw, [row(Event(event_types.SIGN_IN_REFUSED, subject, subject, reason, data), now)])
             if failed is not None:
                 self.watch.note_failure(raw, failed, now)
 

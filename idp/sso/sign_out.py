@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from idp.audit import event_types
+from idp.audit.event_queries import add_events
 from idp.audit.events import Event, row
 from idp.clock import Clock
 from idp.db.raw import RawStore
@@ -118,7 +119,7 @@ class SignOutService:
             if state is not State.OWED:
                 data = {"application": owed.application, "session": owed.session_id, "tries": owed.tries + 1}
                 word = event_types.LOGOUT_CONFIRMED if state is State.CONFIRMED else event_types.LOGOUT_GIVEN_UP
-                store.add_events(raw, [row(Event(word, owed.account_id, reason=error[:200], data=data), now)])
+                add_events(raw, [row(Event(word, owed.account_id, reason=error[:200], data=data), now)])
 
 
 def next_step(tries: int, now: float, *, failed: bool) -> tuple[State, float]:

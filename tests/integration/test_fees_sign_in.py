@@ -103,7 +103,7 @@ def both(databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSla
         student = add_student(databases, keys, Student(person, album=album, claimed_at=SEEN))
         give_password(slapd, student.uid, PASSWORD)
     with ExitStack() as stack:
-        sign_on = stack.enter_context(build_sign_on(databases, keys, clock, slapd, tmp_path / "services"))
+        sign_on = stack.enter_context(build_sign_on(databases, keys, clock, slapd, tmp_path / "applications"))
         socket = Socket()
         fees_url = stack.enter_context(serving(cast("Flask", socket))).replace("127.0.0.1", "localhost")
         port = int(fees_url.rsplit(":", 1)[1])

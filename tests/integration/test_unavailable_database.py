@@ -60,11 +60,11 @@ def app(
     clock: ManualClock,
 ) -> Iterator[Flask]:
     settings = settings_for(databases, slapd, tmp_path, store=request.param(tmp_path / "away"))
-    services = tmp_path / "services"
-    services.mkdir()
-    (services / "app.toml").write_text(LOOPBACK, encoding="utf-8")
-    cas = settings.cas.model_copy(update={"services_dirs": [services]})
-    with installed(settings.model_copy(update={"cas": cas}), clock) as installation:
+    folder = tmp_path / "applications"
+    folder.mkdir()
+    (folder / "app.toml").write_text(LOOPBACK, encoding="utf-8")
+    applications = settings.applications.model_copy(update={"dirs": [folder]})
+    with installed(settings.model_copy(update={"applications": applications}), clock) as installation:
         yield new_application(installation)
 
 

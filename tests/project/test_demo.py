@@ -87,7 +87,8 @@ def test_access_json_says_what_scripts_need(demo: RunningDemo) -> None:
     assert access["base_dn"] == "dc=po,dc=edu,dc=pl"
     assert set(access["ldap_reader"]) == {"dn", "password"}
     assert Path(access["config"]).is_file()
-    assert Path(access["services_dir"]).is_dir()
+    assert Path(access["applications_dir"]).is_dir()
+    assert access["services_dir"] == access["applications_dir"]
     assert Path(access["letters_dir"]).is_dir()
     assert set(access["student"]) >= {"username", "principal", "mail", "alias", "album", "password"}
     assert access["student"]["principal"] == access["student"]["username"]

@@ -6,29 +6,32 @@ from datetime import UTC, datetime
 
 import pytest
 
+from idp.cas.ticket_queries import (
+    NewTicket,
+    ProxyGranting,
+    add_proxy_granting,
+    add_ticket,
+    drop_expired_tickets,
+    find_proxy_granting,
+    take_ticket,
+)
 from idp.db.databases import Databases
 from idp.db.raw import RawStore, open_raw
 from idp.keys.key_files import Keys
 from idp.people.account_queries import set_enabled
 from idp.sso.session_queries import (
     NewSession,
-    NewTicket,
     Owed,
-    ProxyGranting,
     Visited,
     add_owed,
-    add_proxy_granting,
     add_session,
-    add_ticket,
     add_visited,
     any_owed,
     claim_owed,
     closed_session_ids,
     consume_once,
-    drop_expired_tickets,
     end_of_part,
     expired_session_ids,
-    find_proxy_granting,
     find_session,
     forget_settled,
     issue_once,
@@ -36,7 +39,6 @@ from idp.sso.session_queries import (
     renew_session,
     sessions_of,
     settle_owed,
-    take_ticket,
     take_visited,
     touch_session,
 )
@@ -214,6 +216,7 @@ def test_the_whole_tree_ends_with_its_session(store: RawStore) -> None:
 
         assert gone.account_id == "p1"
         assert find_proxy_granting(raw, "PGT-1", NOW) is None
+        assert drop_expired_tickets(raw, NOW) == 1
         assert raw.all("SELECT * FROM proxy_granting") == []
 
 

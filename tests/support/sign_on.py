@@ -21,9 +21,9 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from deploy.openldap.private import PrivateSlapd
+from idp.applications.registered import RegisteredApplications
 from idp.cas.login_tickets import LoginTickets
 from idp.cas.logout import CasLogoutSender
-from idp.cas.registered import RegisteredServices
 from idp.cas.settings import CasSettings
 from idp.cas.tickets import TicketService
 from idp.cas.views import blueprint
@@ -81,7 +81,7 @@ class SignOn:
     raw: RawStore
     desk: TicketService
     door: SignOnService
-    registered: RegisteredServices
+    registered: RegisteredApplications
     sign_out: SignOutService
     services: Path
     clock: Clock
@@ -164,7 +164,7 @@ def build_sign_on(
     web, sso, cas, people = web or WebSettings(base_url=BASE_URL), sso or SsoSettings(), CasSettings(), PeopleSettings()
     raw = open_raw(databases)
     directory = Directory(LdapServer(slapd.url), slapd.service_dn("signin"), slapd.password("signin"))
-    registered = RegisteredServices([folder], [], clock)
+    registered = RegisteredApplications([folder], [], clock)
     outgoing = outgoing or Outgoing()
     sign_out = SignOutService(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
     watch = LoginThrottle(raw, sso, clock)

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from idp.applications.registered import RegisteredApplications
 from idp.cas.answers import Success
-from idp.cas.registered import RegisteredServices
 from idp.cas.settings import CasSettings
 from idp.cas.tickets import Question, TicketService
 from idp.clock import Clock
@@ -35,7 +35,7 @@ url = [{ host = "fees.example", path = "/app" }]
 def make_desk(raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
     """Return a desk whose tickets live for long."""
     keys = shared_keys()
-    registered = RegisteredServices([services], [], clock)
+    registered = RegisteredApplications([services], [], clock)
     settings = CasSettings(service_ticket_s=300)
     zone = ZoneInfo("Europe/Warsaw")
     return TicketService(raw_store, registered, settings, PeopleSettings(), keys, Outgoing(), clock, zone)

@@ -26,7 +26,7 @@ class Sso(Section):
 class Cas(Section):
     """`[cas]` of this test."""
 
-    services_dirs: Annotated[list[Path], Adds(), "Folders of registered services."] = []
+    dirs: Annotated[list[Path], Adds(), "Folders of registered applications."] = []
     codes: Annotated[list[int], "A list that replaces."] = [1]
     key_file: Annotated[Path | None, "A file."] = None
 
@@ -60,30 +60,30 @@ def test_the_extra_file_overlays_and_the_environment_overrides_both(tmp_path: Pa
 
 
 def test_values_and_lists_replace_but_a_list_marked_so_adds(tmp_path: Path) -> None:
-    base = written(tmp_path, "base.toml", '[cas]\nservices_dirs = ["one"]\ncodes = [1, 2]\n')
-    extra = written(tmp_path, "extra.toml", '[cas]\nservices_dirs = ["two"]\ncodes = [3]\n')
+    base = written(tmp_path, "base.toml", '[cas]\ndirs = ["one"]\ncodes = [1, 2]\n')
+    extra = written(tmp_path, "extra.toml", '[cas]\ndirs = ["two"]\ncodes = [3]\n')
 
     settings = load(Everything, {"IDP_CONFIG": base, "IDP_CONFIG_EXTRA": extra})
 
-    assert settings.cas.services_dirs == [tmp_path / "one", tmp_path / "two"]
+    assert settings.cas.dirs == [tmp_path / "one", tmp_path / "two"]
     assert settings.cas.codes == [3]
 
 
 def test_a_relative_path_is_relative_to_the_file_that_holds_it(tmp_path: Path) -> None:
     base = written(tmp_path / "a", "base.toml", '[cas]\nkey_file = "keys/one"\n')
-    extra = written(tmp_path / "b", "extra.toml", '[cas]\nservices_dirs = ["services", "/etc/services"]\n')
+    extra = written(tmp_path / "b", "extra.toml", '[cas]\ndirs = ["applications", "/etc/applications"]\n')
 
     settings = load(Everything, {"IDP_CONFIG": base, "IDP_CONFIG_EXTRA": extra})
 
     assert settings.cas.key_file == tmp_path / "a" / "keys" / "one"
-    assert settings.cas.services_dirs == [tmp_path / "b" / "services", Path("/etc/services")]
+    assert settings.cas.dirs == [tmp_path / "b" / "applications", Path("/etc/applications")]
 
 
 def test_a_list_in_the_environment_is_json() -> None:
-    settings = load(Everything, {"IDP_CAS__CODES": "[7, 8]", "IDP_CAS__SERVICES_DIRS": '["/a"]'})
+    settings = load(Everything, {"IDP_CAS__CODES": "[7, 8]", "IDP_CAS__DIRS": '["/a"]'})
 
     assert settings.cas.codes == [7, 8]
-    assert settings.cas.services_dirs == [Path("/a")]
+    assert settings.cas.dirs == [Path("/a")]
 
 
 def test_all_mistakes_are_shown_together_and_without_their_values(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def sign_on(
         keys,
         clock,
         slapd,
-        tmp_path / "services",
+        tmp_path / "applications",
         sso=sso,
         compiled=compiled,
         outgoing=breakage.outgoing(),

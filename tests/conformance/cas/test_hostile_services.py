@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.sign_on import Browser, SignOn
 
+ASCII = "".join(map(chr, range(128)))
 SCHEME, HOST, PREFIX = "https", "fees.example", "/app"
 REGISTRATION = """id = "fees"
 name = { pl = "Opłaty", en = "Fees" }
@@ -61,6 +62,8 @@ BELOW = [
     "..",
 ]
 QUERIES = [
+    "?b=\u017c",
+    "?b=\uff0f",
     "?a\r\nSet-Cookie: x",
     "?%0d%0aX: y",
     "?a\x00",
@@ -105,8 +108,8 @@ def _dressed(text: str, dress: str) -> str:
 
 
 def may_be_followed(text: str) -> bool:
-    """The rule: read by another reader, the text is plain ASCII and below the registered address, however decoded."""
-    if not text.isascii() or not text.isprintable() or re.search(r'[\s\\"<>`]|%(?![0-9A-Fa-f]{2})', text):
+    """The rule: read by another reader, the text is plain and below the registered address, however decoded."""
+    if not text.isprintable() or re.search(r'[\s\\"<>`]|%(?![0-9A-Fa-f]{2})', text):
         return False
     if re.search(r"%(?:[01][0-9a-f]|7f)", text, re.IGNORECASE):
         return False
@@ -115,11 +118,10 @@ def may_be_followed(text: str) -> bool:
         port = read.port
     except ValueError:
         return False
-    if (read.scheme, (read.hostname or ""), port or 443) != (SCHEME, HOST, 443) or "@" in read.netloc or "#" in text:
+    if (read.scheme, (read.hostname or ""), port or 443) != (SCHEME, HOST, 443) or "@" in read.netloc:
         return False
-    path = unquote(unquote(read.path))
-    steps = [step.partition(";")[0] for step in path.split("/")[1:]]
-    plain = "" not in steps[:-1] and not {".", ".."} & set(steps)
+    steps = [step.partition(";")[0] for step in unquote(unquote(read.path)).split("/")[1:]]
+    plain = "//" not in read.path and not {".", ".."} & set(steps)
     return plain and (read.path == PREFIX or read.path.startswith(PREFIX + "/"))
 
 
@@ -140,8 +142,10 @@ def test_no_hostile_address_gets_a_ticket_or_a_redirect(sign_on: SignOn, signed_
         assert (answer.status_code == 303) == (location is not None)
         if location is not None:
             assert may_be_followed(url), url
-            # What is followed is the very text, with the ticket at its end.
-            assert re.sub(r"[?&]ticket=ST-[A-Z2-7]{29}$", "", location) in (url, url.replace("?ticket=ST-1", ""))
+            # What is followed is the very text, with the ticket at the end of its query.
+            sent = quote(url, safe=ASCII)
+            without_ticket = re.sub(r"[?&]ticket=ST-[A-Z2-7]{29}(?=#|$)", "", location)
+            assert without_ticket in (sent, sent.replace("?ticket=ST-1", ""))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

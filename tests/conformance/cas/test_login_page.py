@@ -289,7 +289,7 @@ def test_2_1_1_the_service_is_decoded_once_and_its_bytes_stay(signed_in: Browser
         "http://127.0.0.1@evil.example/",
         "http://evil.example\\@127.0.0.1/",
         "http://127.0.0.1:9000/\r\nX-Evil: 1",
-        "http://127.0.0.1:9000/#@evil.example",
+        "http://127.0.0.1@evil.example/#@127.0.0.1:9000/",
         "http://127.0.0.1:9000//evil.example",
         "http://192.168.0.1/",
     ],

@@ -55,7 +55,7 @@ def sign_on(
     people: People,
     compiled: Path,
 ) -> Iterator[SignOn]:
-    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services", compiled=compiled) as service:
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications", compiled=compiled) as service:
         yield service
 
 

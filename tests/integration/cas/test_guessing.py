@@ -63,7 +63,7 @@ def sign_on(
     databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSlapd, tmp_path: Path, people: People
 ) -> Iterator[SignOn]:
     settings = SsoSettings(captcha_cost=100, captcha_steps=10)
-    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services", sso=settings) as service:
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications", sso=settings) as service:
         yield service
 
 
@@ -201,7 +201,7 @@ def test_the_counts_hold_over_processes_and_restarts(
 ) -> None:
     stranger.fail(5)
 
-    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services") as another:
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications") as another:
         assert Guesser(another.browser(), HOME).sign_in("12345", PASSWORD).status_code == 429
 
 
@@ -255,7 +255,7 @@ def test_the_throttle_can_be_off_for_a_bench(
     databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSlapd, tmp_path: Path, people: People
 ) -> None:
     settings = SsoSettings(throttle=ThrottleSettings(enabled=False))
-    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services", sso=settings) as sign_on:
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications", sso=settings) as sign_on:
         guesser = Guesser(sign_on.browser(), ELSEWHERE)
         assert guesser.fail(8).status_code == 401
         assert guesser.sign_in("12345", PASSWORD).status_code == 303
@@ -267,7 +267,7 @@ def test_the_captcha_can_be_asked_always_or_never(
     databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSlapd, tmp_path: Path, people: People, mode: str
 ) -> None:
     settings = SsoSettings.model_validate({"captcha": mode, "captcha_cost": 100, "captcha_steps": 10})
-    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services", sso=settings) as sign_on:
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications", sso=settings) as sign_on:
         guesser = Guesser(sign_on.browser(), ELSEWHERE)
         page = guesser.open()
         assert ("data-altcha" in page) is (mode == "always")
@@ -278,7 +278,7 @@ def test_a_storm_is_queued_and_past_the_cap_put_off(
     databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSlapd, tmp_path: Path, people: People
 ) -> None:
     settings = SsoSettings(parallel_checks=1, waiting_checks=1)
-    with build_sign_on(databases, keys, clock, slapd, tmp_path / "services", sso=settings) as sign_on:
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications", sso=settings) as sign_on:
         line = sign_on.door.check_password.line
         answers: list[int] = []
         waiting = Guesser(sign_on.browser(), HOME)

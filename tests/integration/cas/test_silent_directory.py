@@ -75,8 +75,8 @@ def test_sessions_go_on_and_everybody_else_hears_the_truth_in_time(
     storm = sso.parallel_checks + sso.waiting_checks + 4
     cookie = session_of_anna(sqlite_template, tmp_path, keys)
     create_missing_keys(KeysSettings(folder=tmp_path / "keys"))
-    (tmp_path / "services").mkdir()
-    (tmp_path / "services" / "app.toml").write_text(LOOPBACK)
+    (tmp_path / "applications").mkdir()
+    (tmp_path / "applications" / "app.toml").write_text(LOOPBACK)
     (tmp_path / "signin").touch(mode=0o600)
     (tmp_path / "signin").write_text("secret")
     port = quiet_port()
@@ -88,7 +88,7 @@ def test_sessions_go_on_and_everybody_else_hears_the_truth_in_time(
             "keys": {"folder": "keys"},
             "directory": {**directory, "signin_password_file": "signin", "accounts_password_file": "signin"},
             "letters": {"transport": "folder", "folder": "letters"},
-            "cas": {"services_dirs": ["services"]},
+            "applications": {"dirs": ["applications"]},
         }
         write_toml(tmp_path / "idp.toml", "IDP_CONFIG_EXTRA", sections)
         words = granian_command("idp.app.pages:create_app", "127.0.0.1", port, 1, web.blocking_threads)

@@ -21,4 +21,4 @@ def test_invented_tickets_are_told_of_once_an_hour_with_their_number(
 
     with sign_on.raw.lend() as raw:
         told = raw.all("SELECT data FROM event_pending WHERE kind = 'ticket.refused' ORDER BY event_id")
-    assert [data for (data,) in told] == ['{"refused":1,"service":""}', '{"refused":10,"service":""}']
+    assert [data for (data,) in told] == ['{"application":"","refused":1}', '{"application":"","refused":10}']

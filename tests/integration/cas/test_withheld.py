@@ -47,7 +47,7 @@ def test_gateway_leads_back_from_there_without_a_ticket(signed_in: Browser) -> N
 @pytest.mark.usefixtures("strict")
 def test_no_way_leads_round_it(sign_on: SignOn, signed_in: Browser) -> None:
     (session,) = sessions.list_of(sign_on.raw, sign_on.clock, "anna")
-    service, _ = sign_on.desk.service_for(STRICT)
+    service, _ = sign_on.desk.application_for(STRICT)
 
     with pytest.raises(TicketDenied):
         sign_on.desk.issue(session, service, STRICT, from_new_login=True)
@@ -68,7 +68,7 @@ def test_an_address_that_nobody_registered_is_in_the_journal_by_its_host(sign_on
         assert visitor.open("/cas/login", service="https://evil.example/?secret=1").status_code == 403
 
     with sign_on.raw.lend() as raw:
-        rows = raw.all("SELECT data FROM event_pending WHERE kind = 'service.unregistered'")
+        rows = raw.all("SELECT data FROM event_pending WHERE kind = 'application.unregistered'")
     assert rows == [('{"host":"evil.example","refused":1}',)]
 
 

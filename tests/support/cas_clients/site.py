@@ -26,7 +26,7 @@ from tests.support.sign_on import give_password
 from tests.support.students import Student, add_student
 
 PHP = Path(__file__).parent / "php"
-USOSWEB = Path(__file__).parents[3] / "deploy" / "services" / "usosweb.toml"
+USOSWEB = Path(__file__).parents[3] / "deploy" / "applications" / "usosweb.toml"
 PASSWORD = "zażółć gęślą jaźń"
 ANNA = Student(
     "anna",
@@ -187,7 +187,8 @@ def _start_idp(site: Site, slapd: PrivateSlapd) -> Program:
         # Patient, since it is not the clients that are slow where many tests share a machine.
         "directory": directory | {"timeout_s": 30},
         "sso": {"logout_wait_s": 30, "check_wait_s": 30},
-        "cas": {"services_dirs": ["services"], "service_ticket_s": 300, "proxy_ticket_s": 300},
+        "applications": {"dirs": ["applications"]},
+        "cas": {"service_ticket_s": 300, "proxy_ticket_s": 300},
         "http": {"extra_ca_files": [str(site.certificates.authority)], "timeout_s": 30},
     }
     write_toml(file, "IDP_CONFIG_EXTRA", sections)
@@ -217,7 +218,7 @@ def _register(site: Site) -> None:
             '"usosweb.po.edu.pl"', f'"localhost"\nport = {ports.php}'
         ),
     }
-    folder = site.folder / "services"
+    folder = site.folder / "applications"
     folder.mkdir()
     for name, text in texts.items():
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")

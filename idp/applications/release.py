@@ -1,7 +1,7 @@
-"""What an application learns about a person: its principal and its release list. Pure."""
+"""What an application learns about a person: its principal and its released attributes. Pure."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -66,20 +66,3 @@ def principal_of(principal: Principal, person: PersonSnapshot, pairwise: Callabl
             return person.album
         case Principal.PAIRWISE:
             return pairwise()
-
-
-def of_authentication(signed_in_at: float, *, remembered: bool, from_new_login: bool) -> dict[str, list[str]]:
-    """Return the attributes about the sign-in itself, which come first in every answer.
-
-    Source:  CAS Protocol 3.0.3, appendix A
-    """
-    at = datetime.fromtimestamp(signed_in_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "authenticationDate": [at],
-        "longTermAuthenticationRequestTokenUsed": [_word(remembered)],
-        "isFromNewLogin": [_word(from_new_login)],
-    }
-
-
-def _word(claim: bool) -> str:
-    return "true" if claim else "false"

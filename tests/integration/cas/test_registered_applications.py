@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from idp.cas.registered import RegisteredServices, journal_refusals, service_files
-from idp.cas.services import estudent, read_services
+from idp.applications.files import application_files, estudent, read_applications
+from idp.applications.registered import RegisteredApplications, journal_refusals
 from tests.support.clock import ManualClock
 from tests.support.sign_on import SignOn
 
@@ -19,22 +19,22 @@ path_prefix = "/"
 """
 
 
-def ids(registered: RegisteredServices) -> list[str]:
+def ids(registered: RegisteredApplications) -> list[str]:
     return sorted(registered.current().by_id)
 
 
 @pytest.fixture
-def registered(tmp_path: Path, clock: ManualClock) -> RegisteredServices:
+def registered(tmp_path: Path, clock: ManualClock) -> RegisteredApplications:
     (tmp_path / "fees.toml").write_text(FILE.format(id="fees"))
-    return RegisteredServices([tmp_path, tmp_path / "not-there"], [estudent("http://localhost")], clock)
+    return RegisteredApplications([tmp_path, tmp_path / "not-there"], [estudent("http://localhost")], clock)
 
 
-def test_files_and_built_in_services_are_one_set(registered: RegisteredServices) -> None:
+def test_files_and_built_in_services_are_one_set(registered: RegisteredApplications) -> None:
     assert ids(registered) == ["estudent", "fees"]
 
 
 def test_a_new_file_counts_within_five_seconds(
-    registered: RegisteredServices, tmp_path: Path, clock: ManualClock
+    registered: RegisteredApplications, tmp_path: Path, clock: ManualClock
 ) -> None:
     assert ids(registered) == ["estudent", "fees"]
     (tmp_path / "usosweb.toml").write_text(FILE.format(id="usosweb"))
@@ -52,7 +52,7 @@ def test_a_new_file_counts_within_five_seconds(
 def test_a_bad_file_is_refused_and_the_old_set_kept(tmp_path: Path, clock: ManualClock, bad: str) -> None:
     heard: list[str] = []
     (tmp_path / "fees.toml").write_text(FILE.format(id="fees"))
-    registered = RegisteredServices([tmp_path], [], clock, heard.append)
+    registered = RegisteredApplications([tmp_path], [], clock, heard.append)
     assert ids(registered) == ["fees"]
     (tmp_path / "bad.toml").write_text(bad)
     for _ in range(3):
@@ -66,16 +66,16 @@ def test_at_start_a_bad_file_does_not_keep_the_good_ones_out(tmp_path: Path, clo
     (tmp_path / "bad.toml").write_text("id = ")
     (tmp_path / "fees.toml").write_text(FILE.format(id="fees"))
 
-    assert ids(RegisteredServices([tmp_path], [], clock)) == ["fees"]
+    assert ids(RegisteredApplications([tmp_path], [], clock)) == ["fees"]
 
 
 def test_a_refusal_is_in_the_journal(sign_on: SignOn, clock: ManualClock) -> None:
     journal_refusals(sign_on.raw, clock)("bad.toml: id: too short")
 
-    assert sign_on.events("services.refused") == [("", "bad.toml: id: too short")]
+    assert sign_on.events("applications.refused") == [("", "bad.toml: id: too short")]
 
 
 def test_the_examples_that_we_ship_are_good() -> None:
-    services = read_services(service_files([Path("deploy/services")]))
+    services = read_applications(application_files([Path("deploy/applications")]))
 
     assert {"fees", "usosweb"} <= {service.id for service in services}

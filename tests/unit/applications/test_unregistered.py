@@ -1,7 +1,7 @@
 """Nobody can fill the journal with addresses that are not registered."""
 
+from idp.applications.unregistered import UnregisteredNotes, host_of
 from idp.audit.sampler import EVERY_S, MOST
-from idp.cas.refusals import UnregisteredNotes, host_of
 from tests.support.clock import ManualClock
 
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from idp.cas.attributes import (
+from idp.applications.release import (
     RELEASABLE,
     Principal,
     needs_enrolments,
-    of_authentication,
     principal_of,
     released,
     snapshot_of,
@@ -89,11 +88,3 @@ def test_the_principal_is_chosen_per_service_and_may_be_missing() -> None:
 def test_enrolments_are_read_only_where_something_follows_from_them() -> None:
     assert needs_enrolments(["mail", "eduPersonAffiliation"])
     assert not needs_enrolments(["mail", "uid"])
-
-
-def test_the_sign_in_itself_comes_first() -> None:
-    assert list(of_authentication(1790848800.25, remembered=False, from_new_login=True).items()) == [
-        ("authenticationDate", ["2026-10-01T10:00:00.250Z"]),
-        ("longTermAuthenticationRequestTokenUsed", ["false"]),
-        ("isFromNewLogin", ["true"]),
-    ]

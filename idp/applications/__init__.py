@@ -1,0 +1,1 @@
+"""Owns the registered applications: files, matching, lint, explain, attribute release. Knows no protocol's messages."""

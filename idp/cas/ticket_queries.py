@@ -1,0 +1,180 @@
+"""Service, proxy and proxy-granting tickets, on raw connections.
+
+    session ──┬── ticket                 a service or proxy ticket: lives seconds, taken once
+              └── proxy_granting ──┐     lets an application ask for proxy tickets; they form a chain
+                       └───────────┘
+
+A ticket counts only through a living session: every read joins `session` and `identity.account`.
+So the end of a session ends the whole tree at once. Times are seconds since 1970.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from idp.db.one_time import hash_of
+from idp.db.raw import Raw, one, sweep
+from idp.people.account_queries import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
+from idp.sso.session_queries import ALIVE
+
+
+class NewTicket(NamedTuple):
+    """What a service or proxy ticket stands for."""
+
+    kind: str
+    session_id: str
+    application_id: str
+    service_url: str
+    from_new_login: bool
+    expires_at: float
+    parent_hash: str | None = None
+    proxies: tuple[str, ...] = ()
+
+
+class TakenTicket(NamedTuple):
+    """A ticket that was just spent, and the session behind it."""
+
+    kind: str
+    session_id: str
+    application_id: str
+    service_url: str
+    from_new_login: bool
+    parent_hash: str | None
+    proxies: tuple[str, ...]
+    expires_at: float
+    facts: Facts | None  # about the person, without enrolments; None: the session behind it no longer counts
+    signed_in_at: float
+    session_expires_at: float
+    remembered: bool
+
+    @property
+    def account_id(self) -> str | None:
+        return None if self.facts is None else self.facts.account_id
+
+
+def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
+    """Write a ticket; only its hash is kept."""
+    raw.run(
+        "INSERT INTO ticket (ticket_hash, kind, session_id, application_id, service_url, from_new_login, parent_hash,"
+        " proxies, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            hash_of(text),
+            new.kind,
+            new.session_id,
+            new.application_id,
+            new.service_url,
+            new.from_new_login,
+            new.parent_hash,
+            json.dumps(new.proxies) if new.proxies else "[]",
+            new.expires_at,
+        ),
+    )
+
+
+# All that an answer needs in one read: the session, if it and its account count now, and the person.
+_BEHIND_TICKET = (
+    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, {FACTS} FROM session s"  # noqa: S608 - constants
+    f" JOIN identity.account a ON a.account_id = s.account_id {PERSON_OF_ACCOUNT} WHERE s.session_id = ? AND {ALIVE}"
+)
+
+
+def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
+    """Delete a ticket and return what it stood for, expired or not; None when it was never there or already taken.
+
+    Effect:  of any number of parallel takers exactly one gets it; the session behind it does not end before we commit,
+             so that whoever ends it sees the application that is now signed in
+    """
+    taken = one(
+        raw.all(
+            "DELETE FROM ticket WHERE ticket_hash = ? RETURNING kind, session_id, application_id, service_url,"
+            " from_new_login, parent_hash, proxies, expires_at",
+            (hash_of(text),),
+        )
+    )
+    if taken is None:
+        return None
+    kind, session_id, application_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
+    behind = one(raw.all(_BEHIND_TICKET + raw.hold, (session_id, now, now)))
+    account_id, signed_in_at, session_expires_at, remembered, *about = behind or (None, 0.0, 0.0, False)
+    return TakenTicket(
+        kind,
+        session_id,
+        application_id,
+        service_url,
+        bool(from_new_login),
+        parent_hash,
+        () if proxies == "[]" else tuple(json.loads(proxies)),
+        expires_at,
+        None if account_id is None else facts_in(account_id, tuple(about)),
+        signed_in_at,
+        session_expires_at,
+        bool(remembered),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyGranting:
+    """What a proxy-granting ticket stands for."""
+
+    session_id: str
+    application_id: str
+    proxies: tuple[str, ...]  # its own callback first, then those before it in the chain
+    parent_hash: str | None
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveProxyGranting:
+    """A proxy-granting ticket whose session counts now."""
+
+    pgt_hash: str
+    session_id: str
+    application_id: str
+    proxies: tuple[str, ...]
+    account_id: str
+
+
+def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> bool:
+    """Write a proxy-granting ticket, if its session still counts, and return whether it does; only its hash is kept.
+
+    Effect:  the session does not end before we commit
+    """
+    written = raw.run(
+        "INSERT INTO proxy_granting (pgt_hash, session_id, application_id, proxies, parent_hash, expires_at)"  # noqa: S608 - constants
+        " SELECT ?, s.session_id, ?, ?, ?, ? FROM session s JOIN identity.account a ON a.account_id = s.account_id"
+        f" WHERE s.session_id = ? AND {ALIVE}{raw.hold}",
+        (
+            hash_of(text),
+            new.application_id,
+            json.dumps(new.proxies),
+            new.parent_hash,
+            new.expires_at,
+            new.session_id,
+            now,
+            now,
+        ),
+    )
+    return written == 1
+
+
+def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | None:
+    """Return a proxy-granting ticket, if it and its session count now."""
+    row = one(
+        raw.all(
+            "SELECT g.pgt_hash, g.session_id, g.application_id, g.proxies, s.account_id FROM proxy_granting g"  # noqa: S608 - constants
+            " JOIN session s ON s.session_id = g.session_id JOIN identity.account a ON a.account_id = s.account_id"
+            f" WHERE g.pgt_hash = ? AND g.expires_at > ? AND {ALIVE}",
+            (hash_of(text), now, now, now),
+        )
+    )
+    if row is None:
+        return None
+    pgt_hash, session_id, application_id, proxies, account_id = row
+    return LiveProxyGranting(pgt_hash, session_id, application_id, tuple(json.loads(proxies)), account_id)
+
+
+def drop_expired_tickets(raw: Raw, now: float) -> int:
+    """Delete tickets that nobody took, and proxy-granting tickets past their time or without a session; return how many."""
+    tickets = sweep(raw, "ticket WHERE expires_at <= ?", (now,))
+    orphans = "NOT EXISTS (SELECT 1 FROM session s WHERE s.session_id = proxy_granting.session_id)"
+    return tickets + sweep(raw, f"proxy_granting WHERE expires_at <= ? OR {orphans}", (now,))
