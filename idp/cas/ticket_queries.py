@@ -174,7 +174,7 @@ def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | 
 
 
 def drop_expired_tickets(raw: Raw, now: float) -> int:
-    """Delete tickets that nobody took, and proxy-granting tickets past their time or without a session; return how many."""
+    """Delete tickets that nobody took, and proxy-granting tickets that no session stands behind; return how many."""
     tickets = sweep(raw, "ticket WHERE expires_at <= ?", (now,))
     orphans = "NOT EXISTS (SELECT 1 FROM session s WHERE s.session_id = proxy_granting.session_id)"
     return tickets + sweep(raw, f"proxy_granting WHERE expires_at <= ? OR {orphans}", (now,))
