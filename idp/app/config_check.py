@@ -28,9 +28,9 @@ def mistakes(settings: Settings, files: Sequence[Path]) -> list[str]:
     found += [_private_mistake("keys.folder", file) for file in key_files(settings.keys)]
     found += [_private_mistake("store.folder", file) for file in database_files(settings.store) if file.exists()]
     found += [_settings_file_mistake(file, settings) for file in files]
-    for folder in settings.cas.services_dirs:
+    for folder in settings.applications.dirs:
         applications = (folder, *sorted(folder.glob("*.toml"))) if folder.is_dir() else ()
-        found += [_writable_mistake("cas.services_dirs", file) for file in applications]
+        found += [_writable_mistake("applications.dirs", file) for file in applications]
     return [mistake for mistake in found if mistake]
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from idp.accounts.mail_names import MailNames
     from idp.accounts.staff import StaffService
     from idp.applications.registered import RegisteredApplications
-    from idp.cas.login_tickets import LoginTickets
     from idp.cas.tickets import TicketService
     from idp.db.raw import RawStore
     from idp.drivers.http import Outgoing
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
     from idp.provisioning.provisioner import Provisioner
     from idp.provisioning.target import Target
     from idp.sso.captcha import Captcha
+    from idp.sso.login_page import LoginPage
     from idp.sso.login_throttle import LoginThrottle
+    from idp.sso.login_tickets import LoginTickets
     from idp.sso.sign_on import SignOnService
     from idp.sso.sign_out import SignOutService
 
@@ -230,7 +231,7 @@ class Idp:
         )
 
     @cached_property
-    def door(self) -> SignOnService:
+    def sign_on(self) -> SignOnService:
         from idp.sso.concurrency import ConcurrencyLimiter
         from idp.sso.cookie import SessionCookie
         from idp.sso.sign_in import PasswordCheck
@@ -244,14 +245,14 @@ class Idp:
             layout=self.settings.directory,
             people=self.settings.people,
             clock=self.clock,
-            watch=self.watch,
-            line=ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s),
+            throttle=self.login_throttle,
+            limiter=ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s),
         )
         cookie = SessionCookie(self.settings.web.is_https)
-        return SignOnService(self.raw_store, sso, self.clock, cookie, check, self.sign_out_service, self.watch)
+        return SignOnService(self.raw_store, sso, self.clock, cookie, check, self.sign_out_service, self.login_throttle)
 
     @cached_property
-    def watch(self) -> LoginThrottle:
+    def login_throttle(self) -> LoginThrottle:
         from idp.sso.login_throttle import LoginThrottle
 
         return LoginThrottle(self.raw_store, self.settings.sso, self.clock)
@@ -265,9 +266,24 @@ class Idp:
 
     @cached_property
     def login_tickets(self) -> LoginTickets:
-        from idp.cas.login_tickets import LoginTickets
+        from idp.sso.login_tickets import LoginTickets
 
-        return LoginTickets(self.raw_store, self.clock, self.settings.cas.login_ticket_s)
+        key = self.keys.derive("login ticket")
+        return LoginTickets(self.raw_store, key, self.clock, self.settings.sso.login_ticket_s)
+
+    @cached_property
+    def login_page(self) -> LoginPage:
+        from idp.sso.login_page import LoginPage
+
+        settings = self.settings
+        return LoginPage(
+            self.sign_on,
+            self.login_tickets,
+            self.captcha,
+            settings.web.base_url,
+            settings.people.mail_domain,
+            new_account_url="/account/new",
+        )
 
 
 @contextmanager

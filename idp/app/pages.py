@@ -9,7 +9,7 @@ from idp.app.installation import Idp
 from idp.app.readiness import Readiness
 from idp.app.settings import load_settings
 from idp.cas.views import blueprint as cas_blueprint
-from idp.cas.wsgi_fast_path import Shortcut
+from idp.cas.wsgi_fast_path import WsgiFastPath
 from idp.clock import Clock
 from idp.db.databases import UNAVAILABLE
 from idp.db.revisions import require_migrated
@@ -41,19 +41,13 @@ def new_application(installation: Idp) -> Flask:
     )
     answer_as(app, StoreUnavailable(), *UNAVAILABLE)
     app.register_blueprint(
-        cas_blueprint(
-            installation.door,
-            installation.ticket_service,
-            installation.login_tickets,
-            installation.captcha,
-            settings.web.base_url,
-            new_account_url="/account/new",
-        )
+        cas_blueprint(installation.sign_on, installation.ticket_service, installation.login_page, settings.web.base_url)
     )
+    app.register_blueprint(installation.login_page.blueprint())
     app.register_blueprint(portal_blueprint(_portal_parts(installation)))
     app.register_blueprint(_health(installation))
-    app.wsgi_app = Shortcut(  # type: ignore[method-assign] # the way that Flask documents
-        app.wsgi_app, installation.door, installation.ticket_service, settings.web
+    app.wsgi_app = WsgiFastPath(  # type: ignore[method-assign] # the way that Flask documents
+        app.wsgi_app, installation.sign_on, installation.ticket_service, settings.web
     )
     return app
 
@@ -61,7 +55,7 @@ def new_application(installation: Idp) -> Flask:
 def _portal_parts(installation: Idp) -> Parts:
     settings = installation.settings
     return Parts(
-        door=installation.door,
+        sign_on=installation.sign_on,
         tickets=installation.ticket_service,
         claims=installation.claims,
         mail_names=installation.mail_names,

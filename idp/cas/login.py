@@ -1,4 +1,4 @@
-"""What /login is asked for, and what it does next. Rules over values; the pages are in views.py.
+"""What /login is asked for, and what it does next. Rules over values; the pages are in views.py and idp.sso.
 
 Source:  CAS Protocol 3.0.3, sections 2.1 and 2.2
 """
@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
+from idp.applications.files import Application
 from idp.cas.urls import SAML_TICKET, TICKET
 from idp.errors import InvalidInput
+from idp.sso.session_queries import LiveSession
+from idp.sso.steps import Step, due_step
 
 # Parameters with a meaning; of two values nobody knows which one counts. All others are ignored.
 PROTOCOL = ("service", "TARGET", "renew", "gateway", "warn", "method", "rememberMe", "lt")
@@ -31,13 +34,14 @@ class Method(StrEnum):
 _METHODS = frozenset(Method)
 
 
-class Step(Enum):
+class Next(Enum):
     """What the browser gets."""
 
     FORM = auto()
     SIGNED_IN_PAGE = auto()
     WARNING = auto()
     TICKET = auto()
+    DENIAL = auto()
     BACK_WITHOUT_TICKET = auto()
 
 
@@ -110,22 +114,22 @@ def is_set(value: str | None) -> bool:
     return value is not None and value.lower() != "false"
 
 
-def next_step(request: LoginRequest, *, has_session: bool, session_warns: bool) -> Step:
-    """Return what follows from a request without credentials. `renew` wins over `gateway`."""
-    if has_session and not request.renew:
-        if not request.service_url:
-            return Step.SIGNED_IN_PAGE
-        return Step.WARNING if session_warns else Step.TICKET
-    if request.gateway and request.service_url and not request.renew:
-        return Step.BACK_WITHOUT_TICKET
-    return Step.FORM
-
-
-def is_own_origin(origin: str, fetch_site: str, own: Iterable[str]) -> bool:
-    """Tell whether a form was sent from a page of ours, as far as the browser says.
-
-    A client that says nothing is judged by its login ticket alone; one that names another origin is refused.
-    """
-    if origin and origin not in own:
-        return False
-    return fetch_site in ("", "same-origin", "none")
+def what_is_next(request: LoginRequest, application: Application | None, session: LiveSession | None) -> Next:
+    """Return what follows from a request without an answer to a form. `renew` wins over `gateway`."""
+    if application is None:
+        return Next.FORM if session is None or request.renew else Next.SIGNED_IN_PAGE
+    match due_step(
+        None if session is None else session.assurance,
+        application.required_assurance,
+        asks_again=request.renew,
+        warns=session is not None and session.warns,
+        is_confirmed=False,
+    ):
+        case Step.CREDENTIALS:
+            return Next.BACK_WITHOUT_TICKET if request.gateway and not request.renew else Next.FORM
+        case Step.SECOND_FACTOR:
+            return Next.DENIAL
+        case Step.WARNING:
+            return Next.WARNING
+        case Step.DONE:
+            return Next.TICKET

@@ -12,4 +12,3 @@ class CasSettings(Section):
 
     service_ticket_s: Annotated[float, "Seconds that a service ticket lives.", Field(gt=0, le=300)] = 10
     proxy_ticket_s: Annotated[float, "Seconds that a proxy ticket lives.", Field(gt=0, le=300)] = 10
-    login_ticket_s: Annotated[float, "Seconds that an open sign-in form stays good.", Field(ge=60)] = 3600

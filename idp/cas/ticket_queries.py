@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from idp.applications.assurance import Assurance
 from idp.db.one_time import hash_of
 from idp.db.raw import Raw, one, sweep
 from idp.people.account_queries import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
@@ -46,6 +47,7 @@ class TakenTicket(NamedTuple):
     signed_in_at: float
     session_expires_at: float
     remembered: bool
+    assurance: Assurance
 
     @property
     def account_id(self) -> str | None:
@@ -73,7 +75,7 @@ def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
 
 # All that an answer needs in one read: the session, if it and its account count now, and the person.
 _BEHIND_TICKET = (
-    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, {FACTS} FROM session s"  # noqa: S608 - constants
+    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, s.assurance, {FACTS} FROM session s"  # noqa: S608 - constants
     f" JOIN identity.account a ON a.account_id = s.account_id {PERSON_OF_ACCOUNT} WHERE s.session_id = ? AND {ALIVE}"
 )
 
@@ -95,7 +97,13 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
         return None
     kind, session_id, application_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
     behind = one(raw.all(_BEHIND_TICKET + raw.hold, (session_id, now, now)))
-    account_id, signed_in_at, session_expires_at, remembered, *about = behind or (None, 0.0, 0.0, False)
+    account_id, signed_in_at, session_expires_at, remembered, assurance, *about = behind or (
+        None,
+        0.0,
+        0.0,
+        False,
+        Assurance.PASSWORD,
+    )
     return TakenTicket(
         kind,
         session_id,
@@ -109,6 +117,7 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
         signed_in_at,
         session_expires_at,
         bool(remembered),
+        Assurance(assurance),
     )
 
 
@@ -132,6 +141,7 @@ class LiveProxyGranting:
     application_id: str
     proxies: tuple[str, ...]
     account_id: str
+    assurance: Assurance
 
 
 def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> bool:
@@ -161,16 +171,19 @@ def find_proxy_granting(raw: Raw, text: str, now: float) -> LiveProxyGranting | 
     """Return a proxy-granting ticket, if it and its session count now."""
     row = one(
         raw.all(
-            "SELECT g.pgt_hash, g.session_id, g.application_id, g.proxies, s.account_id FROM proxy_granting g"  # noqa: S608 - constants
-            " JOIN session s ON s.session_id = g.session_id JOIN identity.account a ON a.account_id = s.account_id"
+            "SELECT g.pgt_hash, g.session_id, g.application_id, g.proxies, s.account_id, s.assurance"  # noqa: S608 - constants
+            " FROM proxy_granting g JOIN session s ON s.session_id = g.session_id"
+            " JOIN identity.account a ON a.account_id = s.account_id"
             f" WHERE g.pgt_hash = ? AND g.expires_at > ? AND {ALIVE}",
             (hash_of(text), now, now, now),
         )
     )
     if row is None:
         return None
-    pgt_hash, session_id, application_id, proxies, account_id = row
-    return LiveProxyGranting(pgt_hash, session_id, application_id, tuple(json.loads(proxies)), account_id)
+    pgt_hash, session_id, application_id, proxies, account_id, assurance = row
+    return LiveProxyGranting(
+        pgt_hash, session_id, application_id, tuple(json.loads(proxies)), account_id, Assurance(assurance)
+    )
 
 
 def drop_expired_tickets(raw: Raw, now: float) -> int:

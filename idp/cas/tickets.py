@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from idp.applications.assurance import Assurance
 from idp.applications.files import Application
 from idp.applications.registered import RegisteredApplications
 from idp.applications.release import Principal, needs_enrolments, principal_of, released, snapshot_of
@@ -50,7 +49,7 @@ _OUR_FORM = re.compile(r"[SP]T-[A-Z2-7]{29}", re.ASCII)
 
 
 class DenialReason(StrEnum):
-    """Why a person who is signed in gets no ticket for a service; the reason of its event."""
+    """Why a person who is signed in gets no ticket for an application; the reason of its event."""
 
     SECOND_FACTOR = "second_factor"
     NO_NAME = "no_name"
@@ -110,7 +109,7 @@ class TicketService:
     # --- issuing ----------------------------------------------------------------------------------------------------
 
     def application_for(self, text: str) -> tuple[Application, ApplicationUrl]:
-        """Return the registered service that `text` belongs to.
+        """Return the registered application that `text` belongs to.
 
         Raises:  InvalidServiceUrl when the text is no plain URL, or nobody registered it
         """
@@ -120,14 +119,14 @@ class TicketService:
             raise InvalidServiceUrl("no registered application has this address")
         return application, url
 
-    def denial_reason(self, application: Application, account_id: str) -> DenialReason | None:
-        """Return why the person gets no ticket for this service, or None when nothing stands in the way."""
-        if application.required_assurance is Assurance.SECOND_FACTOR:
+    def denial_reason(self, application: Application, session: LiveSession) -> DenialReason | None:
+        """Return why the person gets no ticket for this application, or None when nothing stands in the way."""
+        if not session.assurance.satisfies(application.required_assurance):
             return DenialReason.SECOND_FACTOR
-        return None if self._can_name(application, account_id) else DenialReason.NO_NAME
+        return None if self._can_name(application, session.account_id) else DenialReason.NO_NAME
 
     def _can_name(self, application: Application, account_id: str) -> bool:
-        """Tell whether the person has the name that the service knows people by; everybody has a uid."""
+        """Tell whether the person has the name that the application knows people by; everybody has a uid."""
         if application.cas.principal in (Principal.UID, Principal.PAIRWISE):
             return True
         with self.raw_store.lend() as raw:
@@ -135,12 +134,12 @@ class TicketService:
         return facts is not None and self._answer(application, facts, ()) is not None
 
     def issue(self, session: LiveSession, application: Application, service_url: str, *, from_new_login: bool) -> str:
-        """Return a new service ticket for this session at this service.
+        """Return a new service ticket for this session and this address.
 
-        Raises:  TicketDenied, whoever asks, when the service demands what no session has
+        Raises:  TicketDenied when the application demands more than the session has shown
         Effect:  ticket.issued
         """
-        if application.required_assurance is Assurance.SECOND_FACTOR:
+        if not session.assurance.satisfies(application.required_assurance):
             raise TicketDenied(DenialReason.SECOND_FACTOR)
         now = self.clock.timestamp()
         text = short_token("ST-")
@@ -217,7 +216,7 @@ class TicketService:
         application = self._served(taken.application_id)
         if application is None:
             return Failure(Code.INVALID_SERVICE, "The service is no longer registered.")
-        if application.required_assurance is Assurance.SECOND_FACTOR:
+        if not taken.assurance.satisfies(application.required_assurance):
             return Failure(Code.INVALID_TICKET_SPEC, "The service demands a second factor, which was not given.")
         if question.pgt_url and (refusal := _refuse_callback(application, question.pgt_url)):
             return refusal
@@ -240,7 +239,7 @@ class TicketService:
         return self.applications.current().served(application_id, local_date(self.clock.now(), self.zone))
 
     def would_tell(self, application: Application, account_id: str) -> Success | None:
-        """Return what a service would learn about a person, the sign-in itself aside; None when they have no name."""
+        """Return what an application would learn about a person beside the sign-in; None when they have no name."""
         with self.raw_store.lend() as raw:
             facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(application.attributes))
         return None if facts is None else self._answer(application, facts, application.attributes)
@@ -289,7 +288,7 @@ class TicketService:
     def _grant_proxying(self, good: _Good, question: Question) -> Success | Failure:
         """Deliver a proxy-granting ticket to the callback and return the answer with its IOU.
 
-        The application ticket was taken and committed before: no lock is held while the application answers.
+        The service ticket was consumed and committed before. No lock is held while the application answers.
         """
         pgt, iou = long_token("PGT-"), long_token("PGTIOU-")
         granting = ProxyGranting(
@@ -337,7 +336,7 @@ class TicketService:
             target, _url = self.application_for(target_service)
         except InvalidServiceUrl:
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service is not registered.")
-        if target.required_assurance is Assurance.SECOND_FACTOR:
+        if not granting.assurance.satisfies(target.required_assurance):
             return ProxyFailure(Code.UNAUTHORIZED_SERVICE, "The target service demands a second factor.")
         text = short_token("PT-")
         new = NewTicket(

@@ -1,8 +1,8 @@
-"""The hot path, in front of Flask: a signed-in browser fetches a ticket, an application validates it.
+"""The hot path, in front of Flask: a signed-in browser gets a ticket, an application validates it.
 
-The same functions decide as in views.py and validation_views.py; what is spared is the framework's request, context
-and response objects, which cost more than all of the rest. Whatever is not plain (no session, a warning, a POST, a
-parameter sent twice, a language chosen) goes on to Flask with nothing done, and the answers are alike to the byte.
+The same functions decide as in views.py and validation_views.py. This module saves the framework's request, context and
+response objects, which cost more than the rest. Every other request (no session, a warning, a POST, a parameter sent
+twice, a chosen language) goes to Flask, and nothing was done before. The answers are equal to the byte.
 """
 
 import logging
@@ -16,12 +16,11 @@ import structlog
 
 from idp.applications.files import Application
 from idp.applications.urls import MAX_LENGTH
-from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, next_step, read_request
+from idp.cas.login import LoginRequest, Method, Next, RepeatedParameter, read_request, what_is_next
 from idp.cas.tickets import TicketService
 from idp.cas.urls import with_ticket
 from idp.cas.validation import ENDPOINTS, Endpoint, proxy, validate
 from idp.errors import InvalidServiceUrl
-from idp.sso import sessions
 from idp.sso.sign_on import SignOnService
 from idp.web.headers import KEPT_NOWHERE, plain_headers
 from idp.web.plumbing import new_correlation_id
@@ -36,16 +35,16 @@ DEBUGGED = logging.getLogger(__name__)
 log = structlog.get_logger(__name__)
 
 
-class Shortcut:
-    """A WSGI application that answers what is hot by itself and hands on the rest."""
+class WsgiFastPath:
+    """A WSGI application that answers the hot requests itself and passes the others on."""
 
-    def __init__(self, rest: WsgiApp, door: SignOnService, desk: TicketService, web: WebSettings) -> None:
+    def __init__(self, rest: WsgiApp, sign_on: SignOnService, tickets: TicketService, web: WebSettings) -> None:
         self._rest = rest
-        self._door = door
-        self._desk = desk
+        self._sign_on = sign_on
+        self._tickets = tickets
         self._headers = plain_headers(web)
         self._validators: Mapping[str, Endpoint] = {f"/cas{endpoint.path}": endpoint for endpoint in ENDPOINTS}
-        self._cookie = door.cookie.name
+        self._cookie = sign_on.cookie.name
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -56,11 +55,11 @@ class Shortcut:
                     answer = self._login(environ, start_response)
                 elif path in self._validators or path == PROXY:
                     answer = self._validate(path, environ, start_response)
-            except Exception as error:  # noqa: BLE001 - Flask fails alike, and has a page and a log line for it
-                log.warning("handed on", rule=path, why=type(error).__name__)
-        return self._hand_on(environ, start_response) if answer is None else answer
+            except Exception as error:  # noqa: BLE001 - Flask fails in the same way, and has a page and a log line for it
+                log.warning("passed on", rule=path, why=type(error).__name__)
+        return self._pass_on(environ, start_response) if answer is None else answer
 
-    def _hand_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def _pass_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         answer: Iterable[bytes] = self._rest(environ, start_response)
         return answer
 
@@ -68,13 +67,15 @@ class Shortcut:
         values = query_of(environ.get("QUERY_STRING", ""))
         if values is None or "lang" in values:
             return None
-        if "pgtUrl" in values:  # an application is asked back, and nobody is to wait for that
+        if "pgtUrl" in values:  # we ask the application back, and nobody should wait for that
             return None
         number = _begin()
         started = time.perf_counter()
         endpoint = self._validators.get(path)
-        with self._door.raw_store.turn():
-            body, content_type = validate(self._desk, endpoint, [values]) if endpoint else proxy(self._desk, [values])
+        with self._tickets.raw_store.turn():
+            body, content_type = (
+                validate(self._tickets, endpoint, [values]) if endpoint else proxy(self._tickets, [values])
+            )
         headers = [("Content-Type", content_type), ("Content-Length", str(len(body))), *self._headers]
         start_response("200 OK", [*headers, ("X-Request-Id", number)])
         _log(path, 200, started)
@@ -89,21 +90,20 @@ class Shortcut:
         if found is None:
             return None
         request, application = found
-        with self._door.raw_store.turn():
+        with self._tickets.raw_store.turn():
             return self._ticket(request, application, token, start_response)
 
     def _ticket(
         self, request: LoginRequest, application: Application, token: str, start_response: StartResponse
     ) -> Sequence[bytes] | None:
         started = time.perf_counter()
-        door = self._door
-        session = sessions.find(door.raw_store, door.settings, door.clock, token)
-        if session is None or next_step(request, has_session=True, session_warns=session.warns) is not Step.TICKET:
+        session = self._sign_on.session_of(token)
+        if session is None or what_is_next(request, application, session) is not Next.TICKET:
             return None
-        if self._desk.denial_reason(application, session.account_id) is not None:
+        if self._tickets.denial_reason(application, session) is not None:
             return None
         number = _begin()
-        ticket = self._desk.issue(session, application, request.service_url, from_new_login=False)
+        ticket = self._tickets.issue(session, application, request.service_url, from_new_login=False)
         location = with_ticket(request.service_url, ticket, request.ticket_parameter)
         headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0"), ("Location", location)]
         headers += KEPT_NOWHERE
@@ -116,7 +116,7 @@ class Shortcut:
             request = read_request(values)
             if not request.service_url or request.method is not Method.GET:
                 return None
-            return request, self._desk.application_for(request.service_url)[0]
+            return request, self._tickets.application_for(request.service_url)[0]
         except (RepeatedParameter, InvalidServiceUrl):
             return None
 

@@ -203,7 +203,7 @@ def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
         password = click.prompt(f"Password of {name}", hide_input=True, err=True)
     # Nobody solves a CAPTCHA at a terminal; whoever guesses there still waits longer with each failure.
     try:
-        account = installation.door.check_password(name, password, Browser(name="idp runs approve"), is_person=True)
+        account = installation.sign_on.check_password(name, password, Browser(name="idp runs approve"), is_person=True)
     except BadCredentials as refusal:
         # The same words for every reason: who has an account is not said here either.
         raise BadCredentials(

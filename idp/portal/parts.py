@@ -21,7 +21,7 @@ from idp.web.settings import UniversitySettings
 class Parts:
     """Steps, settings and stores that the pages use."""
 
-    door: SignOnService
+    sign_on: SignOnService
     tickets: TicketService
     claims: Claims
     mail_names: MailNames

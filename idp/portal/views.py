@@ -16,7 +16,7 @@ from idp.web.failures import show_visitor
 def blueprint(parts: Parts) -> Blueprint:
     """Return eStudent."""
     portal = Blueprint("portal", __name__, template_folder="templates")
-    visitors = Visitors(parts.door)
+    visitors = Visitors(parts.sign_on)
     portal.record_once(lambda state: show_visitor(state.app, visitors.shown))  # type: ignore[arg-type] # our Flask
     portal.context_processor(lambda: {"visitor": visitors.shown(), "portal_settings": parts.portal})
     add_home_views(portal, parts, visitors)

@@ -26,13 +26,13 @@ class Visitor:
 class Visitors:
     """The guard of the pages. Their session is the sign-on session itself."""
 
-    door: SignOnService
+    sign_on: SignOnService
 
     def who(self) -> LiveSession | None:
         """Return who is signed in, looked up once per request."""
         if "visitor_session" not in g:
             g.visitor_session = None  # should the look-up fail: the page that says so asks, too
-            g.visitor_session = self.door.current_session(request)
+            g.visitor_session = self.sign_on.current_session(request)
         found: LiveSession | None = g.visitor_session
         return found
 

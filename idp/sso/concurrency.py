@@ -34,7 +34,7 @@ class ConcurrencyLimiter:
         return True
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Wait for one's turn.
 
         Raises:  TooBusy when the line is full, or does not move in time; TargetUnavailable when somebody before was

@@ -25,20 +25,40 @@ class SessionCookie:
         """Return the token, or nothing."""
         return request.cookies.get(self.name, "")
 
-    def give(self, response: Response, token: str, lasts_s: int | None = None) -> None:
+    def issue(self, response: Response, token: str, lasts_s: int | None = None) -> None:
         """Hand out a token; without `lasts_s` it goes when the browser is closed."""
         response.set_cookie(
             self.name, token, max_age=lasts_s, path="/", secure=self.is_https, httponly=True, samesite="Lax"
         )
 
-    def take_back(self, response: Response) -> None:
+    def clear(self, response: Response) -> None:
         """Tell the browser to forget it."""
         response.delete_cookie(self.name, path="/", secure=self.is_https, httponly=True, samesite="Lax")
 
 
 @dataclass(frozen=True, slots=True)
+class PreSessionCookie:
+    """Tells the browsers of two sign-in forms apart, before anybody has signed in. Gone with the browser."""
+
+    is_https: bool
+
+    @property
+    def name(self) -> str:
+        return "__Host-idp_pre" if self.is_https else "idp_pre"
+
+    def read(self, request: Request) -> str:
+        """Return the value, or nothing."""
+        value = request.cookies.get(self.name, "")
+        return value if len(value) <= LONGEST_TOKEN and value.isascii() else ""
+
+    def issue(self, response: Response, value: str) -> None:
+        """Hand out a value."""
+        response.set_cookie(self.name, value, path="/", secure=self.is_https, httponly=True, samesite="Lax")
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceCookie:
-    """By what a browser is known to accounts that signed in with it: a token for each of the latest few."""
+    """Known devices: one token for each of the latest few accounts that signed in with this browser."""
 
     is_https: bool
 
@@ -51,8 +71,8 @@ class DeviceCookie:
         tokens = request.cookies.get(self.name, "").split(".")
         return tuple(token for token in tokens if 0 < len(token) <= LONGEST_TOKEN)[:MOST_ACCOUNTS]
 
-    def give(self, response: Response, tokens: tuple[str, ...], lasts_s: int) -> None:
-        """Hand out the tokens; those of accounts that have not signed in here for longest are left out."""
+    def issue(self, response: Response, tokens: tuple[str, ...], lasts_s: int) -> None:
+        """Hand out the tokens; the accounts that have not signed in here for longest are left out."""
         value = ".".join(tokens[:MOST_ACCOUNTS])
         response.set_cookie(
             self.name, value, max_age=lasts_s, path="/", secure=self.is_https, httponly=True, samesite="Lax"

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from idp.applications.assurance import Assurance
 from idp.db.one_time import hash_of
 from idp.db.raw import Raw, Row, one, sweep
+from idp.sso.factors import Factor, assurance_of, factors_as_json
 
 # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -29,6 +31,7 @@ class NewSession:
     warns: bool
     network: str
     browser: str
+    factors: tuple[Factor, ...]
 
 
 class LiveSession(NamedTuple):
@@ -47,10 +50,11 @@ class LiveSession(NamedTuple):
     warns: bool
     network: str
     browser: str
+    assurance: Assurance
 
 
 _LIVE_COLUMNS = """s.session_id, s.account_id, a.uid, a.kind, a.role, a.display_name, s.signed_in_at, s.seen_at,
- s.expires_at, s.remembered, s.warns, s.network, s.browser"""
+ s.expires_at, s.remembered, s.warns, s.network, s.browser, s.assurance"""
 ALIVE = "a.enabled AND a.epoch = s.epoch AND s.idle_until > ? AND s.expires_at > ?"
 
 
@@ -58,7 +62,8 @@ def add_session(raw: Raw, token: str, new: NewSession) -> None:
     """Write a session that `token` opens."""
     raw.run(
         "INSERT INTO session (session_id, token_hash, account_id, epoch, signed_in_at, seen_at, idle_until, expires_at,"
-        " remembered, warns, network, browser) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " remembered, warns, network, browser, factors, assurance)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             new.session_id,
             hash_of(token),
@@ -72,6 +77,8 @@ def add_session(raw: Raw, token: str, new: NewSession) -> None:
             new.warns,
             new.network,
             new.browser,
+            factors_as_json(new.factors),
+            assurance_of(new.factors),
         ),
     )
 
@@ -80,7 +87,7 @@ def renew_session(raw: Raw, session_id: str, token: str, new: NewSession) -> Non
     """Give an existing session of the same account a new token and new times; what hangs on it stays."""
     raw.run(
         "UPDATE session SET token_hash = ?, epoch = ?, signed_in_at = ?, seen_at = ?, idle_until = ?, expires_at = ?,"
-        " remembered = ?, warns = ?, network = ?, browser = ? WHERE session_id = ?",
+        " remembered = ?, warns = ?, network = ?, browser = ?, factors = ?, assurance = ? WHERE session_id = ?",
         (
             hash_of(token),
             new.epoch,
@@ -92,6 +99,8 @@ def renew_session(raw: Raw, session_id: str, token: str, new: NewSession) -> Non
             new.warns,
             new.network,
             new.browser,
+            factors_as_json(new.factors),
+            assurance_of(new.factors),
             session_id,
         ),
     )
@@ -181,29 +190,11 @@ def expired_session_ids(raw: Raw, now: float, limit: int) -> list[str]:
 def _live(row: Row) -> LiveSession:
     values = list(row)
     values[9:11] = [bool(value) for value in row[9:11]]  # SQLite keeps truth as 0 and 1
+    values[13] = _ASSURANCES[row[13]]
     return LiveSession(*values)
 
 
-# --- one-time tokens on this path -----------------------------------------------------------------------------------
-
-
-def issue_once(raw: Raw, token: str, purpose: str, data: str, expires_at: float) -> None:
-    """Write a one-time token (table of idp.db.one_time) from the raw path."""
-    raw.run(
-        "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)",
-        (hash_of(token), purpose, data, expires_at),
-    )
-
-
-def consume_once(raw: Raw, token: str, purpose: str, now: float) -> str | None:
-    """Return a living token's data and spend it; None when unknown, spent, expired or of another purpose."""
-    row = one(
-        raw.all(
-            "DELETE FROM one_time WHERE token_hash = ? AND purpose = ? RETURNING data, expires_at",
-            (hash_of(token), purpose),
-        )
-    )
-    return row[0] if row is not None and row[1] > now else None
+_ASSURANCES = {level.value: level for level in Assurance}
 
 
 # --- applications and the logouts owed to them ----------------------------------------------------------------------

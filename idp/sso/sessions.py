@@ -12,6 +12,7 @@ from idp.clock import Clock
 from idp.db.raw import Raw, RawStore
 from idp.people.account_queries import Account
 from idp.sso import session_queries as store
+from idp.sso.factors import Factor, FactorKind
 from idp.sso.session_queries import LiveSession, NewSession, Owed, Visited
 from idp.sso.settings import SsoSettings
 from idp.sso.tokens import long_token
@@ -75,7 +76,7 @@ def start(
     Effect:  sign_in.succeeded, and session.ended for what was replaced
     """
     now = clock.timestamp()
-    token = long_token("TGT-")
+    token = long_token("TGC-")
     remembered = remembered and settings.remember_me
     lifetime_s = settings.remembered_s if remembered else settings.lifetime_s
     new = NewSession(
@@ -89,6 +90,7 @@ def start(
         warns=warns,
         network=browser.network[:64],
         browser=browser.short_name,
+        factors=(Factor(FactorKind.PASSWORD, now),),
     )
     with raw_store.lend() as raw, raw.transaction():
         before = store.find_session(raw, replaces, now) if replaces else None

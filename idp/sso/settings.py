@@ -49,6 +49,7 @@ class SsoSettings(Section):
         "Seconds that such a session lasts, used or not; three months at most (CAS Protocol 3.0.3, 4.1.5).",
         Field(ge=60, le=92 * 24 * 3600),
     ] = 14 * 24 * 3600
+    login_ticket_s: Annotated[float, "Seconds that an open sign-in form stays good.", Field(ge=60)] = 3600
     captcha: Annotated[
         Literal["adaptive", "always", "off"], "Ask for a CAPTCHA after failures (adaptive), always, or never (off)."
     ] = "adaptive"

@@ -72,8 +72,8 @@ class PasswordCheck:
     layout: DirectorySettings
     people: PeopleSettings
     clock: Clock
-    watch: LoginThrottle
-    line: ConcurrencyLimiter
+    throttle: LoginThrottle
+    limiter: ConcurrencyLimiter
     not_looked_at: EventSampler = field(default_factory=EventSampler)
 
     def __call__(self, name: str, password: str, browser: Browser, *, is_person: bool = False) -> Account:
@@ -86,26 +86,31 @@ class PasswordCheck:
         """
         identifier = tell_apart(name, self.people.mail_domain, self.people.alias_prefix)
         account = self._find(identifier)
-        one = _try(identifier, account, browser)
+        attempt = _attempt(identifier, account, browser)
         try:
-            with self.line.turn():
-                # In one's turn, and not before: whoever failed meanwhile counts already.
-                self.watch.admit(one, is_person=is_person)
-                return self._check(identifier, account, password, browser, one)
+            with self.limiter.slot():
+                # In the slot and not before: failures of the meantime count already.
+                self.throttle.admit(attempt, is_person=is_person)
+                return self._check(identifier, account, password, browser, attempt)
         except (TooSoon, CaptchaDue, TooBusy, TargetUnavailable) as refusal:
             self._tell_seldom(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
             raise
 
     def _check(
-        self, identifier: Identifier | None, account: Account | None, password: str, browser: Browser, one: LoginAttempt
+        self,
+        identifier: Identifier | None,
+        account: Account | None,
+        password: str,
+        browser: Browser,
+        attempt: LoginAttempt,
     ) -> Account:
         secret = normalized_password(password)
         reason = refused_before_bind(identifier, account, secret)
         if not self._bind(account, secret, decoy=reason is not None):
             reason = reason or Reason.WRONG_PASSWORD
         if reason is not None or account is None:
-            self._record(reason or Reason.UNKNOWN, identifier, account, browser, failed=one)
-            raise RefusedSignIn(self.watch.captcha_is_due(one))
+            self._record(reason or Reason.UNKNOWN, identifier, account, browser, failed=attempt)
+            raise RefusedSignIn(self.throttle.captcha_is_due(attempt))
         return account
 
     def _find(self, identifier: Identifier | None) -> Account | None:
@@ -162,10 +167,10 @@ class PasswordCheck:
         with self.raw_store.lend() as raw, raw.transaction():
             add_events(raw, [row(Event(event_types.SIGN_IN_REFUSED, subject, subject, reason, data), now)])
             if failed is not None:
-                self.watch.note_failure(raw, failed, now)
+                self.throttle.note_failure(raw, failed, now)
 
 
-def _try(identifier: Identifier | None, account: Account | None, browser: Browser) -> LoginAttempt:
+def _attempt(identifier: Identifier | None, account: Account | None, browser: Browser) -> LoginAttempt:
     """A name that nobody has is counted like an account: outside, both behave alike."""
     typed = f"{identifier.key}:{identifier.value}" if identifier else ""
     account_id = account.account_id if account else ""

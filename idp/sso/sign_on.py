@@ -1,4 +1,4 @@
-"""The one door that pages use: who is this browser, let somebody in, let them out."""
+"""Sign-on as pages use it: the session of this browser, signing in, signing out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class SignOnService:
     cookie: SessionCookie
     check_password: PasswordCheck
     sign_out_service: SignOutService
-    watch: LoginThrottle
+    throttle: LoginThrottle
 
     @property
     def device_cookie(self) -> DeviceCookie:
@@ -35,11 +35,15 @@ class SignOnService:
 
     def current_session(self, request: Request) -> LiveSession | None:
         """Return the living session of this browser."""
-        return sessions.find(self.raw_store, self.settings, self.clock, self.cookie.read(request))
+        return self.session_of(self.cookie.read(request))
+
+    def session_of(self, token: str) -> LiveSession | None:
+        """Return the living session that a cookie's value opens."""
+        return sessions.find(self.raw_store, self.settings, self.clock, token)
 
     def captcha_is_due(self, request: Request) -> bool:
         """Tell whether a sign-in form for this browser asks for the CAPTCHA, before anybody has typed a name."""
-        return self.watch.captcha_is_due_for_anybody(request.remote_addr or "", self.device_cookie.read(request))
+        return self.throttle.captcha_is_due_for_anybody(request.remote_addr or "", self.device_cookie.read(request))
 
     def sign_in(
         self, request: Request, name: str, password: str, *, warns: bool, remember: bool, is_person: bool = False
@@ -62,18 +66,22 @@ class SignOnService:
             warns=warns,
         )
         self.sign_out_service.tell(started.owed, wait_s=0)
-        return replace(started, devices=self.watch.know_device(account.account_id, browser.devices))
+        return replace(started, devices=self.throttle.know_device(account.account_id, browser.devices))
 
-    def give_cookie(self, response: Response, started: Started, *, remember: bool) -> None:
-        """Hand the new session's token to the browser, and those by which it is known from now on."""
-        if started.devices:
-            self.device_cookie.give(response, started.devices, self.settings.throttle.device_s)
+    def give_cookies(self, response: Response, token: str, devices: tuple[str, ...], *, remember: bool) -> None:
+        """Hand the new session's token to the browser, and the tokens of its known devices."""
+        if devices:
+            self.device_cookie.issue(response, devices, self.settings.throttle.device_s)
         lasts_s = self.settings.remembered_s if remember and self.settings.remember_me else None
-        self.cookie.give(response, started.token, lasts_s)
+        self.cookie.issue(response, token, lasts_s)
+
+    def clear_cookie(self, response: Response) -> None:
+        """Tell the browser to forget its session."""
+        self.cookie.clear(response)
 
     def find(self, started: Started) -> LiveSession | None:
         """Return the session that was just started; None when the account was closed in the same moment."""
-        return sessions.find(self.raw_store, self.settings, self.clock, started.token)
+        return self.session_of(started.token)
 
     def sign_out(self, session: LiveSession) -> list[Outcome]:
         """End a session, as its owner asks, and return which applications have confirmed."""

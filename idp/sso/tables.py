@@ -19,6 +19,18 @@ session = Table(
     Column("warns", Boolean, nullable=False),  # "Warn me before logging me into other sites"
     Column("network", String(64), nullable=False),  # where from, for the person's own list
     Column("browser", String(200), nullable=False),
+    Column("factors", Text, nullable=False),  # JSON: what was shown, and when
+    Column("assurance", String(16), nullable=False),  # the level that the factors make
+)
+
+
+# A login ticket is stored when it is used, and not before.
+used_login_ticket = Table(
+    "used_login_ticket",
+    sessions_metadata,
+    Column("ticket_hash", String(64), primary_key=True),
+    Column("uses", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
 )
 
 

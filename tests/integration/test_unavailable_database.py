@@ -75,7 +75,7 @@ def app(
 )
 def test_whoever_asks_gets_a_page_that_says_when_to_come_back(app: Flask, path: str) -> None:
     browser = app.test_client()
-    browser.set_cookie("idp_sso", "TGT-" + "A" * 29)
+    browser.set_cookie("idp_sso", "TGC-" + "A" * 29)
 
     answer = browser.get(path)
 
@@ -98,7 +98,7 @@ def test_an_application_that_asks_gets_a_failure_in_the_form_that_it_reads(app: 
 @pytest.mark.parametrize("app", [unreadable], indirect=True)
 def test_a_program_learns_that_a_retry_can_help(app: Flask) -> None:
     browser = app.test_client()
-    browser.set_cookie("idp_sso", "TGT-" + "A" * 29)
+    browser.set_cookie("idp_sso", "TGC-" + "A" * 29)
 
     answer = browser.get("/", headers={"Accept": "application/json"})
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from idp.applications.assurance import Assurance
 from idp.cas.ticket_queries import (
     NewTicket,
     ProxyGranting,
@@ -19,6 +20,7 @@ from idp.db.databases import Databases
 from idp.db.raw import RawStore, open_raw
 from idp.keys.key_files import Keys
 from idp.people.account_queries import set_enabled
+from idp.sso.factors import Factor, FactorKind
 from idp.sso.session_queries import (
     NewSession,
     Owed,
@@ -29,12 +31,10 @@ from idp.sso.session_queries import (
     any_owed,
     claim_owed,
     closed_session_ids,
-    consume_once,
     end_of_part,
     expired_session_ids,
     find_session,
     forget_settled,
-    issue_once,
     remove_sessions,
     renew_session,
     sessions_of,
@@ -56,7 +56,9 @@ def store(databases: Databases, keys: Keys) -> Iterator[RawStore]:
 
 
 def new_session(session_id: str = "s1", account_id: str = "p1", epoch: int = 1) -> NewSession:
-    return NewSession(session_id, account_id, epoch, NOW, NOW + 100, NOW + 1000, False, True, "127.0.0.1", "Firefox")
+    factors = (Factor(FactorKind.PASSWORD, NOW),)
+    times = (NOW, NOW + 100, NOW + 1000)
+    return NewSession(session_id, account_id, epoch, *times, False, True, "127.0.0.1", "Firefox", factors)
 
 
 def new_ticket(kind: str = "ST", proxies: tuple[str, ...] = ()) -> NewTicket:
@@ -73,6 +75,8 @@ def test_a_session_is_found_by_its_token_alone(store: RawStore) -> None:
         assert (session.session_id, session.account_id, session.warns, session.remembered) == ("s1", "p1", True, False)
         assert find_session(raw, "TGC-2", NOW + 1) is None
         assert "TGC-1" not in str(raw.all("SELECT * FROM session"))
+        assert session.assurance is Assurance.PASSWORD
+        assert raw.all("SELECT factors, assurance FROM session") == [('[["password", 1000.0]]', "password")]
 
 
 def test_a_session_that_ends_while_a_ticket_is_taken_knows_the_application(store: RawStore) -> None:
@@ -131,7 +135,7 @@ def test_a_session_counts_only_while_its_account_is_enabled_and_of_its_epoch(
 def test_closed_sessions_are_found_part_by_part(store: RawStore) -> None:
     with store.lend() as raw:
         for number in range(5):
-            add_session(raw, f"TGT-{number}", new_session(f"s{number}", epoch=7))
+            add_session(raw, f"TGC-{number}", new_session(f"s{number}", epoch=7))
 
         last = end_of_part(raw, "", 2)
         assert last == "s1"
@@ -226,17 +230,6 @@ def test_tickets_that_nobody_took_are_dropped(store: RawStore) -> None:
 
         assert drop_expired_tickets(raw, NOW) == 0
         assert drop_expired_tickets(raw, NOW + 10) == 1
-
-
-def test_a_one_time_token_is_good_once_for_its_purpose_and_time(store: RawStore) -> None:
-    with store.lend() as raw:
-        issue_once(raw, "LT-1", "cas.lt", "{}", NOW + 10)
-        issue_once(raw, "LT-2", "cas.lt", "{}", NOW + 10)
-
-        assert consume_once(raw, "LT-1", "other", NOW) is None
-        assert consume_once(raw, "LT-1", "cas.lt", NOW) == "{}"
-        assert consume_once(raw, "LT-1", "cas.lt", NOW) is None
-        assert consume_once(raw, "LT-2", "cas.lt", NOW + 10) is None
 
 
 def test_visited_applications_are_handed_over_once_latest_first(store: RawStore) -> None:

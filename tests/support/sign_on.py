@@ -22,12 +22,11 @@ from werkzeug.test import TestResponse
 
 from deploy.openldap.private import PrivateSlapd
 from idp.applications.registered import RegisteredApplications
-from idp.cas.login_tickets import LoginTickets
 from idp.cas.logout import CasLogoutSender
 from idp.cas.settings import CasSettings
 from idp.cas.tickets import TicketService
 from idp.cas.views import blueprint
-from idp.cas.wsgi_fast_path import Shortcut
+from idp.cas.wsgi_fast_path import WsgiFastPath
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.db.raw import RawStore, open_raw
@@ -40,7 +39,9 @@ from idp.people.settings import PeopleSettings
 from idp.sso.captcha import Captcha
 from idp.sso.concurrency import ConcurrencyLimiter
 from idp.sso.cookie import SessionCookie
+from idp.sso.login_page import LoginPage
 from idp.sso.login_throttle import LoginThrottle
+from idp.sso.login_tickets import LoginTickets
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
 from idp.sso.sign_on import SignOnService
@@ -79,11 +80,12 @@ class SignOn:
     app: Flask
     databases: Databases
     raw: RawStore
-    desk: TicketService
-    door: SignOnService
-    registered: RegisteredApplications
+    tickets: TicketService
+    service: SignOnService
+    login_tickets: LoginTickets
+    applications: RegisteredApplications
     sign_out: SignOutService
-    services: Path
+    folder: Path  # of the registrations
     clock: Clock
 
     def browser(self) -> "Browser":
@@ -92,7 +94,7 @@ class SignOn:
 
     def register(self, name: str, text: str) -> None:
         """Write a registration file."""
-        (self.services / f"{name}.toml").write_text(text, encoding="utf-8")
+        (self.folder / f"{name}.toml").write_text(text, encoding="utf-8")
 
     def events(self, kind: str) -> list[tuple[str, str]]:
         """Return subject and reason of the events of a kind, oldest first."""
@@ -151,13 +153,13 @@ def build_sign_on(
     compiled: Path | None = None,
     outgoing: Outgoing | None = None,
     *,
-    shortcut: bool = True,
+    fast_path: bool = True,
 ) -> Iterator[SignOn]:
     """Yield the service; the demo's loopback registration is there.
 
     Shape:   compiled: a folder that keeps compiled templates from one service to the next
              outgoing: an HTTP client other than our own
-             shortcut: with the hot path in front of Flask, as shipped
+             fast_path: with the hot path in front of Flask, as shipped
     """
     folder.mkdir(exist_ok=True)
     (folder / "loopback.toml").write_text(LOOPBACK, encoding="utf-8")
@@ -167,22 +169,23 @@ def build_sign_on(
     registered = RegisteredApplications([folder], [], clock)
     outgoing = outgoing or Outgoing()
     sign_out = SignOutService(raw, {"cas": CasLogoutSender(registered, outgoing, clock)}, clock)
-    watch = LoginThrottle(raw, sso, clock)
-    line = ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)
-    check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock, watch, line)
-    door = SignOnService(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, watch)
+    throttle = LoginThrottle(raw, sso, clock)
+    limiter = ConcurrencyLimiter(sso.parallel_checks, sso.waiting_checks, sso.check_wait_s)
+    check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock, throttle, limiter)
+    service = SignOnService(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, throttle)
     captcha = Captcha(keys.derive("captcha").hex(), sso.captcha_cost, sso.captcha_steps)
-    desk = TicketService(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
+    tickets = TicketService(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
     app = new_flask("eStudent", web, UniversitySettings(), keys.web_secrets(), clock, "idp_form")
     if compiled is not None:
         app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
-    app.register_blueprint(
-        blueprint(door, desk, LoginTickets(raw, clock, cas.login_ticket_s), captcha, web.base_url, "/account/new")
-    )
-    if shortcut:
-        app.wsgi_app = Shortcut(app.wsgi_app, door, desk, web)  # type: ignore[method-assign] # the way that Flask documents
+    login_tickets = LoginTickets(raw, keys.derive("login ticket"), clock, sso.login_ticket_s)
+    login_page = LoginPage(service, login_tickets, captcha, web.base_url, people.mail_domain, "/account/new")
+    app.register_blueprint(login_page.blueprint())
+    app.register_blueprint(blueprint(service, tickets, login_page, web.base_url))
+    if fast_path:
+        app.wsgi_app = WsgiFastPath(app.wsgi_app, service, tickets, web)  # type: ignore[method-assign] # the way that Flask documents
     try:
-        yield SignOn(app, databases, raw, desk, door, registered, sign_out, folder, clock)
+        yield SignOn(app, databases, raw, tickets, service, login_tickets, registered, sign_out, folder, clock)
     finally:
         sign_out.close()
         directory.close()

@@ -212,7 +212,7 @@ def spends_no_form() -> Breakage:
     """A login ticket is good again and again."""
 
     def handle(environ: Environ, ask: Ask, sign_on: SignOn) -> Response:
-        return _restoring(sign_on, ["one_time"], lambda: ask(environ))
+        return _restoring(sign_on, ["used_login_ticket"], lambda: ask(environ))
 
     return Breakage(lambda: handle)
 

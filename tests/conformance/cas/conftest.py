@@ -103,7 +103,7 @@ def sign_on(
         sso=sso,
         compiled=compiled,
         outgoing=breakage.outgoing(),
-        shortcut=way != WAYS[1],
+        fast_path=way != WAYS[1],
     ) as service:
         breakage.install(service)
         yield service

@@ -206,16 +206,16 @@ def test_3_6_1_the_cookie_is_for_this_host_alone(visitor: Browser) -> None:
 
 
 @broken_by(
-    says("TGT-[A-Z2-7]+", "TGT-1", LOGIN, "Set-Cookie"),
-    says("TGT-", "", LOGIN, "Set-Cookie"),
-    says("TGT-", "TGT-_", LOGIN, "Set-Cookie"),
+    says("TGC-[A-Z2-7]+", "TGC-1", LOGIN, "Set-Cookie"),
+    says("TGC-", "", LOGIN, "Set-Cookie"),
+    says("TGC-", "TGC-_", LOGIN, "Set-Cookie"),
 )
-def test_3_6_1_and_3_7_and_3_8_1_the_value_of_the_cookie_is_random_begins_with_tgt_and_is_plain(
+def test_3_6_1_and_3_7_and_3_8_1_the_value_of_the_cookie_is_random_begins_with_tgc_and_is_plain(
     visitor: Browser,
 ) -> None:
     values = [COOKIE.findall(cookie)[0] for cookie in cookies_of([visitor] * 5)]
 
-    assert are_random(values, "TGT-", 64)
+    assert are_random(values, "TGC-", 64)
 
 
 @broken_by(forgets_the_session())

@@ -176,11 +176,11 @@ def test_the_java_client_validates_with_a_session_id_in_the_path(signed_in: Brow
 
 def test_estudent_consumes_its_ticket_in_process(sign_on: SignOn, signed_in: Browser) -> None:
     ticket = signed_in.ticket(APP)
-    session = sign_on.desk.consume(ticket, APP)
+    session = sign_on.tickets.consume(ticket, APP)
 
     assert session is not None
-    assert sign_on.desk.consume(ticket, APP) is None
-    assert sign_on.desk.consume(signed_in.ticket(APP), "http://127.0.0.1:9000/other") is None
+    assert sign_on.tickets.consume(ticket, APP) is None
+    assert sign_on.tickets.consume(signed_in.ticket(APP), "http://127.0.0.1:9000/other") is None
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -362,7 +362,7 @@ class TestProxying:
         self, signed_in: Browser, certificates: Certificates, trusting: Outgoing, sign_on: SignOn, trusted: bool
     ) -> None:
         if trusted:
-            object.__setattr__(sign_on.desk, "callbacks", trusting)
+            object.__setattr__(sign_on.tickets, "callbacks", trusting)
         with https_server(certificates) as address:
             answer = self.ask(signed_in, f"{address}/pgt")
 

@@ -41,7 +41,7 @@ def test_a_password_typed_in_another_unicode_form_is_the_same_password(visitor: 
 def test_the_cookie_is_opaque_unreadable_for_scripts_and_goes_with_the_browser(visitor: Browser) -> None:
     (cookie,) = [one for one in visitor.sign_in("12345", PASSWORD).headers.getlist("Set-Cookie") if "idp_sso" in one]
 
-    assert re.fullmatch(r"idp_sso=TGT-[A-Z2-7]{48}; HttpOnly; Path=/; SameSite=Lax", cookie)
+    assert re.fullmatch(r"idp_sso=TGC-[A-Z2-7]{48}; HttpOnly; Path=/; SameSite=Lax", cookie)
 
 
 REFUSED = {
@@ -63,7 +63,7 @@ def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(
     lock(slapd, give_password(slapd, locked.uid, PASSWORD), locked.person_id)
     seen = set()
     for name, password, reason in REFUSED.values():
-        clock.advance(sign_on.door.settings.throttle.forget_s)  # three of them are one account's
+        clock.advance(sign_on.service.settings.throttle.forget_s)  # three of them are one account's
         answer = sign_on.browser().sign_in(name, password, service=APP)
         body = re.sub(r"LT-[A-Z2-7]+", "LT", answer.text).replace(f'value="{name}"', "")
         headers = {key: value for key, value in answer.headers if key != "X-Request-Id"}
@@ -142,7 +142,7 @@ def test_credentials_in_an_address_do_not_count(visitor: Browser) -> None:
 
     assert answer.status_code == 401
     assert visitor.client.get("/cas/login", query_string=query).status_code == 200
-    assert "TGT-" not in str(answer.headers)
+    assert "TGC-" not in str(answer.headers)
 
 
 def test_signing_in_again_gives_a_new_token_to_the_same_session(sign_on: SignOn, signed_in: Browser) -> None:
@@ -162,13 +162,13 @@ def test_signing_in_again_gives_a_new_token_to_the_same_session(sign_on: SignOn,
 
 
 def test_a_planted_cookie_is_not_taken_over(visitor: Browser) -> None:
-    visitor.client.set_cookie("idp_sso", "TGT-PLANTED")
+    visitor.client.set_cookie("idp_sso", "TGC-PLANTED")
     visitor.sign_in("12345", PASSWORD)
 
     cookie = visitor.client.get_cookie("idp_sso")
 
     assert cookie is not None
-    assert cookie.value != "TGT-PLANTED"
+    assert cookie.value != "TGC-PLANTED"
 
 
 def test_a_closed_account_ends_every_session_at_its_next_use(
@@ -199,7 +199,7 @@ def test_sessions_are_listed_and_ended_one_by_one(sign_on: SignOn, people: Peopl
 
     assert sessions.end_one_of(sign_on.raw, sign_on.clock, "disabled", first.session_id, "x") == []
     assert len(sessions.list_of(sign_on.raw, sign_on.clock, "anna")) == 2
-    sign_on.door.revoke("anna", first.session_id, actor="anna")
+    sign_on.service.revoke("anna", first.session_id, actor="anna")
 
     assert [one.session_id for one in sessions.list_of(sign_on.raw, sign_on.clock, "anna")] == [second.session_id]
     assert sign_on.events("session.ended") == [("anna", "revoked")]
@@ -208,7 +208,7 @@ def test_sessions_are_listed_and_ended_one_by_one(sign_on: SignOn, people: Peopl
 def test_a_session_ends_when_nobody_uses_it_and_at_its_age(
     sign_on: SignOn, signed_in: Browser, clock: ManualClock
 ) -> None:
-    settings = sign_on.door.settings
+    settings = sign_on.service.settings
     for _ in range(4):  # used now and then, it goes on
         clock.advance(settings.idle_s - 1)
         assert signed_in.ticket(APP)
@@ -230,7 +230,7 @@ def test_expired_sessions_are_swept_without_telling_applications(
     clock.advance(3 * 3600)
 
     assert sessions.sweep_expired(sign_on.raw, clock) == 1
-    assert sign_on.desk.drop_expired() == 1  # the ticket that nobody took
+    assert sign_on.tickets.drop_expired() == 1  # the ticket that nobody took
     assert sessions.sweep_expired(sign_on.raw, clock) == 0
     assert sign_on.events("session.ended") == [("anna", Ended.EXPIRED)]
     assert sign_on.sign_out.sweep() == 0
@@ -288,16 +288,20 @@ def test_a_wrong_password_is_refused_and_counted_also_where_our_own_account_is_r
 
 
 def _replace_directory(sign_on: SignOn, directory: Directory) -> None:
-    sign_on.door.check_password.directory.close()
-    object.__setattr__(sign_on.door.check_password, "directory", directory)
+    sign_on.service.check_password.directory.close()
+    object.__setattr__(sign_on.service.check_password, "directory", directory)
 
 
 def test_parallel_answers_to_one_form_sign_in_once(sign_on: SignOn, visitor: Browser) -> None:
     data = {**visitor.form(), "username": "12345", "password": PASSWORD}
+    pre_session = visitor.client.get_cookie("idp_pre")
+    assert pre_session is not None
     statuses: list[int] = []
 
     def send() -> None:
-        statuses.append(sign_on.browser().client.post("/cas/login", data=data).status_code)
+        client = sign_on.browser().client
+        client.set_cookie("idp_pre", pre_session.value)
+        statuses.append(client.post("/cas/login", data=data).status_code)
 
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
@@ -324,3 +328,41 @@ def test_an_over_long_field_is_refused_before_anything_is_asked(visitor: Browser
 
     assert (answer.status_code, answer.get_json()["code"]) == (413, "too_long")
     assert sign_on.events("sign_in.refused") == []
+
+
+def test_showing_the_form_stores_nothing(sign_on: SignOn, visitor: Browser) -> None:
+    tables = ("one_time", "used_login_ticket", "session", "event_pending", "failed_sign_in", "known_device")
+
+    def rows() -> list[int]:
+        with sign_on.raw.lend() as raw:
+            return [int(raw.all(f"SELECT count(*) FROM {table}")[0][0]) for table in tables]  # noqa: S608 - names above
+
+    before = rows()
+    for _ in range(3):
+        assert visitor.open("/cas/login", service=APP).status_code == 200
+    assert sign_on.browser().open("/cas/login").status_code == 200
+
+    assert rows() == before
+
+
+def test_a_form_counts_in_the_browser_that_got_it(sign_on: SignOn, visitor: Browser) -> None:
+    fields = visitor.form()
+    other = sign_on.browser()
+    other.form()
+
+    for browser in (other, sign_on.browser()):
+        answer = browser.client.post("/cas/login", data={**fields, "username": "12345", "password": PASSWORD})
+        assert answer.status_code == 400
+        assert "idp_sso" not in str(answer.headers)
+    assert (
+        visitor.client.post("/cas/login", data={**fields, "username": "12345", "password": PASSWORD}).status_code == 303
+    )
+
+
+def test_without_our_cookie_the_form_says_so(visitor: Browser) -> None:
+    fields = visitor.form(lang="en")
+    visitor.client.delete_cookie("idp_pre")
+
+    answer = visitor.client.post("/cas/login?lang=en", data={**fields, "username": "12345", "password": PASSWORD})
+
+    assert "Allow cookies for this site" in answer.text

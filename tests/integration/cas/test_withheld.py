@@ -47,10 +47,10 @@ def test_gateway_leads_back_from_there_without_a_ticket(signed_in: Browser) -> N
 @pytest.mark.usefixtures("strict")
 def test_no_way_leads_round_it(sign_on: SignOn, signed_in: Browser) -> None:
     (session,) = sessions.list_of(sign_on.raw, sign_on.clock, "anna")
-    service, _ = sign_on.desk.application_for(STRICT)
+    service, _ = sign_on.tickets.application_for(STRICT)
 
     with pytest.raises(TicketDenied):
-        sign_on.desk.issue(session, service, STRICT, from_new_login=True)
+        sign_on.tickets.issue(session, service, STRICT, from_new_login=True)
 
 
 def test_a_ticket_from_before_the_demand_is_refused(sign_on: SignOn, signed_in: Browser, clock: ManualClock) -> None:

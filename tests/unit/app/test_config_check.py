@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from idp.accounts.settings import AccountsSettings, Detail
 from idp.app.config_check import mistakes, warnings
 from idp.app.settings import Settings
-from idp.cas.settings import CasSettings
+from idp.applications.settings import ApplicationsSettings
 from idp.cli import idp
 from idp.db.databases import open_databases
 from idp.db.settings import StoreSettings
@@ -63,14 +63,14 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "idp.toml").write_text("[web]\n")
     (tmp_path / "idp.toml").chmod(0o640)
     (tmp_path / "password").touch(mode=0o600)
-    (tmp_path / "services").mkdir(mode=0o755)
-    (tmp_path / "services" / "app.toml").touch(mode=0o644)
+    (tmp_path / "applications").mkdir(mode=0o755)
+    (tmp_path / "applications" / "app.toml").touch(mode=0o644)
     settings = Settings(
         web=BEHIND_A_PROXY,
         store=StoreSettings(folder=tmp_path / "data"),
         keys=KeysSettings(folder=tmp_path / "keys"),
         directory=DirectorySettings(signin_password_file=tmp_path / "password"),
-        cas=CasSettings(services_dirs=[tmp_path / "services"]),
+        applications=ApplicationsSettings(dirs=[tmp_path / "applications"]),
     )
     create_missing_keys(settings.keys)
     open_databases(settings.store).close()
@@ -95,8 +95,8 @@ def test_what_setup_makes_is_private_whatever_the_umask(settings: Settings, tmp_
         ("password", 0o644, "directory.signin_password_file: "),
         ("keys/sealing.0001.key", 0o644, "keys.folder: "),
         ("data/identity.db", 0o644, "store.folder: "),
-        ("services", 0o777, "cas.services_dirs: "),
-        ("services/app.toml", 0o664, "cas.services_dirs: "),
+        ("applications", 0o777, "applications.dirs: "),
+        ("applications/app.toml", 0o664, "applications.dirs: "),
         ("idp.toml", 0o666, "the settings file: "),
     ],
 )

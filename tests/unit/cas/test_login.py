@@ -2,33 +2,75 @@
 
 import pytest
 
-from idp.cas.login import LoginRequest, Method, RepeatedParameter, Step, is_own_origin, next_step, read_request
+from idp.applications.assurance import Assurance
+from idp.applications.files import Application
+from idp.cas.login import LoginRequest, Method, Next, RepeatedParameter, read_request, what_is_next
+from idp.sso.session_queries import LiveSession
 
 APP = "http://127.0.0.1:9000/"
+RULE = {"schemes": ["http"], "host": "127.0.0.1", "port": 9000, "path": "/"}
+REGISTERED = Application.model_validate(
+    {"id": "app", "name": {"pl": "Aplikacja", "en": "Application"}, "owner": "tests", "url": [RULE]}
+)
+
+
+def application_of(request: LoginRequest) -> Application | None:
+    return REGISTERED if request.service_url else None
+
+
+def live_session(*, warns: bool = False, assurance: Assurance = Assurance.PASSWORD) -> LiveSession:
+    return LiveSession(
+        session_id="s1",
+        account_id="p1",
+        uid="u7k2m9qxa",
+        account_kind="student",
+        role="",
+        display_name="Anna Nowak",
+        signed_in_at=0.0,
+        seen_at=0.0,
+        expires_at=1.0,
+        remembered=False,
+        warns=warns,
+        network="",
+        browser="",
+        assurance=assurance,
+    )
 
 
 @pytest.mark.parametrize(
-    ("request_", "has_session", "warns", "step"),
+    ("request_", "has_session", "warns", "expected"),
     [
-        (LoginRequest(), False, False, Step.FORM),
-        (LoginRequest(), True, False, Step.SIGNED_IN_PAGE),
-        (LoginRequest(APP), False, False, Step.FORM),
-        (LoginRequest(APP), True, False, Step.TICKET),
-        (LoginRequest(APP), True, True, Step.WARNING),
-        (LoginRequest(APP, renew=True), True, False, Step.FORM),
-        (LoginRequest(APP, gateway=True), False, False, Step.BACK_WITHOUT_TICKET),
-        (LoginRequest(APP, gateway=True), True, False, Step.TICKET),
-        (LoginRequest(APP, gateway=True), True, True, Step.WARNING),
-        (LoginRequest(APP, renew=True, gateway=True), False, False, Step.FORM),
-        (LoginRequest(APP, renew=True, gateway=True), True, False, Step.FORM),
-        (LoginRequest(gateway=True), False, False, Step.FORM),
-        (LoginRequest(gateway=True), True, False, Step.SIGNED_IN_PAGE),
+        (LoginRequest(), False, False, Next.FORM),
+        (LoginRequest(), True, False, Next.SIGNED_IN_PAGE),
+        (LoginRequest(APP), False, False, Next.FORM),
+        (LoginRequest(APP), True, False, Next.TICKET),
+        (LoginRequest(APP), True, True, Next.WARNING),
+        (LoginRequest(APP, renew=True), True, False, Next.FORM),
+        (LoginRequest(APP, gateway=True), False, False, Next.BACK_WITHOUT_TICKET),
+        (LoginRequest(APP, gateway=True), True, False, Next.TICKET),
+        (LoginRequest(APP, gateway=True), True, True, Next.WARNING),
+        (LoginRequest(APP, renew=True, gateway=True), False, False, Next.FORM),
+        (LoginRequest(APP, renew=True, gateway=True), True, False, Next.FORM),
+        (LoginRequest(gateway=True), False, False, Next.FORM),
+        (LoginRequest(gateway=True), True, False, Next.SIGNED_IN_PAGE),
     ],
 )
 def test_the_next_step_follows_the_specification(
-    request_: LoginRequest, has_session: bool, warns: bool, step: Step
+    request_: LoginRequest, has_session: bool, warns: bool, expected: Next
 ) -> None:
-    assert next_step(request_, has_session=has_session, session_warns=warns) is step
+    session = live_session(warns=warns) if has_session else None
+
+    assert what_is_next(request_, application_of(request_), session) is expected
+
+
+def test_an_application_that_demands_more_is_denied_before_any_warning() -> None:
+    demanding = REGISTERED.model_copy(update={"required_assurance": Assurance.SECOND_FACTOR})
+    both = live_session(warns=True, assurance=Assurance.SECOND_FACTOR)
+
+    assert what_is_next(LoginRequest(APP), demanding, live_session(warns=True)) is Next.DENIAL
+    assert what_is_next(LoginRequest(APP, gateway=True), demanding, live_session()) is Next.DENIAL
+    assert what_is_next(LoginRequest(APP), demanding, None) is Next.FORM
+    assert what_is_next(LoginRequest(APP), demanding, both) is Next.WARNING
 
 
 def test_query_and_form_may_say_the_same() -> None:
@@ -67,21 +109,3 @@ def test_a_parameter_is_set_unless_it_says_false() -> None:
     assert read_request({"renew": [""]}).renew
     assert read_request({"renew": ["true"]}).renew
     assert not read_request({"renew": ["false"]}).renew
-
-
-@pytest.mark.parametrize(
-    ("origin", "fetch_site", "is_ours"),
-    [
-        ("", "", True),
-        ("http://localhost", "same-origin", True),
-        ("", "none", True),
-        ("http://evil.example", "", False),
-        ("null", "", False),
-        ("http://localhost", "cross-site", False),
-        ("", "same-site", False),
-    ],
-)
-def test_a_form_from_elsewhere_is_refused_where_the_browser_says_so(
-    origin: str, fetch_site: str, is_ours: bool
-) -> None:
-    assert is_own_origin(origin, fetch_site, ["http://localhost"]) is is_ours

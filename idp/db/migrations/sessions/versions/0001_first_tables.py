@@ -136,6 +136,8 @@ def upgrade() -> None:
         sa.Column("warns", sa.Boolean(), nullable=False),
         sa.Column("network", sa.String(length=64), nullable=False),
         sa.Column("browser", sa.String(length=200), nullable=False),
+        sa.Column("factors", sa.Text(), nullable=False),
+        sa.Column("assurance", sa.String(length=16), nullable=False),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_session")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_session_token_hash")),
     )
@@ -143,6 +145,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_session_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_session_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_session_idle_until"), ["idle_until"], unique=False)
+
+    op.create_table(
+        "used_login_ticket",
+        sa.Column("ticket_hash", sa.String(length=64), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_used_login_ticket")),
+    )
+    with op.batch_alter_table("used_login_ticket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_used_login_ticket_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
         "session_application",
@@ -242,6 +254,10 @@ def downgrade() -> None:
     op.drop_table("lease")
     op.drop_table("ticket")
     op.drop_table("session_application")
+    with op.batch_alter_table("used_login_ticket", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_used_login_ticket_expires_at"))
+
+    op.drop_table("used_login_ticket")
     with op.batch_alter_table("session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_session_idle_until"))
         batch_op.drop_index(batch_op.f("ix_session_expires_at"))
