@@ -123,7 +123,7 @@ def _our_load(folder: Path, records: "Installation", durable: bool, report: Repo
         planned = installation.step("plan")
         report.say(f"  plan          {planned}")
         before = cpu_of(slapd)
-        applied = installation.step("apply", planned.said["run"])
+        applied = installation.step("apply", planned.said["run_id"])
         said = applied.said
         report.say(
             f"  apply, write  {said['write_seconds']:.1f} s, cpu {said['write_cpu']:.1f} s"
@@ -165,7 +165,7 @@ def million(folder: Path, people: int, report: Report) -> None:
         planned = records.step("plan")
         report.say(f"  plan, first   {planned}")
         if planned.said["changes"]:
-            report.say(f"  apply         {records.step('apply', planned.said['run'])}")
+            report.say(f"  apply         {records.step('apply', planned.said['run_id'])}")
         report.say(f"  cycle         {records.step('plan')}")
         report.say(f"  compare       {records.step('compare')}")
         report.say(f"  plan --all    {records.step('everybody')}")
@@ -217,7 +217,7 @@ def student(folder: Path, people: int, report: Report) -> None:
         records.use(slapd, f'[registry]\ninbox = "{inbox}"\n')
         planned = records.step("plan")
         if planned.said["changes"]:
-            records.step("apply", planned.said["run"])
+            records.step("apply", planned.said["run_id"])
         with (folder / "worker.log").open("wb") as log:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "idp", "worker", "--lane", "bulk"],

@@ -53,7 +53,7 @@ def _load_by(
     here.use(slapd, f"[targets.ldap]\nin_flight = {IN_FLIGHT}\n", url=f"ldap://127.0.0.1:{line.port}", store=url)
     here.idp("setup")
     here.step("import", str(records.export))
-    run_id = here.step("plan").said["run"]
+    run_id = here.step("plan").said["run_id"]
     workers = []
     try:
         for number in range(count):

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from difflib import get_close_matches
 
 import click
 
@@ -14,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "addresses": ("idp.cli.addresses", "addresses", "Mail names: preview a new intake's."),
     "apply": ("idp.cli.provisioning", "apply", "Apply a plan to the targets."),
     "audit": ("idp.cli.audit", "audit", "Read and check the journal."),
+    "completion": ("idp.cli.completion", "completion", "Print the shell's completion script for idp."),
     "config": ("idp.cli.config", "config", "Check the settings, or print an example file."),
     "drift": ("idp.cli.drift", "drift", "What others changed in the targets."),
     "explain": ("idp.cli.explain", "explain", "Why a person's entries look as they do."),
@@ -39,6 +41,14 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when that command is asked for."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

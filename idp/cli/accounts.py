@@ -6,7 +6,7 @@ from rich.table import Table
 from idp.accounts import holds
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.errors import NotFound, TargetError
 from idp.people.account_queries import Account, find_account, load_account
 from idp.people.hold_queries import list_holds
@@ -59,7 +59,7 @@ def held(installation: Idp, as_json: bool) -> None:
         return
     table = Table("uid", "name", "since", "by", "reason", box=None, header_style="bold")
     for one, account in found:
-        since = f"{one.held_at.astimezone(installation.zone):%Y-%m-%d %H:%M}"
+        since = when(one.held_at, installation.zone)
         who = (account.uid, account.display_name) if account else (one.account_id, "")
         add_row(table, *who, since, one.held_by, one.reason)
     console().print(table if found else "Nobody is held.")

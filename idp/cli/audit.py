@@ -1,7 +1,8 @@
 """`idp audit`: what happened."""
 
+import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from idp.app.installation import Idp
 from idp.audit import event_types
 from idp.audit.checkpoints import MOST_BYTES, Fault, parse_checkpoints, sign_head, verify
 from idp.audit.reading import latest
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.people.account_queries import find_account_of_record
 from idp.sso.identifiers import tell_apart
 
@@ -27,7 +28,9 @@ SENTENCES = {
 
 
 @click.group(cls=Group, invoke_without_command=True)
-@click.option("--last", "count", default=50, show_default=True, help="How many of the newest events.")
+@click.option(
+    "--last", "count", default=50, show_default=True, type=click.IntRange(min=1), help="How many of the newest events."
+)
 @click.option("--kind", default="", help="Only this word or family: `sign_in`, `account.claimed`.")
 @click.option(
     "--subject", default="", help="Only events about, or done by: an album number, mail, uid, account id, run, file."
@@ -46,7 +49,7 @@ def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) 
     _require_known(kind)
     events = latest(installation.databases, count, kind, _subjects(installation, subject))
     if as_json:
-        print_json(events)
+        print_json([{**event, "at": datetime.fromtimestamp(event["at"], UTC)} for event in events])
         return
     zone = ZoneInfo(installation.settings.university.time_zone)
     console().print(_table(events, zone, is_narrow=console().width < NARROW))
@@ -70,7 +73,7 @@ def _table(events: list[dict[str, Any]], zone: ZoneInfo, *, is_narrow: bool) -> 
         for head in ("why", "more"):
             table.add_column(head, overflow="fold")
     for event in events:
-        at = f"{datetime.fromtimestamp(event['at'], zone):%Y-%m-%d %H:%M:%S}"
+        at = when(datetime.fromtimestamp(event["at"], UTC), zone)
         what = (event["kind"], event["actor"], event["subject"])
         why = (event["reason"], _more(event))
         cells = ["\n".join(filter(None, part)) for part in (what, why)] if is_narrow else [*what, *why]
@@ -98,7 +101,11 @@ def _subjects(installation: Idp, text: str) -> tuple[str, ...]:
 
 
 def _more(event: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in event["data"].items())
+    return ", ".join(f"{key}={_text(value)}" for key, value in event["data"].items())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @audit.command()

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.cli.people_named import person_named
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.provisioning.explain import Explanation, Source, Value, explain_person
 
 
@@ -77,4 +77,4 @@ def _written(value: Value, zone: ZoneInfo) -> str:
 
 
 def _when(at: datetime | None, zone: ZoneInfo, before: str) -> str:
-    return f"{before}{at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if at else ""
+    return f"{before}{when(at, zone)}" if at else ""

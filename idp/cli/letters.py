@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.db.outbox import Message, MessageState
 from idp.letters.albums import queue_album_letters
 from idp.letters.outgoing import count_letters, newest_letters, retry_letter
@@ -75,7 +75,9 @@ def retry(installation: Idp, letter_id: str) -> None:
 
 @letters.command(name="list")
 @click.option("--state", type=click.Choice([state.value for state in MessageState]), help="Only these.")
-@click.option("--last", "count", default=50, show_default=True, help="How many of the newest.")
+@click.option(
+    "--last", "count", default=50, show_default=True, type=click.IntRange(min=1), help="How many of the newest."
+)
 @json_option
 @pass_idp
 def list_all(installation: Idp, state: str | None, count: int, as_json: bool) -> None:
@@ -89,10 +91,10 @@ def list_all(installation: Idp, state: str | None, count: int, as_json: bool) ->
     whole = Column("letter", no_wrap=True, min_width=32)
     table = Table("queued", "kind", "to", "state", "attempts", "why not", whole, box=None, header_style="bold")
     for letter in found:
-        queued_at = datetime.fromtimestamp(letter.created_at, installation.zone)
+        queued_at = datetime.fromtimestamp(letter.created_at, UTC)
         add_row(
             table,
-            f"{queued_at:%Y-%m-%d %H:%M}",
+            when(queued_at, installation.zone),
             letter.topic,
             letter.destination,
             letter.state.value,

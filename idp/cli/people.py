@@ -1,6 +1,6 @@
-"""`idp people`: records that may be one person."""
+"""`idp people`: find a person by name, and records that may be one person."""
 
-from datetime import datetime
+import sys
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,10 +12,11 @@ from idp.audit import event_types
 from idp.audit.events import Event, record, shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
 from idp.people.merge_queries import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in, settle_pair
 from idp.people.queries import load_people
+from idp.people.search_queries import find_by_name
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
@@ -25,7 +26,33 @@ from idp.registry.duplicates import find_duplicates
 
 @click.group(cls=Group)
 def people() -> None:
-    """Records that may be one person."""
+    """Find people, and judge records that may be one person."""
+
+
+@people.command()
+@click.argument("name", nargs=-1, required=True)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many at the most.")
+@json_option
+@pass_idp
+def find(installation: Idp, name: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Find people by name; case, diacritics and the order of the words mean nothing. Exit code 1 when there is nobody.
+
+    The beginning of a word is enough: idp people find now anna
+    """
+    with installation.databases.identity.read() as connection:
+        found = find_by_name(connection, " ".join(name)[:200], limit)
+    if as_json:
+        print_json(found)
+    elif found:
+        table = Table("name", "album", "uid", "born", "access", box=None, header_style="bold")
+        for one in found:
+            born = one.born_on.isoformat() if one.born_on else ""
+            add_row(table, one.name, one.album or "", one.uid, born, one.access)
+        console().print(table)
+        click.echo("More about one of them: idp explain person ALBUM")
+    else:
+        click.echo(f"Nobody is called {' '.join(name)}.", err=True)
+    sys.exit(0 if found else 1)
 
 
 @people.group()
@@ -173,13 +200,9 @@ def _side(one: Facts, zone: ZoneInfo) -> dict[str, str]:
         "os_id": one.os_id,
         "born": one.born_on.isoformat() if one.born_on else "not known",
         "access": one.access,
-        "first seen": _when(one.first_seen_at, zone),
+        "first seen": when(one.first_seen_at, zone),
         "key": one.person_id,
     }
-
-
-def _when(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _name(one: Facts) -> str:

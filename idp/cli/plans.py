@@ -16,7 +16,7 @@ from idp.provisioning.values import Change, Entry, Kind
 def run_facts(run: Run) -> dict[str, Any]:
     """Return what JSON output says about a plan as a whole."""
     return {
-        "run": run.run_id,
+        "run_id": run.run_id,
         "state": run.state,
         "created_at": run.created_at,
         "created_by": run.created_by,

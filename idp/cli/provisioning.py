@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,9 +22,9 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import console, json_option, pass_idp, print_json, progress
+from idp.cli.support import console, counted, json_option, pass_idp, print_json, progress, when
 from idp.jobs import schedule_queries as schedules
-from idp.jobs.status import Status
+from idp.jobs.status import Status, problems_of
 from idp.jobs.status import status as status_of
 from idp.people.queries import load_people
 from idp.provisioning import run_queries as runs
@@ -101,15 +101,24 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Say only what is wrong; exit code 1 when anything is.")
 @json_option
 @pass_idp
-def status(installation: Idp, as_json: bool) -> None:
+def status(installation: Idp, check: bool, as_json: bool) -> None:
     """Show where everything stands."""
     found = status_of(installation.provisioner)
+    wrong = problems_of(found)
     if as_json:
-        print_json(found)
-        return
-    _print_status(found, ZoneInfo(installation.settings.university.time_zone))
+        print_json({**asdict(found), "problems": wrong})
+    elif check:
+        for problem in wrong:
+            click.secho(problem, fg="red")
+        if not wrong:
+            click.echo("Everything is well.")
+    else:
+        _print_status(found, ZoneInfo(installation.settings.university.time_zone))
+    if check and wrong:
+        sys.exit(1)
 
 
 def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
@@ -175,32 +184,34 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_row("people", _counts(found.people) or "none yet: idp registry import FILE")
-    claimed = (
-        f"{found.students_claimed} of {found.students_accounts} claimed by students, {found.staff_accounts} of staff"
-    )
-    table.add_row("claimed", claimed)
+    claimed = f"{found.students_claimed} of {found.students_accounts} students, {found.staff_accounts} staff"
+    table.add_row("accounts claimed", claimed)
     table.add_row("last import", _last_import(found, zone))
     if found.quarantined:
         table.add_row("quarantine", f"{found.quarantined} rows: idp registry quarantine")
     table.add_row("last run", _last_run(found, zone))
     for plan_ in found.plans_waiting:
         needs = f"{plan_.missing} must approve it, or drop it: idp runs show {plan_.run_id}"
-        table.add_row("[red]waits[/]", f"{_when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
+        table.add_row("[red]waits[/]", f"{when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
     for name, last in found.schedules.items():
         if last.is_put_off or last.state == schedules.FAILED:
             became = "[yellow]put off[/], tried again by a worker" if last.is_put_off else "[red]failed[/]"
-            table.add_row(name, f"{became}, {_when(last.due_at, zone)}: {escape(last.note)}")
+            table.add_row(name, f"{became}, {when(last.due_at, zone)}: {escape(last.note)}")
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
-        given_up = f", {target.given_up} refused too often: idp runs release" if target.given_up else ""
+        given_up = f", {target.given_up} refused too often: idp runs retry" if target.given_up else ""
         ill = f"; failed {target.failures} times in a row: {escape(target.error)}" if target.failures else ""
         table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} to be written{given_up}{ill}")
     if found.to_look_at:
-        table.add_row("changed", f"{found.to_look_at} people since targets were last compared: idp plan")
+        table.add_row(
+            "changed", f"{counted(found.to_look_at, 'person', 'people')} since targets were last compared: idp plan"
+        )
+    if found.open_duplicates:
+        table.add_row("duplicates", f"{found.open_duplicates} pairs to judge: idp people duplicates list")
     table.add_row("letters", _counts(found.letters) or "none")
     if found.run_at_work:
         table.add_row("at work", f"run {found.run_at_work}: idp runs show {found.run_at_work}")
-    seen = f"{found.workers} alive, seen {_when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen"
+    seen = f"{found.workers} alive, seen {when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen"
     table.add_row("worker", seen)
     console().print(table)
 
@@ -210,7 +221,7 @@ def _last_import(found: Status, zone: ZoneInfo) -> str:
     if last is None:
         return "none"
     why = f" ({last.reason})" if last.reason else ""
-    return f"{escape(last.file_name)}, {last.people} people, {last.state}{why}, {_when(last.started_at, zone)}"
+    return f"{escape(last.file_name)}, {last.people} people, {last.state}{why}, {when(last.started_at, zone)}"
 
 
 def _last_run(found: Status, zone: ZoneInfo) -> str:
@@ -218,12 +229,8 @@ def _last_run(found: Status, zone: ZoneInfo) -> str:
     if last is None:
         return "none: idp apply"
     error = f": {escape(last.error)}" if last.error else ""
-    return f"{last.run_id} {last.state}, {_counts(last.changes) or 'no changes'}, {_when(last.started_at, zone)}{error}"
+    return f"{last.run_id} {last.state}, {_counts(last.changes) or 'no changes'}, {when(last.started_at, zone)}{error}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in sorted(counts.items()) if count)
-
-
-def _when(at: datetime | None, zone: ZoneInfo) -> str:
-    return "" if at is None else f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"

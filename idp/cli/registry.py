@@ -18,7 +18,7 @@ from rich.text import Text
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.files import writable
-from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress
+from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress, when
 from idp.clock import Clock
 from idp.errors import RefusedSource
 from idp.people.queries import review_everybody
@@ -228,7 +228,7 @@ def _print_quarantine(rows: list[QuarantineEntry], zone: ZoneInfo) -> None:
         table.box = None
         table.header_style = "bold"
         for row in group:
-            seen = f"{row.first_seen_at.astimezone(zone):%Y-%m-%d %H:%M}"
+            seen = when(row.first_seen_at, zone)
             table.add_row(str(row.line), Text(row.os_id), Text(row.programme), row.reason, seen)
         console().print(table)
     meanings = Table(box=None, show_header=False)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import IO
-from zoneinfo import ZoneInfo
 
 import click
 from rich.table import Column, Table
@@ -26,7 +25,7 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, counted, json_option, pass_idp, print_json, when
 from idp.errors import BadCredentials, NotFound
 from idp.people.queries import find_by_album, load_people
 from idp.people.values import parse_album
@@ -135,7 +134,9 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
     settings = installation.settings.provisioning
     progress = approve(installation.databases, settings, run.run_id, run.digest, approver, installation.clock)
     if as_json:
-        print_json({"run": run.run_id, "digest": run.digest, "approvals": progress.given, "missing": progress.missing})
+        print_json(
+            {"run_id": run.run_id, "digest": run.digest, "approvals": progress.given, "missing": progress.missing}
+        )
         return
     if progress.missing:
         click.echo(f"Approved. {progress.missing} more must approve it: idp runs approve {run.run_id} --as NAME")
@@ -182,7 +183,7 @@ def cancel(installation: Idp, run_id: str) -> None:
 @runs.command()
 @click.argument("album", required=False)
 @pass_idp
-def release(installation: Idp, album: str | None) -> None:
+def retry(installation: Idp, album: str | None) -> None:
     """Have people tried again whom a target refused too often: the one with ALBUM, or all."""
     ids: list[str] | None = None
     if album is not None:
@@ -192,7 +193,7 @@ def release(installation: Idp, album: str | None) -> None:
             raise NotFound(f"nobody has the album number {album}")
         ids = [person.person_id]
     released = asking.let_go(installation.provisioner, shell_actor(), ids)
-    click.echo(f"{len(released)} people are tried again." if released else "Nobody was given up.")
+    click.echo(f"Tried again: {counted(len(released), 'person', 'people')}." if released else "Nobody was given up.")
 
 
 def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
@@ -275,5 +276,4 @@ def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: 
 
 
 def _when(at: datetime, installation: Idp) -> str:
-    zone = ZoneInfo(installation.settings.university.time_zone)
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    return when(at, installation.zone)

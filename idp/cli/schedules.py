@@ -9,7 +9,7 @@ from rich.table import Table
 from idp.app.installation import Idp
 from idp.app.schedules import timetable
 from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.jobs.schedule_queries import told_firing
 from idp.jobs.schedules import next_due
 
@@ -45,7 +45,7 @@ def run_one(installation: Idp, name: str, as_json: bool) -> None:
     """Do now what a schedule does; its times stay as they are. Exit code 1 when a plan waits for approval."""
     done = timetable(installation, shell_actor()).run_now(name)
     if as_json:
-        print_json({"name": name, "note": done.note, "run": done.run_id, "waits": done.waits})
+        print_json({"name": name, "note": done.note, "run_id": done.run_id, "waits": done.waits})
     else:
         click.echo(done.note[:1].upper() + done.note[1:] + ".")
         if done.waits:
@@ -65,9 +65,9 @@ def _facts(installation: Idp, name: str) -> dict[str, Any]:
         "last_at": last.due_at if last else None,
         "state": ("put off" if last.is_put_off else last.state) if last else "",
         "note": last.note if last else "",
-        "run": last.run_id if last else "",
+        "run_id": last.run_id if last else "",
     }
 
 
 def _when(at: datetime | None, installation: Idp) -> str:
-    return "" if at is None else f"{at.astimezone(installation.zone):%Y-%m-%d %H:%M}"
+    return when(at, installation.zone)

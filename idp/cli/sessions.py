@@ -8,7 +8,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
 from idp.people.account_queries import Account, find_account
 from idp.sso import sessions as sso
@@ -36,7 +36,7 @@ def list_of(installation: Idp, person: str, as_json: bool) -> None:
     table = Table("session", "signed in", "last used", "ends", "from", "browser", box=None, header_style="bold")
     for one in found:
         times = (_when(installation, at) for at in (one.signed_in_at, one.seen_at, one.expires_at))
-        add_row(table, one.session_id, *(f"{at:%Y-%m-%d %H:%M}" for at in times), one.network, one.browser)
+        add_row(table, one.session_id, *(when(at, installation.zone) for at in times), one.network, one.browser)
     console().print(table if found else f"{person} is signed in nowhere.")
 
 

@@ -2,14 +2,16 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from enum import Enum
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 import structlog
@@ -26,13 +28,28 @@ from idp.text import visible
 P = ParamSpec("P")
 R = TypeVar("R")
 
+WIDE = 10_000  # columns of a file or a pipe
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
+def no_such_command(name: str, commands: Sequence[str]) -> str:
+    """Return what to say about a command that does not exist, with the one that was probably meant."""
+    near = get_close_matches(name, commands, n=1)
+    return f"No such command {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+
+
 class Group(click.Group):
-    """A group whose help says of each command its whole first sentence, in as many lines as it needs."""
+    """A group whose help says of each command its whole first sentence, and that names what was probably meant."""
 
     group_class = type  # groups in it, too
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(no_such_command(args[0], self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -64,8 +81,24 @@ def add_row(table: Table, *cells: str) -> None:
 
 
 def console() -> Console:
-    """Return the terminal for tables and colours; no colours when the output is no terminal."""
-    return Console(highlight=False)
+    """Return the terminal for tables and colours.
+
+    Output that is no terminal has no colours and is neither wrapped nor cut: the next program reads whole lines.
+    """
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a count with its noun. Shape: (1, "person", "people") -> "1 person"; 2000 -> "2,000 people" """
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def when(at: datetime | None, zone: ZoneInfo) -> str:
+    """Return a moment as commands print it, with its zone; "" for none.
+
+    Shape:   "2026-11-30 13:01:00+01:00"
+    """
+    return "" if at is None else at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
 
 
 @contextmanager
@@ -96,7 +129,9 @@ class RateColumn(TextColumn):
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value

@@ -56,7 +56,7 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
 def _drop_pins(installation: Idp, run_id: str, as_json: bool) -> None:
     count = drop_pins(installation.provisioner, run_id, shell_actor())
     if as_json:
-        print_json({"run": run_id, "people": count})
+        print_json({"run_id": run_id, "people": count})
     elif count:
         click.echo(f"The records are obeyed again for {count:,} people. See what that changes with: idp plan")
     else:

@@ -10,9 +10,10 @@ from idp.db import workers
 from idp.errors import IdpError
 from idp.jobs import count_queries as counts
 from idp.jobs.count_queries import LastImport
-from idp.jobs.schedule_queries import told_firings
+from idp.jobs.schedule_queries import FAILED, told_firings
 from idp.letters import outgoing as letters
 from idp.people.change_queries import count_dirty
+from idp.people.merge_queries import count_open_pairs
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import progress_of
 from idp.provisioning.guard import sentence
@@ -86,6 +87,34 @@ class Status:
     run_at_work: str | None
     plans_waiting: Sequence[WaitingPlan]
     schedules: Mapping[str, ScheduleStatus]  # by name
+    open_duplicates: int = 0  # pairs of records that a human must judge
+
+
+def problems_of(found: Status) -> list[str]:
+    """Return what somebody must look at, a sentence each. Pure."""
+    problems = []
+    if found.workers == 0:
+        problems.append("No worker is alive: start `idp worker`, or look why it ended.")
+    for kind, target in found.targets.items():
+        if not target.is_reachable:
+            problems.append(f"Target {kind} does not answer: {target.error}")
+        elif target.failures:
+            problems.append(f"Target {kind} failed {target.failures} times in a row: {target.error}")
+        if target.given_up:
+            problems.append(f"Target {kind} refused {target.given_up} people too often: idp runs retry")
+    problems += [f"Plan {plan.run_id} awaits approval: {plan.over}" for plan in found.plans_waiting]
+    if found.last_import is not None and found.last_import.reason:
+        problems.append(f"The last import, {found.last_import.file_name}, was refused: {found.last_import.reason}")
+    if found.last_run is not None and found.last_run.error:
+        problems.append(f"Run {found.last_run.run_id} is {found.last_run.state}: {found.last_run.error}")
+    for name, schedule in found.schedules.items():
+        if schedule.state == FAILED or schedule.is_put_off:
+            problems.append(f"Schedule {name} was not done: {schedule.note}")
+    if dead := found.letters.get("dead", 0):
+        problems.append(f"{dead} letters could not be delivered: idp letters list --state dead")
+    if found.open_duplicates:
+        problems.append(f"{found.open_duplicates} pairs of records may be one person: idp people duplicates list")
+    return problems
 
 
 def status(provisioner: Provisioner) -> Status:
@@ -115,6 +144,7 @@ def status(provisioner: Provisioner) -> Status:
                 firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_put_off)
                 for firing in told_firings(connection, provisioner.clock.now())
             },
+            open_duplicates=count_open_pairs(connection),
         )
 
 

@@ -219,6 +219,11 @@ def pairs_in(connection: Connection, states: Sequence[str], limit: int) -> list[
     return [_pair(row) for row in rows]
 
 
+def count_open_pairs(connection: Connection) -> int:
+    """Return how many pairs a human must judge."""
+    return connection.execute(select(func.count()).where(duplicate.c.state == OPEN)).scalar_one()
+
+
 def settle_pair(connection: Connection, one: str, other: str, state: str, at: datetime, by: str) -> int:
     """Say what a human made of a pair, and return 1 if there is such a pair."""
     return connection.execute(

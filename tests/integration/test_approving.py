@@ -52,7 +52,7 @@ def waiting(terminal: Terminal, databases: Databases, installation: Idp) -> str:
     terminal.run("apply")
     for student in (ANNA, JAN):
         change_status(databases, student.person_id, "suspended")
-    run: str = terminal.json("plan")["run"]
+    run: str = terminal.json("plan")["run_id"]
     return run
 
 
@@ -115,7 +115,7 @@ def test_a_plan_is_exported_whole_as_lines_and_as_a_table(terminal: Terminal, wa
     terminal.run("runs", "export", waiting, str(table), "--format", "csv")
 
     head, *changes = lines
-    assert (head["run"], head["state"], len(head["over"])) == (waiting, "waiting", 2)
+    assert (head["run_id"], head["state"], len(head["over"])) == (waiting, "waiting", 2)
     assert sorted((one["target"], one["kind"]) for one in changes) == [
         ("accounts", "disable"),
         ("accounts", "disable"),
@@ -161,9 +161,9 @@ def test_a_run_that_is_not_there_is_not_found_by_every_command_alike(terminal: T
 def test_a_run_is_named_by_as_much_of_its_number_as_no_other_has(
     terminal: Terminal, waiting: str, databases: Databases
 ) -> None:
-    shared = shared_beginning(each["run"] for each in terminal.json("runs", "list"))
+    shared = shared_beginning(each["run_id"] for each in terminal.json("runs", "list"))
 
-    assert terminal.json("runs", "show", waiting[: len(shared) + 1])["run"] == waiting
+    assert terminal.json("runs", "show", waiting[: len(shared) + 1])["run_id"] == waiting
     ambiguous = terminal.error("runs", "cancel", shared)
     assert isinstance(ambiguous, InvalidInput)
     assert "several runs begin with" in str(ambiguous)

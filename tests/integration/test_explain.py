@@ -54,7 +54,7 @@ def values(explained: Any, target: str = "ldap") -> dict[str, Any]:
 
 
 def test_a_value_names_rule_file_line_and_run(imported: Terminal, tmp_path: Path) -> None:
-    run = imported.json("runs", "list")[0]["run"]
+    run = imported.json("runs", "list")[0]["run_id"]
 
     explained = imported.json("explain", "person", "12345")
     surname = values(explained)["sn"]
@@ -102,14 +102,14 @@ def test_what_an_undo_pinned_is_said(imported: Terminal, tmp_path: Path) -> None
     changed = export_row(os_id="101", nr_albumu="12345", imie="Anna", nazwisko="Zły", zmieniono=ago(days=1))
     write_export(tmp_path / "delta.csv", [changed])
     imported.run("registry", "import", "--delta", str(tmp_path / "delta.csv"))
-    run = imported.json("apply")["run"]
+    run = imported.json("apply")["run_id"]
     undo = imported.json("undo", run)
-    imported.run("apply", undo["run"])
+    imported.run("apply", undo["run_id"])
 
     surname = values(imported.json("explain", "person", "12345"))["sn"]
 
     assert (undo["undoes"], undo["total"], undo["not_undone"]) == (run, 1, [])
-    assert (surname["effective"], surname["kept_by"], surname["run_id"]) == (["Nowak"], "pin", undo["run"])
+    assert (surname["effective"], surname["kept_by"], surname["run_id"]) == (["Nowak"], "pin", undo["run_id"])
     assert surname["sources"][0]["file"] == "delta.csv"
     assert "people" in imported.run("undo", "--drop-pins", run)
 
@@ -180,12 +180,12 @@ def test_two_records_of_one_person_are_judged_merged_and_parted_at_the_terminal(
     kept, gone = sorted(albums[1])
     merge = terminal.json("people", "merge", kept, gone)
     assert {change["reason"] for change in merge["changes"]} == {"merged"}
-    terminal.run("apply", merge["run"])
+    terminal.run("apply", merge["run_id"])
     assert terminal.json("explain", "person", gone)["reason"] == "merged"
     assert terminal.run("people", "duplicates", "list") == "Nobody is waiting to be judged.\n"
     assert len(terminal.json("people", "duplicates", "list", "--settled")) == 2
     part = terminal.json("people", "unmerge", kept, gone)
-    terminal.run("apply", part["run"])
+    terminal.run("apply", part["run_id"])
     assert terminal.json("explain", "person", gone)["access"] == "active"
 
 

@@ -40,14 +40,14 @@ def test_a_plan_is_shown_and_then_applied_as_it_was_shown(terminal: Terminal, da
 
     shown = terminal.run("plan")
     plan = terminal.json("plan")
-    applied = terminal.json("apply", plan["run"])
+    applied = terminal.json("apply", plan["run_id"])
 
     assert "ldap: 2 create (0 entries of ours there)" in shown
     assert (plan["total"], plan["unsafe"], plan["targets"]["ldap"]["counts"]) == (2, "", {"create": 2})
     (anna,) = (change for change in plan["changes"] if change["name"] == ANNA.uid)
     assert anna["attributes"]["sn"] == {"before": [], "after": ["Kowalska"]}
-    assert (applied["run"], applied["digest"], applied["done"], applied["complete"]) == (
-        plan["run"],
+    assert (applied["run_id"], applied["digest"], applied["done"], applied["complete"]) == (
+        plan["run_id"],
         plan["digest"],
         2,
         True,
@@ -82,7 +82,7 @@ def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
     refused = terminal.result("apply")
     plan = terminal.json("plan")
     monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_SHARE", "1")
-    again = terminal.result("apply", plan["run"])
+    again = terminal.result("apply", plan["run_id"])
     status = terminal.run("status")
 
     assert refused.exit_code == 1
@@ -90,9 +90,9 @@ def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
     assert plan["state"] == "waiting"
     assert plan["unsafe"] == "accounts disable: 2 of 2, limit 1; ldap disable: 2 of 2, limit 1"
     assert "must approve it" in status
-    assert plan["run"] in status
+    assert plan["run_id"] in status
     assert again.exit_code == 1  # it was over the limits that held when it was made
-    assert f"idp runs approve {plan['run']} --as" in again.stderr
+    assert f"idp runs approve {plan['run_id']} --as" in again.stderr
     assert terminal.json("status")["targets"]["ldap"]["entries"] == 2
 
 
@@ -101,7 +101,7 @@ def test_a_plan_whose_world_moved_is_refused(terminal: Terminal, databases: Data
     plan = terminal.json("plan")
     change_person(databases, ANNA.person_id, surname="Nowak")
 
-    assert isinstance(terminal.error("apply", plan["run"]), StaleVersion)
+    assert isinstance(terminal.error("apply", plan["run_id"]), StaleVersion)
     assert isinstance(terminal.error("apply", "no-such-plan"), NotFound)
 
 
@@ -110,8 +110,8 @@ def test_an_undo_says_whom_it_came_too_late_for_and_why(terminal: Terminal, data
     terminal.run("apply")
     for student in (ANNA, JAN):
         change_person(databases, student.person_id, surname="Nowak")
-    wrong = terminal.json("apply")["run"]
-    undo = terminal.json("undo", wrong)["run"]
+    wrong = terminal.json("apply")["run_id"]
+    undo = terminal.json("undo", wrong)["run_id"]
     change_person(databases, JAN.person_id, surname="Bek")
     terminal.run("apply")
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -9,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from idp.cli.output import VisibleOutput
-from idp.cli.support import add_row
+from idp.cli.support import add_row, console, counted, print_json, when
 from idp.text import visible
 
 HOSTILE = "A\x1b[2J\x1b]0;owned\x07\x9b31m\r\u202eB\u2066C\u200bD\x00"
@@ -69,3 +71,27 @@ def test_json_stays_json() -> None:
 
     assert json.loads(stream.getvalue()) == {"name": name}
     assert visible(stream.getvalue()) == stream.getvalue()
+
+
+def test_what_is_piped_is_neither_wrapped_nor_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("run", "why", box=None)
+    add_row(table, "a" * 32, "word " * 100)
+
+    console().print(table)
+
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "aaaa" in line]
+    assert line.count("word") == 100
+
+
+def test_moments_carry_their_zone_and_json_is_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 11, 30, 12, 1, 2, tzinfo=UTC)
+
+    print_json({"at": at.astimezone(ZoneInfo("Europe/Warsaw"))})
+
+    assert when(at, ZoneInfo("Europe/Warsaw")) == "2026-11-30 13:01:02+01:00"
+    assert when(None, ZoneInfo("Europe/Warsaw")) == ""
+    assert json.loads(capsys.readouterr().out) == {"at": "2026-11-30T12:01:02+00:00"}
+
+
+def test_one_is_counted_in_the_singular() -> None:
+    assert [counted(count, "person", "people") for count in (0, 1, 2000)] == ["0 people", "1 person", "2,000 people"]

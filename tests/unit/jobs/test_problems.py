@@ -1,0 +1,53 @@
+"""What `idp status --check` calls a problem."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from idp.jobs.count_queries import LastImport
+from idp.jobs.status import RunStatus, ScheduleStatus, Status, TargetStatus, WaitingPlan, problems_of
+
+AT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+WELL = Status(
+    people={"active": 1},
+    students_accounts=1,
+    students_claimed=1,
+    staff_accounts=0,
+    last_import=LastImport("i1", "export.csv", "done", "", AT, AT, 1),
+    quarantined=0,
+    last_run=RunStatus("r1", "applied", AT, AT, {"done": 1}, ""),
+    targets={"ldap": TargetStatus(is_reachable=True, error="", entries=1, waiting=0)},
+    to_look_at=0,
+    letters={"pending": 1, "sent": 3, "dead": 0},
+    worker_seen_at=AT,
+    workers=2,
+    run_at_work=None,
+    plans_waiting=(),
+    schedules={"sync": ScheduleStatus(AT, "done", "", is_put_off=False)},
+)
+WRONG: Mapping[str, tuple[dict[str, object], str]] = {
+    "worker": ({"workers": 0}, "No worker is alive"),
+    "target": ({"targets": {"ldap": TargetStatus(False, "refused", 1, 0)}}, "ldap does not answer: refused"),
+    "given up": ({"targets": {"ldap": TargetStatus(True, "", 1, 1, given_up=1)}}, "refused 1 people too often"),
+    "plan": ({"plans_waiting": (WaitingPlan("r2", AT, "system", "ldap disable: 9", 1),)}, "r2 awaits approval"),
+    "import": ({"last_import": LastImport("i2", "bad.csv", "refused", "too_old", AT, AT, 0)}, "bad.csv, was refused"),
+    "run": ({"last_run": RunStatus("r1", "incomplete", AT, None, {}, "away")}, "r1 is incomplete: away"),
+    "schedule": ({"schedules": {"sync": ScheduleStatus(AT, "failed", "why", False)}}, "sync was not done: why"),
+    "letters": ({"letters": {"dead": 2}}, "2 letters could not be delivered"),
+    "duplicates": ({"open_duplicates": 3}, "3 pairs of records"),
+}
+
+
+def test_nothing_is_wrong_where_all_is_well() -> None:
+    assert problems_of(WELL) == []
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_each_thing_that_somebody_must_look_at_is_a_problem(what: str) -> None:
+    values, sentence = WRONG[what]
+
+    (problem,) = problems_of(replace(WELL, **values))  # type: ignore[arg-type] # the table above
+
+    assert sentence in problem
