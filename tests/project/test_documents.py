@@ -17,6 +17,7 @@ from idp.app.settings import SECTIONS
 from idp.audit import event_types
 from idp.cli import idp
 from idp.fees.settings import SECTIONS as FEES_SECTIONS
+from idp.permissions import Permission
 
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
@@ -131,12 +132,17 @@ def command_mistake(line: str) -> str:
     return ""
 
 
+PERMISSIONS = set(Permission)
+
+
 def test_every_setting_that_is_mentioned_exists() -> None:
     unknown = [
         (page, name)
         for page, name in mentioned(r"^`([a-z]+\.[a-z_]+(?:\.[a-z_]+)*)`$")
         if name.split(".")[0] in {**SECTIONS, **FEES_SECTIONS}
-        and not (is_setting(name) or is_event(name) or name.endswith((".db", ".key", ".py", ".toml")))
+        and not (
+            is_setting(name) or is_event(name) or name in PERMISSIONS or name.endswith((".db", ".key", ".py", ".toml"))
+        )
     ]
 
     assert unknown == []
