@@ -75,4 +75,5 @@ def _prepared(table: Table, columns: tuple[str, ...], dialect: Dialect) -> tuple
     converters = (
         (place, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for place, name in enumerate(columns)
     )
-    return sql, tuple((place, convert) for place, convert in converters if convert is not None)
+    # Dates and times repeat within an import, and their conversion is slow.
+    return sql, tuple((place, lru_cache(maxsize=4096)(convert)) for place, convert in converters if convert is not None)

@@ -35,6 +35,9 @@ _LETTERS_MEANT = re.compile("[\u00c0-\u017f\u0218-\u021b\u1e00-\u1eff]")
 _POLISH = str.maketrans("ąćęłńóśźżĄĆĘŁŃÓŚŹŻ", "acelnoszzACELNOSZZ")
 
 
+_LATIN = re.compile("[\x00-\u024f\u1e00-\u1eff]*")
+
+
 class NameFault(StrEnum):
     """What can be wrong with a name. Each word is a quarantine reason."""
 
@@ -146,7 +149,7 @@ def mixes_scripts(text: str) -> bool:
 
     Shape:   "\\u0410nna" (Cyrillic A) -> True; "Անна" (Armenian, Cyrillic) -> True; "李 Li" -> False
     """
-    if text.isascii():
+    if _LATIN.fullmatch(text):  # nearly every name
         return False
     return len({script_of(letter) for letter in text if letter.isalpha()} & _LOOK_ALIKE_SCRIPTS) > 1
 

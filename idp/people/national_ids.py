@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from stdnum.exceptions import InvalidComponent
 from stdnum.pl import pesel as stdnum_pesel
@@ -58,11 +59,18 @@ def parse_pesel(text: str) -> Pesel | PeselFault:
         return PeselFault.ZEROS  # its check digit is valid
     if stdnum_pesel.calc_check_digit(text[:10]) != text[10]:
         return PeselFault.CHECK_DIGIT
-    try:
-        born_on = stdnum_pesel.get_birth_date(text)
-    except InvalidComponent:
+    born_on = _birth_date(text[:6])
+    if born_on is None:
         return PeselFault.DATE
     return Pesel(text, born_on, "M" if int(text[9]) % 2 else "K")
+
+
+@lru_cache(maxsize=20_000)  # people of one age share a few thousand birth dates
+def _birth_date(first_six: str) -> date | None:
+    try:
+        return stdnum_pesel.get_birth_date(first_six)
+    except InvalidComponent:
+        return None
 
 
 def _wrong_form(text: str) -> PeselFault:

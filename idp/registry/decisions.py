@@ -26,7 +26,7 @@ WHO = frozenset({"given_name", "surname", "born_on", "sex", "pesel"})
 """Changes that say that somebody is another person than thought: limited per file."""
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One person in a file, and what is known about them."""
 
     os_id: str
@@ -57,7 +57,7 @@ class Context(msgspec.Struct, frozen=True):
     seal: Callable[[str], str]  # Keys.seal
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What to write for one person, and what to count."""
 
     os_id: str
@@ -87,7 +87,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.access is not None and self.access is not Access.ACTIVE
 
 
-class _Read(msgspec.Struct):
+class _Read(msgspec.Struct, gc=False):
     """A row on its way through the rules."""
 
     line: int
@@ -198,6 +198,9 @@ def _one_per_programme(good: Iterable[_Read]) -> tuple[list[_Read], list[_Read]]
     A programme repeated (struck off, admitted again) counts by its latest change, then by its latest status.
     Marks rows between which nothing decides.
     """
+    good = list(good)
+    if len(good) < 2:
+        return good, []
     by_programme: dict[str, list[_Read]] = defaultdict(list)
     for read in good:
         by_programme[_row(read).enrolment.programme].append(read)
@@ -214,11 +217,13 @@ def _one_per_programme(good: Iterable[_Read]) -> tuple[list[_Read], list[_Read]]
     return chosen, beaten
 
 
-def _overtaken(reads: Iterable[_Read], chosen: Iterable[_Read]) -> int:
+def _overtaken(reads: Sequence[_Read], chosen: Iterable[_Read]) -> int:
     """Return how many bad rows are older than the row that is taken of their programme, and let them go.
 
     The next import of the same file finds them older than what is stored; the first one says the same.
     """
+    if all(read.reason is None for read in reads):
+        return 0
     taken = {_row(read).enrolment.programme: _row(read).changed_at for read in chosen}
     count = 0
     for read in reads:
@@ -280,7 +285,7 @@ def _judge_person(reads: list[_Read], candidate: Candidate, *, has_album: bool) 
         return _quarantine_all(reads, Reason.ALBUM_CHANGED)
     if album and (refused := _refused_album(album, candidate)):
         return _quarantine_all(reads, refused)
-    if len({_who(read) for read in _newest(reads)}) > 1:
+    if len(reads) > 1 and len({_who(read) for read in _newest(reads)}) > 1:
         return _quarantine_all(reads, Reason.ROWS_DISAGREE)
     known = {one.enrolment.programme: one for one in stored.enrolments} if stored else {}
     for read in reads:
@@ -324,6 +329,8 @@ def _goes_back(row: Row, before: StampedEnrolment) -> bool:
 
 
 def _identity(rows: Sequence[Row]) -> Identity:
+    if len(rows) == 1:
+        return rows[0].identity
     latest = max(row.changed_at for row in rows)
     newest = [row.identity for row in rows if row.changed_at == latest]
     return msgspec.structs.replace(

@@ -29,7 +29,7 @@ class LastRun(msgspec.Struct, frozen=True):
     fill: dict[str, float]
 
 
-class QuarantinedRow(msgspec.Struct, frozen=True):
+class QuarantinedRow(msgspec.Struct, frozen=True, gc=False):
     """A row for the quarantine."""
 
     os_id: str

@@ -1,16 +1,16 @@
-"""One row of the export: its columns, and what they must be (docs/domain.md, registry export)."""
+"""Read one row of the export: its columns and their rules (docs/domain.md, registry export)."""
 
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from idp.errors import InputTooLong
-from idp.people import names as person_names
 from idp.people import national_ids
-from idp.people.names import fault_of, has_control_characters, mixes_scripts
+from idp.people.names import clean, clean_name, fault_of, has_control_characters, mixes_scripts
 from idp.people.national_ids import Pesel, PeselFault
 from idp.people.queries import Identity
 from idp.people.values import Enrolment, Status
@@ -33,13 +33,14 @@ TIMESTAMP: Final = re.compile(
 )
 _ALBUM = re.compile(r"\d{1,10}", re.ASCII)
 _COUNTRIES = re.compile(r"[A-Z]{2}(?:\|[A-Z]{2}){0,19}")
-# Enough to be worth a letter; who sends one judges again. No blanks or line ends, so no forged mail headers.
+# Good enough to write a letter to; the mailer checks again. Blanks and line ends could forge mail headers.
 _MAIL = re.compile(r"[^\s@<>()\",;:\\\x00-\x1f]{1,64}@[^\s@<>()\",;:\\\x00-\x1f]+\.[^\s@<>()\",;:\\\x00-\x1f.]{2,}")
+_CACHED: Final = 20_000  # cells of one column; most columns repeat a few values
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 
 
 class BadRow(Exception):
-    """A row that is quarantined. It never leaves this package."""
+    """A row for the quarantine. This exception never leaves the package."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
@@ -47,22 +48,22 @@ class BadRow(Exception):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What rows are judged by, besides themselves."""
+    """What the rules need besides the row."""
 
     today: date
     believed_until: datetime  # a later `zmieniono` is not believed
     mac: Callable[[str, str], str]  # Keys.mac: purpose, text -> keyed hash
 
 
-class Stamp(msgspec.Struct, frozen=True):
-    """The part of a row that says whether it is newer than what is stored; read before anything else is judged."""
+class Stamp(msgspec.Struct, frozen=True, gc=False):
+    """Programme and age of a row. They are read first, because a stale row is skipped even if it is invalid."""
 
     programme: str
     changed_at: datetime
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A good row."""
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A valid row."""
 
     line: int
     changed_at: datetime
@@ -79,7 +80,10 @@ def read_stamp(fields: Sequence[str], rules: Rules) -> Stamp:
     """
     if has_control_characters(fields[AT["prog_kod"]]):  # the programme of a quarantined row is shown in terminals
         raise BadRow(Reason.CONTROL_CHARACTERS)
-    programme = clean(fields[AT["prog_kod"]])
+    try:
+        programme = clean(fields[AT["prog_kod"]])
+    except InputTooLong:
+        raise BadRow(Reason.TEXT_TOO_LONG) from None
     if not programme:
         raise BadRow(Reason.PROGRAMME_MISSING)
     if len(programme) > 32:
@@ -102,15 +106,18 @@ def _changed_at(text: str, believed_until: datetime) -> datetime:
 
 
 def read_row(line: int, fields: Sequence[str], stamp: Stamp, rules: Rules) -> Row:
-    """Return what a row says.
+    """Return a valid row.
 
-    Raises:  BadRow with the first thing that is wrong
+    Raises:  BadRow with the first fault
     """
     if has_control_characters(";".join(fields)):
         raise BadRow(Reason.CONTROL_CHARACTERS)
     remarks: list[Remark] = []
-    enrolment = _enrolment(fields, stamp)
-    identity = _identity(fields, rules, remarks)
+    try:
+        enrolment = _enrolment(fields, stamp)
+        identity = _identity(fields, rules, remarks)
+    except InputTooLong:
+        raise BadRow(Reason.TEXT_TOO_LONG) from None
     capitals = _in_capitals(fields)
     if capitals:
         remarks.append(Remark.NAME_IN_CAPITALS)
@@ -118,18 +125,9 @@ def read_row(line: int, fields: Sequence[str], stamp: Stamp, rules: Rules) -> Ro
 
 
 def _enrolment(fields: Sequence[str], stamp: Stamp) -> Enrolment:
-    name, unit = clean(fields[AT["prog_nazwa"]]), clean(fields[AT["jednostka"]])
-    if not name or not unit:
-        raise BadRow(Reason.TEXT_MISSING)
-    if len(name) > 200 or len(unit) > 64:
-        raise BadRow(Reason.TEXT_TOO_LONG)
-    if name.startswith(_FORMULA) or unit.startswith(_FORMULA) or stamp.programme.startswith(_FORMULA):
+    if stamp.programme.startswith(_FORMULA):
         raise BadRow(Reason.TEXT_FORMULA)
-    level, form = fields[AT["poziom"]].strip(), fields[AT["forma"]].strip()
-    if level not in LEVELS:
-        raise BadRow(Reason.LEVEL_FORM)
-    if form not in FORMS:
-        raise BadRow(Reason.FORM_FORM)
+    name, unit, level, form = _programme(*fields[_PROGRAMME_COLUMNS])
     status = STATUSES.get(fields[AT["status"]].strip())
     if status is None:
         raise BadRow(Reason.STATUS_UNKNOWN)
@@ -140,6 +138,25 @@ def _enrolment(fields: Sequence[str], stamp: Stamp) -> Enrolment:
     return Enrolment(stamp.programme, name, unit, level, form, status, status_from, admitted_on, ends_on)
 
 
+_PROGRAMME_COLUMNS = slice(AT["prog_nazwa"], AT["forma"] + 1)
+
+
+@lru_cache(maxsize=_CACHED)  # a university has a few hundred programmes
+def _programme(name: str, unit: str, level: str, form: str) -> tuple[str, str, str, str]:
+    name, unit, level, form = clean(name), clean(unit), level.strip(), form.strip()
+    if not name or not unit:
+        raise BadRow(Reason.TEXT_MISSING)
+    if len(name) > 200 or len(unit) > 64:
+        raise BadRow(Reason.TEXT_TOO_LONG)
+    if name.startswith(_FORMULA) or unit.startswith(_FORMULA):
+        raise BadRow(Reason.TEXT_FORMULA)
+    if level not in LEVELS:
+        raise BadRow(Reason.LEVEL_FORM)
+    if form not in FORMS:
+        raise BadRow(Reason.FORM_FORM)
+    return name, unit, level, form
+
+
 def _identity(fields: Sequence[str], rules: Rules, remarks: list[Remark]) -> Identity:
     names = _names(fields)
     born_on = _date(fields[AT["data_ur"]])
@@ -148,9 +165,7 @@ def _identity(fields: Sequence[str], rules: Rules, remarks: list[Remark]) -> Ide
     sex = fields[AT["plec"]].strip()
     if sex not in ("", "K", "M"):
         raise BadRow(Reason.SEX_FORM)
-    citizenships = clean(fields[AT["obywatelstwo"]]).upper()
-    if citizenships and not _COUNTRIES.fullmatch(citizenships):
-        raise BadRow(Reason.CITIZENSHIP_FORM)
+    citizenships = _citizenships(fields[AT["obywatelstwo"]])
     pesel = _pesel(fields, born_on, sex, rules.today)
     if pesel is None and "PL" in citizenships.split("|"):
         raise BadRow(Reason.PESEL_MISSING)
@@ -168,10 +183,18 @@ def _identity(fields: Sequence[str], rules: Rules, remarks: list[Remark]) -> Ide
         citizenships=citizenships,
         private_mail=_mail(fields, remarks),
         pesel_mac=mac(national_ids.PESEL_USE, pesel.number) if pesel else None,
-        pesel_end_mac=mac(national_ids.PESEL_END_USE, national_ids.last_four(pesel.number)) if pesel else None,
+        pesel_end_mac=mac(national_ids.PESEL_END_USE, pesel.number[-4:]) if pesel else None,
         document_mac=mac(national_ids.DOCUMENT_USE, ":".join(document)) if document else None,
         document_end_mac=mac(national_ids.DOCUMENT_END_USE, national_ids.last_four(document[1])) if document else None,
     )
+
+
+@lru_cache(maxsize=_CACHED)
+def _citizenships(cell: str) -> str:
+    countries = clean(cell).upper()
+    if countries and not _COUNTRIES.fullmatch(countries):
+        raise BadRow(Reason.CITIZENSHIP_FORM)
+    return countries
 
 
 NAME_FIELDS: Final = ("given_name", "middle_name", "surname_prefix", "surname", "previous_surname")
@@ -186,31 +209,23 @@ def _in_capitals(fields: Sequence[str]) -> tuple[str, ...]:
 
 def _names(fields: Sequence[str]) -> tuple[str, str, str, str, str]:
     raw = fields[_NAME_COLUMNS]
-    given, middle, prefix, surname, previous = map(clean_name, raw)
+    given, middle, prefix, surname, previous = map(_name, raw)
     if not given and not surname:
         raise BadRow(Reason.NAME_MISSING)
-    for name in (given, middle, prefix, surname, previous):
-        if name and (fault := fault_of(name)):
-            raise BadRow(Reason(fault.value))
     if mixes_scripts(given + surname):
         raise BadRow(Reason.NAME_MIXED_SCRIPTS)
     return given, middle, prefix.lower() if raw[2].isupper() else prefix, surname, previous
 
 
-def clean(text: str) -> str:
-    """Return a cleaned cell. Raises: BadRow."""
+@lru_cache(maxsize=_CACHED)  # names repeat
+def _name(cell: str) -> str:
     try:
-        return person_names.clean(text)
-    except InputTooLong:
-        raise BadRow(Reason.TEXT_TOO_LONG) from None
-
-
-def clean_name(text: str) -> str:
-    """Return a cleaned name. Raises: BadRow."""
-    try:
-        return person_names.clean_name(text)
+        name = clean_name(cell)
     except InputTooLong:
         raise BadRow(Reason.NAME_TOO_LONG) from None
+    if fault := fault_of(name):
+        raise BadRow(Reason(fault.value))
+    return name
 
 
 def _album(fields: Sequence[str]) -> str | None:
@@ -235,7 +250,7 @@ def _pesel(fields: Sequence[str], born_on: date | None, sex: str, today: date) -
 
 
 def _document(fields: Sequence[str], remarks: list[Remark], *, is_needed: bool) -> tuple[str, str] | None:
-    """Return country and number. The kind of document is not kept: nothing is decided by it."""
+    """Return country and number. The kind of document is not stored, because no rule uses it."""
     text, country = clean(fields[AT["dok_numer"]]), clean(fields[AT["dok_kraj"]]).upper()
     if not text:
         if is_needed:
@@ -251,7 +266,7 @@ def _document(fields: Sequence[str], remarks: list[Remark], *, is_needed: bool) 
 
 
 def _mail(fields: Sequence[str], remarks: list[Remark]) -> str:
-    """A private address that cannot be one costs the letter, not the account: it says nothing about who somebody is."""
+    """Return the private address, or "" for an unusable one. It does not say who somebody is, so the row is valid."""
     text = clean(fields[AT["email_prywatny"]])
     if text and (len(text) > 254 or not _MAIL.fullmatch(text)):
         remarks.append(Remark.MAIL_UNUSABLE)
@@ -259,6 +274,7 @@ def _mail(fields: Sequence[str], remarks: list[Remark]) -> str:
     return text
 
 
+@lru_cache(maxsize=_CACHED)  # dates repeat: a year's students were admitted on one day
 def _date(field: str) -> date | None:
     text = field.strip()
     if not text:
