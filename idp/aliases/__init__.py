@@ -1,1 +1,1 @@
-"""Owns how a student's address may look: alias, proposals, refusals. Pure: who holds an address is in the store."""
+"""Owns the rules of student addresses: alias, proposals, refusals. Pure: people owns who holds an address."""

@@ -1,4 +1,4 @@
-"""The alias `s<album>@…`: decided here, from the album number alone."""
+"""Make the alias `s<album>@…` from the album number."""
 
 import re
 
@@ -6,7 +6,7 @@ from idp.people.values import Album
 
 
 def alias_local_part(album: Album, prefix: str) -> str:
-    """Return the part before the @ of the alias that belongs to `album` and to nobody else.
+    """Return the part before the @ of the alias that belongs to `album` alone.
 
     Shape:   "12345" -> "s12345"; leading zeros kept, as on the student card
     Source:  student account instruction, step 3
@@ -20,5 +20,5 @@ def alias_address(album: Album, prefix: str, domain: str) -> str:
 
 
 def has_alias_form(local_part: str, prefix: str) -> bool:
-    """Say whether `local_part` is the alias of some album, present or future."""
+    """Return whether `local_part` has the form of an album's alias, whether the album exists or not."""
     return re.fullmatch(rf"{prefix}[0-9]+", local_part) is not None

@@ -1,10 +1,10 @@
-"""A name in any script -> the plain letters of a mail address."""
+"""Write a name of any script in the letters of a mail address."""
 
 from idp.people.names import clean_name, search_key
 
 
 def latin(name: str) -> str:
-    """Return `name` in the letters a-z, its words joined by hyphens; empty when nothing can be read.
+    """Return `name` in the letters a-z, its words joined by hyphens. Return "" if no letter can be read.
 
     Shape:   "Źdźbło - Ćwik" -> "zdzblo-cwik"; "O’Connor" -> "oconnor"; "李" -> "li"; "😀" -> ""
     Source:  docs/domain.md, mail names

@@ -1,6 +1,5 @@
-"""What the rules make of a name before anybody sees it. Pure."""
+"""Preview the first proposal for a name and what is remarkable about it. Pure."""
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,23 +7,24 @@ from idp.aliases.latin import latin
 from idp.aliases.look_alikes import look_alike_key
 from idp.aliases.proposals import FullName, proposals
 from idp.aliases.refusals import MOST_CHARACTERS, NameRules, refusal_of
+from idp.people.names import script_of
 
 
 class Remark(StrEnum):
     """What a human may want to look at."""
 
-    UNREADABLE = "unreadable"  # no letter that can be read: the person is asked, nothing is proposed
-    TRANSLITERATED = "transliterated"  # from another script: the person may spell it otherwise
-    SHORTENED = "shortened"  # the whole name is longer than an address may be
-    REFUSED = "refused"  # the most usual form is refused by a rule, and another one is proposed first
+    UNREADABLE = "unreadable"  # no readable letter: nothing is proposed, the person is asked
+    TRANSLITERATED = "transliterated"  # from another script: the person may prefer another spelling
+    SHORTENED = "shortened"  # the whole name is too long for an address
+    REFUSED = "refused"  # a rule refuses the most usual form, so another form comes first
 
 
 @dataclass(frozen=True, slots=True)
 class NamePreview:
-    """What would be proposed to one person first, and what is remarkable about it."""
+    """The first proposal for one person, and remarks about it."""
 
-    first: str  # "" when nothing can be proposed
-    usual: str  # given name and surname, as they would stand without any rule
+    first: str  # "" if nothing can be proposed
+    usual: str  # given name and surname, before any rule
     remarks: tuple[Remark, ...]
     refusal: str = ""  # the rule that refuses the usual form
 
@@ -35,7 +35,7 @@ class NamePreview:
 
 
 def preview(name: FullName, rules: NameRules) -> NamePreview:
-    """Return what would be proposed to a person of this name, were it free.
+    """Return the preview for a name, as if all addresses were free.
 
     Shape:   Ірина, Шевченко -> NamePreview("irina.shevchenko", …, (TRANSLITERATED,))
     """
@@ -57,8 +57,8 @@ def preview(name: FullName, rules: NameRules) -> NamePreview:
 
 
 def is_of_another_script(text: str) -> bool:
-    """Say whether any letter is not Latin.
+    """Return whether any letter is not Latin.
 
     Shape:   "Źdźbło" -> False; "Ørsted" -> False; "Шевченко" -> True; "李" -> True
     """
-    return any(letter.isalpha() and not unicodedata.name(letter, "").startswith("LATIN") for letter in text)
+    return any(letter.isalpha() and script_of(letter) != "LATIN" for letter in text)

@@ -1,4 +1,4 @@
-"""Whether a mail name may be chosen, and if not, why."""
+"""Rules that refuse mail names."""
 
 import re
 from collections.abc import Set as AbstractSet
@@ -17,7 +17,7 @@ SYNTAX = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 
 
 class Refusal(StrEnum):
-    """Why a name is refused; the page has a sentence for each."""
+    """Why a name is refused. The page has a sentence for each."""
 
     SYNTAX = "syntax"
     TOO_LONG = "too_long"
@@ -30,7 +30,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NameRules:
-    """The settings that decide about names, made ready for comparing."""
+    """The settings about names, prepared for comparison."""
 
     prefix: str
     domain: str
@@ -41,8 +41,8 @@ class NameRules:
 
 
 def name_rules(settings: AliasSettings, prefix: str, domain: str) -> NameRules:
-    """Return the rules for names before `@domain` beside aliases that begin with `prefix`."""
-    names = [*settings.reserved, *settings.staff_names]
+    """Return the rules for names before `@domain`, with aliases that begin with `prefix`."""
+    names = [*settings.reserved, *settings.staff_names, *_domain_names(domain)]
     return NameRules(
         prefix=prefix,
         domain=domain,
@@ -54,17 +54,17 @@ def name_rules(settings: AliasSettings, prefix: str, domain: str) -> NameRules:
 
 
 def parse_local_part(text: str, domain: str) -> str:
-    """Return what a person typed as the part before the @, in lower case.
+    """Return the part before the @ of what a person typed, in lower case.
 
-    Shape:   " Jan.Kowalski@student.po.edu.pl " -> "jan.kowalski"; nothing else is mended
+    Shape:   " Jan.Kowalski@student.po.edu.pl " -> "jan.kowalski"; nothing else is corrected
     """
     return text.strip().lower().removesuffix(f"@{domain}")
 
 
 def refusal_of(local_part: str, rules: NameRules, own_words: AbstractSet[str] = frozenset()) -> Refusal | None:
-    """Return why `local_part` may not be chosen, or None when only its being taken could stop it.
+    """Return why nobody may choose `local_part`, or None. The caller checks whether it is taken.
 
-    Shape:   own_words: the words of the person's own name, which are never called offensive
+    Shape:   own_words: the words of the person's own name, which are never offensive
     Source:  docs/domain.md, mail names
     """
     if len(local_part) > MOST_CHARACTERS:
@@ -77,7 +77,7 @@ def refusal_of(local_part: str, rules: NameRules, own_words: AbstractSet[str] = 
         return Refusal.ALIAS_FORM
     if local_part in rules.allowed:
         return None
-    if look_alike_key(local_part) in rules.reserved or any(fnmatchcase(local_part, each) for each in rules.patterns):
+    if _is_reserved(local_part, rules):
         return Refusal.RESERVED
     if _words(local_part) & rules.offensive - own_words:
         return Refusal.OFFENSIVE
@@ -85,10 +85,9 @@ def refusal_of(local_part: str, rules: NameRules, own_words: AbstractSet[str] = 
 
 
 def looks_like_an_alias(local_part: str, prefix: str) -> bool:
-    """Say whether `local_part` is, or could be read as, some album's alias: `s12345`, `s.12345`, `sl2345`, `s1o`.
+    """Return whether `local_part` is, or looks like, an album's alias: `s12345`, `s.12345`, `sl2345`, `s1o`.
 
-    A name of which every character after the prefix reads as a digit is refused whether that album exists or not:
-    a name chosen today must never stand in the way of the alias of a student to come.
+    The album need not exist: a name chosen today must not block the alias of a future student.
     """
     if has_alias_form(local_part, prefix):
         return True
@@ -97,9 +96,24 @@ def looks_like_an_alias(local_part: str, prefix: str) -> bool:
     return rest not in ("", key) and re.fullmatch(r"[0-9ol]+", rest) is not None
 
 
+def _domain_names(domain: str) -> list[str]:
+    """Return the domain and its parents: `student.po.edu.pl` -> that, `po.edu.pl`, `edu.pl`."""
+    labels = domain.lower().split(".")
+    return [".".join(labels[start:]) for start in range(len(labels) - 1)]
+
+
+def _is_reserved(local_part: str, rules: NameRules) -> bool:
+    """Return whether a name, with or without the digits at its end, looks like a reserved one: `admin`, `admin2`."""
+    plain = local_part.rstrip("0123456789").rstrip(".-")
+    return any(
+        look_alike_key(text) in rules.reserved or any(fnmatchcase(text, pattern) for pattern in rules.patterns)
+        for text in {local_part, plain}
+    )
+
+
 def _is_address(address: str) -> bool:
     try:
-        # test_environment only lets a domain under .test through, for a site that tries things out.
+        # test_environment allows domains under .test, which test installations use.
         validate_email(address, check_deliverability=False, strict=True, allow_smtputf8=False, test_environment=True)
     except EmailNotValidError:
         return False
@@ -107,6 +121,6 @@ def _is_address(address: str) -> bool:
 
 
 def _words(local_part: str) -> set[str]:
-    """`jan.kurwa2` -> the words, each also without the digits at its end, and all of them run together."""
+    """Return the words of a name, also without the digits at their ends, and all of them joined."""
     words = re.split(r"[.-]", local_part)
     return {*words, *(word.rstrip("0123456789") for word in words), "".join(words)}

@@ -38,6 +38,22 @@ RESERVED = [
         "webadmin",
     ],
     *["autodiscover", "autoconfig", "*-request"],
+    # words of programs
+    *[
+        "null",
+        "undefined",
+        "none",
+        "nan",
+        "api",
+        "system",
+        "localhost",
+        "anonymous",
+        "guest",
+        "test",
+        "login",
+        "sso",
+        "mail",
+    ],
     # offices and roles
     *[
         "rektor",
@@ -55,7 +71,7 @@ RESERVED = [
     ],
     *["estudent", "usos", "usosweb", "samorzad", "starosta", "starosta-*"],
 ]
-# Compared with whole words, never with parts of words: "Cassius" must not pay for what stands in the middle of it.
+# Compared with whole words only: "Cassius" is a name.
 OFFENSIVE = [
     *[
         "kurwa",

@@ -61,6 +61,22 @@ def test_a_prefix_of_the_surname_is_kept_and_never_stands_alone() -> None:
     assert proposals(name("Ruud", "Beek", prefix="van"), RULES) == ("ruud.van-beek", "r.van-beek", "van-beek.ruud")
 
 
+@pytest.mark.parametrize(
+    ("given", "surname", "expected"),
+    [
+        ("Sukarno", "", ("sukarno",)),
+        ("", "Suharto", ("suharto",)),
+        ("O", "", ()),
+        ("Juan", "de la Cruz", ("juan.de-la-cruz", "j.de-la-cruz", "juan.cruz", "de-la-cruz.juan")),
+        ("Ana", "Silva e Sá", ("ana.silva-e-sa", "a.silva-e-sa", "ana.silva", "ana.sa", "silva-e-sa.ana")),
+    ],
+)
+def test_neither_a_single_letter_nor_a_particle_is_proposed_alone(
+    given: str, surname: str, expected: tuple[str, ...]
+) -> None:
+    assert proposals(name(given, surname), RULES) == expected
+
+
 def test_a_name_of_more_than_64_characters_is_cut_at_a_hyphen() -> None:
     long = name("Maksymilian", "Konstantynopolitanczykowska - Wiolonczelistowska - Brzeczyszczykiewicz")
 

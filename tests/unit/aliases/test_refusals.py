@@ -127,3 +127,11 @@ def test_no_name_that_may_be_chosen_shares_its_key_with_an_alias(text: str) -> N
         assert look_alike_key(text) == "s"
     elif any(character.isdigit() for character in text):
         assert looks_like_an_alias(text, "s")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["admin2", "admin.2", "abuse007", "null", "undefined", "api", "po.edu.pl", "student.po.edu.pl", "edu.pl"],
+)
+def test_reserved_names_with_a_number_words_of_programs_and_the_domain_are_reserved(text: str) -> None:
+    assert refusal_of(text, RULES) is Refusal.RESERVED
