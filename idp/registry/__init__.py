@@ -1,1 +1,1 @@
-"""Owns the way of student records in: read, normalise, match, quarantine. What a status means is for people."""
+"""Owns the import of student records: read, normalise, match, quarantine. `people` owns what a status means."""

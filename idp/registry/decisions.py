@@ -1,4 +1,4 @@
-"""What becomes of one person's rows: added, changed, unchanged or quarantined. Pure, and blind to the rows' order.
+"""Decide what becomes of one person's rows: added, changed, unchanged or quarantined. Pure.
 
 Staleness is judged before validity, row by row: last year's file must not flood the quarantine. A good row may stand
 beside a bad one; what concerns the person as a whole (two albums, rows that disagree) keeps all of them aside.
@@ -23,7 +23,7 @@ from idp.registry.reasons import Reason, Remark
 from idp.registry.rows import BadRow, Row, Rules, Stamp, read_row, read_stamp
 
 WHO = frozenset({"given_name", "surname", "born_on", "sex", "pesel"})
-"""Changes that say that somebody is another person than thought: limited per file."""
+"""Fields that say who somebody is. A file may change them for few people only."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -50,7 +50,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What decisions need besides the person."""
+    """What a decision needs besides the candidate."""
 
     rules: Rules
     policy: AccessPolicy
@@ -61,7 +61,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     """What to write for one person, and what to count."""
 
     os_id: str
-    add: NewPerson | None = None  # without person_id and uid, which are made when it is written
+    add: NewPerson | None = None  # without person_id and uid, which are assigned when it is written
     update: PersonUpdate | None = None
     fields: tuple[str, ...] = ()  # what of a known person changed
     access: Access | None = None  # the new one, when it changed
@@ -69,8 +69,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     first_album: str | None = None
     new_pesel: str | None = None  # its hash
     quarantined: tuple[QuarantinedRow, ...] = ()
-    resolved: tuple[str, ...] = ()  # programmes for which good rows came
-    recheck: bool = False  # a known person of whom a row was quarantined
+    resolved: tuple[str, ...] = ()  # programmes with valid rows
+    recheck: bool = False  # evaluate this known person at the next import again
     stored_as: str | None = None  # person_id of a known person
     duplicate_of: tuple[str, ...] = ()  # person_ids whose album and PESEL these rows carry
     stale: int = 0
@@ -78,17 +78,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     @property
     def changes_who(self) -> bool:
-        """A known person got another name, birth date, sex or PESEL."""
+        """Return whether a known person gets another name, birth date, sex or PESEL."""
         return not WHO.isdisjoint(self.fields)
 
     @property
     def takes_access(self) -> bool:
-        """A known person may not sign in any more."""
+        """Return whether a known person may no longer sign in."""
         return self.access is not None and self.access is not Access.ACTIVE
 
 
 class _Read(msgspec.Struct, gc=False):
-    """A row on its way through the rules."""
+    """A row and what the rules have found so far."""
 
     line: int
     text: str
@@ -99,7 +99,7 @@ class _Read(msgspec.Struct, gc=False):
 
 
 def decide(candidate: Candidate, context: Context) -> Decision:
-    """Return what becomes of a person's rows."""
+    """Return the decision about a person's rows."""
     reads = [_Read(line, text) for line, text in candidate.rows]
     fresh = _fresh(reads, candidate.stored, context.rules)
     stale = sum(read.reason is None for read in reads) - len(fresh)
@@ -137,7 +137,7 @@ def decide(candidate: Candidate, context: Context) -> Decision:
 
 
 def _fresh(reads: Iterable[_Read], stored: PersonRecord | None, rules: Rules) -> list[_Read]:
-    """Return the rows that are not older than what is stored; marks those whose age cannot be told."""
+    """Return the rows that are not older than the stored ones. Set the reason of rows whose age is unreadable."""
     known = {one.enrolment.programme: one for one in stored.enrolments} if stored else {}
     fresh = []
     for read in reads:
@@ -193,10 +193,10 @@ def _row(read: _Read) -> Row:
 
 
 def _one_per_programme(good: Iterable[_Read]) -> tuple[list[_Read], list[_Read]]:
-    """Return the row that counts of each programme, and those that it beats.
+    """Return the row that counts for each programme, and the older rows.
 
     A programme repeated (struck off, admitted again) counts by its latest change, then by its latest status.
-    Marks rows between which nothing decides.
+    Set the reason of rows if no rule decides between them.
     """
     good = list(good)
     if len(good) < 2:
@@ -218,9 +218,9 @@ def _one_per_programme(good: Iterable[_Read]) -> tuple[list[_Read], list[_Read]]
 
 
 def _overtaken(reads: Sequence[_Read], chosen: Iterable[_Read]) -> int:
-    """Return how many bad rows are older than the row that is taken of their programme, and let them go.
+    """Return how many bad rows are older than the valid row of their programme. They are stale, not bad.
 
-    The next import of the same file finds them older than what is stored; the first one says the same.
+    The next import of the same file finds them older than the stored row, so this one must say the same.
     """
     if all(read.reason is None for read in reads):
         return 0
@@ -272,7 +272,7 @@ def _resolve_albums(reads: Iterable[_Read], candidate: Candidate) -> set[str]:
 
 
 def _judge_person(reads: list[_Read], candidate: Candidate, *, has_album: bool) -> list[_Read]:
-    """Return the rows that may be taken, having judged them together and against what is stored."""
+    """Return the rows that are valid together and beside the stored person."""
     stored = candidate.stored
     albums = {_row(read).identity.album for read in reads} - {None}
     album = next(iter(albums), None)
@@ -315,12 +315,12 @@ def _newest(reads: Sequence[_Read]) -> list[_Read]:
 
 
 def _who(read: _Read) -> Identity:
-    # The album may stand in one row of several, and a private address says nothing about who somebody is.
+    # One row of several may carry the album, and a private address does not say who somebody is.
     return msgspec.structs.replace(_row(read).identity, album=None, private_mail="")
 
 
 def _goes_back(row: Row, before: StampedEnrolment) -> bool:
-    """A newer row may well bring an older status (a strike-off reversed on appeal); one of the same age may not."""
+    """Return whether a row of the same age has an older status. A newer row may have one (a reversed strike-off)."""
     return (
         row.changed_at == before.changed_at
         and row.enrolment.status is not before.enrolment.status
@@ -414,7 +414,7 @@ def _takes_student_rights(
     came: Iterable[StampedEnrolment],
     context: Context,
 ) -> bool:
-    # A status that begins tomorrow takes the rights as surely as one that began today.
+    # A status that begins tomorrow takes the rights as well.
     day = max(context.rules.today, *(one.enrolment.status_from for one in came))
 
     def is_student(enrolments: Mapping[str, StampedEnrolment]) -> bool:
@@ -426,7 +426,7 @@ def _takes_student_rights(
 
 
 def _stamped(row: Row, known: StampedEnrolment | None, beaten: Iterable[_Read], today: date) -> StampedEnrolment:
-    """Return a programme with the status that holds until a future one begins."""
+    """Return an enrolment with the status that applies until a future one begins."""
     one = row.enrolment
     if one.status_from <= today:
         return StampedEnrolment(one, row.changed_at, row.line)
@@ -447,7 +447,7 @@ def _by_programme(rows: Iterable[Row]) -> list[Row]:
 def _changed_fields(
     before: Identity, after: Identity, known: Mapping[str, StampedEnrolment], came: Iterable[StampedEnrolment]
 ) -> tuple[str, ...]:
-    """Return the words of what changed: columns, and `programme`, `status`, `programme_details`. No values."""
+    """Return the names of changed fields, and `programme`, `status`, `programme_details`; no values."""
     words = {
         name.removesuffix("_mac").removesuffix("_end")
         for name in Identity.__struct_fields__
@@ -490,4 +490,4 @@ def quarantined_row(
     )
 
 
-_LONGEST_KEPT = 16_384  # of a row whose quotation mark swallowed the rest of a file
+_LONGEST_KEPT = 16_384  # characters; an open quotation mark can swallow the rest of a file

@@ -1,4 +1,4 @@
-"""A file as bytes: is it whole, in UTF-8, with the right header? Where does a row end? Content is not judged here."""
+"""Validate a file as bytes: whole, in UTF-8, with the right header. Find where rows end. Content comes later."""
 
 import codecs
 import csv
@@ -14,7 +14,7 @@ from idp.registry.reasons import Refusal
 from idp.registry.rows import AT, COLUMNS, TIMESTAMP
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
+"""Called with the stage, how much is done, and how much there is."""
 
 BLOCK: Final = 1 << 20
 SEPARATOR: Final = ";"
@@ -22,7 +22,7 @@ SEPARATOR: Final = ";"
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """An open export that was proved to be whole, in UTF-8 and with the right header."""
+    """An open export that is whole, in UTF-8 and has the right header."""
 
     file: BinaryIO
     name: str
@@ -36,7 +36,7 @@ class ExportFile:
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
-    Raises:  RefusedSource when it is not there, not a plain file, or may not be read
+    Raises:  RefusedSource if it does not exist, is not a plain file, or cannot be read
     """
     try:
         # A pipe can be read only once, and an import reads twice.
@@ -49,7 +49,7 @@ def digest_of(path: Path) -> str:
 
 
 def validate_file(file: BinaryIO, name: str, digest: str, progress: Progress) -> ExportFile:
-    """Return what stands under the bytes of an open file.
+    """Validate an open file and return it.
 
     Raises:  RefusedSource: not UTF-8, NUL bytes, no lines, another header, no rows, cut off
     """
@@ -66,7 +66,7 @@ def validate_file(file: BinaryIO, name: str, digest: str, progress: Progress) ->
 
 
 def refuse_if_changed(source: ExportFile) -> None:
-    """Refuse a file that somebody wrote to while we read it.
+    """Refuse a file that changed while we read it.
 
     Raises:  RefusedSource
     """
@@ -133,7 +133,7 @@ def _lines_of_utf8(file: BinaryIO, size: int, progress: Progress) -> int:
         found = block.count(b"\n")
         if b"\0" in block:
             line = lines + 1 + block[: block.index(b"\0")].count(b"\n")
-            raise RefusedSource(f"Line {line} holds NUL bytes: this is no text file.", Refusal.NUL_BYTES)
+            raise RefusedSource(f"Line {line} holds NUL bytes: this is not a text file.", Refusal.NUL_BYTES)
         try:
             letters += len(block) - len(decoder.decode(block))
         except UnicodeDecodeError as exc:
@@ -142,9 +142,9 @@ def _lines_of_utf8(file: BinaryIO, size: int, progress: Progress) -> int:
             raise RefusedSource(_not_utf8(block, line, letters), Refusal.NOT_UTF8) from None
         lines += found
         if not found and len(block) == BLOCK:
-            raise RefusedSource("A line is longer than a megabyte: this is no registry export.", Refusal.NO_LINES)
+            raise RefusedSource("A line is longer than a megabyte: this is not a registry export.", Refusal.NO_LINES)
         done += len(block)
-        progress("reading", done, 2 * size)  # it is read once more, row by row
+        progress("reading", done, 2 * size)  # the scan reads it once more
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
@@ -153,7 +153,7 @@ def _lines_of_utf8(file: BinaryIO, size: int, progress: Progress) -> int:
 
 
 def _not_utf8(block: bytes, line: int, letters: int) -> str:
-    """Return what to do about a byte that is not UTF-8, after so many letters that were."""
+    """Return the advice about a byte that is not UTF-8. `letters`: non-ASCII letters before this block."""
     text = block.decode(errors="replace")
     bad = text.count("\ufffd")
     letters += sum(not character.isascii() for character in text) - bad
@@ -174,7 +174,7 @@ def _advice(encoding: str) -> str:
 def guess_encoding(block: bytes) -> str | None:
     """Return which Polish one-byte encoding `block` probably has.
 
-    The two differ in six letters: ą ś ź and their capitals; each has controls or signs where the other has these.
+    The two encodings differ in six letters: ą ś ź and their capitals.
     """
     windows = sum(block.count(bytes([byte])) for byte in (0xB9, 0x9C, 0x9F, 0xA5, 0x8C, 0x8F))
     latin2 = sum(block.count(bytes([byte])) for byte in (0xB1, 0xB6, 0xBC, 0xA1, 0xA6, 0xAC))
@@ -208,9 +208,9 @@ def _check_header(line: bytes) -> None:
 
 
 def _check_end(file: BinaryIO, size: int, rows_at: int) -> None:
-    """Refuse a file without rows, and one whose last row may have been cut.
+    """Refuse a file without rows, and a file whose last row may be cut off.
 
-    Without a line end the last row counts as whole only if its last column is a complete timestamp.
+    A last row without a line end is whole only if its last column is a complete timestamp.
     """
     file.seek(max(rows_at, size - BLOCK))
     tail = file.read()

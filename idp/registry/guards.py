@@ -1,4 +1,4 @@
-"""When a file that is right row by row is refused whole: limits on shares, each counted only above its floor. Pure."""
+"""Limits that refuse a whole file. Each is a share of the people or rows, above a floor. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,16 +9,16 @@ from idp.registry.reasons import Refusal
 from idp.registry.results import Counts
 from idp.registry.settings import RegistrySettings
 
-FILL_FLOOR = 100  # rows; in fewer, how full a column is says nothing
+FILL_FLOOR = 100  # rows; in fewer, the fill of a column says nothing
 
 
 def most_bad_rows(settings: RegistrySettings, rows: int) -> int:
-    """Return how many bad rows a file of so many rows may have."""
+    """Return how many bad rows a file of `rows` rows may have."""
     return _most(settings.bad_rows_share, settings.bad_rows_floor, rows)
 
 
 def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
-    """Return the refusal of a file whose bad rows were counted so far."""
+    """Return the refusal of a file with too many bad rows, by the rows counted so far."""
     why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
     return _refused(
         Refusal.TOO_MANY_BAD_ROWS,
@@ -28,7 +28,7 @@ def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
 
 
 def missing_people(settings: RegistrySettings, people: int, before: int) -> Iterator[RefusedSource]:
-    """Yield why a full file looks like a part of one, beside what the last full file had."""
+    """Yield a refusal if a full file has far fewer people than the last full file."""
     most = _most(settings.fewer_people_share, settings.fewer_people_floor, before)
     if before - people > most:
         yield _refused(
@@ -41,9 +41,9 @@ def missing_people(settings: RegistrySettings, people: int, before: int) -> Iter
 def emptied_columns(
     settings: RegistrySettings, rows: int, fill: Mapping[str, float], fill_before: Mapping[str, float]
 ) -> Iterator[RefusedSource]:
-    """Yield which columns have lost their content, beside what the last full file had.
+    """Yield a refusal for each column that is far less full than in the last full file.
 
-    Shape:   rows, fill: of the file, or of those whom we know where it holds only changes: newcomers are not like all
+    Shape:   rows, fill: of the file; for a file of changes, of known people only, because new people differ
     """
     if rows < FILL_FLOOR:
         return
@@ -59,9 +59,9 @@ def emptied_columns(
 def too_old(
     settings: RegistrySettings, newest: datetime | None, newest_before: datetime | None, now: datetime
 ) -> Iterator[RefusedSource]:
-    """Yield why a file is too old to be believed, by its newest row and that of all files taken before.
+    """Yield a refusal if a file is too old, by its newest row and the newest row of earlier files.
 
-    Rows older than what is stored are skipped one by one anyway; this says that the export, or the copy, has stopped.
+    Stale rows are skipped anyway. This limit reports that the export, or its copy, has stopped.
     """
     if newest is None or newest_before is None:
         return
@@ -81,7 +81,7 @@ def too_old(
 
 
 def identity_changes(settings: RegistrySettings, changed: int, known: int) -> Iterator[RefusedSource]:
-    """Yield why a file makes other people of too many: names swapped, a column sorted apart from the rest."""
+    """Yield a refusal if a file changes who too many people are: columns swapped, or one sorted apart."""
     most = _most(settings.identity_changes_share, settings.identity_changes_floor, known)
     if changed > most:
         yield _refused(
@@ -92,7 +92,7 @@ def identity_changes(settings: RegistrySettings, changed: int, known: int) -> It
 
 
 def mass_changes(settings: RegistrySettings, counts: Counts, known: int) -> Iterator[RefusedSource]:
-    """Yield why a file changes too much at once: student rights, access, or one column of most people.
+    """Yield a refusal for each limit on changes: student rights, access, or one column of most people.
 
     Shape:   known: known people of a full file; for a file of changes, all known people
     """
@@ -125,7 +125,7 @@ def _most(share: float, floor: int, of: int) -> int:
 
 
 def _refused(reason: Refusal, what: str) -> RefusedSource:
-    """Say what is over which limit, and how somebody who has looked accepts it."""
+    """Return a refusal that names the limit and the command that accepts it."""
     return RefusedSource(
         f"{what} Nothing was taken. If you have looked and the file is right: idp registry import FILE"
         f" --accept {reason}",

@@ -36,7 +36,7 @@ from idp.registry.settings import RegistrySettings
 from idp.registry.writing import ImportRun, write
 
 RULES_VERSION: Final = "1"
-"""Raised when rows that did not change must be read anew, since the rules for them did."""
+"""Increase it when the rules for rows change, so that unchanged rows are evaluated once more."""
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
@@ -57,10 +57,10 @@ def import_file(
     accept: Collection[Refusal] = (),
     progress: Progress = silent,
 ) -> ImportResult:
-    """Bring people to what an export says, and return what that changed.
+    """Import an export and return what it changed.
 
-    Shape:   delta: the file holds only changes; accept: limits that a human agrees to exceed, this once
-    Raises:  RefusedSource, and nothing of the file was taken; Conflict when another import is at work
+    Shape:   delta: the file holds only changes; accept: limits that this import may exceed
+    Raises:  RefusedSource: nothing was imported; Conflict: another import is running
     Effect:  people, enrolments, accounts, ledger, quarantine, marks for provisioning, events; a repeat changes nothing
     """
     run = ImportRun(new_id(), "", delta, actor)
@@ -92,22 +92,22 @@ class _Order:
 
     @property
     def file_name(self) -> str:
-        """The file's name without its folder, and without bytes that are no text."""
+        """The file's name without its folder, in valid Unicode."""
         return self.file.name.encode(errors="replace").decode()
 
     def context(self, now: datetime) -> Context:
-        """Return what decisions need; one moment holds for the whole import."""
+        """Return the context of decisions. The whole import uses one moment."""
         believed_until = now + timedelta(seconds=self.settings.clock_skew_s)
         return Context(Rules(local_date(now, self.zone), believed_until, self.keys.mac), self.policy, self.keys.seal)
 
     def most_bad_rows(self, rows: int) -> int | None:
-        """Return how many rows may be bad; None: any number, since a human agreed."""
+        """Return how many rows may be bad. None: any number, because an operator accepted it."""
         if Refusal.TOO_MANY_BAD_ROWS in self.accept:
             return None
         return guards.most_bad_rows(self.settings, rows)
 
     def refuse(self, refusals: Iterable[RefusedSource]) -> None:
-        """Raise the first refusal that a human has not agreed to overrule."""
+        """Raise the first refusal that the operator has not accepted."""
         for refusal in refusals:
             if refusal.reason not in self.accept:
                 raise refusal
@@ -136,7 +136,7 @@ def _take(order: _Order) -> ImportResult:
 
 
 def _known(order: _Order, scan: Scan) -> int:
-    """Return of how many people a change may be a share: a file of changes holds nobody else."""
+    """Return the number of people that shares refer to. A file of changes holds only those who changed."""
     if not order.run.is_delta:
         return scan.stored
     with order.databases.identity.read() as connection:
@@ -144,12 +144,12 @@ def _known(order: _Order, scan: Scan) -> int:
 
 
 def _scan(order: _Order, source: ExportFile, believed_until: datetime) -> Scan:
-    """Return what the file holds and who has to be looked at."""
+    """Return what the file holds and whose rows must be evaluated."""
     row_key = bytes.fromhex(order.keys.mac("registry-rows", RULES_VERSION))
     scan = scan_file(source, row_key, believed_until, order.most_bad_rows(source.lines), order.progress)
     with order.databases.identity.read() as connection:
         last = registry.last_full_run(connection)
-        if last is not None and not order.run.is_delta:  # before its age: the newest row may be among those cut off
+        if last is not None and not order.run.is_delta:  # before its age: the newest row may be missing
             order.refuse(guards.missing_people(order.settings, scan.people, last.people))
         newest_before = registry.newest_row_taken(connection)
         order.refuse(guards.too_old(order.settings, scan.newest, newest_before, order.clock.now()))
@@ -164,7 +164,7 @@ def _scan(order: _Order, source: ExportFile, believed_until: datetime) -> Scan:
 
 
 def _write(order: _Order, scan: Scan, spool: BinaryIO, counts: Counts) -> None:
-    """Carry the decisions out, a transaction per frame of the spool."""
+    """Write the decisions, one transaction per frame of the spool."""
     decoder = msgspec.msgpack.Decoder(list[Decision])
     done = scan.people - scan.same.count(0)
     for frame in frames(spool):

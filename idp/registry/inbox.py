@@ -1,4 +1,4 @@
-"""The inbox: a folder into which the registry puts its exports. Finished files are taken once, in the order of writing.
+"""The inbox: a folder for the registry's exports. Finished files are imported once, in the order of writing.
 
 NAME.csv         a full export
 NAME.delta.csv   only changes; the name declares it
@@ -24,16 +24,16 @@ from idp.registry.results import ImportResult
 DONE, REFUSED = "done", "refused"
 FULL, DELTA = ".csv", ".delta.csv"
 LOCK = "registry-inbox"
-BREATH_S = 0.2  # between two writes of one who opens the file for each
+BREATH_S = 0.2  # between two writes of a program that opens the file for each write
 STAMP = "%Y%m%dT%H%M%SZ"
 
 Import = Callable[[Path, bool], ImportResult]
-"""Takes a file, and whether it is a delta; raises RefusedSource, and Conflict while another import is at work."""
+"""Imports a file; the flag says that it is a delta. Raises RefusedSource, and Conflict while another import runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one file."""
+    """The outcome of one file."""
 
     name: str
     result: ImportResult | None
@@ -42,7 +42,7 @@ class Taken:
 
 
 def finished(inbox: Path, now: float, settle_s: float) -> list[Path]:
-    """Return the files that nobody writes to any more, the oldest first.
+    """Return the finished files, the oldest first.
 
     A file is finished when it was quiet for `settle_s`; or at once when its name is younger than its content, that is,
     renamed into place after the last write; or when the system says that nobody has it open for writing.
@@ -57,7 +57,7 @@ def finished(inbox: Path, now: float, settle_s: float) -> list[Path]:
     for entry in entries:
         if entry.name.startswith(".") or not entry.name.endswith(FULL):
             continue
-        with suppress(FileNotFoundError):  # somebody has just taken it away
+        with suppress(FileNotFoundError):  # it was removed meanwhile
             status = entry.stat()
             if not stat.S_ISREG(status.st_mode):
                 continue
@@ -69,10 +69,10 @@ def finished(inbox: Path, now: float, settle_s: float) -> list[Path]:
 
 
 def _has_no_writer(path: str) -> bool:
-    """Return whether nobody has a file open for writing, as far as the system can tell; else False."""
+    """Return whether the system says that nobody has the file open for writing."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        # A read lease is given only while there is no writer (fcntl(2)); where leases do not work, time decides.
+        # The system grants a read lease only while there is no writer (fcntl(2)). Without leases, time decides.
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError:
@@ -83,7 +83,7 @@ def _has_no_writer(path: str) -> bool:
 
 
 def take_all(databases: Databases, inbox: Path, now: datetime, settle_s: float, take: Import) -> list[Taken]:
-    """Return what became of the finished files.
+    """Import the finished files and return their outcomes.
 
     Raises:  Conflict when somebody else empties the inbox, or imports, now; what was taken before is put away
     Effect:  each file is imported and moved to `done`, or to `refused` with the reason in a file beside it. A file that
@@ -102,7 +102,7 @@ def take_all(databases: Databases, inbox: Path, now: datetime, settle_s: float, 
                 taken.append(Taken(file.name, None, refusal.reason, str(refusal)))
             except Conflict:
                 if taken:
-                    break  # what was taken is to be carried out; the rest comes next time
+                    break  # report what was imported; the other files come next time
                 raise
             else:
                 _put_away(file, inbox / DONE, now)
@@ -111,7 +111,7 @@ def take_all(databases: Databases, inbox: Path, now: datetime, settle_s: float, 
 
 
 def forget_old(inbox: Path, now: datetime, keep_days: int) -> int:
-    """Delete files that were put away so long ago, and return how many: they hold national ids."""
+    """Delete files older than `keep_days` from done/ and refused/, because they hold national ids. Return how many."""
     before = (now - timedelta(days=keep_days)).strftime(STAMP)
     gone = 0
     for folder in (inbox / DONE, inbox / REFUSED):

@@ -1,4 +1,4 @@
-"""Read people out of an export without taking it: who is in it and what they are called. Nothing is written or kept."""
+"""Read people from an export without importing it. Nothing is stored."""
 
 import csv
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from idp.registry.settings import RegistrySettings
 
 
 class ReadPerson(msgspec.Struct, frozen=True):
-    """One person of a file; `identity` is None when every row of theirs is bad."""
+    """One person of a file. `identity` is None if all their rows are bad."""
 
     os_id: str
     line: int
@@ -27,7 +27,7 @@ class ReadPerson(msgspec.Struct, frozen=True):
 def read_people(
     file: Path, now: datetime, zone: ZoneInfo, settings: RegistrySettings, progress: Progress
 ) -> Iterator[ReadPerson]:
-    """Yield everybody in a file in the order of appearance, as an import would read them; national ids are not kept.
+    """Yield the people of a file in the order of appearance, as an import reads them, without national ids.
 
     Raises:  RefusedSource when the file is no registry export
     """
@@ -36,7 +36,7 @@ def read_people(
     digest = digest_of(file)
     with file.open("rb") as stream:
         source = validate_file(stream, file.name.encode(errors="replace").decode(), digest, progress)
-        # The digests of rows are not looked at here, so their key is of no importance.
+        # The digests of rows are not used here, so any key will do.
         found = scan_file(source, b"preview", believed_until, None, progress)
         for place, os_id in enumerate(found.os_ids):
             rows = found.texts(place)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why nothing of a file was taken."""
+    """Why nothing of a file was imported."""
 
     NOT_READABLE = "not_readable"
     NOT_UTF8 = "not_utf8"
@@ -35,11 +35,11 @@ ACCEPTABLE = frozenset(
         Refusal.TOO_MANY_STUDENT_LOSSES,
     }
 )
-"""Refusals by a limit; a human who has looked at the file may accept them for one import."""
+"""Refusals by a limit. An operator who has checked the file may accept them for one import."""
 
 
 class Reason(StrEnum):
-    """Why a row is in quarantine. Words of names and PESEL repeat those of `idp.people`."""
+    """Why a row is in quarantine. Words about names and PESEL repeat those of `idp.people`."""
 
     COLUMNS = "columns"
     QUOTING = "quoting"
@@ -142,7 +142,7 @@ SENTENCES: Mapping[Reason, str] = {
 
 
 class Remark(StrEnum):
-    """What was put right, or left out, in a row that was taken."""
+    """What was corrected, or left out, in a valid row."""
 
     NAME_IN_CAPITALS = "name_in_capitals"
     MAIL_UNUSABLE = "mail_unusable"

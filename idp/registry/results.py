@@ -1,4 +1,4 @@
-"""What an import did, in numbers."""
+"""The result of an import, in numbers."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Counts:
-    """What became of rows and people, counted as an import goes."""
+    """Sums over rows and people, counted during an import."""
 
     added: int = 0
     changed: int = 0
@@ -28,7 +28,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did."""
+    """The result of an import."""
 
     import_id: str
     file: str
@@ -44,7 +44,7 @@ class ImportResult:
     stale_rows: int
     quarantined_rows: int
     quarantined: dict[str, int]  # rows by reason
-    resolved_rows: int  # left the quarantine, since better ones came
+    resolved_rows: int  # left the quarantine because valid rows came
     changed_fields: dict[str, int]
     remarks: dict[str, int]
     same_pesel: int  # numbers that now stand for two people

@@ -1,4 +1,4 @@
-"""What time alone changes: a grace period that ends, 31 October, a status that begins. A sweep; no file is needed."""
+"""Apply what time alone changes: a grace period ends, 31 October passes, a status begins."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,11 +16,11 @@ from idp.people.status import AccessPolicy, local_date, person_status
 from idp.people.values import Source
 
 AT_ONCE = 500
-"""People per transaction: on 1 November thousands change on one day, and others must be able to write."""
+"""People per transaction. On 1 November thousands change on one day, and others must be able to write."""
 
 
 def review_statuses(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
-    """Carry out what has become due by today, and return for how many people.
+    """Review people whose review date has come, and return how many.
 
     Effect:  provisioning is marked, so that a guarded run opens or closes accounts and entries; an event says what
              changed and why; a repeat does nothing

@@ -1,4 +1,4 @@
-"""One pass over an export: who is in it, where their rows stand, and whose rows are not those that were last taken.
+"""Scan an export once: find its people, where their rows are, and whose rows have changed.
 
 What is kept per person and row is a few plain numbers, so that memory stays small for a million people; a row's text is
 read again only where it has to be looked at. Most people in most files have not changed, and their rows are never read.
@@ -30,7 +30,7 @@ _MAX_NUMBER_BYTES: Final = 256  # of a cell that may be a number: its digits, an
 
 @dataclass(frozen=True, slots=True)
 class MalformedRow:
-    """A row that is no row: its person cannot be told, or not safely."""
+    """A row without the form of a row. It does not say safely whose it is."""
 
     line: int
     text: str
@@ -40,7 +40,7 @@ class MalformedRow:
 
 @dataclass(slots=True)
 class Scan:
-    """What a file holds. A person is a place 0, 1, 2 … in order of appearance, a row likewise."""
+    """What a file holds. People and rows are numbered 0, 1, 2 … in the order of appearance (`place`, `row`)."""
 
     source: ExportFile
     place_of: dict[int, int] = field(default_factory=dict)  # by os_id
@@ -70,11 +70,11 @@ class Scan:
         return len(self.os_ids)
 
     def digest(self, place: int) -> int:
-        """Return a person's digest: the order of rows means nothing to it. Never 0, which means `look again`."""
+        """Return a person's digest, independent of the order of rows. It is never 0, which means `evaluate again`."""
         return self.sums[place] or 1
 
     def compare(self, stored: Iterable[tuple[str, int]]) -> None:
-        """Mark whose rows are those last taken; `stored` are (os_id, digest) pairs."""
+        """Mark the people whose rows are unchanged. `stored` are (os_id, digest) pairs."""
         self.same, self.known = bytearray(self.people), bytearray(self.people)
         place_of, sums, same, known = self.place_of, self.sums, self.same, self.known
         for os_id, digest in stored:
@@ -87,11 +87,11 @@ class Scan:
                     same[place] = 1
 
     def to_evaluate(self) -> Iterator[int]:
-        """Yield the places of people whose rows have to be looked at."""
+        """Yield the places of people whose rows must be evaluated."""
         return (place for place, same in enumerate(self.same) if not same)
 
     def fill_of_known(self) -> tuple[int, dict[str, float]]:
-        """Return how many rows people have who are in the store, and in what share of them each column is filled."""
+        """Return how many rows known people have, and the share of these rows that fills each column."""
         fill = _Fill(every=1 if self.stored <= _SAMPLED_IN_FULL else 16)
         for place, is_known in enumerate(self.known):
             if is_known:
@@ -113,7 +113,7 @@ class Scan:
         return found[::-1]
 
     def adder(self) -> Callable[[int, int, int, int, int, int], None]:
-        """Return a function that notes a well-formed row: offset, length, line, os_id, album number, digest.
+        """Return a function that adds a row: offset, length, line, os_id, album number, digest.
 
         A closure over what it writes to: a file has a million rows.
         """
@@ -142,7 +142,7 @@ class Scan:
         return add
 
     def contested(self) -> Iterator[tuple[int, list[int]]]:
-        """Yield each album number that several people's rows carry, with their places."""
+        """Yield each album number that rows of several people carry, with the places of these people."""
         several: dict[int, set[int]] = {}
         before = 0
         for claim in sorted(self.claims):  # those of one number stand side by side; most are of one person
@@ -156,11 +156,11 @@ class Scan:
 def scan_file(
     source: ExportFile, row_key: bytes, believed_until: datetime, most_malformed: int | None, progress: Progress
 ) -> Scan:
-    """Return what stands where in a proved file.
+    """Return what a validated file holds.
 
-    Shape:   row_key: secret, since digests are stored and a row holds a PESEL among values that can be guessed
-             believed_until: later times of change are disbelieved
-             most_malformed: so many rows without form are borne (None: any number)
+    Shape:   row_key: secret, because digests are stored and a row holds a PESEL among guessable values
+             believed_until: later times of change are ignored
+             most_malformed: more malformed rows refuse the file (None: any number may come)
     Raises:  RefusedSource
     """
     found = Scan(source)
@@ -191,7 +191,7 @@ def scan_file(
     return found
 
 
-# Offset, line, bytes; fields (None: no quotation marks, so every separator separates); why it is no row, if it is none.
+# Offset, line, bytes, fields (None: the row has no quotation marks), and the reason if the row is malformed.
 _RawRow = tuple[int, int, bytes, list[str] | None, Reason | None]
 
 
@@ -210,7 +210,7 @@ def _rows(source: ExportFile, progress: Progress) -> Iterator[_RawRow]:
                 raw, fields, count = quoted
         elif raw.count(b";") != _SEPARATORS:
             reason = Reason.COLUMNS
-        if reason is None or raw.strip():  # empty lines are nothing
+        if reason is None or raw.strip():  # empty lines are skipped
             yield offset, line, raw, fields, reason
         offset += len(raw)
         line += count - 1
@@ -219,7 +219,7 @@ def _rows(source: ExportFile, progress: Progress) -> Iterator[_RawRow]:
 
 
 def _key(raw: bytes, fields: list[str] | None) -> tuple[int, int]:
-    """Return os_id and album number, each _NONE when the field has not its form."""
+    """Return os_id and album number; _NONE for a field of another form."""
     if fields is None:
         os_id, album, _ = raw.split(b";", 2)
     else:
@@ -228,7 +228,7 @@ def _key(raw: bytes, fields: list[str] | None) -> tuple[int, int]:
 
 
 class _Newest:
-    """Finds the latest time of change; only what looks later than all before is read as a time."""
+    """Find the latest time of change. Only texts that sort behind the latest one are parsed."""
 
     def __init__(self, believed_until: datetime) -> None:
         self.believed_until = believed_until
@@ -252,7 +252,7 @@ class _Newest:
 
 
 class _Fill:
-    """Counts in how many rows each column is filled; a sample is enough."""
+    """Count in how many rows each column is filled, from a sample."""
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -260,7 +260,7 @@ class _Fill:
         self.filled = [0] * len(COLUMNS)
 
     def add(self, raw: bytes, fields: list[str] | None) -> None:
-        """Look at a row; whoever calls counts `seen` and takes one of `every`."""
+        """Count a row of the sample. The caller counts `seen` and passes one row of `every`."""
         self.sampled += 1
         for column, text in enumerate(fields if fields is not None else raw.decode().split(";")):
             if text and not text.isspace():

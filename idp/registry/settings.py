@@ -1,4 +1,4 @@
-"""`[registry]`: what is believed of an export, and when a whole file is refused."""
+"""`[registry]`: limits for an export, and the inbox."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,24 +9,24 @@ from idp.settings import Section
 
 
 class RegistrySettings(Section):
-    """`[registry]`: limits on shares count only above their floor, so that a small file is judged row by row."""
+    """`[registry]`: limits on shares apply only above their floor, so small files are checked row by row."""
 
     bad_rows_share: Annotated[
         float, "A file with a larger share of bad rows is refused whole: its columns are shifted.", Field(ge=0, le=1)
     ] = 0.10
-    bad_rows_floor: Annotated[int, "So few bad rows never refuse a file.", Field(ge=0)] = 20
+    bad_rows_floor: Annotated[int, "So many bad rows never refuse a file.", Field(ge=0)] = 20
     fewer_people_share: Annotated[
         float,
         "A full file that lacks a larger share of the last full file's people is refused: it is a part.",
         Field(ge=0, le=1),
     ] = 0.05
-    fewer_people_floor: Annotated[int, "So few missing people never refuse a file.", Field(ge=0)] = 5
+    fewer_people_floor: Annotated[int, "So many missing people never refuse a file.", Field(ge=0)] = 5
     identity_changes_share: Annotated[
         float,
         "A file that changes names, birth dates or national ids of a larger share of its people is refused.",
         Field(ge=0, le=1),
     ] = 0.05
-    identity_changes_floor: Annotated[int, "So few such changes never refuse a file.", Field(ge=0)] = 20
+    identity_changes_floor: Annotated[int, "So many such changes never refuse a file.", Field(ge=0)] = 20
     fill_drop_share: Annotated[
         float,
         "A file of 100 rows or more whose column is filled in a share of rows so much smaller than in the last full"
@@ -38,20 +38,20 @@ class RegistrySettings(Section):
         "A file that changes one column of a larger share of the people is refused: swapped, or everybody the same.",
         Field(ge=0, le=1),
     ] = 0.50
-    column_changes_floor: Annotated[int, "So few such changes never refuse a file.", Field(ge=0)] = 100
+    column_changes_floor: Annotated[int, "So many such changes never refuse a file.", Field(ge=0)] = 100
     access_losses_share: Annotated[
         float, "A file by which a larger share of the people would lose access is refused.", Field(ge=0, le=1)
     ] = 0.10
-    access_losses_floor: Annotated[int, "So few people may always lose access by one file.", Field(ge=0)] = 50
+    access_losses_floor: Annotated[int, "So many people may always lose access by one file.", Field(ge=0)] = 50
     student_losses_share: Annotated[
         float,
         "A file by which a larger share of the people would lose student rights is refused.",
         Field(ge=0, le=1),
     ] = 0.05
-    student_losses_floor: Annotated[int, "So few people may always lose student rights by one file.", Field(ge=0)] = 20
+    student_losses_floor: Annotated[int, "So many people may always lose student rights by one file.", Field(ge=0)] = 20
     newest_row_days: Annotated[
         int,
-        "A file, unless it is the first, whose newest row changed longer ago is refused: the export stands still.",
+        "A file whose newest row changed longer ago is refused, except the first: the export has stopped.",
         Field(ge=1),
     ] = 60
     older_than_last_days: Annotated[
@@ -67,7 +67,7 @@ class RegistrySettings(Section):
     ] = True
     inbox_settle_s: Annotated[
         float,
-        "Seconds without a write after which a file counts as finished where nothing better is known of it.",
+        "Seconds without a write after which a file is finished, if the system cannot tell.",
         Field(ge=0),
     ] = 5.0
     inbox_keep_days: Annotated[

@@ -1,4 +1,4 @@
-"""Carry decisions out: one transaction for some people, with everything that follows from their change."""
+"""Write decisions: people and all that follows from their change, in one transaction."""
 
 import random
 import uuid
@@ -23,7 +23,7 @@ _RANDOM = random.SystemRandom()
 
 
 class ImportRun(msgspec.Struct, frozen=True):
-    """Which import writes, for provenance and events."""
+    """The import that writes, for provenance and events."""
 
     import_id: str
     digest: str  # of the file
@@ -34,7 +34,7 @@ class ImportRun(msgspec.Struct, frozen=True):
 def write(connection: Connection, at: datetime, run: ImportRun, decisions: Sequence[Decision], counts: Counts) -> None:
     """Write people, accounts, names, quarantine, marks for provisioning and events of some decisions.
 
-    Effect:  all of it in the caller's transaction; adds to `counts` what only the store can tell
+    Effect:  all in the caller's transaction; adds to `counts` what only the store knows
     """
     added = _with_names(connection, [decision.add for decision in decisions if decision.add is not None])
     known = [(decision, decision.update) for decision in decisions if decision.update is not None]
@@ -52,7 +52,7 @@ def write(connection: Connection, at: datetime, run: ImportRun, decisions: Seque
 def _follow(connection: Connection, at: datetime, changed: Iterable[tuple[Decision, PersonUpdate]]) -> None:
     """Bring names on the ledger and accounts' names after what changed.
 
-    The right to sign in follows in a guarded run: a file that is wrong about everybody closes nobody's account.
+    The right to sign in follows in a guarded run, so that a wrong file closes nobody's account.
     """
     changed = list(changed)
     albums = {update.person_id: decision.first_album for decision, update in changed if decision.first_album}
@@ -75,13 +75,13 @@ def _with_names(connection: Connection, fresh: Sequence[NewPerson]) -> list[NewP
 def _write_quarantine(
     connection: Connection, at: datetime, run: ImportRun, decisions: Sequence[Decision], counts: Counts
 ) -> None:
-    """Keep bad rows aside, and purge those for which this file has better ones."""
+    """Quarantine bad rows, and delete rows that this file resolves."""
     rows = [row for decision in decisions for row in decision.quarantined]
     registry.quarantine_rows(connection, rows, run.import_id, run.digest, at, iter(new_id, ""))
     people.forget_digests(connection, [one.os_id for one in decisions if one.recheck and one.os_id])
     spoken_of = {one.os_id: one for one in decisions if one.os_id and (one.resolved or one.quarantined)}
     with_rows = registry.people_in_quarantine(connection, list(spoken_of))
-    if not run.is_delta:  # a full file says everything about a person anew
+    if not run.is_delta:  # a full file has all rows of a person
         counts.resolved += registry.resolve(connection, with_rows, run.import_id, None)
         return
     for os_id in with_rows:
@@ -115,7 +115,7 @@ def _possible_duplicates(added: Iterable[NewPerson], decisions: Iterable[Decisio
 def _record_same_pesel(
     connection: Connection, at: datetime, run: ImportRun, decisions: Iterable[Decision], counts: Counts
 ) -> None:
-    """Note who now has a PESEL that somebody else has, too. Both stay: only a human can tell whether they are one."""
+    """Record who now shares a PESEL with somebody else. Both stay: only a human can tell whether they are one."""
     fresh = {decision.new_pesel for decision in decisions if decision.new_pesel}
     groups = people.sharing_pesel(connection, fresh) if fresh else {}
     counts.same_pesel += len(groups)
