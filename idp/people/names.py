@@ -59,6 +59,14 @@ def has_control_characters(text: str) -> bool:
     return _CONTROL.search(text) is not None
 
 
+def without_control_characters(text: str) -> str:
+    """Return `text` with a replacement character for each control character, for names of files in tables and events.
+
+    Shape:   "a\\x1b[2J.csv" -> "a\ufffd[2J.csv"
+    """
+    return _CONTROL.sub("\ufffd", text)
+
+
 def clean(text: str) -> str:
     """Return `text` in NFC, without invisible characters, with single spaces between words.
 

@@ -22,6 +22,7 @@ from idp.db.locks import exclusive
 from idp.errors import RefusedSource
 from idp.keys.key_files import Keys
 from idp.people import queries as people
+from idp.people.names import without_control_characters
 from idp.people.status import AccessPolicy, local_date
 from idp.registry import guards
 from idp.registry import queries as registry
@@ -92,8 +93,8 @@ class _Order:
 
     @property
     def file_name(self) -> str:
-        """The file's name without its folder, in valid Unicode."""
-        return self.file.name.encode(errors="replace").decode()
+        """The file's name without its folder, in valid Unicode and without control characters."""
+        return without_control_characters(self.file.name)
 
     def context(self, now: datetime) -> Context:
         """Return the context of decisions. The whole import uses one moment."""

@@ -607,6 +607,16 @@ def test_a_missing_file_or_folder_is_refused(registry: Registry, tmp_path: Path)
         assert refused.value.reason == Refusal.NOT_READABLE
 
 
+def test_a_file_name_with_control_characters_reaches_no_terminal(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "a\x1b[2J\udcff.csv"
+
+    registry.take(write_export(file, [export_row(pesel="1"), *person_rows(2)]))
+
+    with registry.databases.identity.read() as connection:
+        (row,) = quarantine_entries(connection)
+    assert row.file_name == "a\ufffd[2J\ufffd.csv"
+
+
 def test_shifted_columns_refuse_the_file(registry: Registry, file: Path) -> None:
     rows = [[row[-1], *row[:-1]] for row in person_rows(30)]
 
