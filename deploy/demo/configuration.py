@@ -91,7 +91,7 @@ def write_settings(places: Places, slapd: PrivateSlapd, port: int, fees_port: in
             "applications": {"dirs": [places.applications.name]},
             "portal": {"fees_url": f"http://localhost:{fees_port}"},
             # Everybody who plays with the demo comes from this machine; whoever mistypes must not slow the others.
-            "sso.throttle": {"shared_networks": ["127.0.0.0/8", "::1/128"]},
+            "sso.throttle": {"shared_networks": ["127.0.0.0/8", "::1/128"], "shared_network_factor": 1000},
         },
     )
     write_toml(

@@ -25,7 +25,7 @@ from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.status import local_date
 from idp.people.values import Album, album_number
 from idp.sso.settings import ThrottleSettings
-from idp.sso.throttle import network_of
+from idp.sso.throttle import Network, networks_of
 
 PURPOSE = "claim"
 # Compared with where nobody has the album number, so that this takes the same work.
@@ -59,7 +59,7 @@ class ClaimAttempt:
 
     number: str
     address: str
-    network: str  # "" where failures count by album number only
+    networks: tuple[Network, ...]  # none: failures count by album number only
     day: date
 
 
@@ -92,8 +92,8 @@ class Claims:
                  claim.matched or claim.refused with its reason
         """
         now = self.clock.now()
-        network = network_of(address, self.throttle) if self.throttle.enabled else ""
-        one = ClaimAttempt(album_number(album), address, network, local_date(now, self.zone))
+        networks = networks_of(address, self.throttle) if self.throttle.enabled else ()
+        one = ClaimAttempt(album_number(album), address, networks, local_date(now, self.zone))
         if (too_many := self._count(one)) is not None:
             self._refuse(too_many, "", one)
             raise TooManyAttempts
@@ -150,9 +150,10 @@ class Claims:
     def _count(self, one: ClaimAttempt) -> Reason | None:
         """Count a try; that of a network which has failed too often costs the album number nothing."""
         with self.databases.sessions.write() as connection:
-            failed = attempts.failures_of(connection, one.network, one.day) if one.network else 0
-            if failed >= self.settings.claim_network_failures_per_day:
-                return Reason.NETWORK
+            limit = self.settings.claim_network_failures_per_day
+            for network in one.networks:
+                if attempts.failures_of(connection, network.name, one.day) >= limit * network.factor:
+                    return Reason.NETWORK
             tries = attempts.count_try(connection, one.number, one.day)
         return Reason.TOO_MANY_TRIES if tries > self.settings.claim_tries_per_day else None
 
@@ -178,8 +179,9 @@ class Claims:
     def _refuse(self, reason: Reason, person_id: str, one: ClaimAttempt) -> None:
         data = {"album": one.number, "network": one.address[:64]}
         with self.databases.sessions.write() as connection:
-            if one.network and reason is not Reason.NETWORK:
-                attempts.count_failure(connection, one.network, one.day)
+            if reason is not Reason.NETWORK:
+                for network in one.networks:
+                    attempts.count_failure(connection, network.name, one.day)
             refused = Event(event_types.CLAIM_REFUSED, subject=person_id, reason=reason, data=data)
             record(connection, self.clock.timestamp(), refused)
 

@@ -27,7 +27,7 @@ from idp.sso.login_page import page as sso_page
 from idp.sso.session_queries import LiveSession
 from idp.sso.sign_on import SignOnService
 from idp.sso.sign_out import Outcome
-from idp.web.headers import KEPT_NOWHERE, allow_form_targets
+from idp.web.headers import allow_form_targets
 from idp.web.plumbing import add_assets, exempt_from_csrf
 
 STATIC = Path(__file__).parent / "static"
@@ -211,5 +211,4 @@ def _see_other(url: str) -> Response:
     # Set as it is: a rewritten service URL would no longer be the one that the ticket is bound to.
     response.autocorrect_location_header = False
     response.headers["Location"] = as_ascii(url)
-    response.headers.extend(KEPT_NOWHERE)
     return response

@@ -22,7 +22,7 @@ from idp.cas.urls import with_ticket
 from idp.cas.validation import ENDPOINTS, Endpoint, proxy, validate
 from idp.errors import InvalidServiceUrl
 from idp.sso.sign_on import SignOnService
-from idp.web.headers import KEPT_NOWHERE, plain_headers
+from idp.web.headers import plain_headers
 from idp.web.plumbing import new_correlation_id
 from idp.web.settings import WebSettings
 
@@ -106,7 +106,6 @@ class WsgiFastPath:
         ticket = self._tickets.issue(session, application, request.service_url, from_new_login=False)
         location = with_ticket(request.service_url, ticket, request.ticket_parameter)
         headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0"), ("Location", location)]
-        headers += KEPT_NOWHERE
         start_response("303 SEE OTHER", [*headers, *self._headers, ("X-Request-Id", number)])
         _log(LOGIN, 303, started)
         return [b""]

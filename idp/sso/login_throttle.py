@@ -12,7 +12,7 @@ from idp.errors import Refused, TooManyAttempts
 from idp.sso import throttle
 from idp.sso import throttle_queries as store
 from idp.sso.settings import SsoSettings
-from idp.sso.throttle import Standing
+from idp.sso.throttle import Network, NetworkFailures, Standing
 from idp.sso.tokens import short_token
 
 ACCOUNT, NETWORK = "account", "network"
@@ -66,6 +66,10 @@ class LoginThrottle:
         if not is_person and throttle.captcha_is_due(standing, self.settings.throttle, self.settings.captcha, now):
             raise CaptchaDue
 
+    def widest_network(self, address: str) -> str:
+        """Return the widest network that an address counts for."""
+        return throttle.networks_of(address, self.settings.throttle)[-1].name
+
     def captcha_is_due(self, one: LoginAttempt) -> bool:
         """Tell whether the next form for this try asks for the CAPTCHA."""
         now = self.clock.timestamp()
@@ -80,7 +84,10 @@ class LoginThrottle:
         return self.captcha_is_due(LoginAttempt("", "", address, ()))
 
     def note_failure(self, raw: Raw, one: LoginAttempt, now: float) -> None:
-        """Count a failed check in the caller's transaction. Effect: guessing.noticed when a network crosses the line"""
+        """Count a failed check in the caller's transaction.
+
+        Effect:  sign_in.guessing when a network reaches its limit
+        """
         limits = self.settings.throttle
         if not limits.enabled:
             return
@@ -90,12 +97,10 @@ class LoginThrottle:
             store.count_device_failure(raw, device.token_hash, now)
         if one.key:
             store.count_failure(raw, ACCOUNT, one.key, now, since)
-        network = throttle.network_of(one.address, limits)
-        if not network:
-            return
-        store.count_failure(raw, NETWORK, network, now, since)
-        if one.key:
-            self._note_guess(raw, network, one.key, now)
+        for network in throttle.networks_of(one.address, limits):
+            store.count_failure(raw, NETWORK, network.name, now, since)
+            if one.key:
+                self._note_guess(raw, network, one.key, now)
 
     def know_device(self, account_id: str, devices: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tokens that a browser holds from now on: a fresh one for this account first.
@@ -125,21 +130,26 @@ class LoginThrottle:
         limits = self.settings.throttle
         if not limits.enabled:
             return Standing()
-        network, since = throttle.network_of(one.address, limits), now - limits.forget_s
+        since = now - limits.forget_s
         with self.raw_store.lend() as raw:
+            networks = tuple(
+                NetworkFailures(
+                    store.failures_of(raw, NETWORK, network.name, since),
+                    store.accounts_guessed(raw, network.name, now - limits.guessing_s),
+                    network.factor,
+                )
+                for network in throttle.networks_of(one.address, limits)
+            )
             return Standing(
                 account=store.failures_of(raw, ACCOUNT, one.key, since) if one.key else store.NONE,
-                network=store.failures_of(raw, NETWORK, network, since) if network else store.NONE,
-                accounts_guessed=store.accounts_guessed(raw, network, now - limits.guessing_s) if network else 0,
+                networks=networks,
                 device=store.find_device(raw, one.devices, one.account_id or NOBODY, now),
             )
 
-    def _note_guess(self, raw: Raw, network: str, key: str, now: float) -> None:
+    def _note_guess(self, raw: Raw, network: Network, key: str, now: float) -> None:
         limits = self.settings.throttle
-        since = now - limits.guessing_s
-        before = store.accounts_guessed(raw, network, since)
-        if before < limits.guessed_accounts <= store.note_guess(raw, network, key, now, since):
-            noticed = Event(
-                event_types.GUESSING_NOTICED, data={"network": network, "accounts": limits.guessed_accounts}
-            )
+        since, limit = now - limits.guessing_s, limits.guessed_accounts * network.factor
+        before = store.accounts_guessed(raw, network.name, since)
+        if before < limit <= store.note_guess(raw, network.name, key, now, since):
+            noticed = Event(event_types.GUESSING_NOTICED, data={"network": network.name, "accounts": limit})
             add_events(raw, [row(noticed, now)])

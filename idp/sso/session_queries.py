@@ -155,6 +155,16 @@ def session_ids_of(raw: Raw, account_id: str) -> list[str]:
     return [row[0] for row in raw.all("SELECT session_id FROM session WHERE account_id = ?", (account_id,))]
 
 
+def sessions_beyond(raw: Raw, account_id: str, kept: int) -> list[str]:
+    """Return the sessions of an account but for the `kept` latest, at most 100 at a time."""
+    rows = raw.all(
+        "SELECT session_id FROM session WHERE account_id = ? ORDER BY signed_in_at DESC, session_id DESC"
+        " LIMIT 100 OFFSET ?",
+        (account_id, kept),
+    )
+    return [row[0] for row in rows]
+
+
 def end_of_part(raw: Raw, after: str, count: int) -> str | None:
     """Return the last of the `count` sessions that follow `after` in the order of their ids; None for fewer."""
     row = one(

@@ -32,6 +32,7 @@ class Ended(StrEnum):
     REPLACED = "replaced"  # somebody else signed in in the same browser
     ACCOUNT_CLOSED = "account_closed"  # disabled, or its epoch was raised
     EXPIRED = "expired"
+    TOO_MANY = "too_many"  # the account has more sessions than sso.sessions_per_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def start(
 
     Shape:   replaces: the token that the browser held. The same account's session goes on under the new token, with
              its applications; another account's session ends
-    Effect:  sign_in.succeeded, and session.ended for what was replaced
+    Effect:  sign_in.succeeded, and session.ended for what was replaced and for sessions above the account's limit
     """
     now = clock.timestamp()
     token = long_token("TGC-")
@@ -103,6 +104,8 @@ def start(
             if before is not None:
                 owed = _end(raw, [before.session_id], now, Ended.REPLACED, account.account_id)
             store.add_session(raw, token, new)
+            beyond = store.sessions_beyond(raw, account.account_id, settings.sessions_per_account)
+            owed += _end(raw, beyond, now, Ended.TOO_MANY, account.account_id)
         data = {"session": session_id, "network": new.network}
         done = Event(event_types.SIGNED_IN, subject=account.account_id, actor=account.account_id, data=data)
         add_events(raw, [row(done, now)])

@@ -30,12 +30,16 @@ class ThrottleSettings(Section):
         int, "Leading bits of an IPv4 address that count as one network.", Field(ge=8, le=32)
     ] = 32
     network_bits_v6: Annotated[
-        int, "Leading bits of an IPv6 address that count as one network.", Field(ge=16, le=128)
+        int,
+        "Leading bits of an IPv6 address that count as one network. Networks of 8 and 16 bits less count, too, with"
+        " limits 4 and 16 times higher.",
+        Field(ge=16, le=128),
     ] = 64
     shared_networks: Annotated[
         list[IPv4Network | IPv6Network],
-        "Addresses that many people share, such as a campus behind one: failures there count by account only.",
+        "Addresses that many people share, such as a campus behind one. Their limits are higher.",
     ] = []
+    shared_network_factor: Annotated[int, "How many times higher the limits of shared networks are.", Field(ge=1)] = 20
 
 
 class SsoSettings(Section):
@@ -66,6 +70,9 @@ class SsoSettings(Section):
         Field(ge=0),
     ] = 24
     check_wait_s: Annotated[float, "Seconds that a sign-in waits for its check at most.", Field(gt=0)] = 5.0
+    sessions_per_account: Annotated[
+        int, "Sessions of one account at a time; one more ends the oldest.", Field(ge=1)
+    ] = 50
     logout_wait_s: Annotated[
         float, "Seconds that the sign-out page waits for applications to confirm; slower ones are told on.", Field(ge=0)
     ] = 2.0

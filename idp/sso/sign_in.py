@@ -88,7 +88,7 @@ class PasswordCheck:
         account = self._find(identifier)
         attempt = _attempt(identifier, account, browser)
         try:
-            with self.limiter.slot():
+            with self.limiter.slot(attempt.key, self.throttle.widest_network(browser.network)):
                 # In the slot and not before: failures of the meantime count already.
                 self.throttle.admit(attempt, is_person=is_person)
                 return self._check(identifier, account, password, browser, attempt)

@@ -1,8 +1,10 @@
 """How long somebody waits after failed sign-ins, and when the CAPTCHA is due. Pure.
 
-An account's failures slow everybody down but the devices that its owner has signed in with: those are judged by their
-own failures alone, so that no stranger can keep a person out. A network's failures slow whoever comes from it; a
-network that has failed on many accounts is taken for guessing, however slowly it goes.
+- An account's failures slow everybody, except the devices that its owner has signed in with. A known device is judged
+  by its own failures alone, so no stranger can keep a person out.
+- A network's failures slow everybody in it. A network that has failed on many accounts is treated as guessing.
+- An IPv6 address belongs to a subscriber's /64 and to the /56 and /48 around it. All three count; wider ones have
+  higher limits. Networks that many people share have higher limits, too.
 """
 
 import re
@@ -12,17 +14,35 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from idp.sso.settings import ThrottleSettings
 from idp.sso.throttle_queries import NONE, Device, Failures
 
-UNREADABLE = "unreadable"  # all addresses that are none share one count: none of them goes without
+UNREADABLE = "unreadable"  # all texts that are no address share one count
+# For IPv6: how many bits wider a network is than `network_bits_v6`, and how many times higher its limits are.
+WIDER_V6 = ((0, 1), (8, 4), (16, 16))
 _WITH_PORT = re.compile(r"(?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-f:.]+)\]):[0-9]+", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Where failures are counted. `factor`: how many times higher its limits are than those in the settings."""
+
+    name: str
+    factor: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFailures:
+    """What is known about one network of an address."""
+
+    failures: Failures = NONE
+    accounts_guessed: int = 0
+    factor: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known about a sign-in before the password is looked at."""
+    """What is known about a sign-in before the password is checked."""
 
     account: Failures = NONE
-    network: Failures = NONE
-    accounts_guessed: int = 0
+    networks: tuple[NetworkFailures, ...] = ()
     device: Device | None = None
 
 
@@ -32,26 +52,26 @@ def is_known(standing: Standing, settings: ThrottleSettings, now: float) -> bool
     return device is not None and _lately(device.failures, settings, now).count < settings.device_failures
 
 
-def is_guessing(standing: Standing, settings: ThrottleSettings) -> bool:
+def is_guessing(network: NetworkFailures, settings: ThrottleSettings) -> bool:
     """Tell whether a network has failed on too many accounts to be people who mistype."""
-    return standing.accounts_guessed >= settings.guessed_accounts
+    return network.accounts_guessed >= settings.guessed_accounts * network.factor
 
 
 def wait_s(standing: Standing, settings: ThrottleSettings, now: float) -> float:
-    """Return the seconds until the next try is looked at; 0 when it is now."""
+    """Return the seconds until the next attempt is looked at; 0 when it is now."""
     if not settings.enabled or is_known(standing, settings, now):
         return 0.0
-    free = settings.guessing_free_failures if is_guessing(standing, settings) else settings.network_free_failures
-    account, network = standing.account, standing.network
-    return max(
-        account.last_at + delay_s(account.count - settings.account_free_failures, settings) - now,
-        network.last_at + delay_s(network.count - free, settings) - now,
-        0.0,
-    )
+    account = standing.account
+    ends = [account.last_at + delay_s(account.count - settings.account_free_failures, settings)]
+    for network in standing.networks:
+        free = settings.guessing_free_failures if is_guessing(network, settings) else settings.network_free_failures
+        failures = network.failures
+        ends.append(failures.last_at + delay_s(failures.count - free * network.factor, settings))
+    return max(max(ends) - now, 0.0)
 
 
 def delay_s(too_many: int, settings: ThrottleSettings) -> float:
-    """Return how long the next try waits after this many failures too many: each doubles it, up to a limit."""
+    """Return how long the next attempt waits after this many failures too many: each doubles it, up to a limit."""
     if too_many < 0:
         return 0.0
     # Limited before the power: 2 ** 10000 is a number that takes its time.
@@ -59,29 +79,35 @@ def delay_s(too_many: int, settings: ThrottleSettings) -> float:
 
 
 def captcha_is_due(standing: Standing, settings: ThrottleSettings, mode: str, now: float) -> bool:
-    """Tell whether a person must show that they are one before the password is looked at."""
+    """Tell whether somebody must show that they are a person before the password is checked."""
     if mode != "adaptive":
         return mode == "always"
     if is_known(standing, settings, now):
         assert standing.device is not None
         return _lately(standing.device.failures, settings, now).count >= settings.captcha_after
-    most = max(standing.account.count, standing.network.count)
-    return most >= settings.captcha_after or is_guessing(standing, settings)
+    return standing.account.count >= settings.captcha_after or any(
+        network.failures.count >= settings.captcha_after * network.factor or is_guessing(network, settings)
+        for network in standing.networks
+    )
 
 
-def network_of(address: str, settings: ThrottleSettings) -> str:
-    """Return what an address's failures are counted under; "" when many people share it, by setting.
+def networks_of(address: str, settings: ThrottleSettings) -> tuple[Network, ...]:
+    """Return the networks that an address's failures are counted under, the narrowest first.
 
-    Shape:   "203.0.113.7" -> "203.0.113.7/32"; "2001:db8::1" -> "2001:db8::/64", which one subscriber has;
-             "::ffff:203.0.113.7" and "203.0.113.7:4711", as some proxies write it, -> "203.0.113.7/32"
+    Shape:   "203.0.113.7" -> 203.0.113.7/32; "2001:db8::1" -> 2001:db8::/64, /56 and /48
+             "::ffff:203.0.113.7" and "203.0.113.7:4711", as some proxies write it, -> 203.0.113.7/32
     """
     ip = _ip_of(address)
     if ip is None:
-        return UNREADABLE
-    if any(ip in shared for shared in settings.shared_networks if shared.version == ip.version):
-        return ""
-    bits = settings.network_bits_v4 if ip.version == 4 else settings.network_bits_v6
-    return str(ip_network((ip.packed, bits), strict=False))
+        return (Network(UNREADABLE),)
+    is_shared = any(ip in shared for shared in settings.shared_networks if shared.version == ip.version)
+    factor = settings.shared_network_factor if is_shared else 1
+    if ip.version == 4:
+        return (Network(str(ip_network((ip.packed, settings.network_bits_v4), strict=False)), factor),)
+    return tuple(
+        Network(str(ip_network((ip.packed, max(settings.network_bits_v6 - wider, 0)), strict=False)), factor * higher)
+        for wider, higher in WIDER_V6
+    )
 
 
 def _ip_of(address: str) -> IPv4Address | IPv6Address | None:

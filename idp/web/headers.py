@@ -26,8 +26,9 @@ PERMISSIONS = ", ".join(
 )
 # `same-origin` and not `no-referrer`: over https, Flask-WTF takes a form only with a Referer from this host.
 REFERRER = "same-origin"
-# For caches of HTTP/1.0, on the answers that carry a ticket (CAS Protocol 3.0.3, appendix B).
-KEPT_NOWHERE = [("Pragma", "no-cache"), ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")]
+# Pages are about one person, and the back button of a shared computer must not show them. The last two are for caches
+# of HTTP/1.0 (CAS Protocol 3.0.3, appendix B).
+NOT_CACHED = [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")]
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
@@ -92,8 +93,7 @@ def plain_headers(web: WebSettings) -> list[tuple[str, str]]:
         ("Permissions-Policy", PERMISSIONS),
         ("Cross-Origin-Opener-Policy", "same-origin"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
-        # Pages are about one person, and the back button of a shared computer must not show them.
-        ("Cache-Control", "no-store"),
+        *NOT_CACHED,
     ]
     return [*always, ("Strict-Transport-Security", web.hsts)] if web.is_https and web.hsts else always
 
@@ -107,6 +107,8 @@ def send_headers(app: Flask, web: WebSettings) -> None:
     def add(response: Response) -> Response:
         if targets := g.get("form_targets"):
             response.headers.setdefault("Content-Security-Policy", content_security_policy(targets))
+        may_be_cached = "Cache-Control" in response.headers
         for name, value in plain:
-            response.headers.setdefault(name, value)
+            if not (may_be_cached and (name, value) in NOT_CACHED):
+                response.headers.setdefault(name, value)
         return response

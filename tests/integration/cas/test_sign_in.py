@@ -366,3 +366,18 @@ def test_without_our_cookie_the_form_says_so(visitor: Browser) -> None:
     answer = visitor.client.post("/cas/login?lang=en", data={**fields, "username": "12345", "password": PASSWORD})
 
     assert "Allow cookies for this site" in answer.text
+
+
+def test_one_session_above_the_limit_of_an_account_ends_its_oldest(
+    databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSlapd, tmp_path: Path, people: People
+) -> None:
+    settings = SsoSettings(sessions_per_account=2)
+    with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications", sso=settings) as sign_on:
+        browsers = [sign_on.browser() for _ in range(3)]
+        for browser in browsers:
+            assert browser.sign_in("12345", PASSWORD).status_code == 303
+            clock.advance(1)
+
+        assert browsers[0].open("/cas/login", service=APP).status_code == 200
+        assert [browser.open("/cas/login", service=APP).status_code for browser in browsers[1:]] == [303, 303]
+        assert sign_on.events("session.ended") == [("anna", Ended.TOO_MANY)]

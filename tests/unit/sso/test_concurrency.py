@@ -71,3 +71,74 @@ def test_who_waited_for_a_silent_directory_hears_it_at_once_and_who_comes_later_
 
     with limiter.slot():
         pass
+
+
+class Crowd:
+    """Threads that ask for a slot, one after the other, and what became of each."""
+
+    def __init__(self, limiter: ConcurrencyLimiter) -> None:
+        self._limiter = limiter
+        self._threads: list[threading.Thread] = []
+        self.served: list[str] = []
+        self.put_off: list[str] = []
+
+    def come(self, account: str, network: str = "") -> None:
+        def ask() -> None:
+            try:
+                with self._limiter.slot(account, network):
+                    self.served.append(account)
+            except TooBusy:
+                self.put_off.append(account)
+
+        waiting, refused = self._limiter.waiting, len(self.put_off)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        self._threads.append(thread)
+        while thread.is_alive() and self._limiter.waiting == waiting and len(self.put_off) == refused:
+            pass  # until it waits, or somebody was put off
+
+    def leave(self) -> None:
+        for thread in self._threads:
+            thread.join(10)
+
+
+def test_an_account_that_crowds_makes_room_for_others() -> None:
+    limiter = ConcurrencyLimiter(served_at_once=1, waiting=3, wait_s=60)
+    crowd = Crowd(limiter)
+
+    with limiter.slot("crowding"):
+        for _ in range(4):
+            crowd.come("crowding")
+        crowd.come("other")
+        crowd.come("third")
+    crowd.leave()
+
+    assert sorted(crowd.served) == ["crowding", "other", "third"]
+    assert crowd.put_off == ["crowding"] * 3
+
+
+def test_a_network_that_crowds_makes_room_for_others() -> None:
+    limiter = ConcurrencyLimiter(served_at_once=1, waiting=3, wait_s=60)
+    crowd = Crowd(limiter)
+
+    with limiter.slot("a0", "203.0.113.7/32"):
+        for number in range(1, 4):
+            crowd.come(f"a{number}", "203.0.113.7/32")
+        crowd.come("other", "198.51.100.1/32")
+    crowd.leave()
+
+    assert sorted(crowd.served) == ["a1", "a2", "other"]
+    assert crowd.put_off == ["a3"]
+
+
+def test_nobody_is_put_off_for_one_that_has_as_many_places() -> None:
+    limiter = ConcurrencyLimiter(served_at_once=1, waiting=2, wait_s=60)
+    crowd = Crowd(limiter)
+
+    with limiter.slot("a"):
+        crowd.come("b")
+        crowd.come("c")
+        crowd.come("d")
+    crowd.leave()
+
+    assert (sorted(crowd.served), crowd.put_off) == (["b", "c"], ["d"])

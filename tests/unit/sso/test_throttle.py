@@ -3,7 +3,15 @@
 import pytest
 
 from idp.sso.settings import ThrottleSettings
-from idp.sso.throttle import Standing, captcha_is_due, delay_s, is_known, network_of, wait_s
+from idp.sso.throttle import (
+    NetworkFailures,
+    Standing,
+    captcha_is_due,
+    delay_s,
+    is_known,
+    networks_of,
+    wait_s,
+)
 from idp.sso.throttle_queries import Device, Failures
 
 NOW = 1_000_000.0
@@ -13,6 +21,10 @@ KNOWN = Device("hash", Failures())
 
 def failed(count: int, ago_s: float = 0) -> Failures:
     return Failures(count, NOW - ago_s)
+
+
+def from_network(count: int = 0, accounts_guessed: int = 0, factor: int = 1) -> Standing:
+    return Standing(networks=(NetworkFailures(), NetworkFailures(failed(count), accounts_guessed, factor)))
 
 
 def test_the_first_failures_cost_nothing_and_each_further_one_doubles_the_wait() -> None:
@@ -31,19 +43,20 @@ def test_waiting_is_over_when_its_time_has_passed() -> None:
 
 
 def test_a_network_is_slowed_by_its_failures_whatever_the_account() -> None:
-    assert wait_s(Standing(network=failed(49)), LIMITS, NOW) == 0
-    assert wait_s(Standing(network=failed(50)), LIMITS, NOW) == 2
+    assert wait_s(from_network(49), LIMITS, NOW) == 0
+    assert wait_s(from_network(50), LIMITS, NOW) == 2
 
 
 def test_a_network_that_failed_on_many_accounts_is_slowed_much_sooner() -> None:
-    guessing = Standing(network=failed(3), accounts_guessed=20)
+    guessing = from_network(3, accounts_guessed=20)
 
     assert wait_s(guessing, LIMITS, NOW) == 2
-    assert captcha_is_due(Standing(accounts_guessed=20), LIMITS, "adaptive", NOW)
+    assert captcha_is_due(from_network(accounts_guessed=20), LIMITS, "adaptive", NOW)
 
 
 @pytest.mark.parametrize(
-    "standing", [Standing(account=failed(99), device=KNOWN), Standing(network=failed(99), device=KNOWN)]
+    "standing",
+    [Standing(account=failed(99), device=KNOWN), Standing(networks=from_network(99).networks, device=KNOWN)],
 )
 def test_nobody_can_shut_a_known_device_out(standing: Standing) -> None:
     assert wait_s(standing, LIMITS, NOW) == 0
@@ -67,7 +80,7 @@ def test_the_failures_of_a_device_are_forgotten_like_all_others() -> None:
         (Standing(), False),
         (Standing(account=failed(2)), False),
         (Standing(account=failed(3)), True),
-        (Standing(network=failed(3)), True),
+        (from_network(3), True),
         (Standing(device=Device("hash", failed(3))), True),
     ],
 )
@@ -99,14 +112,42 @@ def test_without_the_throttle_nobody_waits() -> None:
     ],
 )
 def test_failures_are_counted_by_network(address: str, network: str) -> None:
-    assert network_of(address, LIMITS) == network
+    assert networks_of(address, LIMITS)[0].name == network
+
+
+def test_wider_networks_of_an_ipv6_address_count_with_higher_limits() -> None:
+    networks = networks_of("2001:db8:1:2ff:3:4:5:6", LIMITS)
+
+    assert [(network.name, network.factor) for network in networks] == [
+        ("2001:db8:1:2ff::/64", 1),
+        ("2001:db8:1:200::/56", 4),
+        ("2001:db8:1::/48", 16),
+    ]
+
+
+def test_a_guesser_who_changes_the_64_is_slowed_by_the_48() -> None:
+    """Each /64 failed once, and the /48 with all of them often enough."""
+    networks = (
+        NetworkFailures(failed(1)),
+        NetworkFailures(failed(200), factor=4),
+        NetworkFailures(failed(801), factor=16),
+    )
+
+    assert wait_s(Standing(networks=networks), LIMITS, NOW) == 4
 
 
 @pytest.mark.parametrize(
-    ("address", "network"),
-    [("10.1.2.3", ""), ("::ffff:10.1.2.3", ""), ("10.1.2.3:80", ""), ("fd00::7", ""), ("10.2.0.1", "10.2.0.1/32")],
+    ("address", "factor"),
+    [("10.1.2.3", 20), ("::ffff:10.1.2.3", 20), ("10.1.2.3:80", 20), ("fd00::7", 20), ("10.2.0.1", 1)],
 )
-def test_a_network_that_many_people_share_counts_by_account_only(address: str, network: str) -> None:
+def test_a_network_that_many_people_share_has_higher_limits(address: str, factor: int) -> None:
     limits = ThrottleSettings.model_validate({"shared_networks": ["10.1.0.0/16", "fd00::/8"]})
 
-    assert network_of(address, limits) == network
+    assert networks_of(address, limits)[0].factor == factor
+
+
+def test_a_shared_network_is_slowed_in_the_end() -> None:
+    assert wait_s(from_network(999, factor=20), LIMITS, NOW) == 0
+    assert wait_s(from_network(1000, factor=20), LIMITS, NOW) == 2
+    assert not captcha_is_due(from_network(59, factor=20), LIMITS, "adaptive", NOW)
+    assert captcha_is_due(from_network(accounts_guessed=400, factor=20), LIMITS, "adaptive", NOW)

@@ -50,6 +50,8 @@ def test_a_text_that_is_no_address_adds_nothing_to_the_policy(url: str) -> None:
 def test_pages_are_not_kept_by_the_browser(client: FlaskClient) -> None:
     assert client.get("/").headers["Cache-Control"] == "no-store"
     assert client.get("/nothing-here").headers["Cache-Control"] == "no-store"
+    assert client.get("/").headers["Pragma"] == "no-cache"
+    assert client.get("/").headers["Expires"] == "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 @pytest.mark.parametrize(
