@@ -4,7 +4,7 @@ IdpError
 ├── InvalidInput      InputTooLong, InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount, InvalidAccountNumber
 ├── Refused           BadCredentials, TooManyAttempts, NotAllowed
 ├── NotFound
-├── Conflict          AliasTaken, StaleVersion
+├── Conflict          AliasTaken, LastAdministrator, StaleVersion
 ├── UnsafePlan        NeedsApproval: removes or changes too much, and nobody has agreed to it
 ├── CanaryFailed      the first few of a run did not come out well
 ├── RefusedSource     a registry file that is refused as a whole
@@ -115,6 +115,12 @@ class AliasTaken(Conflict):
     """The mail name belongs, or once belonged, to somebody else, or looks too much like theirs."""
 
     code = "alias_taken"
+
+
+class LastAdministrator(Conflict):
+    """Nobody could administer idp any more: this is the last administrator who may sign in."""
+
+    code = "last_administrator"
 
 
 class StaleVersion(Conflict):

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 SERVICES = {
     "signin": "reads what sign-in needs",
     "provisioning": "writes students' entries; neither reads nor writes passwords",
-    "accounts": "sets passwords; makes and edits staff",
+    "accounts": "sets passwords",
     "reader": "reads everything but passwords and their state",
 }
 MANAGER = "manager"
@@ -149,8 +149,7 @@ class PrivateSlapd:
         """Start it if it is stopped and remove every person, so that only the base entries are left."""
         self.start()
         programs = Programs.find()
-        for branch in ("people", "staff"):
-            self._as_manager(programs.ldapdelete, "-r", "-c", f"ou={branch},{self.base_dn}")
+        self._as_manager(programs.ldapdelete, "-r", "-c", f"ou=people,{self.base_dn}")
         self._as_manager(programs.ldapadd, "-c", "-f", str(self.folder / "base.ldif"))
 
     def load(self, ldif: Path) -> None:

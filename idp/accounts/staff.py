@@ -1,31 +1,54 @@
-"""Staff: invited on the machine, joined by a single-use link. The registry knows nothing of them."""
+"""Staff: invited on the machine, joined by a single-use link.
+
+A member of staff is a person with the source `staff`. Targets get their entries by provisioning, as those of students.
+"""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from idp.accounts import holds
 from idp.accounts.holding import one_at_a_time
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
-from idp.accounts.staff_queries import StaffAccount, add_invited, invite_again, mark_joined, staff_by_id, staff_by_mail
+from idp.accounts.staff_queries import (
+    StaffAccount,
+    add_invited,
+    begin_join,
+    invite_again,
+    mark_joined,
+    staff_by_id,
+    staff_by_mail,
+    withdraw_invitation,
+)
 from idp.audit import event_types
-from idp.audit.events import Event, record
+from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
 from idp.db import one_time as onetime
 from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
-from idp.drivers.ldap_values import Replace
-from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound
+from idp.errors import (
+    Conflict,
+    InvalidAddress,
+    InvalidInput,
+    InvalidPassword,
+    LastAdministrator,
+    NotFound,
+    TargetUnavailable,
+)
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import queue_letter, require_address
-from idp.people.account_queries import set_enabled
+from idp.people.change_queries import mark_dirty
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
 from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
+from idp.people.source_queries import remove_source
+from idp.people.values import Source
 
 PURPOSE = "staff"
 LETTER = "staff_invite"
@@ -51,17 +74,22 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class StaffService:
-    """Invite and join, and what they need."""
+    """Invite and join, and what they need.
+
+    Shape:   reconcile_person, only_of: as for `idp.accounts.claim.Claims`
+    """
 
     databases: Databases
     keys: Keys
     settings: AccountsSettings
     clock: Clock
-    directory: Directory  # as the account that makes staff and sets passwords
+    directory: Directory  # as the account that sets passwords
     layout: DirectorySettings
     student_domain: str
     base_url: str
     language: str
+    reconcile_person: Callable[[str], object]
+    only_of: Callable[[str], str]
 
     def invite(self, mail: str, role: Role, given_name: str, surname: str, actor: str) -> str:
         """Return the single-use link for a new member of staff; it is queued as a letter, too.
@@ -103,7 +131,7 @@ class StaffService:
             data = onetime.peek(connection, PURPOSE, token, self.clock.timestamp())
         with self.databases.identity.read() as connection:
             account = staff_by_id(connection, str(data["account_id"])) if data else None
-        if data is None or account is None or account.joined_at is not None or data["epoch"] != account.epoch:
+        if data is None or account is None or account.invitation is None or data["invitation"] != account.invitation:
             raise NotFound("no such invitation")
         return Invitation(account, str(data["given_name"]), str(data["surname"]))
 
@@ -112,8 +140,8 @@ class StaffService:
 
         Raises:  NotFound as `invitation`; InvalidInput with the word of a wrong name; InvalidPassword with the rule's
                  word; Conflict when it is being done in another window; TargetUnavailable, and then the link lives on
-        Effect:  directory entry with names and password, then staff.joined and password.set in the transaction that
-                 opens the account. Killed between the two, it can simply be repeated.
+        Effect:  name and source `staff`, then the directory entry and its password, then staff.joined and password.set
+                 in the transaction that uses the link up. Killed in between, it can simply be repeated.
         """
         account = self.invitation(token).account
         given_name, surname = _checked_name(given_name), _checked_name(surname)
@@ -122,42 +150,77 @@ class StaffService:
         password = self._checked_password(account, f"{given_name} {surname}", password)
         with one_at_a_time(self.databases, self.clock, f"{PURPOSE}:{account.account_id}"):
             account = self.invitation(token).account
-            self._write_entry(account, given_name, surname, password)
-            self._open(account, f"{given_name} {surname}".strip(), language)
+            self._begin(account, given_name, surname)
+            self._write_password(account, password)
+            self._finish(account, f"{given_name} {surname}".strip(), language)
         with self.databases.sessions.write() as connection:
             onetime.take(connection, PURPOSE, token, self.clock.timestamp())
         return account
 
     def disable(self, mail: str, actor: str) -> StaffAccount:
-        """Close the account of a member of staff.
+        """Lock the account of a member of staff.
 
-        Raises:  NotFound; Conflict when they have not joined
-        Effect:  staff.disabled; no session of theirs counts any more; a repeat is harmless
+        Raises:  NotFound; Conflict when they have not joined; LastAdministrator
+        Effect:  a lock, as of any account; staff.disabled; no session of theirs counts any more; a repeat is harmless
         """
-        return self._switch(mail, actor, enabled=False)
+        account = self._joined(mail)
+        if self._is_new(lambda: holds.hold(self.databases, self.clock, account.account_id, actor, "staff disabled")):
+            self._record(event_types.STAFF_DISABLED, account, actor)
+        return account
 
     def enable(self, mail: str, actor: str) -> StaffAccount:
-        """Open it again. Raises, Effect: as `disable`, with staff.enabled"""
-        return self._switch(mail, actor, enabled=True)
+        """Unlock it again. Raises, Effect: as `disable`, with staff.enabled"""
+        account = self._joined(mail)
+        if self._is_new(lambda: holds.release(self.databases, self.clock, account.account_id, actor)):
+            self._record(event_types.STAFF_ENABLED, account, actor)
+        return account
 
-    def _switch(self, mail: str, actor: str, *, enabled: bool) -> StaffAccount:
+    def withdraw(self, mail: str, actor: str) -> StaffAccount:
+        """Take an invitation back: its link works no more.
+
+        Raises:  NotFound when nobody with this address is invited; Conflict when they have joined
+        Effect:  staff.withdrawn
+        """
         with self.databases.identity.write() as connection:
             account = staff_by_mail(connection, mail.strip().lower())
-            if account is None:
-                raise NotFound("no member of staff has this address")
-            if account.joined_at is None:
-                raise Conflict(f"{account.mail} has not joined yet")
-            if set_enabled(connection, account.account_id, enabled):
-                word = event_types.STAFF_ENABLED if enabled else event_types.STAFF_DISABLED
-                record(connection, self.clock.timestamp(), Event(word, account.account_id, actor))
+            if account is not None and account.joined_at is not None:
+                raise Conflict(f"{account.mail} has joined already: idp staff disable {account.mail}")
+            if account is None or not withdraw_invitation(connection, account.account_id):
+                raise NotFound("no invitation to this address is open")
+            if remove_source(connection, account.account_id, Source.STAFF):  # of a join that was cut short
+                mark_dirty(connection, account.account_id)
+            event = Event(event_types.STAFF_WITHDRAWN, account.account_id, actor, data={"mail": account.mail})
+            record(connection, self.clock.timestamp(), event)
         return account
+
+    def _joined(self, mail: str) -> StaffAccount:
+        with self.databases.identity.read() as connection:
+            account = staff_by_mail(connection, mail.strip().lower())
+        if account is None:
+            raise NotFound("no member of staff has this address")
+        if account.joined_at is None:
+            raise Conflict(f"{account.mail} has not joined yet")
+        return account
+
+    def _is_new(self, act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except LastAdministrator:
+            raise
+        except (Conflict, NotFound):  # locked, or unlocked, before
+            return False
+        return True
+
+    def _record(self, word: str, account: StaffAccount, actor: str) -> None:
+        with self.databases.identity.write() as connection:
+            record(connection, self.clock.timestamp(), Event(word, account.account_id, actor))
 
     def _invited_account(self, connection: Connection, mail: str, role: Role) -> StaffAccount:
         known = staff_by_mail(connection, mail)
         if known is not None and known.joined_at is not None:
             raise Conflict(f"{mail} has joined already")
         if known is not None:
-            again = invite_again(connection, known.account_id, role)
+            again = invite_again(connection, known.account_id, role, new_id())
             if again is None:
                 raise Conflict(f"{mail} has joined already")
             return again
@@ -170,13 +233,14 @@ class StaffService:
             enabled=False,
             joined_at=None,
             invited_at=self.clock.now(),
+            invitation=new_id(),
         )
         add_invited(connection, new, self.language)
         return new
 
     def _give_token(self, invited: StaffAccount, given_name: str, surname: str) -> str:
         names = {"given_name": given_name, "surname": surname}
-        data = {"account_id": invited.account_id, "epoch": invited.epoch, **names}
+        data = {"account_id": invited.account_id, "invitation": invited.invitation, **names}
         with self.databases.sessions.write() as connection:
             return onetime.give(connection, PURPOSE, data, self.clock.timestamp() + self.settings.invitation_s)
 
@@ -188,24 +252,21 @@ class StaffService:
             raise InvalidPassword(weakness.value)
         return password
 
-    def _write_entry(self, account: StaffAccount, given_name: str, surname: str, password: str) -> None:
-        dn = self.layout.staff_member_dn(account.uid)
-        name = f"{given_name} {surname}".strip()
-        attributes = {
-            "cn": [name],
-            "sn": [surname],
-            "displayName": [name],
-            "givenName": [given_name] if given_name else [],
-            "mail": [account.mail],
-        }
-        present = {each: values for each, values in attributes.items() if values}
-        try:
-            self.directory.add(dn, {"objectClass": ["inetOrgPerson"], "uid": [account.uid], **present})
-        except Conflict:  # an earlier try got as far as this
-            self.directory.modify(dn, [Replace(each, values) for each, values in attributes.items()])
-        self.directory.set_password(dn, password_hash(password, self.settings))
+    def _begin(self, account: StaffAccount, given_name: str, surname: str) -> None:
+        with self.databases.identity.write() as connection:
+            if not begin_join(connection, account, given_name, surname, self.clock.now()):
+                raise Conflict("this invitation was used in another window")
+            mark_dirty(connection, account.account_id)
 
-    def _open(self, account: StaffAccount, name: str, language: str) -> None:
+    def _write_password(self, account: StaffAccount, password: str) -> None:
+        self.reconcile_person(account.account_id)
+        dn, hashed = self.layout.person_dn(account.uid), password_hash(password, self.settings)
+        try:
+            self.directory.set_password(dn, hashed, self.only_of(account.account_id))
+        except NotFound as exc:  # somebody removed the entry in this very moment; the worker brings it back
+            raise TargetUnavailable("the directory entry is not there") from exc
+
+    def _finish(self, account: StaffAccount, name: str, language: str) -> None:
         now = self.clock.now()
         with self.databases.identity.write() as connection:
             if not mark_joined(connection, account, name, language, now):

@@ -1,11 +1,14 @@
-"""Accounts of staff: invited, joined, listed. The registry never touches them."""
+"""Accounts of staff: invited, joined, listed."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from idp.people.tables import account, ledger
+from idp.people.queries import add_invited_person, set_name
+from idp.people.source_queries import PersonSource, add_source
+from idp.people.tables import account
+from idp.people.values import Source
 
 STAFF = "staff"
 
@@ -22,7 +25,7 @@ class StaffAccount:
     enabled: bool
     joined_at: datetime | None
     invited_at: datetime
-    epoch: int = 1
+    invitation: str | None = None  # the one that counts
 
 
 _COLUMNS = (
@@ -34,7 +37,7 @@ _COLUMNS = (
     account.c.enabled,
     account.c.claimed_at.label("joined_at"),
     account.c.created_at.label("invited_at"),
-    account.c.epoch,
+    account.c.invitation,
 )
 
 
@@ -61,7 +64,8 @@ def list_staff(connection: Connection) -> list[StaffAccount]:
 
 
 def add_invited(connection: Connection, new: StaffAccount, language: str) -> None:
-    """Write the account of somebody who was invited: closed until they join. The uid is theirs for ever."""
+    """Write person and account of somebody who was invited: without a source, so nothing is provisioned yet."""
+    add_invited_person(connection, new.account_id, new.uid, new.invited_at)
     connection.execute(
         insert(account).values(
             account_id=new.account_id,
@@ -71,37 +75,62 @@ def add_invited(connection: Connection, new: StaffAccount, language: str) -> Non
             display_name=new.display_name,
             mail=new.mail,
             enabled=False,
-            epoch=new.epoch,
+            epoch=0,
             claimed_at=None,
+            invitation=new.invitation,
             language=language,
             created_at=new.invited_at,
         )
     )
-    connection.execute(
-        insert(ledger).values(kind="uid", value=new.uid, owner_id=new.account_id, given_at=new.invited_at)
-    )
 
 
-def invite_again(connection: Connection, account_id: str, role: str) -> StaffAccount | None:
+def invite_again(connection: Connection, account_id: str, role: str, invitation: str) -> StaffAccount | None:
     """Write the role of a new invitation and return the account; None when they joined in the meantime.
 
-    Effect:  the epoch is raised, so that no earlier link counts any more
+    Effect:  no earlier link counts any more
     """
     row = connection.execute(
         update(account)
         .where(account.c.account_id == account_id, account.c.kind == STAFF, account.c.claimed_at.is_(None))
-        .values(role=role, epoch=account.c.epoch + 1)
+        .values(role=role, invitation=invitation)
         .returning(*_COLUMNS)
     ).one_or_none()
     return None if row is None else StaffAccount(**row._mapping)
 
 
+def withdraw_invitation(connection: Connection, account_id: str) -> bool:
+    """Write that no link counts any more; False when they joined before, or no invitation is open."""
+    withdrawn = connection.execute(
+        update(account)
+        .where(account.c.account_id == account_id, account.c.claimed_at.is_(None), account.c.invitation.is_not(None))
+        .values(invitation=None)
+    )
+    return withdrawn.rowcount == 1
+
+
+def begin_join(connection: Connection, invited: StaffAccount, given_name: str, surname: str, at: datetime) -> bool:
+    """Write name and source of somebody who joins, so that targets get an entry; False when the link counts no more.
+
+    Effect:  a repeat is harmless
+    """
+    is_open = select(account.c.account_id).where(
+        account.c.account_id == invited.account_id,
+        account.c.claimed_at.is_(None),
+        account.c.invitation == invited.invitation,
+    )
+    if connection.execute(is_open).one_or_none() is None:
+        return False
+    set_name(connection, invited.account_id, given_name, surname)
+    add_source(connection, invited.account_id, PersonSource(Source.STAFF, invited.account_id), at)
+    return True
+
+
 def mark_joined(connection: Connection, invited: StaffAccount, display_name: str, language: str, at: datetime) -> bool:
-    """Open the account of somebody who was invited; False when they joined before, or were invited anew."""
+    """Write that an invited person set a password; False when they joined before, or were invited anew."""
     marked = connection.execute(
         update(account)
         .where(account.c.account_id == invited.account_id, account.c.kind == STAFF)
-        .where(account.c.claimed_at.is_(None), account.c.epoch == invited.epoch)
-        .values(display_name=display_name, language=language, enabled=True, claimed_at=at)
+        .where(account.c.claimed_at.is_(None), account.c.invitation == invited.invitation)
+        .values(display_name=display_name, language=language, claimed_at=at, invitation=None)
     )
     return marked.rowcount == 1

@@ -162,7 +162,11 @@ class Idp:
     @cached_property
     def staff_service(self) -> StaffService:
         from idp.accounts.staff import StaffService
+        from idp.provisioning.live import reconcile_person
+        from idp.provisioning.targets.ldap import KIND, only_of
 
+        layout = self.settings.directory
+        owner = getattr(self.settings.targets, KIND).owner
         return StaffService(
             databases=self.databases,
             keys=self.keys,
@@ -173,6 +177,8 @@ class Idp:
             student_domain=self.settings.people.mail_domain,
             base_url=self.settings.web.base_url,
             language=self.settings.university.default_language,
+            reconcile_person=lambda person_id: reconcile_person(self.provisioner, person_id, needed={KIND}),
+            only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
         )
 
     @cached_property

@@ -34,16 +34,16 @@ def needs_enrolments(names: Iterable[str]) -> bool:
 
 def snapshot_of(facts: Facts, settings: PeopleSettings, today: date) -> PersonSnapshot:
     """Return the person as the catalogue's rules see them; without enrolments where none were read."""
-    is_staff = facts.kind == "staff"
+    sources = (Source.STAFF,) if facts.role else ()
     return PersonSnapshot(
         person_id=PersonId(facts.account_id),
         uid=facts.uid,
         album=Album(facts.album) if facts.album else None,
         given_name=facts.given_name,
-        surname=facts.display_name if is_staff else facts.surname,
+        surname=facts.surname,
         enrolments=facts.enrolments,
         merged=facts.merged,
-        status=person_status(facts.enrolments, (Source.STAFF,) if is_staff else (), today, settings.access_policy),
+        status=person_status(facts.enrolments, sources, today, settings.access_policy),
         addresses=Addresses(facts.mail or None, facts.alias or None),
         account=AccountData(facts.role, facts.language, facts.staff_mail),
         settings=settings,

@@ -45,6 +45,7 @@ MAIL_NAME_CHOSEN: Final = "mail_name.chosen"
 MAIL_NAME_REFUSED: Final = "mail_name.refused"
 STAFF_INVITED: Final = "staff.invited"
 STAFF_JOINED: Final = "staff.joined"
+STAFF_WITHDRAWN: Final = "staff.withdrawn"
 STAFF_DISABLED: Final = "staff.disabled"
 STAFF_ENABLED: Final = "staff.enabled"
 

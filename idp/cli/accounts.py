@@ -6,8 +6,9 @@ from rich.table import Table
 from idp.accounts import holds
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
+from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
-from idp.errors import NotFound, TargetError
+from idp.errors import NotFound
 from idp.people.account_queries import Account, find_account, load_account
 from idp.people.hold_queries import list_holds
 from idp.sso.identifiers import tell_apart
@@ -30,7 +31,7 @@ def hold(installation: Idp, name: str, reason: str) -> None:
     found = _find(installation, name)
     holds.hold(installation.databases, installation.clock, found.account_id, shell_actor(), reason)
     click.echo(f"{found.display_name} ({found.uid}) is held; every session of this account has ended.")
-    _bring_true(installation, found)
+    reconcile_at_once(installation, found.account_id)
 
 
 @accounts.command()
@@ -40,7 +41,7 @@ def release(installation: Idp, name: str) -> None:
     """Let go of the account of NAME: what the records say counts again."""
     found = _find(installation, name)
     holds.release(installation.databases, installation.clock, found.account_id, shell_actor())
-    _bring_true(installation, found)
+    reconcile_at_once(installation, found.account_id)
     with installation.databases.identity.read() as connection:
         now = load_account(connection, found.account_id)
     is_open = now is not None and now.enabled
@@ -75,12 +76,3 @@ def _find(installation: Idp, name: str) -> Account:
     if found is None:
         raise NotFound(f"nobody is called {name}: give a uid, an address or an album number")
     return found
-
-
-def _bring_true(installation: Idp, found: Account) -> None:
-    if found.is_staff:
-        return
-    try:
-        installation.reconcile_person(found.account_id)
-    except TargetError as error:
-        click.secho(f"A target does not know it yet, and the worker will tell it: {error}", fg="yellow", err=True)

@@ -7,6 +7,7 @@ from idp.accounts.staff import Role
 from idp.accounts.staff_queries import StaffAccount, list_staff
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
+from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.sso.sessions import Ended, end_all
 
@@ -42,13 +43,14 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
 @click.argument("mail")
 @pass_idp
 def disable(installation: Idp, mail: str) -> None:
-    """Shut a member of staff out and end their sessions; applications are told."""
+    """Lock the account of a member of staff and end their sessions; applications are told."""
     member = installation.staff_service.disable(mail, shell_actor())
     owed = end_all(
         installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=shell_actor()
     )
     installation.sign_out_service.tell(owed, installation.settings.sso.logout_wait_s)
     click.echo(f"{member.mail} is disabled; every session has ended.")
+    reconcile_at_once(installation, member.account_id)
 
 
 @staff.command()
@@ -56,7 +58,17 @@ def disable(installation: Idp, mail: str) -> None:
 @pass_idp
 def enable(installation: Idp, mail: str) -> None:
     """Let a member of staff sign in again."""
-    click.echo(f"{installation.staff_service.enable(mail, shell_actor()).mail} may sign in again.")
+    member = installation.staff_service.enable(mail, shell_actor())
+    reconcile_at_once(installation, member.account_id)
+    click.echo(f"{member.mail} may sign in again.")
+
+
+@staff.command()
+@click.argument("mail")
+@pass_idp
+def withdraw(installation: Idp, mail: str) -> None:
+    """Take the invitation of MAIL back: its link works no more."""
+    click.echo(f"The invitation of {installation.staff_service.withdraw(mail, shell_actor()).mail} is withdrawn.")
 
 
 @staff.command(name="list")
@@ -79,5 +91,5 @@ def list_all(installation: Idp, as_json: bool) -> None:
 
 def _state(member: StaffAccount) -> str:
     if member.joined_at is None:
-        return "invited"
+        return "invited" if member.invitation else "withdrawn"
     return "active" if member.enabled else "disabled"

@@ -10,10 +10,13 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy import Row as SqlRow
 
 from idp.db.raw import Raw, Row, one
+from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
 from idp.people.status import latest_per_programme
 from idp.people.tables import account, address, person
 from idp.people.values import Album, Enrolment, MergedRecord, PersonId, Status, album_number
+
+ADMINISTRATOR = "administrator"  # the role that no installation may lose
 
 
 class Key(StrEnum):
@@ -26,7 +29,7 @@ class Key(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account. A student's `account_id` is the person_id; staff have no person."""
+    """One account; its `account_id` is the person_id."""
 
     account_id: str
     kind: str  # student | staff
@@ -41,7 +44,7 @@ class Account:
 
     @property
     def is_staff(self) -> bool:
-        return self.kind == "staff"
+        return self.role != ""
 
 
 _COLUMNS = (
@@ -86,7 +89,7 @@ def find_account_of_record(connection: Connection, key: Key, value: str) -> Acco
             )
     found = connection.execute(query).one_or_none()
     if found is None and key is Key.MAIL:
-        staff = select(*_COLUMNS).where(account.c.kind == "staff", account.c.mail == value)
+        staff = select(*_COLUMNS).where(account.c.mail == value)
         found = connection.execute(staff).one_or_none()
     return None if found is None else _account(found)
 
@@ -95,6 +98,23 @@ def load_account(connection: Connection, account_id: str) -> Account | None:
     """Return one account by its key."""
     found = connection.execute(select(*_COLUMNS).where(account.c.account_id == account_id)).one_or_none()
     return None if found is None else _account(found)
+
+
+def refuse_last_administrator(connection: Connection, found: Account) -> None:
+    """Return unless nobody could administer idp any more without this account.
+
+    Raises:  LastAdministrator
+    """
+    if found.role != ADMINISTRATOR or not found.enabled or not found.is_claimed:
+        return
+    others = select(account.c.account_id).where(
+        account.c.role == ADMINISTRATOR,
+        account.c.account_id != found.account_id,
+        account.c.claimed_at.is_not(None),
+        account.c.enabled,
+    )
+    if connection.execute(others.limit(1)).first() is None:
+        raise LastAdministrator(f"{found.display_name} is the last administrator; invite another one first")
 
 
 @dataclass(frozen=True, slots=True)

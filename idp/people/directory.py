@@ -24,13 +24,11 @@ class DirectorySettings(Section):
     pool_size: Annotated[int, "Connections kept open per account and process.", Field(ge=1)] = 8
     signin_dn: Annotated[str, "Account that asks who a person is."] = "cn=signin,ou=services,dc=po,dc=edu,dc=pl"
     signin_password_file: Annotated[Path | None, "File with its password."] = None
-    provisioning_dn: Annotated[str, "Account that writes students' entries, never passwords."] = (
+    provisioning_dn: Annotated[str, "Account that writes people's entries, never passwords."] = (
         "cn=provisioning,ou=services,dc=po,dc=edu,dc=pl"
     )
     provisioning_password_file: Annotated[Path | None, "File with its password."] = None
-    accounts_dn: Annotated[str, "Account that sets passwords, and makes and edits staff."] = (
-        "cn=accounts,ou=services,dc=po,dc=edu,dc=pl"
-    )
+    accounts_dn: Annotated[str, "Account that sets passwords."] = "cn=accounts,ou=services,dc=po,dc=edu,dc=pl"
     accounts_password_file: Annotated[Path | None, "File with its password."] = None
     decoy_dn: Annotated[str, "Entry whose password nobody knows: binding to it refuses at the usual cost."] = (
         "cn=decoy,ou=services,dc=po,dc=edu,dc=pl"
@@ -49,21 +47,12 @@ class DirectorySettings(Section):
 
     @property
     def people_dn(self) -> str:
-        """The branch of students."""
+        """The branch of people: students and staff."""
         return f"ou=people,{self.base_dn}"
 
-    @property
-    def staff_dn(self) -> str:
-        """The branch of staff."""
-        return f"ou=staff,{self.base_dn}"
-
     def person_dn(self, uid: str) -> str:
-        """Return a student's DN. A uid is `u` and 8 of [a-z2-9], so nothing needs escaping."""
+        """Return a person's DN. A uid is `u` and 8 of [a-z2-9], so nothing needs escaping."""
         return f"uid={_plain(uid)},{self.people_dn}"
-
-    def staff_member_dn(self, uid: str) -> str:
-        """Return a staff member's DN."""
-        return f"uid={_plain(uid)},{self.staff_dn}"
 
 
 def _plain(uid: str) -> str:

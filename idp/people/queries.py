@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     bindparam,
     func,
+    insert,
     select,
     update,
 )
@@ -161,6 +162,21 @@ def stream_people(connection: Connection, by: str = "uid") -> Generator[Person, 
             yield _person(mine[0], tuple(_enrolment(row) for row in mine if row.programme is not None))
 
 
+def add_invited_person(connection: Connection, person_id: str, uid: str, at: datetime) -> None:
+    """Write a person whom the registry does not know, without a name yet. The uid is theirs for ever."""
+    texts = dict.fromkeys(("given_name", "middle_name", "surname_prefix", "surname", "previous_surname"), "")
+    rest = dict.fromkeys(("sex", "citizenships", "private_mail", "source_import"), "")
+    row = {"person_id": person_id, "uid": uid, "changed_at": at, "first_seen_at": at, "access": Access.CLOSED.value}
+    connection.execute(insert(person).values(**row, **texts, **rest, digest=0, source_line=0))
+    _give_names(connection, [("uid", uid, person_id)], at)
+
+
+def set_name(connection: Connection, person_id: str, given_name: str, surname: str) -> None:
+    """Write the name of a person whom the registry does not know; of others the registry decides."""
+    own = update(person).where(person.c.person_id == person_id, person.c.os_id.is_(None))
+    connection.execute(own.values(given_name=given_name, surname=surname))
+
+
 def count_people(connection: Connection) -> int:
     """Return how many people are stored."""
     return connection.execute(select(func.count()).select_from(person)).scalar_one()
@@ -190,7 +206,9 @@ def national_ids_of(connection: Connection, person_id: str) -> NationalIds | Non
 
 def stream_digests(connection: Connection) -> Iterator[tuple[str, int]]:
     """Yield (os_id, digest of the rows last taken) of everybody, in no order."""
-    rows = connection.execution_options(yield_per=10_000).execute(select(person.c.os_id, person.c.digest))
+    rows = connection.execution_options(yield_per=10_000).execute(
+        select(person.c.os_id, person.c.digest).where(person.c.os_id.is_not(None))
+    )
     for part in rows.partitions():
         yield from part
 
@@ -356,7 +374,7 @@ def due_for_status_review(connection: Connection, today: date, after: str, limit
 
 def review_everybody(connection: Connection, today: date) -> int:
     """Have everybody's standing decided anew, after the rules for it changed; return how many that are."""
-    return connection.execute(update(person).values(review_on=today)).rowcount
+    return connection.execute(update(person).where(person.c.os_id.is_not(None)).values(review_on=today)).rowcount
 
 
 def set_status(connection: Connection, person_id: str, access: Access, review_on: date | None) -> None:
@@ -481,7 +499,7 @@ def _stamped_of(connection: Connection, person_ids: Sequence[str]) -> dict[str, 
 def _person(row: Row[*tuple[Any, ...]], enrolments: tuple[Enrolment, ...]) -> Person:
     return Person(
         person_id=PersonId(row.person_id),
-        os_id=row.os_id,
+        os_id=row.os_id or "",
         album=row.album,
         uid=row.uid,
         given_name=row.given_name,

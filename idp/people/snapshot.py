@@ -17,17 +17,11 @@ from idp.people.hold_queries import on_hold_among, stream_on_hold
 from idp.people.merge_queries import Merge, merges_in_force
 from idp.people.queries import load_people, stream_people
 from idp.people.settings import PeopleSettings
+from idp.people.source_queries import PersonSource, sources_among, stream_sources
 from idp.people.status import MERGED, Access, PersonStatus, latest_per_programme, person_status
 from idp.people.values import Album, Assurance, Enrolment, MergedRecord, Person, PersonId, Source
 
 Value = TypeVar("Value")
-
-
-class PersonSource(msgspec.Struct, frozen=True):
-    """The key by which a source knows a person."""
-
-    source: Source
-    external_id: str
 
 
 # A Struct, not a dataclass: a plan of everybody makes a million, and a frozen dataclass takes five times as long.
@@ -100,11 +94,13 @@ def load_snapshots(
     addresses = addresses_among(connection, person_ids)
     locked = on_hold_among(connection, person_ids)
     accounts = account_data_among(connection, person_ids)
+    sources = sources_among(connection, person_ids)
     return [
         make.snapshot(
             person,
             addresses.get(person.person_id, NO_ADDRESSES),
             accounts.get(person.person_id, NO_ACCOUNT),
+            sources.get(person.person_id, ()),
             is_locked=person.person_id in locked,
         )
         for person in sorted(load_people(connection, person_ids), key=lambda person: person.person_id)
@@ -126,15 +122,23 @@ def stream_snapshots(
         closing(stream_addresses(connection)) as all_addresses,
         closing(stream_on_hold(connection)) as all_locked,
         closing(stream_account_data(connection)) as all_accounts,
+        closing(stream_sources(connection)) as all_sources,
         closing(stream_people(connection, by="person_id")) as everybody,
     ):
         make = _SnapshotMaker(connection, merges_in_force(connection), settings, today)
         addresses = Follower(all_addresses, NO_ADDRESSES)
         locked = Follower(all_locked, False)
         accounts = Follower(all_accounts, NO_ACCOUNT)
+        sources: Follower[tuple[PersonSource, ...]] = Follower(all_sources, ())
         for person in everybody:
             person_id = person.person_id
-            yield make.snapshot(person, addresses.at(person_id), accounts.at(person_id), is_locked=locked.at(person_id))
+            yield make.snapshot(
+                person,
+                addresses.at(person_id),
+                accounts.at(person_id),
+                sources.at(person_id),
+                is_locked=locked.at(person_id),
+            )
 
 
 class _SnapshotMaker:
@@ -145,34 +149,47 @@ class _SnapshotMaker:
         self._policy = settings.access_policy
         self._today = today
         self._kept_of = {PersonId(each.merged): PersonId(each.kept) for each in merges}
-        self._parts: dict[str, list[tuple[Person, Addresses, bool]]] = {}  # by the kept person
+        self._parts: dict[str, list[_Part]] = {}  # by the kept person
         if merges:
             ids = [each.merged for each in merges]
             people: Mapping[str, Person] = {each.person_id: each for each in load_people(connection, ids)}
             addresses = addresses_among(connection, ids)
             locked = on_hold_among(connection, ids)
+            sources = sources_among(connection, ids)
             for each in merges:
                 if person := people.get(each.merged):
-                    part = (person, addresses.get(each.merged, NO_ADDRESSES), each.merged in locked)
+                    part = _Part(
+                        person,
+                        addresses.get(each.merged, NO_ADDRESSES),
+                        _sources(person, sources.get(each.merged, ())),
+                        each.merged in locked,
+                    )
                     self._parts.setdefault(each.kept, []).append(part)
 
     def snapshot(
-        self, person: Person, addresses: Addresses, account: AccountData, *, is_locked: bool
+        self,
+        person: Person,
+        addresses: Addresses,
+        account: AccountData,
+        others: tuple[PersonSource, ...],
+        *,
+        is_locked: bool,
     ) -> PersonSnapshot:
         """Return the snapshot of a record: of a merged one without rights, of a kept one with those of both."""
-        sources = (PersonSource(Source.REGISTRY, person.os_id),)
+        sources = _sources(person, others)
         merged: tuple[MergedRecord, ...] = ()
         enrolments = person.enrolments
         merged_into = self._kept_of.get(person.person_id)
         if merged_into is not None:
             addresses, status = NO_ADDRESSES, MERGED
         else:
-            for part, part_addresses, part_is_locked in self._parts.get(person.person_id, ()):
-                enrolments = latest_per_programme(enrolments + part.enrolments)
-                addresses = addresses.with_merged(part_addresses)
-                is_locked = is_locked or part_is_locked
-                merged += (MergedRecord(part.person_id, part.uid, part.album),)
-            status = person_status(enrolments, (Source.REGISTRY,), self._today, self._policy)
+            for part in self._parts.get(person.person_id, ()):
+                enrolments = latest_per_programme(enrolments + part.person.enrolments)
+                addresses = addresses.with_merged(part.addresses)
+                sources += part.sources
+                is_locked = is_locked or part.is_locked
+                merged += (MergedRecord(part.person.person_id, part.person.uid, part.person.album),)
+            status = person_status(enrolments, [each.source for each in sources], self._today, self._policy)
         return PersonSnapshot(
             person_id=person.person_id,
             uid=person.uid,
@@ -193,6 +210,19 @@ class _SnapshotMaker:
             merged_into=merged_into,
             settings=self._settings,
         )
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """What a merged record gives to the kept one."""
+
+    person: Person
+    addresses: Addresses
+    sources: tuple[PersonSource, ...]
+    is_locked: bool
+
+
+def _sources(person: Person, others: tuple[PersonSource, ...]) -> tuple[PersonSource, ...]:
+    return (PersonSource(Source.REGISTRY, person.os_id), *others) if person.os_id else others
 
 
 class Follower(Generic[Value]):

@@ -24,7 +24,9 @@ person = Table(
     "person",
     identity_metadata,
     Column("person_id", String(32), primary_key=True),  # UUID in hex, ours, never reused
-    Column("os_id", String(20), nullable=False, unique=True),  # the registry's key
+    # The registry's key; NULL: the registry does not know the person. An import matches a million rows by it, so it
+    # stands here and not in `person_source`.
+    Column("os_id", String(20), unique=True),
     Column("album", String(10), unique=True),  # as printed, leading zeros kept
     Column("album_number", String(10), unique=True),  # without leading zeros: 007 and 7 are one number
     Column("uid", String(16), nullable=False, unique=True),  # `u` + 8 of [a-z2-9]
@@ -76,7 +78,20 @@ enrolment = Table(
 )
 
 
-# The right to sign in. A student's account_id is the person_id; staff have no person row.
+# How sources besides the registry know a person; several per person.
+person_source = Table(
+    "person_source",
+    identity_metadata,
+    Column("person_id", String(32), ForeignKey("person.person_id"), nullable=False),
+    Column("source", String(16), nullable=False),  # idp.people.values.Source
+    Column("external_id", String(254), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("person_id", "source"),
+    UniqueConstraint("source", "external_id"),
+)
+
+
+# The right to sign in; the account_id is the person_id.
 account = Table(
     "account",
     identity_metadata,
@@ -85,10 +100,11 @@ account = Table(
     Column("uid", String(16), nullable=False, unique=True),
     Column("role", String(16), nullable=False),  # "" | clerk | operator | administrator
     Column("display_name", String(200), nullable=False),
-    Column("mail", String(254), nullable=False),  # staff: where they are written to; students: empty
+    Column("mail", String(254), nullable=False),  # staff: where they are written to; no address of ours
     Column("enabled", Boolean, nullable=False),  # false closes every door at once
     Column("epoch", Integer, nullable=False),  # a session counts only while it carries the same number; 0: never opened
     Column("claimed_at", UtcDateTime),
+    Column("invitation", String(32)),  # the one invitation to staff that counts; NULL: none
     Column("language", String(2), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     # A sign-in by mail address finds one account at most; students have their addresses in `address`.

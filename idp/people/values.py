@@ -72,7 +72,7 @@ class Person:
     """One human being as the registry knows them, national ids left out."""
 
     person_id: PersonId
-    os_id: str
+    os_id: str  # "": the registry does not know the person
     album: Album | None
     uid: str
     given_name: str

@@ -1,4 +1,4 @@
-"""Students' accounts as a system that is provisioned: which were ever opened, which are open; open or close many."""
+"""Accounts as a system that is provisioned: which were ever opened, which are open; open or close many."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +8,6 @@ from sqlalchemy import Connection, bindparam, exists, or_, select, update
 from idp.people.tables import account, account_hold
 
 BATCH = 1000  # rows per statement: below every driver's limit of bound values
-STUDENT = "student"
 # An import writes a new account closed and with this epoch: nobody has decided yet that it may be opened.
 NEVER_OPENED = 0
 
@@ -22,10 +21,8 @@ class Switch(NamedTuple):
 
 
 def switches(connection: Connection, account_ids: Sequence[str] | None = None) -> Iterator[Switch]:
-    """Yield students' accounts that were ever opened, all or some, in no order, never holding them all."""
-    query = select(account.c.account_id, account.c.uid, account.c.enabled).where(
-        account.c.kind == STUDENT, account.c.epoch > NEVER_OPENED
-    )
+    """Yield accounts that were ever opened, all or some, in no order, never holding them all."""
+    query = select(account.c.account_id, account.c.uid, account.c.enabled).where(account.c.epoch > NEVER_OPENED)
     if account_ids is None:
         with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
             for row in rows:
@@ -36,14 +33,14 @@ def switches(connection: Connection, account_ids: Sequence[str] | None = None) -
         yield from (Switch(*row) for row in connection.execute(query.where(account.c.account_id.in_(some))))
 
 
-def is_name_of_others(connection: Connection, uid: str) -> bool:
-    """Return whether an account of this name is no student's."""
-    query = select(account.c.account_id).where(account.c.uid == uid, account.c.kind != STUDENT)
+def is_name_of_others(connection: Connection, uid: str, account_id: str) -> bool:
+    """Return whether an account of this name is somebody else's."""
+    query = select(account.c.account_id).where(account.c.uid == uid, account.c.account_id != account_id)
     return connection.execute(query).first() is not None
 
 
 def turn(connection: Connection, wanted: Iterable[tuple[str, bool]]) -> None:
-    """Open or close students' accounts, for each (account_id, whether it is to be open).
+    """Open or close accounts, for each (account_id, whether it is to be open).
 
     Effect:  a change raises the epoch, so that no session from before counts any more; a repeat is harmless. An account
              that a human holds is not opened
@@ -61,7 +58,6 @@ def _turn(connection: Connection, account_ids: Sequence[str], *, is_open: bool) 
         update(account)
         .where(
             account.c.account_id == bindparam("of"),
-            account.c.kind == STUDENT,
             or_(account.c.enabled.is_not(is_open), account.c.epoch == NEVER_OPENED),
         )
         .values(enabled=is_open, epoch=account.c.epoch + 1)

@@ -13,6 +13,7 @@ from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, StaleVersion
+from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import mark_many_dirty
 from idp.people.merge_queries import (
     MERGED,
@@ -42,12 +43,14 @@ from idp.provisioning.values import Change, Finding
 def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
     """Return a plan that makes one person of two records; `kept` is the one that stays.
 
-    Raises:  NotFound; Conflict when one of them was merged already; TargetUnavailable
+    Raises:  NotFound; Conflict when one of them was merged already; LastAdministrator; TargetUnavailable
     Effect:  a stored plan, to be applied like any other; until then nothing has changed
     """
     with exclusive(provisioner.databases, LOCK):
         with provisioner.databases.identity.read() as connection:
             in_force = merges_in_force(connection)
+            if (account := load_account(connection, merged)) is not None:
+                refuse_last_administrator(connection, account)
         _refuse_to_merge(kept, merged, in_force)
         draft = Draft(new_id())
         new = Merge(draft.run_id, kept, merged, provisioner.clock.now(), actor)
@@ -163,6 +166,8 @@ def _merge_of(connection: Connection, run: Run) -> Merge:
 
 
 def _refuse_if_overtaken(connection: Connection, merge: Merge) -> None:
+    if (account := load_account(connection, merge.merged)) is not None:
+        refuse_last_administrator(connection, account)
     try:
         _refuse_to_merge(merge.kept, merge.merged, merges_in_force(connection))
     except Conflict as error:

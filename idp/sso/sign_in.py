@@ -128,7 +128,7 @@ class PasswordCheck:
             dn = self.layout.decoy_dn
             self._bind_decoy(secret)
         else:
-            dn = self.layout.staff_member_dn(account.uid) if account.is_staff else self.layout.person_dn(account.uid)
+            dn = self.layout.person_dn(account.uid)
             if self.directory.bind(dn, secret):
                 return True
         self._make_up_for_the_lock(dn, secret)

@@ -116,7 +116,7 @@ def accounts_system(databases: Databases, keys: Keys) -> System:
         stop=accounts.stop,
         start=accounts.start,
         take_name=accounts.take,
-        is_untouched=accounts.is_staff,
+        is_untouched=accounts.is_untouched,
         meddle=no_attributes,
         is_meddled=no_attributes,
         overwrite=no_attributes,

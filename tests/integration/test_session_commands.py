@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.staff_queries import StaffAccount, add_invited, mark_joined
+from idp.accounts.staff_queries import StaffAccount, add_invited, begin_join, mark_joined
 from idp.clock import Clock
 from idp.db.databases import Databases, open_databases
 from idp.db.raw import RawStore, open_raw
@@ -15,6 +15,7 @@ from idp.db.settings import StoreSettings
 from idp.errors import Conflict, NotFound
 from idp.keys.key_files import Keys
 from idp.people.account_queries import Account, load_account
+from idp.people.change_queries import mark_dirty
 from idp.sso import session_queries as store
 from idp.sso import sessions
 from idp.sso.session_queries import Visited
@@ -89,13 +90,16 @@ def test_ending_all_sessions_tells_the_applications(terminal: Terminal, raw_stor
 def test_a_member_of_staff_is_shut_out_and_let_in_again(
     terminal: Terminal, databases: Databases, raw_store: RawStore
 ) -> None:
-    jan = StaffAccount("jan", "u2345678b", "clerk", "Jan", "jan@po.edu.pl", False, None, CLAIMED)
+    jan = StaffAccount("jan", "u2345678b", "clerk", "Jan", "jan@po.edu.pl", False, None, CLAIMED, "i1")
     with databases.identity.write() as connection:
         add_invited(connection, jan, "pl")
     assert isinstance(terminal.error("staff", "disable", "jan@po.edu.pl"), Conflict)
     assert isinstance(terminal.error("staff", "disable", "nobody@po.edu.pl"), NotFound)
     with databases.identity.write() as connection:
+        assert begin_join(connection, jan, "Jan", "Nowak", CLAIMED)
         assert mark_joined(connection, jan, "Jan Nowak", "pl", CLAIMED)
+        mark_dirty(connection, "jan")
+    terminal.run("apply")
     with databases.identity.read() as connection:
         account = load_account(connection, "jan")
     assert account is not None

@@ -12,7 +12,15 @@ from idp.accounts.staff_queries import list_staff
 from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.db.outbox import MessageState
-from idp.errors import Conflict, InvalidAddress, InvalidInput, InvalidPassword, NotFound, TargetUnavailable
+from idp.errors import (
+    Conflict,
+    InvalidAddress,
+    InvalidInput,
+    InvalidPassword,
+    LastAdministrator,
+    NotFound,
+    TargetUnavailable,
+)
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import newest_letters
 from idp.people.account_queries import Key, find_account
@@ -48,7 +56,7 @@ def test_an_invited_person_joins_with_names_and_password_and_can_sign_in(
 
     joined = desk.join(token, "Anna", "Nowak", PASSWORD, "en")
 
-    dn = services.slapd.settings.staff_member_dn(joined.uid)
+    dn = services.slapd.settings.person_dn(joined.uid)
     assert services.binds(dn, PASSWORD)
     with databases.identity.read() as connection:
         account = find_account(connection, Key.MAIL, MAIL)
@@ -165,7 +173,7 @@ def test_while_the_directory_is_down_nobody_joins_and_the_link_lives_on(
     again = replace(desk, directory=services["accounts"])
     joined = again.join(token, "Anna", "Nowak", PASSWORD, "pl")
 
-    assert services.binds(services.slapd.settings.staff_member_dn(joined.uid), PASSWORD)
+    assert services.binds(services.slapd.settings.person_dn(joined.uid), PASSWORD)
 
 
 def test_a_second_try_after_half_a_join_takes_up_where_it_stopped(
@@ -173,11 +181,44 @@ def test_a_second_try_after_half_a_join_takes_up_where_it_stopped(
 ) -> None:
     token = invite(desk)
     uid = desk.invitation(token).account.uid
-    entry = {"objectClass": ["inetOrgPerson"], "uid": [uid], "cn": ["Half"], "sn": ["Half"]}
-    services["accounts"].add(services.slapd.settings.staff_member_dn(uid), entry)
+
+    def dies(_person_id: str) -> None:
+        raise TargetUnavailable("killed")
+
+    with pytest.raises(TargetUnavailable):
+        replace(desk, reconcile_person=dies).join(token, "An", "N", PASSWORD, "pl")
 
     desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
 
-    found = services["accounts"].read(services.slapd.settings.staff_member_dn(uid), ["cn", "sn", "mail"])
+    found = services["provisioning"].read(services.slapd.settings.person_dn(uid), ["cn", "sn"])
     assert found is not None
-    assert (found.values("cn"), found.values("mail")) == (("Anna Nowak",), (MAIL,))
+    assert (found.values("cn"), found.values("sn")) == (("Anna Nowak",), ("Nowak",))
+    assert services.binds(services.slapd.settings.person_dn(uid), PASSWORD)
+
+
+def test_an_invitation_can_be_withdrawn_until_they_join(desk: StaffService, databases: Databases) -> None:
+    token = invite(desk)
+    desk.withdraw("Anna.Nowak@PO.edu.pl", "shell:root")
+
+    with pytest.raises(NotFound):
+        desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
+    with pytest.raises(NotFound):
+        desk.withdraw(MAIL, "shell:root")
+
+    desk.join(invite(desk), "Anna", "Nowak", PASSWORD, "pl")
+    with pytest.raises(Conflict):
+        desk.withdraw(MAIL, "shell:root")
+
+
+def test_the_last_administrator_is_not_disabled(desk: StaffService, databases: Databases) -> None:
+    desk.join(invite(desk, role=Role.ADMINISTRATOR), "Anna", "Nowak", PASSWORD, "pl")
+    invite(desk, mail="jan@po.edu.pl", role=Role.ADMINISTRATOR)  # invited is not enough
+
+    with pytest.raises(LastAdministrator):
+        desk.disable(MAIL, "shell:root")
+
+    desk.join(invite(desk, mail="jan@po.edu.pl", role=Role.ADMINISTRATOR), "Jan", "Beek", PASSWORD, "pl")
+    desk.disable(MAIL, "shell:root")
+    desk.disable(MAIL, "shell:root")  # a repeat is harmless
+    with pytest.raises(LastAdministrator):
+        desk.disable("jan@po.edu.pl", "shell:root")

@@ -22,7 +22,7 @@ from idp.keys.key_files import Keys
 from tests.support.students import Student, add_student
 
 AT = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
-CLERK = StaffAccount("a1", "u2345678b", "clerk", "anna@po.edu.pl", "anna@po.edu.pl", False, None, AT)
+CLERK = StaffAccount("a1", "u2345678b", "clerk", "anna@po.edu.pl", "anna@po.edu.pl", False, None, AT, "i1")
 
 
 def test_a_person_is_found_by_the_album_number_without_its_zeros(databases: Databases, keys: Keys) -> None:
@@ -64,18 +64,18 @@ def test_a_closed_account_is_not_marked(databases: Databases, keys: Keys) -> Non
 def test_an_invited_member_of_staff_is_found_and_joins_once(databases: Databases) -> None:
     with databases.identity.write() as connection:
         add_invited(connection, CLERK, "pl")
-        again = invite_again(connection, "a1", "operator")
+        again = invite_again(connection, "a1", "operator", "i2")
     assert again is not None
     with databases.identity.write() as connection:
         assert not mark_joined(connection, CLERK, "Anna Nowak", "en", AT)  # by the link of the first invitation
         assert mark_joined(connection, again, "Anna Nowak", "en", AT)
         assert not mark_joined(connection, again, "Anna Nowak", "en", AT)
-        assert invite_again(connection, "a1", "administrator") is None
+        assert invite_again(connection, "a1", "administrator", "i3") is None
 
     with databases.identity.read() as connection:
         (found,) = list_staff(connection)
         assert found == staff_by_mail(connection, "anna@po.edu.pl") == staff_by_id(connection, "a1")
-    assert (found.role, found.display_name, found.enabled, found.joined_at) == ("operator", "Anna Nowak", True, AT)
+    assert (found.role, found.display_name, found.joined_at) == ("operator", "Anna Nowak", AT)
 
 
 def test_a_students_account_is_no_staff_account(databases: Databases, keys: Keys) -> None:
@@ -83,12 +83,12 @@ def test_a_students_account_is_no_staff_account(databases: Databases, keys: Keys
 
     with databases.identity.write() as connection:
         assert staff_by_id(connection, "p1") is None
-        assert invite_again(connection, "p1", "clerk") is None
+        assert invite_again(connection, "p1", "clerk", "i2") is None
         assert not mark_joined(connection, replace(CLERK, account_id="p1"), "Anna", "pl", AT)
 
 
 def test_two_members_of_staff_cannot_have_one_mail_address(databases: Databases) -> None:
-    other = StaffAccount("a2", "u2345678c", "clerk", "x", CLERK.mail, False, None, AT)
+    other = StaffAccount("a2", "u2345678c", "clerk", "x", CLERK.mail, False, None, AT, "i9")
     with databases.identity.write() as connection:
         add_invited(connection, CLERK, "pl")
 

@@ -18,6 +18,7 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
 from idp.keys.key_files import Keys
+from idp.people.account_queries import set_enabled
 from idp.people.queries import load_person
 from idp.people.tables import account, person
 from idp.provisioning.targets.ldap import only_of
@@ -70,8 +71,11 @@ def reconcile_person(databases: Databases, services: Services, person_id: str) -
         "cn": [person.display_name],
         "sn": [person.full_surname],
         "idpOwner": [f"idp:{person.person_id}"],
-        "idpAlbum": [str(person.album)],
     }
+    if person.album:
+        entry["idpAlbum"] = [person.album]
+    with databases.identity.write() as connection:
+        set_enabled(connection, person_id, True)
     try:
         services["provisioning"].add(services.slapd.settings.person_dn(person.uid), entry)
     except Conflict:
@@ -113,18 +117,20 @@ def make_staff_desk(databases: Databases, keys: Keys, clock: Clock, services: Se
         student_domain=STUDENT_DOMAIN,
         base_url="https://estudent.example",
         language="pl",
+        reconcile_person=lambda person_id: reconcile_person(databases, services, person_id),
+        only_of=lambda person_id: only_of(person_id, "idp", services.slapd.settings.people_dn),
     )
 
 
 @dataclass(frozen=True)
 class StoredAccounts:
-    """Accounts in the store as a target's system: made as an import does, taken by staff, and out of reach."""
+    """Accounts in the store as a target's system: made as an import does, taken by somebody else, and out of reach."""
 
     databases: Databases
     keys: Keys
 
     def entry(self, person_id: str, name: str, **changed: str) -> Entry:
-        """Return an entry whose account an import made, unless staff have the name."""
+        """Return an entry whose account an import made, unless somebody else has the name."""
         with self.databases.identity.write() as connection:
             known = connection.execute(select(account.c.account_id).where(account.c.uid == name)).scalar()
         if known is None:
@@ -132,15 +138,16 @@ class StoredAccounts:
         return Entry(person_id, name, changed.get("idpStatus", "active") == "active", {})
 
     def take(self, name: str) -> None:
-        """Give the name to a member of staff."""
-        self._add(f"staff-{name}", name)
-        with self.databases.identity.write() as connection:
-            connection.execute(update(account).where(account.c.uid == name).values(kind="staff"))
+        """Give the name to somebody else."""
+        self._add(f"other-{name}", name)
 
-    def is_staff(self, name: str) -> bool:
-        """Return whether the account of this name is still a member of staff's."""
+    def is_untouched(self, name: str) -> bool:
+        """Return whether the account of this name is still somebody else's, and was never opened."""
         with self.databases.identity.read() as connection:
-            return connection.execute(select(account.c.kind).where(account.c.uid == name)).scalar() == "staff"
+            row = connection.execute(
+                select(account.c.account_id, account.c.enabled, account.c.epoch).where(account.c.uid == name)
+            ).one()
+        return tuple(row) == (f"other-{name}", False, 0)
 
     def stop(self) -> None:
         """Put the store out of reach."""

@@ -23,7 +23,7 @@ AT_ONCE = 500  # per transaction: others write in between
 
 @dataclass(frozen=True, slots=True)
 class AccountsTarget:
-    """Students' accounts; staff have no records and are nobody's business here."""
+    """The accounts of students and staff."""
 
     identity: Database
     stage: ClassVar[Stage] = Stage.ACCESS
@@ -65,8 +65,8 @@ class AccountsTarget:
             entry = next(found, None)
         if entry is None:
             with _answering(), self.identity.read() as connection:
-                if is_name_of_others(connection, name):
-                    raise TargetRejected(f"the account {name} is no student's")
+                if is_name_of_others(connection, name, person_id):
+                    raise TargetRejected(f"the account {name} is somebody else's")
         return entry
 
     def apply_one(self, change: Change) -> Outcome:

@@ -70,7 +70,7 @@ def test_every_name_on_the_list_can_be_made() -> None:
 
 
 def test_staff_are_staff() -> None:
-    clerk = person(kind="staff", staff_mail="clerk@po.edu.pl", album="", mail="", enrolments=())
+    clerk = person(kind="staff", role="clerk", staff_mail="clerk@po.edu.pl", album="", mail="", enrolments=())
 
     assert released(["mail", "eduPersonAffiliation"], clerk) == {
         "mail": ["clerk@po.edu.pl"],

@@ -6,11 +6,10 @@ from pydantic import ValidationError
 from idp.people.directory import DirectorySettings
 
 
-def test_people_and_staff_stand_in_branches_of_their_own() -> None:
+def test_everybody_stands_in_one_branch() -> None:
     settings = DirectorySettings(base_dn="dc=example,dc=org")
 
     assert settings.person_dn("u7kq2m9xa") == "uid=u7kq2m9xa,ou=people,dc=example,dc=org"
-    assert settings.staff_member_dn("u7kq2m9xa") == "uid=u7kq2m9xa,ou=staff,dc=example,dc=org"
 
 
 @pytest.mark.parametrize("uid", ["", "a,b", "a=b", "ż", "a b", "a\x00"])

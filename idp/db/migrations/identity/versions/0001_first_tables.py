@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("invitation", sa.String(length=32), nullable=True),
         sa.Column("language", sa.String(length=2), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account")),
@@ -196,7 +197,7 @@ def upgrade() -> None:
     op.create_table(
         "person",
         sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("os_id", sa.String(length=20), nullable=False),
+        sa.Column("os_id", sa.String(length=20), nullable=True),
         sa.Column("album", sa.String(length=10), nullable=True),
         sa.Column("album_number", sa.String(length=10), nullable=True),
         sa.Column("uid", sa.String(length=16), nullable=False),
@@ -230,6 +231,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_person_pesel_mac", ["pesel_mac"], unique=False)
         batch_op.create_index(batch_op.f("ix_person_review_on"), ["review_on"], unique=False)
 
+    op.create_table(
+        "person_source",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("external_id", sa.String(length=254), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_person_source_person_id")),
+        sa.PrimaryKeyConstraint("person_id", "source", name=op.f("pk_person_source")),
+        sa.UniqueConstraint("source", "external_id", name=op.f("uq_person_source_source_external_id")),
+    )
     op.create_table(
         "quarantine",
         sa.Column("quarantine_id", sa.String(length=32), nullable=False),
@@ -506,6 +517,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_quarantine_import_id"))
 
     op.drop_table("quarantine")
+    op.drop_table("person_source")
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_review_on"))
         batch_op.drop_index("ix_person_pesel_mac")

@@ -1,0 +1,14 @@
+"""Bring a person's entries up to date at once, after a command changed the account."""
+
+import click
+
+from idp.app.installation import Idp
+from idp.errors import TargetError
+
+
+def reconcile_at_once(installation: Idp, account_id: str) -> None:
+    """Write the person's entries in every target; what a target does not take now, the worker writes later."""
+    try:
+        installation.reconcile_person(account_id)
+    except TargetError as error:
+        click.secho(f"A target does not know it yet, and the worker will tell it: {error}", fg="yellow", err=True)
