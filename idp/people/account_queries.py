@@ -213,7 +213,7 @@ class Facts(NamedTuple):
     merged: tuple[MergedRecord, ...] = ()
 
 
-_IN_FORCE = "m.began_at IS NOT NULL AND m.undone_at IS NULL"
+_IN_FORCE = "m.state = 'in_force'"
 
 
 def _address(kind: str) -> str:
