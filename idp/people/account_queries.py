@@ -221,7 +221,7 @@ def _address(kind: str) -> str:
     return (
         f"COALESCE((SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = '{kind}'),"  # noqa: S608 - constants
         " (SELECT d.address FROM identity.person_merge m JOIN identity.address d ON d.person_id = m.merged"
-        f" WHERE m.kept = a.account_id AND {_IN_FORCE} AND d.kind = '{kind}' ORDER BY m.merge_id LIMIT 1))"
+        f" WHERE m.kept = a.account_id AND {_IN_FORCE} AND d.kind = '{kind}' ORDER BY m.began_run_id LIMIT 1))"
     )
 
 
