@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from idp.app.installation import Idp, open_idp
-from idp.provisioning import applying
-from idp.provisioning import run_queries as runs
-from idp.provisioning.asking import ask_for
+from idp.provisioning import executor
 from idp.provisioning.planning import Scope, make_plan
+from idp.provisioning.run_steps import request
+from idp.provisioning.runs import Runner
 from idp.provisioning.state_queries import Observed
 from idp.provisioning.target import digests_in
 from idp.registry.imports import import_file
@@ -81,19 +81,19 @@ def everybody(installation: Idp) -> Facts:
 def apply(installation: Idp, run_id: str) -> Facts:
     """Carry a plan out as `idp apply --here` does; looking again is timed apart."""
     provisioner = installation.provisioner
-    run = ask_for(provisioner, run_id, ACTOR)
+    run = request(provisioner, run_id, ACTOR)
     attempt = run.attempt + 1
-    begun = applying.begin(provisioner, run_id, attempt, runs.BY_COMMAND)
+    begun = executor.begin(provisioner, run_id, attempt, Runner.COMMAND)
     failed: list[str] = []
 
     def write(of_ldap: bool) -> Facts:
-        parts = [part for part in begun.parts if (part.target == "ldap") is of_ldap]
-        failed.extend(str(error) for error in applying.apply_parts(provisioner, run_id, attempt, parts) if error)
+        parts = [part for part in begun.chunks if (part.target == "ldap") is of_ldap]
+        failed.extend(str(error) for error in executor.apply_chunks(provisioner, run_id, attempt, parts) if error)
         return {}
 
     ldap = timed(lambda: write(True))  # the directory's part alone: accounts have nothing to do with ldapadd
     rest = timed(lambda: write(False))
-    looked = timed(lambda: {"result": applying.finish(provisioner, run_id, attempt)})
+    looked = timed(lambda: {"result": executor.finish(provisioner, run_id, attempt)})
     result = looked["result"]
     return {
         "done": result.done,

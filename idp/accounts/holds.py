@@ -6,8 +6,9 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound
 from idp.people.account_queries import load_account, refuse_last_administrator, set_enabled
-from idp.people.change_queries import mark_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.hold_queries import Hold, add_hold, drop_hold
+from idp.people.values import Priority
 
 
 def hold(databases: Databases, clock: Clock, account_id: str, actor: str, reason: str) -> None:
@@ -26,7 +27,7 @@ def hold(databases: Databases, clock: Clock, account_id: str, actor: str, reason
         if not add_hold(connection, Hold(account_id, actor, reason[:200], now)):
             raise Conflict("this account is held already")
         set_enabled(connection, account_id, False)
-        mark_dirty(connection, account_id)
+        queue_recompute(connection, [account_id], Priority.LIVE)
         record(connection, now.timestamp(), Event(event_types.ACCOUNT_HELD, account_id, actor, reason[:200]))
 
 
@@ -41,5 +42,5 @@ def release(databases: Databases, clock: Clock, account_id: str, actor: str) -> 
         found = load_account(connection, account_id)
         if found is None or not drop_hold(connection, account_id):
             raise NotFound(f"nobody holds an account {account_id}")
-        mark_dirty(connection, account_id)
+        queue_recompute(connection, [account_id], Priority.LIVE)
         record(connection, now.timestamp(), Event(event_types.ACCOUNT_RELEASED, account_id, actor))

@@ -16,10 +16,10 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed, NotFound, TargetError
 from idp.people.address_queries import Addresses, NewAddress, give, taken_among
-from idp.people.change_queries import mark_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.settings import PeopleSettings
 from idp.people.snapshot import PersonSnapshot, load_snapshot
-from idp.people.values import Album, album_number
+from idp.people.values import Album, Priority, album_number
 
 NUMBERED_AT_ONCE = 50
 
@@ -76,8 +76,8 @@ class MailNames:
         Shape:   typed: "jan.kowalski", with or without our domain behind it
         Raises:  InvalidAddress with the rule's word; AliasTaken; NotAllowed for whoever has no album number;
                  Conflict when another name was chosen before
-        Effect:  ledger, addresses, `dirty` and mail_name.chosen in one transaction, then the directory at once. If the
-                 directory does not answer, the choice stands and the worker brings it there. A repeat is harmless.
+        Effect:  ledger, addresses, person_change and mail_name.chosen in one transaction, then the directory at once.
+                 If the directory does not answer, the choice stands and the worker writes it. A repeat is harmless.
         """
         name = parse_local_part(typed, self.rules.domain)
         try:
@@ -106,7 +106,7 @@ class MailNames:
             if refusal is not None:
                 raise InvalidAddress(refusal.value)
             give(connection, now, person_id, self._primary(name), self._alias(person.album))
-            mark_dirty(connection, person_id)
+            queue_recompute(connection, [person_id], Priority.LIVE)
             addresses = self._snapshot(connection, person_id).addresses
             data = {"primary": addresses.primary, "alias": addresses.alias}
             chosen = Event(event_types.MAIL_NAME_CHOSEN, subject=person_id, actor=person_id, data=data)

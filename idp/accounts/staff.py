@@ -42,13 +42,13 @@ from idp.errors import (
 )
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import queue_letter, require_address
-from idp.people.change_queries import mark_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
 from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
 from idp.people.source_queries import remove_source
-from idp.people.values import Source
+from idp.people.values import Priority, Source
 
 PURPOSE = "staff"
 LETTER = "staff_invite"
@@ -188,7 +188,7 @@ class StaffService:
             if account is None or not withdraw_invitation(connection, account.account_id):
                 raise NotFound("no invitation to this address is open")
             if remove_source(connection, account.account_id, Source.STAFF):  # of a join that was cut short
-                mark_dirty(connection, account.account_id)
+                queue_recompute(connection, [account.account_id], Priority.LIVE)
             event = Event(event_types.STAFF_WITHDRAWN, account.account_id, actor, data={"mail": account.mail})
             record(connection, self.clock.timestamp(), event)
         return account
@@ -256,7 +256,7 @@ class StaffService:
         with self.databases.identity.write() as connection:
             if not begin_join(connection, account, given_name, surname, self.clock.now()):
                 raise Conflict("this invitation was used in another window")
-            mark_dirty(connection, account.account_id)
+            queue_recompute(connection, [account.account_id], Priority.LIVE)
 
     def _write_password(self, account: StaffAccount, password: str) -> None:
         self.reconcile_person(account.account_id)

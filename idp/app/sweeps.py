@@ -15,7 +15,7 @@ from idp.letters.albums import queue_album_letters
 from idp.letters.sending import send_due
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
-from idp.provisioning.live import sweep_imported, sweep_live
+from idp.provisioning.live import sweep_bulk, sweep_live
 from idp.registry.duplicates import find_duplicates
 from idp.registry.reviews import review_statuses
 from idp.sso import sessions
@@ -70,7 +70,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
         "statuses": lambda: review_statuses(databases, settings.people.access_policy, clock, installation.zone),
         "failing targets": ask_failing,
         "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
-        "imported changes": lambda: sweep_imported(installation.provisioner),
+        "imported changes": lambda: sweep_bulk(installation.provisioner),
         "duplicates": AfterImports(databases, clock, installation.zone, lambda: find_duplicates(databases, clock)),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
         "settled sign-outs": installation.sign_out_service.forget_settled,

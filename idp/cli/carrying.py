@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 
-from idp.audit import event_types
-from idp.audit.reading import latest
 from idp.errors import CanaryFailed, ConfigError, Conflict, IdpError, NotFound, StaleVersion
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import Result, apply_run, result_of
-from idp.provisioning.asking import ask_for, has_worker
+from idp.provisioning.executor import Result, apply_run, result_of
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
+from idp.provisioning.run_steps import has_worker, request
+from idp.provisioning.runs import ENDS, Run, RunState
 
 LOOK_S = 0.3
 STOPS: tuple[type[IdpError], ...] = (CanaryFailed, NotFound, ConfigError)  # what ends an attempt until somebody asks
@@ -24,24 +21,22 @@ def carry_out(
     """
     if here or run.changes == 0 or not has_worker(provisioner):
         return apply_run(provisioner, run.run_id, actor, progress=advance)
-    asked = ask_for(provisioner, run.run_id, actor)
+    asked = request(provisioner, run.run_id, actor)
     result = _look_on(provisioner, asked, advance)
     if result is None:  # every worker has died
         return apply_run(provisioner, run.run_id, actor, progress=advance)
-    if result.run.state == runs.STALE:
+    if result.run.state == RunState.STALE:
         raise StaleVersion(result.run.error)
-    if result.run.state == runs.INCOMPLETE and result.run.due_at is None:
-        raise _as_it_stopped(provisioner, result.run)
-    if result.run.state in (runs.PAUSED, runs.CANCELLED):
+    if result.run.state == RunState.INCOMPLETE and result.run.next_attempt_at is None:
+        raise _as_it_stopped(result.run)
+    if result.run.state in (RunState.PAUSED, RunState.CANCELLED):
         raise Conflict(f"run {run.run_id} was {result.run.state}; {result.done} written, {result.left} left")
     return result
 
 
-def _as_it_stopped(provisioner: Provisioner, run: Run) -> IdpError:
-    """Return why the attempt could not go on, as its worker met it: the event has the code, the row the words."""
-    told = latest(provisioner.databases, 1, kind=event_types.RUN_FAILED, subjects=[run.run_id])
-    code = str(told[0]["data"].get("code", "")) if told else ""
-    return next((each for each in STOPS if each.code == code), Conflict)(run.error)
+def _as_it_stopped(run: Run) -> IdpError:
+    """Return why the attempt could not go on, as its worker met it."""
+    return next((each for each in STOPS if each.code == run.error_code), Conflict)(run.error)
 
 
 def _look_on(provisioner: Provisioner, asked: Run, advance: Callable[[int], None]) -> Result | None:
@@ -54,7 +49,7 @@ def _look_on(provisioner: Provisioner, asked: Run, advance: Callable[[int], None
         settled = asked.changes - result.left
         advance(settled - shown)
         shown = settled
-        if result.run.state not in (runs.APPROVED, runs.APPLYING) and _is_of_new_attempt(result.run, asked):
+        if result.run.state not in (RunState.APPROVED, RunState.RUNNING) and _is_of_new_attempt(result.run, asked):
             return result
         if not has_worker(provisioner):
             return None
@@ -63,4 +58,4 @@ def _look_on(provisioner: Provisioner, asked: Run, advance: Callable[[int], None
 
 
 def _is_of_new_attempt(run: Run, asked: Run) -> bool:
-    return run.state != runs.INCOMPLETE or run.attempt > asked.attempt or asked.state in runs.ENDS
+    return run.state != RunState.INCOMPLETE or run.attempt > asked.attempt or asked.state in ENDS

@@ -20,7 +20,7 @@ from idp.people.search_queries import find_by_name
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
-from idp.provisioning.run_queries import Run
+from idp.provisioning.runs import Run
 from idp.registry.duplicates import find_duplicates
 
 

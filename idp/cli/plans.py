@@ -9,7 +9,7 @@ from rich.table import Table
 
 from idp.cli.support import console
 from idp.provisioning.guard import sentence
-from idp.provisioning.run_queries import ChangeRow, FindingRow, Run
+from idp.provisioning.runs import ChangeRow, FindingRow, Run
 from idp.provisioning.values import Change, Entry, Kind
 
 
@@ -23,7 +23,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "digest": run.digest,
         "targets": run.summary,
         "total": run.changes,
-        "unsafe": sentence(run.over),
+        "unsafe": sentence(run.violations),
     }
 
 

@@ -28,11 +28,13 @@ from idp.jobs.status import Status, problems_of
 from idp.jobs.status import status as status_of
 from idp.people.queries import load_people
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import Result
 from idp.provisioning.approval import refusal
 from idp.provisioning.drift import look_where_possible
-from idp.provisioning.planning import Scope, make_plan, people_to_look_at
-from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.executor import Result
+from idp.provisioning.guard import sentence
+from idp.provisioning.planning import Scope, make_plan, people_to_look_at, refuse_if_unreachable
+from idp.provisioning.run_steps import awaiting_runs
+from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind
 
 
 @click.command()
@@ -43,7 +45,9 @@ from idp.provisioning.run_queries import ChangeRow, Run
 def plan(installation: Idp, limit: int, everybody: bool, as_json: bool) -> None:
     """Show what would change in the targets; nothing is written to them. The plan is kept for `idp apply`.
 
-    Only people whose records changed are looked at, and those in whom a target is known not to be as desired.
+    Only people whose records changed are looked at, and those of whom something must be written.
+
+    People of a plan that awaits approval are left out. Exit code 1 names that plan.
     """
     run = _make_plan(installation, Scope.ALL if everybody else Scope.CHANGED)
     with installation.databases.identity.read() as connection:
@@ -51,9 +55,11 @@ def plan(installation: Idp, limit: int, everybody: bool, as_json: bool) -> None:
         findings = runs.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
         waits_because = refusal(connection, run, installation.settings.provisioning)
+    awaiting = [] if waits_because else _awaiting(installation)
     if as_json:
-        print_json({**run_facts(run), "changes": change_facts(changes), "findings": findings})
-        return
+        facts = {"changes": change_facts(changes), "findings": findings, "awaiting_approval": awaiting}
+        print_json({**run_facts(run), **facts})
+        sys.exit(1 if awaiting else 0)
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)
     print_totals(run, shown=len(changes))
@@ -61,6 +67,9 @@ def plan(installation: Idp, limit: int, everybody: bool, as_json: bool) -> None:
         print_waiting(waits_because)
     elif run.changes:
         click.echo(f"Apply exactly this with: idp apply {run.run_id}")
+    if awaiting:
+        _print_awaiting(awaiting)
+        sys.exit(1)
 
 
 @click.command()
@@ -74,13 +83,15 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     A live worker does it while this command shows how far it is; without one it is done here. A command that is
     stopped stops only what it does itself.
 
-    Exit code 1 when something is left to do, was refused by a target, was found otherwise afterwards, or was left as
-    it is by an undo that came too late for it.
+    People of a plan that awaits approval are left out of a plan made now.
+
+    Exit code 1 when something is left to do or awaits approval, was refused by a target, was found otherwise
+    afterwards, or was left as it is by an undo that came too late for it.
     """
     run = _make_plan(installation) if run_id is None else run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
         waits_because = refusal(connection, run, installation.settings.provisioning)
-    if waits_because and run.state not in runs.ENDS:
+    if waits_because and run.state not in ENDS:
         if as_json:
             print_json({**run_facts(run), "waits_because": waits_because})
         else:
@@ -92,11 +103,14 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     with progress("Writing", total=run.changes) as advance:
         result = carry_out(installation.provisioner, run, shell_actor(), advance, here=here)
     failed = _failed(installation, result)
+    awaiting = _awaiting(installation) if run_id is None else []
     if as_json:
-        print_json({**run_facts(result.run), **_result_facts(result), "failed": change_facts(failed)})
+        facts = {"failed": change_facts(failed), "awaiting_approval": awaiting}
+        print_json({**run_facts(result.run), **_result_facts(result), **facts})
     else:
         _print_result(result, failed)
-    if not _is_well(result):
+        _print_awaiting(awaiting)
+    if awaiting or not _is_well(result):
         sys.exit(1)
 
 
@@ -125,12 +139,26 @@ def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
     if scope is Scope.CHANGED:
         look_where_possible(installation.provisioner)  # what others changed is part of it
     with progress("Comparing", total=people_to_look_at(installation.provisioner, scope)) as advance:
-        return make_plan(installation.provisioner, shell_actor(), scope=scope, progress=advance)
+        run = make_plan(installation.provisioner, shell_actor(), scope=scope, progress=advance)
+    if not run.changes:
+        refuse_if_unreachable(installation.provisioner)
+    return run
+
+
+def _awaiting(installation: Idp) -> list[dict[str, str]]:
+    """Return the plans that await approval, whose people were left out."""
+    found = awaiting_runs(installation.provisioner)
+    return [{"run_id": run.run_id, "unsafe": sentence(run.violations)} for run in found]
 
 
 def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
     """Return the first changes that did not come out well."""
-    states = [runs.REJECTED, runs.UNVERIFIED, runs.OPEN, *([runs.MOVED] if _left_as_they_are(result) else [])]
+    states = [
+        ChangeState.REJECTED,
+        ChangeState.UNVERIFIED,
+        ChangeState.OPEN,
+        *([ChangeState.SUPERSEDED] if _left_as_they_are(result) else []),
+    ]
     with installation.databases.identity.read() as connection:
         return [
             row for state in states for row in runs.changes_of(connection, result.run.run_id, state=state, limit=20)
@@ -139,7 +167,7 @@ def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
 
 def _left_as_they_are(result: Result) -> int:
     """Return how many changes an undo set aside: no plan writes them, since the records do not ask for them."""
-    return result.moved if result.run.kind == runs.UNDO else 0
+    return result.superseded if result.run.kind == RunKind.UNDO else 0
 
 
 def _is_well(result: Result) -> bool:
@@ -155,7 +183,7 @@ def _result_facts(result: Result) -> dict[str, Any]:
         "left": result.left,
         "rejected": result.rejected,
         "unverified": result.unverified,
-        "left_to_next_plan": result.moved - _left_as_they_are(result),
+        "left_to_next_plan": result.superseded - _left_as_they_are(result),
         "left_as_they_are": _left_as_they_are(result),
         "complete": _is_well(result),
     }
@@ -171,13 +199,20 @@ def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
     parts += [f"{result.unverified} found otherwise afterwards"] if result.unverified else []
     if as_they_are := _left_as_they_are(result):
         parts.append(f"{as_they_are} left as they are, since this undo came too late for them")
-    elif result.moved:
-        parts.append(f"{result.moved} not made: so already, or their records changed and the next plan has them")
+    elif result.superseded:
+        parts.append(f"{result.superseded} not made: so already, or their records changed and the next plan has them")
     click.secho(", ".join(parts) + ".", fg="green" if _is_well(result) else "yellow")
     for row in failed:
         click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")
     if result.left:
         click.echo(f"A worker goes on by itself; without one: idp apply {result.run.run_id}")
+
+
+def _print_awaiting(awaiting: Sequence[Mapping[str, str]]) -> None:
+    for one in awaiting:
+        run_id = one["run_id"]
+        why = f"run {run_id} awaits approval: {one['unsafe']}. Its people were left out: idp runs show {run_id}"
+        click.secho(why, fg="yellow", err=True)
 
 
 def _print_status(found: Status, zone: ZoneInfo) -> None:

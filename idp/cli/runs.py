@@ -29,11 +29,11 @@ from idp.cli.support import Group, add_row, console, counted, json_option, pass_
 from idp.errors import BadCredentials, NotFound
 from idp.people.queries import find_by_album, load_people
 from idp.people.values import parse_album
-from idp.provisioning import asking
 from idp.provisioning import run_queries as store
+from idp.provisioning import run_steps
 from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
 from idp.provisioning.guard import sentence
-from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.runs import ENDS, ChangeRow, Run
 from idp.sso.sessions import Browser
 
 
@@ -58,7 +58,7 @@ def list_all(installation: Idp, limit: int, as_json: bool) -> None:
     for column in table.columns:
         column.overflow = "fold"
     for run in found:
-        number = run.run_id + (f"\nover: {sentence(run.over)}" if run.over else "")
+        number = run.run_id + (f"\nover: {sentence(run.violations)}" if run.violations else "")
         made = f"{_when(run.created_at, installation)}\n{run.created_by}"
         add_row(table, number, f"{run.kind}\n{run.state}", made, f"{run.changes:,}")
     console().print(table if found else "There is no plan yet. Make one with: idp plan")
@@ -78,9 +78,14 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
         people = load_people(connection, [row.person_id for row in changes])
         became = store.count_changes(connection, run.run_id)
         progress = progress_of(connection, run, installation.settings.provisioning)
-        waits_because = "" if run.state in store.ENDS else refusal(connection, run, installation.settings.provisioning)
+        waits_because = "" if run.state in ENDS else refusal(connection, run, installation.settings.provisioning)
     if as_json:
-        facts = {"over": run.over, "approvals": progress.given, "approvals_needed": progress.needed, "became": became}
+        facts = {
+            "over": run.violations,
+            "approvals": progress.given,
+            "approvals_needed": progress.needed,
+            "became": became,
+        }
         print_json({**run_facts(run), **facts, "changes": change_facts(changes), "findings": findings})
         return
     print_changes(changes, {person.person_id: person.display_name for person in people})
@@ -128,7 +133,7 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
     run = run_named(installation, run_id)
     if not as_json:
         print_totals(run, shown=0)
-        click.echo(f"Over the limits: {sentence(run.over) or 'nothing'}")
+        click.echo(f"Over the limits: {sentence(run.violations) or 'nothing'}")
         click.echo(f"Digest: {run.digest}")
     approver = _signed_in(installation, name, password_stdin)
     settings = installation.settings.provisioning
@@ -150,7 +155,7 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
 def pause(installation: Idp, run_id: str) -> None:
     """Stop a run after the batch that is being written; `idp runs resume` goes on with it."""
     run_id = run_named(installation, run_id).run_id
-    asking.pause(installation.provisioner, run_id, shell_actor())
+    run_steps.pause(installation.provisioner, run_id, shell_actor())
     click.echo(f"Paused. Go on with: idp runs resume {run_id}")
 
 
@@ -160,8 +165,8 @@ def pause(installation: Idp, run_id: str) -> None:
 def resume(installation: Idp, run_id: str) -> None:
     """Go on with a paused run."""
     run_id = run_named(installation, run_id).run_id
-    asking.resume(installation.provisioner, run_id, shell_actor())
-    if asking.has_worker(installation.provisioner):
+    run_steps.resume(installation.provisioner, run_id, shell_actor())
+    if run_steps.has_worker(installation.provisioner):
         click.echo("Resumed; a worker goes on with it.")
     else:
         click.echo(f"Resumed. No worker lives; go on with: idp apply {run_id}")
@@ -176,7 +181,7 @@ def cancel(installation: Idp, run_id: str) -> None:
     What was written stays, and can be taken back with `idp undo`; the rest is work for the next plan.
     """
     run_id = run_named(installation, run_id).run_id
-    asking.cancel(installation.provisioner, run_id, shell_actor())
+    run_steps.cancel(installation.provisioner, run_id, shell_actor())
     click.echo("Cancelled. What it wrote stays; the next plan has the rest.")
 
 
@@ -192,7 +197,7 @@ def retry(installation: Idp, album: str | None) -> None:
         if person is None:
             raise NotFound(f"nobody has the album number {album}")
         ids = [person.person_id]
-    released = asking.let_go(installation.provisioner, shell_actor(), ids)
+    released = run_steps.retry(installation.provisioner, shell_actor(), ids)
     click.echo(f"Tried again: {counted(len(released), 'person', 'people')}." if released else "Nobody was given up.")
 
 
@@ -230,7 +235,7 @@ def _changes(installation: Idp, run: Run) -> Iterator[ChangeRow]:
 
 def _export_lines(installation: Idp, run: Run, out: IO[str]) -> None:
     targets = {kind: asdict(part) for kind, part in run.summary.items()}
-    facts = {**run_facts(run), "targets": targets, "over": [asdict(one) for one in run.over]}
+    facts = {**run_facts(run), "targets": targets, "over": [asdict(one) for one in run.violations]}
     out.write(json.dumps(facts, default=str, ensure_ascii=False) + "\n")
     for row in _changes(installation, run):
         (change,) = change_facts([row])
@@ -264,8 +269,8 @@ def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: 
     add_row(table, "state", f"{run.state}{f': {run.error}' if run.error else ''}")
     add_row(table, "made", f"{_when(run.created_at, installation)} by {run.created_by}")
     add_row(table, "digest", run.digest)
-    if run.over:
-        add_row(table, "over", sentence(run.over))
+    if run.violations:
+        add_row(table, "over", sentence(run.violations))
         given = ", ".join(f"{one.name} ({_when(one.approved_at, installation)})" for one in progress.given) or "nobody"
         needed = needed_approvals(run, installation.settings.provisioning)
         add_row(table, "approved by", f"{given}; {needed} needed")

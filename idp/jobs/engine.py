@@ -17,12 +17,12 @@ from idp.errors import IdpError
 from idp.jobs import liveness
 from idp.jobs.settings import JobsSettings
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import begin, finish
-from idp.provisioning.asking import next_work, release_abandoned
-from idp.provisioning.part_writer import apply_part
-from idp.provisioning.parts import Part
+from idp.provisioning.chunk_writer import apply_chunk
+from idp.provisioning.chunks import Chunk
+from idp.provisioning.executor import begin, finish
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
+from idp.provisioning.run_steps import next_work, release_abandoned
+from idp.provisioning.runs import Run, Runner, RunState
 
 # Constant: work of an older version of the code is never left lying. Raise it only when the ORDER of the steps in `run`
 # changes; attempts in flight then end in an error, and the sweep begins new ones.
@@ -122,16 +122,16 @@ class Engine:
 
     def _begin(self, run_id: str, attempt: int) -> list[list[list[Any]]]:
         try:
-            begun = begin(self._provisioner, run_id, attempt, runs.BY_ENGINE, progress=self._go_on)
+            begun = begin(self._provisioner, run_id, attempt, Runner.ENGINE, progress=self._go_on)
         except IdpError as error:  # it stands in the run's row
             log.warning("run not begun", run=run_id, code=error.code, error=str(error))
             return []
-        phases = groupby(begun.parts, key=lambda part: (part.target, part.way))
+        phases = groupby(begun.chunks, key=lambda part: (part.target, part.way))
         return [[[part.target, part.way, part.number, part.size] for part in parts] for _, parts in phases]
 
     def _write(self, run_id: str, attempt: int, fields: Sequence[Any]) -> str:
         try:
-            error = apply_part(self._provisioner, run_id, attempt, Part(*fields), progress=self._go_on)
+            error = apply_chunk(self._provisioner, run_id, attempt, Chunk(*fields), progress=self._go_on)
         except IdpError as failure:
             error_said = f"{failure.code}: {failure}"
             log.warning("part failed", run=run_id, error=error_said)
@@ -154,7 +154,7 @@ class Engine:
         """Return how many things were begun or taken over. Safe to repeat, and for several workers at once."""
         taken = self._take_over_orphans()
         run = release_abandoned(self._provisioner)
-        if run is not None and run.carried_by == runs.BY_ENGINE:
+        if run is not None and run.runner == Runner.ENGINE:
             self._close_if_lost(run)
         self._forget_old()
         work = next_work(self._provisioner)
@@ -185,8 +185,8 @@ class Engine:
             self._dbos.cancel_workflow(status.workflow_id, cancel_children=True)
         error = f"attempt {run.attempt} was lost" if silent_s <= self._settings.stuck_s else "no progress"
         with self._provisioner.databases.identity.write() as connection:
-            due_at = clock.now()
-            runs.end_attempt(connection, run.run_id, run.attempt, runs.INCOMPLETE, due_at=due_at, error=error)
+            values = {"next_attempt_at": clock.now(), "error": error}
+            runs.end_attempt(connection, run.run_id, run.attempt, RunState.INCOMPLETE, **values)
         log.warning("attempt closed", run=run.run_id, attempt=run.attempt, error=error)
 
     def _enqueue(self, run_id: str, attempt: int) -> int:
@@ -243,5 +243,5 @@ class Carrier:
     def _is_needed(self) -> bool:
         """Return whether a run is to be begun, or the engine carries one already."""
         run = release_abandoned(self._provisioner)
-        is_carried = run is not None and run.carried_by == runs.BY_ENGINE
+        is_carried = run is not None and run.runner == Runner.ENGINE
         return is_carried or next_work(self._provisioner) is not None

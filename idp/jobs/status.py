@@ -12,13 +12,14 @@ from idp.jobs import count_queries as counts
 from idp.jobs.count_queries import LastImport
 from idp.jobs.schedule_queries import FAILED, told_firings
 from idp.letters import outgoing as letters
-from idp.people.change_queries import count_dirty
+from idp.people.change_queries import count_changes
 from idp.people.merge_queries import count_open_pairs
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import progress_of
 from idp.provisioning.guard import sentence
 from idp.provisioning.health_queries import failing
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from idp.provisioning.state_queries import count_given_up, count_states
 from idp.registry import queries as registry
 
@@ -134,11 +135,11 @@ def status(provisioner: Provisioner) -> Status:
             quarantined=registry.count_quarantined(connection),
             last_run=_last_run(connection),
             targets=targets,
-            to_look_at=count_dirty(connection),
+            to_look_at=count_changes(connection),
             letters=letters.count_letters(connection),
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
             workers=alive,
-            run_at_work=runs.at_work(connection),
+            run_at_work=runs.running(connection),
             plans_waiting=_plans_waiting(provisioner, connection),
             schedules={
                 firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_put_off)
@@ -162,10 +163,10 @@ def _plans_waiting(provisioner: Provisioner, connection: Connection) -> list[Wai
             run.run_id,
             run.created_at,
             run.created_by,
-            sentence(run.over),
+            sentence(run.violations),
             progress_of(connection, run, provisioner.settings).missing,
         )
-        for run in runs.runs_in(connection, (runs.WAITING,))
+        for run in runs.runs_in(connection, RunState.AWAITING_APPROVAL)
     ]
 
 

@@ -14,18 +14,16 @@ from idp.db.databases import Databases
 from idp.errors import Conflict, IdpError, TargetError, TargetUnavailable
 from idp.jobs.schedules import Done
 from idp.keys.key_files import Keys
-from idp.people.change_queries import count_dirty
+from idp.people.change_queries import count_changes
 from idp.people.status import AccessPolicy
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
-from idp.provisioning.asking import ask_for, has_worker
+from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_of_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
-from idp.provisioning.state_queries import count_states
-from idp.provisioning.undecided import is_overtaken, look_again, paused_runs, waiting_runs
+from idp.provisioning.run_steps import awaiting_runs, has_worker, paused_runs, request
+from idp.provisioning.runs import Run
+from idp.provisioning.state_queries import has_work
 from idp.registry.imports import import_file
 from idp.registry.inbox import Taken, finished, forget_old, take_all
 from idp.registry.queries import newest_import_id
@@ -127,15 +125,15 @@ class Sync:
 
     def _done(self, files: str, run: Run | None) -> Done:
         if run is None or not run.changes:
-            if waiting := waiting_runs(self.provisioner):
-                what = f"nothing to change besides what waits for approval: {sentence(waiting[-1].over)}"
+            if waiting := awaiting_runs(self.provisioner):
+                what = f"nothing to change besides what waits for approval: {sentence(waiting[-1].violations)}"
                 return Done(f"{files}{what}", waiting[-1].run_id, waits=True)
             if paused := paused_runs(self.provisioner):
                 return Done(f"{files}nothing to change besides what is paused", paused[-1].run_id)
             return Done(f"{files}nothing to change", run.run_id if run else "")
-        if run.over:
-            log.warning("a plan waits for approval", run=run.run_id, over=sentence(run.over))
-            return Done(f"{files}waits for approval: {sentence(run.over)}", run.run_id, waits=True)
+        if run.violations:
+            log.warning("a plan waits for approval", run=run.run_id, over=sentence(run.violations))
+            return Done(f"{files}waits for approval: {sentence(run.violations)}", run.run_id, waits=True)
         return Done(f"{files}{self._apply(run)}", run.run_id)
 
     def _plan(self, scope: Scope) -> Run | None:
@@ -146,33 +144,16 @@ class Sync:
         """
         if scope is Scope.CHANGED and not self._is_anything_to_do():
             return None
-        undecided = [*self._waiting_still(), *(run.run_id for run in paused_runs(self.provisioner))]
-        return make_plan(self.provisioner, SYSTEM, scope=scope, besides=undecided)
-
-    def _waiting_still(self) -> list[str]:
-        """Return the waiting plans; one whose records have moved on waits no more.
-
-        Effect:  such a plan is stale
-        """
-        still: list[str] = []
-        for run in waiting_runs(self.provisioner):
-            look_again(self.provisioner, run.run_id)
-            if not is_overtaken(self.provisioner, run):
-                still.append(run.run_id)
-                continue
-            with self.databases.identity.write() as connection:
-                why = "the records of its people changed before it was approved"
-                runs.move(connection, run.run_id, (runs.WAITING,), runs.STALE, error=why)
-        return still
+        return make_plan(self.provisioner, SYSTEM, scope=scope)
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:
-            return bool(count_dirty(connection)) or any(open_ for _, open_ in count_states(connection).values())
+            return bool(count_changes(connection)) or has_work(connection)
 
     def _apply(self, run: Run) -> str:
         """Carry a plan out: a small one here and now, a large one by the workers together where they do that."""
         if run.changes > self.provisioner.settings.sweep_people and has_worker(self.provisioner):
-            ask_for(self.provisioner, run.run_id, SYSTEM)
+            request(self.provisioner, run.run_id, SYSTEM)
             return f"{run.changes} changes handed to the workers"
         result = apply_run(self.provisioner, run.run_id, SYSTEM)
         return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")

@@ -177,6 +177,12 @@ def set_name(connection: Connection, person_id: str, given_name: str, surname: s
     connection.execute(own.values(given_name=given_name, surname=surname))
 
 
+def people_after(connection: Connection, after: str, limit: int) -> list[str]:
+    """Return person_ids, sorted, behind one."""
+    query = select(person.c.person_id).where(person.c.person_id > after).order_by(person.c.person_id)
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
 def count_people(connection: Connection) -> int:
     """Return how many people are stored."""
     return connection.execute(select(func.count()).select_from(person)).scalar_one()
@@ -364,12 +370,6 @@ def due_for_review(connection: Connection, today: date, limit: int) -> list[Pers
         select(person.c.os_id).where(person.c.review_on <= today).order_by(person.c.review_on).limit(limit)
     ).scalars()
     return list(records_of(connection, list(os_ids)).values())
-
-
-def due_for_status_review(connection: Connection, today: date, after: str, limit: int) -> list[str]:
-    """Return person_ids of those whose standing may have changed by time alone, sorted, behind a person_id."""
-    query = select(person.c.person_id).where(person.c.review_on <= today, person.c.person_id > after)
-    return list(connection.execute(query.order_by(person.c.person_id).limit(limit)).scalars())
 
 
 def review_everybody(connection: Connection, today: date) -> int:

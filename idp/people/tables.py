@@ -6,7 +6,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -192,14 +191,15 @@ person_merge = Table(
 )
 
 
-# People whose records changed since targets were last compared with them.
-dirty = Table(
-    "dirty",
+# People whose entries must be computed again, because their records changed.
+person_change = Table(
+    "person_change",
     identity_metadata,
     Column("person_id", String(32), primary_key=True),
-    Column("mark", String(32), nullable=False),  # new with every cause: only the one that was seen is taken away
-    Column("is_live", Boolean, nullable=False),  # caused by the person's own act; false: by an import
-    Column("tries", Integer, nullable=False),
-    Column("due_at", Float, nullable=False, index=True),  # seconds since 1970; not tried before
-    Column("error", String(200), nullable=False),
+    Column("change_id", String(32), nullable=False),  # new with every cause: only the one that was read is deleted
+    Column("priority", String(4), nullable=False),  # idp.people.values.Priority
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("not_before", UtcDateTime),  # set aside until then, because the rules failed for this person
+    CheckConstraint("priority IN ('live', 'bulk')", name="priority"),
+    Index("ix_person_change_priority", "priority", "created_at"),
 )

@@ -27,6 +27,13 @@ class Assurance(StrEnum):
     MATCHED = "matched"  # claimed by what only the person and the source know
 
 
+class Priority(StrEnum):
+    """Who may write what a change of records asks for."""
+
+    LIVE = "live"  # a person's own act or a lock: written at once, one person at a time
+    BULK = "bulk"  # everything else: written by guarded runs only
+
+
 class Status(StrEnum):
     """State of one programme of study, in the registry's own words (docs/domain.md, life cycle)."""
 

@@ -12,7 +12,7 @@ from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval_queries import Approval, add_approval, approvals_of
 from idp.provisioning.guard import sentence
-from idp.provisioning.run_queries import Run
+from idp.provisioning.runs import Run, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
 
@@ -45,7 +45,7 @@ class Progress:
 
 def needed_approvals(run: Run, settings: ProvisioningSettings) -> int:
     """Return how many people must approve a plan: none within the limits, more where entries are removed."""
-    if not run.over:
+    if not run.violations:
         return 0
     return settings.removal_approvals if _removes(run) else settings.approvals
 
@@ -71,8 +71,8 @@ def approve(
         run = runs.load_run(connection, run_id, alone=True)
         if run is None:
             raise NotFound(f"there is no plan {run_id}")
-        if run.state != runs.WAITING:
-            raise Conflict(f"run {run_id} is {run.state} and waits for nobody's approval")
+        if run.state != RunState.AWAITING_APPROVAL:
+            raise Conflict(f"run {run_id} is {run.state} and does not await approval")
         if run.digest != digest:
             raise Conflict("this is not the plan that you were shown: look at it again")
         if reason := why_not(run, approver, settings):
@@ -86,7 +86,7 @@ def approve(
         event = Event(event_types.RUN_APPROVED, subject=run_id, actor=approver.account_id, data=data)
         record(connection, now.timestamp(), event)
         if progress.missing == 0:
-            runs.move(connection, run_id, (runs.WAITING,), runs.APPROVED, asked_by=approver.account_id, due_at=None)
+            runs.move(connection, run_id, RunState.APPROVED, requested_by=approver.account_id)
     return progress
 
 
@@ -129,8 +129,8 @@ def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) ->
     given = ", ".join(approval.name for approval in progress.given)
     so_far = f" ({given} did)" if given else ""
     return (
-        f"{sentence(run.over)}. Nothing was written. Look at it with `idp runs show {run.run_id}`; if it is right,"
-        f" {people} must approve exactly this plan{so_far}: idp runs approve {run.run_id} --as YOUR-NAME"
+        f"{sentence(run.violations)}. Nothing was written. Look at it with `idp runs show {run.run_id}`; if it is"
+        f" right, {people} must approve exactly this plan{so_far}: idp runs approve {run.run_id} --as YOUR-NAME"
     )
 
 

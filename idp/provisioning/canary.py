@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from idp.errors import CanaryFailed, TargetError
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.parts import Part, phases
+from idp.provisioning.chunks import Chunk, phases
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.runs import ChangeRow, ChangeState, Run
 from idp.provisioning.target import Target
-from idp.provisioning.writing import Progress, note_health, still_to_write, target_error, verify, write_one_by_one
+from idp.provisioning.verify import verify
+from idp.provisioning.writer import Progress, TargetWriter, target_error, write_of
 
 
 def needs_first_few(
@@ -21,7 +22,7 @@ def needs_first_few(
     Also where no more than the first few were written: a kill may have kept them from being looked at.
     """
     few = provisioner.settings.canary
-    return 0 < few < run.changes and counts.get(target.kind, {}).get(runs.DONE, 0) <= few
+    return 0 < few < run.changes and counts.get(target.kind, {}).get(ChangeState.DONE, 0) <= few
 
 
 def try_first_few(
@@ -39,10 +40,10 @@ def try_first_few(
     able = {target.kind: target for target in targets if target.kind not in ill}
     people = _first_people(provisioner, run, list(able.values()), provisioner.settings.canary)
     for kind, way in phases(list(able)):
-        part = Part(kind, way, 0, 1)
+        part = Chunk(kind, way, 0, 1)
         with provisioner.databases.identity.read() as connection:
             rows = runs.changes_of(
-                connection, run.run_id, state=runs.OPEN, target=kind, kinds=part.kinds, person_ids=people
+                connection, run.run_id, state=ChangeState.OPEN, target=kind, kinds=part.kinds, person_ids=people
             )
         if rows and kind not in ill and (error := _try(provisioner, able[kind], run, rows, progress)) is not None:
             ill[kind] = error
@@ -55,14 +56,14 @@ def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target],
         return [
             row.person_id
             for target in targets
-            for row in runs.changes_of(connection, run.run_id, state=runs.OPEN, target=target.kind, limit=each)
+            for row in runs.changes_of(connection, run.run_id, state=ChangeState.OPEN, target=target.kind, limit=each)
         ]
 
 
 def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> TargetError | None:
     """Look at what an attempt before wrote."""
     with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, state=runs.DONE, target=target.kind)
+        rows = runs.changes_of(connection, run.run_id, state=ChangeState.DONE, target=target.kind)
     try:
         wrong = verify(provisioner, target, run, rows) if rows else []
     except TargetError as error:
@@ -75,22 +76,21 @@ def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> Target
 def _try(
     provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
 ) -> TargetError | None:
+    writer = TargetWriter(provisioner, target, run.requested_by, run, progress)
     try:
-        rows = still_to_write(provisioner, target, run, rows)
-        if not rows:
-            return None
-        outcomes = write_one_by_one(provisioner, target, run, rows, progress)  # one whom it fails proves nothing
-        wrong = verify(provisioner, target, run, [row for row, outcome in outcomes if outcome.error is None])
+        outcomes = writer.write([write_of(row) for row in rows], one_by_one=True)  # one failure proves nothing
+        done = [one.row for one, outcome in outcomes if outcome.error is None and one.row is not None]
+        wrong = verify(provisioner, target, run, done)
     except TargetError as error:  # it is ill and not the plan; others do not wait
         health.note_failure(provisioner, target.kind, error)
         return error
-    note_health(provisioner, target, run, outcomes)
+    writer.note_health(outcomes)
     _refuse_if_otherwise(target, rows, wrong)
     errors = [outcome.error for _, outcome in outcomes if outcome.error is not None]
     refused = [error for error in errors if not error.retryable]
     if len(refused) >= max(3, len(rows) // 2 + 1):
         raise CanaryFailed(f"{target.kind} refused {len(refused)} of the first {len(rows)} people: {refused[0]}")
-    return target_error(errors[0]) if len(errors) == len(outcomes) and not refused else None
+    return target_error(errors[0]) if errors and len(errors) == len(outcomes) and not refused else None
 
 
 def _refuse_if_otherwise(target: Target, rows: Sequence[ChangeRow], wrong: Sequence[ChangeRow]) -> None:

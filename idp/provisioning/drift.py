@@ -17,20 +17,20 @@ from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record, record_all
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
-from idp.people.change_queries import mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.pin_queries import drop, keep, kept_among
 from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, effective_entry, parts_of
-from idp.provisioning.planning import refresh_some
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.recompute import recompute
 from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.state_queries import (
     Observed,
-    State,
-    confirm,
-    doubt,
+    TargetState,
     forget_remote_ids,
     keep_remote_ids,
+    mark_in_doubt,
+    note_shown,
     people_of_remote_ids,
     remote_ids_among,
     states_among,
@@ -228,14 +228,13 @@ def _judge(
             unclear.append(person_id)
     if true or unclear:
         with provisioner.databases.identity.write() as connection:
-            confirm(connection, target.kind, true, "", provisioner.clock.now())
-            doubt(connection, target.kind, unclear)
-            mark_many_dirty(connection, unclear)
+            note_shown(connection, target.kind, true, provisioner.clock.now())
+            mark_in_doubt(connection, target.kind, unclear, provisioner.clock.now())
     if drifted:
         _settle(provisioner, target, drifted, found, actor)
 
 
-def _is_settled(provisioner: Provisioner, seen: PersonRecords, target: Target, state: State) -> bool:
+def _is_settled(provisioner: Provisioner, seen: PersonRecords, target: Target, state: TargetState) -> bool:
     """Return whether what the records ask for now is what we wrote last."""
     return state.applied == state.desired == _effective(provisioner, seen, target).digest
 
@@ -263,13 +262,13 @@ def _settle(
     ids = sorted({str(seen.snapshot.person_id) for seen, _ in drifted})
     with provisioner.databases.identity.write() as connection:
         keep(connection, Kept(overrides=tuple(_overrides(differences, records, now))))
-        doubt(connection, target.kind, ids)
-        # Who has nothing to be repaired is marked, too: only a look at them says that they are as wanted now.
-        mark_many_dirty(connection, ids)
+        # Even where nothing is to be repaired: only a recomputation says that they are as desired now.
+        mark_in_doubt(connection, target.kind, ids, now)
+        queue_recompute(connection, ids)
         record_all(connection, now.timestamp(), _events(differences, actor))
+    recompute(provisioner, ids)
     with provisioner.databases.identity.read() as connection:
         again = load_records(connection, ids, provisioner.people, provisioner.today())
-    refresh_some(provisioner, again)
     as_left = {entry.person_id: entry for _, entry in drifted if entry.person_id not in repaired}
     true = [
         (entry.person_id, entry.digest)
@@ -277,7 +276,7 @@ def _settle(
         if (entry := as_left.get(each.snapshot.person_id)) and _effective(provisioner, each, target) == entry
     ]
     with provisioner.databases.identity.write() as connection:
-        confirm(connection, target.kind, true, "", now)
+        note_shown(connection, target.kind, true, now)
     found.differences += differences
 
 
@@ -363,8 +362,7 @@ def _judge_missing(
         return
     at = provisioner.clock.timestamp()
     with provisioner.databases.identity.write() as connection:
-        doubt(connection, target.kind, lost)
-        mark_many_dirty(connection, lost)
+        mark_in_doubt(connection, target.kind, lost, provisioner.clock.now())
         for person_id in lost:
             data = {"target": target.kind, "password": "must be set anew"}
             record(connection, at, Event(event_types.DRIFT_ENTRY_LOST, subject=person_id, actor=actor, data=data))
@@ -390,7 +388,7 @@ def drop_overrides(
         if not dropped:
             raise NotFound("this person has no such override")
         drop(connection, [Kept(overrides=dropped)])
-        mark_many_dirty(connection, [person_id])
+        queue_recompute(connection, [person_id])
         data = {"attributes": [each.attribute for each in dropped]}
         event = Event(event_types.DRIFT_OVERRIDE_DROPPED, person_id, actor, data=data)
         record(connection, provisioner.clock.timestamp(), event)

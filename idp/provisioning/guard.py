@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
-from idp.provisioning.run_queries import Over
-from idp.provisioning.values import Kind
+from idp.people.status import STUDENT
+from idp.provisioning.runs import LimitViolation
+from idp.provisioning.values import Change, Kind
 
+# A limit beside those of the kinds: a change that takes student rights away counts for its kind and for this.
+LOSE_RIGHTS = "lose_rights"
+AFFILIATIONS = ("affiliations", "scoped_affiliations")  # keys of the catalogue
 # What is done by itself counts together over so long: a bad feed may come in many small pieces.
 TOGETHER = timedelta(hours=24)
 
@@ -40,28 +44,43 @@ def excesses(
     target: str,
     counts: Mapping[str, int],
     population: int,
-    limits: Limits | Mapping[Kind, Limits],
+    limits: Limits | Mapping[str, Limits],
     *,
     is_first_load: bool = False,
     before: Mapping[str, int] = MappingProxyType({}),
-) -> Iterator[Over]:
+) -> Iterator[LimitViolation]:
     """Yield each limit that a plan of so many changes exceeds in a target that holds `population` entries of ours.
 
     A kind without a limit may not be used at all.
 
-    Shape:   {"disable": 6200}, 6200 -> Over("ldap", "disable", 6200, 6200, 124)
+    Shape:   {"disable": 6200}, 6200 -> LimitViolation("ldap", "disable", 6200, 6200, 124)
              is_first_load: nothing of ours has ever been there; nobody can be hurt by entries made in it
              before: other people by kind in whom the same was done by itself in the last day; they count, too
     """
-    for word, count in sorted(counts.items()):
-        kind = Kind(word)
+    for kind, count in sorted(counts.items()):
         most = _most(kind, population, limits)
-        already = before.get(word, 0)
-        if already + count > most and not (kind is Kind.CREATE and is_first_load):
-            yield Over(target, kind.value, count, population, most, already)
+        already = before.get(kind, 0)
+        if already + count > most and not (kind == Kind.CREATE and is_first_load):
+            yield LimitViolation(target, kind, count, population, most, already)
 
 
-def sentence(over: Iterable[Over]) -> str:
+def loses_rights(change: Change, made_of: Mapping[str, str | tuple[str, ...]]) -> bool:
+    """Return whether a change takes student rights away: the entry had the affiliation and has it no more.
+
+    Shape:   made_of: the catalogue key of each attribute of the target
+    """
+    if change.before is None or change.after is None:
+        return False
+    names = [name for name, key in made_of.items() if key in AFFILIATIONS]
+    before, after = change.before.attributes, change.after.attributes
+    return any(_has_student(before.get(name, ())) and not _has_student(after.get(name, ())) for name in names)
+
+
+def _has_student(values: Iterable[str]) -> bool:
+    return any(value.partition("@")[0] == STUDENT for value in values)
+
+
+def sentence(over: Iterable[LimitViolation]) -> str:
     """Return what is over and by how much, or "".
 
     Shape:   "ldap disable: 6200 of 6200, limit 124"; "ldap disable: 50 of 6200 and 100 in the last 24 hours, limit 124"
@@ -74,7 +93,7 @@ def sentence(over: Iterable[Over]) -> str:
     )
 
 
-def _most(kind: Kind, population: int, limits: Limits | Mapping[Kind, Limits]) -> int:
+def _most(kind: str, population: int, limits: Limits | Mapping[str, Limits]) -> int:
     if isinstance(limits, Limits):
         return limits.most(population)
     return limits[kind].most(population) if kind in limits else 0

@@ -1,263 +1,233 @@
-"""Bring people true without being told to run: one at once in the request that changed them, the rest by the worker."""
+"""Write people without being told to run: one at once in the request that changed them, the rest by the worker."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from idp.audit import event_types
-from idp.audit.events import SYSTEM, Event, record
-from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetRejected, TargetUnavailable, UnsafePlan
-from idp.people.change_queries import Mark, clear_marks, due_marks, hand_over, mark_others_dirty, marks_among, put_off
+from idp.audit.events import SYSTEM
+from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
+from idp.people.change_queries import next_changes
+from idp.people.values import Priority
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
-from idp.provisioning.pins import effective_entry
+from idp.provisioning.executor import apply_run
 from idp.provisioning.plan import plan
-from idp.provisioning.planning import make_plan, refresh_some
+from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.records import PersonRecords, load_records
-from idp.provisioning.state_queries import confirm, doubt, refused, states_among
+from idp.provisioning.recompute import recompute, recompute_some
+from idp.provisioning.records import PersonRecords
+from idp.provisioning.runs import RunState
+from idp.provisioning.state_queries import (
+    TargetState,
+    count_attempts,
+    delay,
+    due_work,
+    make_bulk,
+    note_absent,
+    note_shown,
+    states_among,
+)
 from idp.provisioning.target import Target
-from idp.provisioning.undecided import left_to_people
 from idp.provisioning.values import Change, Entry, Kind
+from idp.provisioning.writer import TargetWriter, Write
 
 LIVE_AT_ONCE = 100  # people per sweep: the worker has other things to do, too
-TRIES_AT_ONCE = 3
+READS_AT_ONCE = 3
 
 log = structlog.get_logger()
 
 
 def reconcile_person(
-    provisioner: Provisioner,
-    person_id: str,
-    actor: str = SYSTEM,
-    *,
-    is_patient: bool = True,
-    needed: Collection[str] | None = None,
+    provisioner: Provisioner, person_id: str, actor: str = SYSTEM, *, needed: Collection[str] | None = None
 ) -> None:
     """Return when every target, or each needed one, has this person as the records ask.
 
-    Shape:   is_patient: try also where a target refused the person so often that we gave up
-             needed: kinds of target; where another one fails, that is left to the worker, by a mark
-    Raises:  NotFound; TargetUnavailable, TargetRejected: then the mark that the cause left stays for the worker
+    Shape:   needed: kinds of target; where another one fails, the worker goes on
+    Raises:  NotFound; TargetUnavailable, TargetRejected: then the worker goes on
     Effect:  what differs is written, with target.changed; a repeat is harmless. A target that fails keeps no other one
-             from being written. Nobody is shut out by the records alone: they may be a bad file, so that is left for a
+             from being written. Nobody is disabled by the records alone: they may be a bad file, so that is left to a
              guarded run
     """
-    for _ in range(TRIES_AT_ONCE):
-        # Before the write, so that a slower writer sees that it is late; and of what we read, what still stands.
-        (seen,) = refresh_some(provisioner, [_seen(provisioner, person_id)]).seen
-        settled: list[bool | None] = []
+    _reconcile(provisioner, person_id, actor, needed, is_request=True)
+
+
+def _reconcile(
+    provisioner: Provisioner, person_id: str, actor: str, needed: Collection[str] | None, *, is_request: bool
+) -> None:
+    for _ in range(READS_AT_ONCE):
+        # Before the write, so that a slower writer sees that it is late.
+        computed = recompute_some(provisioner, [person_id])
+        if not computed.people:
+            raise NotFound(f"there is no person {person_id}")
+        (seen,) = computed.people
         failures: dict[str, TargetError] = {}
+        is_late = False
         for target in _in_order(provisioner, seen):
+            ((entry, _),) = computed.entries[target.kind]
+            one = _Person(provisioner, target, seen, entry, actor)
             try:
-                settled.append(_bring_true_in(provisioner, target, seen, actor, is_patient=is_patient))
+                is_late |= not one.reconcile(is_request)
             except TargetError as error:
                 failures[target.kind] = error
         for kind, failure in failures.items():
             if needed is None or kind in needed:
                 raise failure
-        if all(settled) and failures:
-            with provisioner.databases.identity.write() as connection:
-                why = str(next(iter(failures.values())))
-                mark_others_dirty(connection, [person_id], provisioner.clock.timestamp(), why)
+        if not is_late:
             return
-        if all(settled):
-            with provisioner.databases.identity.write() as connection:
-                clear_marks(connection, [(person_id, seen.change_id)])
-            return
-        if None in settled:
-            with provisioner.databases.identity.write() as connection:
-                hand_over(connection, person_id, seen.change_id)
-            return
-    # The records changed each time we looked. Whoever changed them left a mark, so the worker goes on.
+    # The records changed each time we looked. Whoever changed them queued the person, so the worker goes on.
     raise TargetUnavailable(f"{person_id} is being changed by somebody else")
 
 
 def _in_order(provisioner: Provisioner, seen: PersonRecords) -> list[Target]:
-    """Doors close from the first target on and open from the last one on, as in a run (idp.provisioning.parts)."""
+    """Disable in target order, enable in reverse order, as in a run (idp.provisioning.chunks)."""
     targets = list(provisioner.targets.values())
     return targets[::-1] if seen.snapshot.may_sign_in else targets
 
 
-def _seen(provisioner: Provisioner, person_id: str) -> PersonRecords:
-    with provisioner.databases.identity.read() as connection:
-        found = load_records(connection, [person_id], provisioner.people, provisioner.today())
-    if not found:
-        raise NotFound(f"there is no person {person_id}")
-    return found[0]
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """One person in one target."""
 
+    provisioner: Provisioner
+    target: Target
+    seen: PersonRecords
+    entry: Entry
+    actor: str
 
-def _bring_true_in(
-    provisioner: Provisioner, target: Target, seen: PersonRecords, actor: str, *, is_patient: bool
-) -> bool | None:
-    """Return whether what this target has is still desired, or nothing is to be done; None: left for a guarded run."""
-    wanted = effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
-    if not is_patient:
-        with provisioner.databases.identity.read() as connection:
-            state = states_among(connection, target.kind, [wanted.person_id]).get(wanted.person_id)
-        if state is not None and state.is_given_up:
+    def reconcile(self, is_request: bool) -> bool:
+        """Return whether the target has what is still desired, or the rest is left to a guarded run.
+
+        Raises:  TargetUnavailable, TargetRejected
+        """
+        state = self._state()
+        if not is_request and not self._is_due_live(state):
             return True
-    health.refuse_if_closed(provisioner, target.kind)
-    try:
-        found = target.read_one(wanted.person_id, wanted.name)
-        change = next((each for each in plan([wanted], [found] if found else []) if isinstance(each, Change)), None)
-        if change is not None and change.kind is Kind.DISABLE and not seen.snapshot.is_locked:
-            return None
-        if change is not None:
-            with provisioner.databases.identity.write() as connection:
-                doubt(connection, target.kind, [wanted.person_id])  # the answer may be lost (writing)
-            target.apply_one(change)
-            health.note_success(provisioner, target.kind)  # not by a look: a read-only server answers that, too
-    except TargetUnavailable as error:
-        health.note_failure(provisioner, target.kind, error)
-        raise
-    except TargetRejected as error:
-        _note_refusal(provisioner, target, wanted, actor, error)
-        raise
-    is_there = found is not None or change is not None
-    return _note(provisioner, target, wanted, change, actor, is_there=is_there)
+        change, is_there = self._difference()
+        if change is None:
+            self._note(is_there)
+            return True
+        if self._is_left_to_runs(change):
+            with self.provisioner.databases.identity.write() as connection:
+                make_bulk(connection, self.target.kind, self.entry.person_id, self.provisioner.clock.now())
+            return True
+        writer = TargetWriter(self.provisioner, self.target, self.actor)
+        try:
+            outcomes = writer.write([Write(change)], one_by_one=True)
+        except TargetUnavailable as error:
+            health.note_failure(self.provisioner, self.target.kind, error)
+            raise
+        writer.note_health(outcomes)
+        for _, outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+        return bool(outcomes) and self._state().desired == self.entry.digest
 
+    def _is_due_live(self, state: TargetState) -> bool:
+        return state.priority is Priority.LIVE and state.is_due(self.provisioner.clock.now())
 
-def _note_refusal(provisioner: Provisioner, target: Target, wanted: Entry, actor: str, error: TargetRejected) -> None:
-    with provisioner.databases.identity.write() as connection:
-        tries = [(wanted.person_id, str(error))]
-        for person_id in refused(connection, target.kind, tries, provisioner.settings.tries):
-            event = Event(event_types.TARGET_GAVE_UP, person_id, actor, data={"run": "", "target": target.kind})
-            record(connection, provisioner.clock.timestamp(), event)
+    def _state(self) -> TargetState:
+        with self.provisioner.databases.identity.read() as connection:
+            return states_among(connection, self.target.kind, [self.entry.person_id])[self.entry.person_id]
 
+    def _difference(self) -> tuple[Change | None, bool]:
+        """Return what must be written, and whether the target has an entry.
 
-def _note(
-    provisioner: Provisioner, target: Target, wanted: Entry, change: Change | None, actor: str, *, is_there: bool
-) -> bool:
-    now = provisioner.clock.now()
-    with provisioner.databases.identity.write() as connection:
-        state = states_among(connection, target.kind, [wanted.person_id])[wanted.person_id]
-        if state.desired != wanted.digest:
-            doubt(connection, target.kind, [wanted.person_id])
-        elif is_there:
-            confirm(connection, target.kind, [(wanted.person_id, wanted.digest)], "", now, is_seen=change is None)
-        if change is not None:
-            names = [name for name, _, _ in change.differences()]
-            data = {"run": "", "target": target.kind, "kind": change.kind.value, "attributes": names}
-            event = Event(
-                event_types.TARGET_CHANGED, subject=wanted.person_id, actor=actor, reason=change.reason, data=data
-            )
-            record(connection, now.timestamp(), event)
-    return state.desired == wanted.digest
+        Raises:  TargetUnavailable, TargetRejected
+        """
+        try:
+            health.refuse_if_closed(self.provisioner, self.target.kind)
+            found = self.target.read_one(self.entry.person_id, self.entry.name)
+        except TargetError as error:
+            self._note_failed_read(error)
+            raise
+        changes = plan([self.entry], [found] if found else [])
+        return next((one for one in changes if isinstance(one, Change)), None), found is not None
+
+    def _note_failed_read(self, error: TargetError) -> None:
+        kind, now, patience = self.target.kind, self.provisioner.clock.now(), self.provisioner.settings.patience
+        if isinstance(error, TargetUnavailable):
+            health.note_failure(self.provisioner, kind, error)
+        with self.provisioner.databases.identity.write() as connection:
+            if error.retryable:
+                delay(connection, kind, [self.entry.person_id], str(error), now, patience)
+            else:
+                count_attempts(connection, kind, [(self.entry.person_id, str(error))], now, patience)
+
+    def _note(self, is_there: bool) -> None:
+        now = self.provisioner.clock.now()
+        with self.provisioner.databases.identity.write() as connection:
+            if is_there:
+                note_shown(connection, self.target.kind, [(self.entry.person_id, self.entry.digest)], now)
+            else:
+                note_absent(connection, self.target.kind, [self.entry.person_id], now)
+
+    def _is_left_to_runs(self, change: Change) -> bool:
+        """Return whether the records alone would disable this person: a file may be wrong about everybody."""
+        return change.kind is Kind.DISABLE and not self.seen.snapshot.is_locked
 
 
 # --- the worker -----------------------------------------------------------------------------------------------------
 
 
-def sweep_dirty(provisioner: Provisioner) -> int:
-    """Write what people's own acts and imports changed, and return how many people."""
-    return sweep_live(provisioner) + sweep_imported(provisioner)
+def reconcile_due(provisioner: Provisioner) -> int:
+    """Write what is due, and return for how many people that was tried.
+
+    Effect:  people's own acts one by one, up to a hundred; an import's people in one guarded run, if they are few. Many
+             people, or a plan over the limits, wait for `idp apply`: a file that is wrong about everybody must not be
+             carried out by a worker
+    """
+    return sweep_live(provisioner) + sweep_bulk(provisioner)
 
 
 def sweep_live(provisioner: Provisioner) -> int:
-    """Write the changes that people's own acts caused, one person after the other, and return how many people."""
+    """Write people's own acts, locks and unlocks, one by one."""
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.read() as connection:
+        changed = next_changes(connection, Priority.LIVE, now, LIVE_AT_ONCE)
+        due = due_work(connection, list(provisioner.targets), Priority.LIVE, now, LIVE_AT_ONCE)
     done = 0
-    for mark in _due(provisioner, is_live=True, limit=LIVE_AT_ONCE):
+    for person_id in list(dict.fromkeys([*changed, *due]))[:LIVE_AT_ONCE]:
         try:
-            reconcile_person(provisioner, mark.person_id, is_patient=False)
+            _reconcile(provisioner, person_id, SYSTEM, None, is_request=False)
             done += 1
-        except TargetUnavailable as error:
-            _wait_for_target(provisioner, [mark], error)
         except (TargetError, NotFound) as error:
-            _put_off(provisioner, [mark], error)
+            log.warning("not written yet", person=person_id, error=str(error))
     return done
 
 
-def sweep_imported(provisioner: Provisioner) -> int:
-    """Write what imports changed, in one guarded run, if it is few people; return how many people.
-
-    Effect:  who fails is tried again later, at growing intervals. Many people, or a plan over the limits, wait for
-             `idp apply`: a worker does not carry out a file that is wrong about everybody
-    """
+def sweep_bulk(provisioner: Provisioner) -> int:
+    """Write due people in one guarded run, while they are few and belong to no other run."""
     most = provisioner.settings.sweep_people
-    marks = _due(provisioner, is_live=False, limit=most + 1)
-    if len(marks) > most:
-        return 0
-    marks = _not_carried(provisioner, marks)
-    if not marks:
-        return 0
     with provisioner.databases.identity.read() as connection:
-        ids = [mark.person_id for mark in marks]
-        seen = load_records(connection, ids, provisioner.people, provisioner.today())
-    waiting = _not_left_to_people(provisioner, marks, refresh_some(provisioner, seen).waiting)
-    if not waiting:
-        return 0
-    marks = [mark for mark in marks if mark.person_id in waiting]
-    done, why, unread = 0, "rejected, or left for the next try", ""
+        changed = next_changes(connection, Priority.BULK, provisioner.clock.now(), most + 1)
+        if len(changed) > most or runs.runs_in(connection, RunState.APPROVED, RunState.RUNNING):
+            return 0
+    recompute(provisioner, changed)
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.read() as connection:
+        due = runs.due_outside_runs(connection, _answering(provisioner), now, most + 1)
+    return 0 if not due or len(due) > most else _run_over(provisioner, due)
+
+
+def _answering(provisioner: Provisioner) -> list[str]:
+    return [kind for kind in provisioner.targets if health.closed_for(provisioner, kind) == 0]
+
+
+def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
+    done, why = 0, "left for the next attempt"
     try:
-        run = make_plan(provisioner, SYSTEM, person_ids=waiting)
-        unread = run.unread
+        run = make_plan(provisioner, SYSTEM, person_ids=due)
+        why = run.unread or why
         done = apply_run(provisioner, run.run_id, SYSTEM).done
     except Conflict:
         return 0  # somebody else plans or applies now: next time
-    except TargetUnavailable as error:  # not at growing intervals: as soon as it is back they are owed
-        _wait_for_target(provisioner, marks, error, at_least_s=provisioner.settings.retry_s)
-        return 0
     except (TargetError, UnsafePlan, CanaryFailed) as error:
         why = str(error)
-    with provisioner.databases.identity.read() as connection:
-        still = marks_among(connection, waiting)
-    left = [mark for mark in marks if still.get(mark.person_id) == mark.mark]
-    if left and unread:
-        _wait_for_target(provisioner, left, unread, at_least_s=provisioner.settings.retry_s)
-    elif left:
-        _put_off(provisioner, left, why)
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.write() as connection:
+        for kind in provisioner.targets:
+            states = states_among(connection, kind, due)
+            still = [one for one, state in states.items() if state.is_due(now) and state.priority is Priority.BULK]
+            delay(connection, kind, still, why, now, provisioner.settings.patience)
     return done
-
-
-def _not_carried(provisioner: Provisioner, marks: Sequence[Mark]) -> list[Mark]:
-    """Leave out whom another run sees to.
-
-    While one is carried out, or about to be, nobody is left. One that is tried again later keeps its own people alone:
-    somebody whom a target fails each time must not hold up all others.
-    """
-    with provisioner.databases.identity.read() as connection:
-        found = [
-            run for run in runs.runs_in(connection, (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE)) if run.goes_on
-        ]
-        if any(run.state != runs.INCOMPLETE for run in found):
-            return []
-        again = [run.run_id for run in found]
-        theirs = runs.people_among(connection, again, [mark.person_id for mark in marks]) if again else set()
-    return [mark for mark in marks if mark.person_id not in theirs]
-
-
-def _not_left_to_people(provisioner: Provisioner, marks: Sequence[Mark], waiting: Collection[str]) -> list[str]:
-    """Leave out whom a run has about which people decide: another plan of them says no more.
-
-    Effect:  they are looked at again later, at growing intervals
-    """
-    left = left_to_people(provisioner, waiting)
-    if of_those := [mark for mark in marks if mark.person_id in left]:
-        _put_off(provisioner, of_those, left[of_those[0].person_id])
-    return sorted(person_id for person_id in waiting if person_id not in left)
-
-
-def _due(provisioner: Provisioner, *, is_live: bool, limit: int) -> list[Mark]:
-    with provisioner.databases.identity.read() as connection:
-        return due_marks(connection, is_live=is_live, now=provisioner.clock.timestamp(), limit=limit)
-
-
-def _wait_for_target(
-    provisioner: Provisioner, marks: Sequence[Mark], error: Exception | str, *, at_least_s: float = 0.0
-) -> None:
-    """Have people tried again as soon as the target may be: it is ill and not they."""
-    pause_s = max([0.0, *(health.closed_for(provisioner, kind) for kind in provisioner.targets)])
-    due_at = provisioner.clock.timestamp() + max(pause_s, provisioner.settings.target_retry_s, at_least_s)
-    with provisioner.databases.identity.write() as connection:
-        put_off(connection, marks, due_at, str(error), is_try=False)
-
-
-def _put_off(provisioner: Provisioner, marks: Sequence[Mark], error: Exception | str) -> None:
-    settings = provisioner.settings
-    tries = max(mark.tries for mark in marks)
-    wait_s = min(settings.retry_s * 2 ** min(tries, 20), settings.retry_most_s)
-    log.warning("targets not true yet", people=len(marks), error=str(error), next_try_s=wait_s)
-    with provisioner.databases.identity.write() as connection:
-        put_off(connection, marks, provisioner.clock.timestamp() + wait_s, str(error))

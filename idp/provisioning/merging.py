@@ -14,7 +14,7 @@ from idp.audit.events import Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.people.account_queries import load_account, refuse_last_administrator
-from idp.people.change_queries import mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.merge_queries import (
     MERGED,
     OPEN,
@@ -31,10 +31,11 @@ from idp.people.merge_queries import (
 from idp.provisioning import run_queries as runs
 from idp.provisioning.pins import effective_entry
 from idp.provisioning.plan import plan
-from idp.provisioning.planning import LOCK, Draft, add_to, refresh_those, seal
+from idp.provisioning.planning import LOCK, Draft, add_to, seal
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.recompute import recompute
 from idp.provisioning.records import load_records
-from idp.provisioning.run_queries import Run, TargetSummary
+from idp.provisioning.runs import Run, RunKind, TargetSummary
 from idp.provisioning.state_queries import count_states
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Finding
@@ -104,7 +105,7 @@ def _plan(
         raise NotFound("there is no such person")
     with provisioner.databases.identity.write() as connection:
         at = provisioner.clock.now()
-        runs.begin_plan(connection, draft.run_id, at, actor, kind=runs.MERGE, undoes=undoes)
+        runs.begin_plan(connection, draft.run_id, at, actor, kind=RunKind.MERGE, undoes=undoes)
     for kind, target in provisioner.targets.items():
         desired = [effective_entry(each.snapshot, target, each.kept, provisioner.targets.values()) for each in seen]
         observed = sorted(target.read(sorted(order)), key=lambda entry: entry.person_id)
@@ -120,7 +121,7 @@ def _plan(
 def _add(
     provisioner: Provisioner, target: Target, draft: Draft, changes: Sequence[Change], findings: Sequence[Finding]
 ) -> None:
-    add_to(provisioner, target, draft, [(change, "") for change in changes], findings)
+    add_to(provisioner, target, draft, changes, findings)
 
 
 def put_in_force(provisioner: Provisioner, run: Run) -> bool:
@@ -141,7 +142,7 @@ def put_in_force(provisioner: Provisioner, run: Run) -> bool:
             is_ours = True
         if is_new:
             _note(provisioner, connection, run, merge, is_one=not run.undoes)
-    refresh_those(provisioner, [merge.kept, merge.merged])
+    recompute(provisioner, [merge.kept, merge.merged])
     return is_ours
 
 
@@ -155,7 +156,7 @@ def take_out_of_force(provisioner: Provisioner, run: Run) -> None:
         if is_new := put_back_merge(connection, run.run_id):
             _note(provisioner, connection, run, merge, is_one=bool(run.undoes), reason="the run wrote nothing")
     if is_new:
-        refresh_those(provisioner, [merge.kept, merge.merged])
+        recompute(provisioner, [merge.kept, merge.merged])
 
 
 def _merge_of(connection: Connection, run: Run) -> Merge:
@@ -179,7 +180,7 @@ def _note(
 ) -> None:
     at = provisioner.clock.now()
     word, state = (event_types.PERSON_MERGED, MERGED) if is_one else (event_types.PERSON_UNMERGED, OPEN)
-    settle_pair(connection, merge.kept, merge.merged, state, at, run.asked_by)
-    mark_many_dirty(connection, [merge.kept, merge.merged])
-    event = Event(word, merge.kept, run.asked_by, reason, {"merged": merge.merged, "run": run.run_id})
+    settle_pair(connection, merge.kept, merge.merged, state, at, run.requested_by)
+    queue_recompute(connection, [merge.kept, merge.merged])
+    event = Event(word, merge.kept, run.requested_by, reason, {"merged": merge.merged, "run": run.run_id})
     record(connection, at.timestamp(), event)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from idp.people.tables import address, enrolment, person
-from idp.provisioning.run_queries import DONE, UNVERIFIED, ChangeRow
+from idp.provisioning.runs import ChangeRow, ChangeState
 from idp.provisioning.tables import change, run
 from idp.registry.tables import import_run
 
@@ -83,13 +83,13 @@ def chosen_at(connection: Connection, person_id: str) -> datetime | None:
 def written_of(connection: Connection, person_id: str) -> list[Written]:
     """Return what runs have written of a person, the newest first."""
     query = (
-        select(*_CHANGE, change.c.run_id, run.c.asked_by, run.c.created_by, change.c.done_at)
+        select(*_CHANGE, change.c.run_id, run.c.requested_by, run.c.created_by, change.c.done_at)
         .join(run, run.c.run_id == change.c.run_id)
-        .where(change.c.person_id == person_id, change.c.state.in_((DONE, UNVERIFIED)))
+        .where(change.c.person_id == person_id, change.c.state.in_((ChangeState.DONE, ChangeState.UNVERIFIED)))
         .order_by(change.c.done_at.desc(), change.c.run_id.desc())
         .limit(MOST_CHANGES)
     )
     return [
-        Written(ChangeRow(*row[:-4]), row.run_id, row.asked_by or row.created_by, row.done_at)
+        Written(ChangeRow(*row[:-4]), row.run_id, row.requested_by or row.created_by, row.done_at)
         for row in connection.execute(query)
     ]

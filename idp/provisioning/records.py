@@ -1,4 +1,4 @@
-"""Read people for provisioning: a snapshot each, the change that made us look, and the pins and overrides."""
+"""Read people for provisioning: a snapshot each, and the pins and overrides."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -7,7 +7,6 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from idp.people.change_queries import marks_among, stream_marks
 from idp.people.merge_queries import Merge
 from idp.people.settings import PeopleSettings
 from idp.people.snapshot import Follower, PersonSnapshot, load_snapshots, stream_snapshots
@@ -20,7 +19,6 @@ class PersonRecords:
     """A person's snapshot, and what provisioning keeps beside it."""
 
     snapshot: PersonSnapshot
-    change_id: str  # of the latest change before the snapshot was read; "": none waits
     kept: Kept = NOTHING_KEPT  # values that targets keep although the records ask for others
 
 
@@ -35,11 +33,9 @@ def load_records(
 
     Shape:   merges: the merges to assume; None: those in force
     """
-    # The change first: a cause that comes between the two reads then has a later change_id, which stays.
-    changes = marks_among(connection, person_ids)
     kept = kept_among(connection, person_ids)
     return [
-        PersonRecords(each, changes.get(each.person_id, ""), kept.get(each.person_id, NOTHING_KEPT))
+        PersonRecords(each, kept.get(each.person_id, NOTHING_KEPT))
         for each in load_snapshots(connection, person_ids, settings, today, merges)
     ]
 
@@ -47,15 +43,13 @@ def load_records(
 def stream_records(connection: Connection, settings: PeopleSettings, today: date) -> Iterator[PersonRecords]:
     """Yield everybody sorted by person_id, in constant memory."""
     with (
-        closing(stream_marks(connection)) as all_changes,
         closing(stream_pins(connection)) as all_pins,
         closing(stream_overrides(connection)) as all_overrides,
         closing(stream_snapshots(connection, settings, today)) as everybody,
     ):
-        changes = Follower(all_changes, "")  # before all else, as above
         pins: Follower[tuple[Pin, ...]] = Follower(all_pins, ())
         overrides: Follower[tuple[Override, ...]] = Follower(all_overrides, ())
         for snapshot in everybody:
             person_id = snapshot.person_id
             kept = Kept(pins.at(person_id), overrides.at(person_id))
-            yield PersonRecords(snapshot, changes.at(person_id), kept or NOTHING_KEPT)
+            yield PersonRecords(snapshot, kept or NOTHING_KEPT)

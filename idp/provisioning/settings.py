@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from idp.provisioning.guard import Limits
+from idp.provisioning.guard import LOSE_RIGHTS, Limits
+from idp.provisioning.states import Patience
 from idp.provisioning.values import Kind
 from idp.settings import Section
 
@@ -20,33 +21,41 @@ class LimitSettings(Section):
     What the worker does by itself counts together over 24 hours.
     """
 
-    create_share: Annotated[float, "Part of our entries that may be added at once; a first load is free.", _SHARE] = 0.5
+    create_share: Annotated[float, "Chunk of our entries that may be added at once; a first load is free.", _SHARE] = (
+        0.5
+    )
     create_floor: Annotated[int, "So many may always be added.", _COUNT] = 500
     create_count: Annotated[int, "Never more may be added at once.", _COUNT] = 5000
-    update_share: Annotated[float, "Part of our entries whose attributes may change at once.", _SHARE] = 0.1
+    update_share: Annotated[float, "Chunk of our entries whose attributes may change at once.", _SHARE] = 0.1
     update_floor: Annotated[int, "So many may always change.", _COUNT] = 100
     update_count: Annotated[int, "Never more may change at once.", _COUNT] = 5000
-    rename_share: Annotated[float, "Part of our entries that may be renamed at once.", _SHARE] = 0.01
+    rename_share: Annotated[float, "Chunk of our entries that may be renamed at once.", _SHARE] = 0.01
     rename_floor: Annotated[int, "So many may always be renamed.", _COUNT] = 10
     rename_count: Annotated[int, "Never more may be renamed at once.", _COUNT] = 500
-    disable_share: Annotated[float, "Part of our entries that may be shut at once.", _SHARE] = 0.02
+    disable_share: Annotated[float, "Chunk of our entries that may be shut at once.", _SHARE] = 0.02
     disable_floor: Annotated[int, "So many may always be shut.", _COUNT] = 50
     disable_count: Annotated[int, "Never more may be shut at once.", _COUNT] = 1000
-    enable_share: Annotated[float, "Part of our entries that may be opened again at once.", _SHARE] = 0.02
+    enable_share: Annotated[float, "Chunk of our entries that may be opened again at once.", _SHARE] = 0.02
     enable_floor: Annotated[int, "So many may always be opened again.", _COUNT] = 50
     enable_count: Annotated[int, "Never more may be opened again at once.", _COUNT] = 1000
-    move_share: Annotated[float, "Part of our entries that may be moved within the target at once.", _SHARE] = 0.01
+    move_share: Annotated[float, "Chunk of our entries that may be moved within the target at once.", _SHARE] = 0.01
     move_floor: Annotated[int, "So many may always be moved.", _COUNT] = 10
     move_count: Annotated[int, "Never more may be moved at once.", _COUNT] = 500
-    remove_share: Annotated[float, "Part of our entries that may be removed at once.", _SHARE] = 0.0
+    remove_share: Annotated[float, "Chunk of our entries that may be removed at once.", _SHARE] = 0.0
     remove_floor: Annotated[int, "So many may always be removed.", _COUNT] = 0
     remove_count: Annotated[int, "Never more may be removed at once.", _COUNT] = 0
 
-    def by_kind(self) -> Mapping[Kind, Limits]:
+    lose_rights_share: Annotated[float, "Part of our entries that may lose student rights at once.", _SHARE] = 0.05
+    lose_rights_floor: Annotated[int, "So many may always lose student rights.", _COUNT] = 50
+    lose_rights_count: Annotated[int, "Never more may lose student rights at once.", _COUNT] = 1000
+
+    def by_kind(self) -> Mapping[str, Limits]:
         """Return the limits as the guard takes them."""
         return {
-            kind: Limits(getattr(self, f"{kind}_share"), getattr(self, f"{kind}_floor"), getattr(self, f"{kind}_count"))
-            for kind in Kind
+            str(kind): Limits(
+                getattr(self, f"{kind}_share"), getattr(self, f"{kind}_floor"), getattr(self, f"{kind}_count")
+            )
+            for kind in (*Kind, LOSE_RIGHTS)
         }
 
 
@@ -93,7 +102,12 @@ class ProvisioningSettings(Section):
     retry_s: Annotated[float, "Seconds until a failed person is tried again; doubled each time.", Field(gt=0)] = 5.0
     retry_most_s: Annotated[float, "Longest wait between two tries of one person.", Field(gt=0)] = 900.0
 
-    def limits_of(self, target: str) -> Mapping[Kind, Limits]:
+    @property
+    def patience(self) -> Patience:
+        """Return how often and how soon failed work is tried again."""
+        return Patience(self.tries, self.retry_s, self.retry_most_s, self.target_retry_most_s)
+
+    def limits_of(self, target: str) -> Mapping[str, Limits]:
         """Return the limits of one target, as the guard takes them."""
         own = self.target_limits.get(target)
         changed = own.model_dump(exclude_unset=True) if own else {}

@@ -2,8 +2,10 @@
 
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     Float,
+    ForeignKey,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -15,62 +17,115 @@ from sqlalchemy import (
 
 from idp.db.databases import UtcDateTime, identity_metadata, sessions_metadata
 
-# Unequal digests are the work list.
+_HAS_WORK = text("next_attempt_at IS NOT NULL")
+
+# What must be written to each target; there is no other list of this work (idp.provisioning.states).
 target_state = Table(
     "target_state",
     identity_metadata,
     Column("target", String(32), nullable=False),
     Column("person_id", String(32), nullable=False),
-    Column("desired", String(32), nullable=False),
-    Column("applied", String(32)),  # what a write or a read last confirmed; NULL: nothing there; "": nobody knows
-    Column("only_if_present", Boolean, nullable=False),  # kept true where it is, made nowhere
-    Column("run_id", String(32), nullable=False),  # that applied it; "": at once, by itself
+    Column("state", String(8), nullable=False),
+    Column("desired", String(32), nullable=False),  # digest of the entry that the target should have
+    Column("applied", String(32)),  # digest that a write or a read last confirmed; NULL: no entry
+    Column("presence", String(10), nullable=False),  # if_present: update if present, never create
+    Column("priority", String(4), nullable=False),
+    Column("change_token", String(32), nullable=False),  # new whenever desired changes
+    Column("attempts", Integer, nullable=False, server_default="0"),  # failed in a row; they count towards giving up
+    Column("delays", Integer, nullable=False, server_default="0"),  # in a row, for which the person is not to blame
+    Column("last_attempt_at", UtcDateTime),
+    Column("next_attempt_at", UtcDateTime),  # NULL: nothing to do
+    Column("error", String(200), nullable=False, server_default=""),  # of the last attempt
+    Column("remote_id", String(36)),  # the target's own key of the entry, by which it reports deletions
+    Column("run_id", String(32), nullable=False, server_default=""),  # that applied it; "": a live write, or a read
     Column("applied_at", UtcDateTime),
-    Column("tries", Integer, nullable=False, server_default="0"),  # that the target refused, one after the other
-    Column("error", String(200), nullable=False, server_default=""),  # of the last one
-    Column("quarantined", String(32)),  # what was desired when we gave up: other records end it
-    Column("remote_id", String(36)),  # the target's own key of the entry, by which it tells of deletions
     PrimaryKeyConstraint("target", "person_id"),
+    CheckConstraint("state IN ('in_sync', 'pending', 'in_doubt', 'accepted', 'failed')", name="state"),
+    CheckConstraint("presence IN ('required', 'if_present')", name="presence"),
+    CheckConstraint("priority IN ('live', 'bulk')", name="priority"),
+    CheckConstraint("(next_attempt_at IS NULL) = (state IN ('in_sync', 'failed'))", name="next_attempt"),
     Index("ix_target_state_remote_id", "target", "remote_id"),
+    Index(
+        "ix_target_state_due", "priority", "next_attempt_at", sqlite_where=_HAS_WORK, postgresql_where=_HAS_WORK
+    ),  # for the lanes
+    Index("ix_target_state_work", "target", "person_id", sqlite_where=_HAS_WORK, postgresql_where=_HAS_WORK),  # plans
 )
 
 
-# What the last whole comparison of a target was made by: other rules, and everybody has to be looked at again.
-rules_seen = Table(
-    "rules_seen",
+# The rules by which a target was last compared whole: after they change, everybody must be compared again.
+target_rules = Table(
+    "target_rules",
     identity_metadata,
     Column("target", String(32), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
-    Column("seen_at", UtcDateTime, nullable=False),
+    Column("compared_at", UtcDateTime, nullable=False),
 )
 
 
-_AT_WORK = text("state = 'applying'")
+_IS_RUNNING = text("state = 'running'")
 
 
+# idp.provisioning.runs has the states and the transitions between them.
 run = Table(
     "run",
     identity_metadata,
     Column("run_id", String(32), primary_key=True),  # sorts by time of making
     Column("kind", String(8), nullable=False),
-    Column("state", String(12), nullable=False, index=True),
+    Column("state", String(17), nullable=False, index=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", String(64), nullable=False),
-    Column("digest", String(64), nullable=False),  # SHA-256 over all changes in order: this very plan
-    Column("summary", Text, nullable=False),  # JSON by target: population, counts by kind, findings
-    Column("over", Text, nullable=False),  # JSON: what was over which limit when the plan was made
+    Column("digest", String(64), nullable=False, server_default=""),  # SHA-256 over all changes in order
     Column("undoes", String(32)),  # the run that this one takes back
-    Column("chunk", Integer, nullable=False),  # changes per portion that one worker takes
-    Column("asked_by", String(64), nullable=False),  # who had it carried out
-    Column("attempt", Integer, nullable=False),  # counts up with each start: an older one stops
-    Column("carried_by", String(8), nullable=False),  # while it is at work
+    Column("chunk", Integer, nullable=False),  # changes that one worker takes at a time
+    Column("requested_by", String(64), nullable=False, server_default=""),
+    Column("attempt", Integer, nullable=False, server_default="0"),  # counts up with each start: an older one stops
+    Column("runner", String(8)),  # while it is running
     Column("started_at", UtcDateTime),
-    Column("progress_at", UtcDateTime),  # when a batch was last noted
-    Column("due_at", UtcDateTime),  # of the next attempt of an incomplete run; NULL: when somebody asks
+    Column("progress_at", UtcDateTime),  # when a batch was last stored
+    Column("next_attempt_at", UtcDateTime),  # of an incomplete run; NULL: when somebody requests it
     Column("finished_at", UtcDateTime),
-    Column("error", String(500), nullable=False),  # why it stopped, when it did
-    # The database itself lets one run alone be at work, whatever processes and machines there are.
-    Index("ix_run_at_work", "state", unique=True, sqlite_where=_AT_WORK, postgresql_where=_AT_WORK),
+    Column("error", String(500), nullable=False, server_default=""),  # why it stopped, when it did
+    Column("error_code", String(40), nullable=False, server_default=""),
+    CheckConstraint(
+        "state IN ('planning', 'planned', 'awaiting_approval', 'approved', 'running', 'incomplete', 'paused',"
+        " 'applied', 'cancelled', 'stale')",
+        name="state",
+    ),
+    CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name="runner"),
+    CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name="next_attempt"),
+    # The database itself lets one run alone be running, whatever processes and machines there are.
+    Index("ix_run_running", "state", unique=True, sqlite_where=_IS_RUNNING, postgresql_where=_IS_RUNNING),
+)
+
+
+KIND_COUNTS = ("create", "update", "rename", "disable", "enable", "move", "remove")
+
+run_target = Table(
+    "run_target",
+    identity_metadata,
+    Column("run_id", String(32), ForeignKey("run.run_id"), nullable=False),
+    Column("target", String(32), nullable=False),
+    Column("number", Integer, nullable=False),  # in the order of stages
+    Column("population", Integer, nullable=False),  # entries of ours that it held
+    *(Column(kind, Integer, nullable=False) for kind in KIND_COUNTS),  # changes
+    Column("lose_rights", Integer, nullable=False),  # changes, of whatever kind, that take student rights away
+    Column("findings", Integer, nullable=False),
+    Column("unread", String(500), nullable=False),  # why it could not be read, so that nothing is planned in it
+    PrimaryKeyConstraint("run_id", "target"),
+)
+
+
+limit_violation = Table(
+    "limit_violation",
+    identity_metadata,
+    Column("run_id", String(32), ForeignKey("run.run_id"), nullable=False),
+    Column("target", String(32), nullable=False),
+    Column("kind", String(11), nullable=False),  # of change, or lose_rights
+    Column("count", Integer, nullable=False),
+    Column("population", Integer, nullable=False),
+    Column("limit", Integer, nullable=False),
+    Column("before", Integer, nullable=False),  # in the day before, by runs that nobody approved
+    PrimaryKeyConstraint("run_id", "target", "kind"),
 )
 
 
@@ -88,11 +143,12 @@ change = Table(
     Column("after", Text),
     Column("reason", String(200), nullable=False),
     Column("desired", String(32)),  # digest of `after`
-    Column("mark", String(32), nullable=False),  # of the dirty row that this change settles, or ""
+    Column("loses_rights", Boolean, nullable=False),  # the entry was a student's and is not any more
     Column("state", String(10), nullable=False),
     Column("error", String(500), nullable=False),
-    Column("done_at", UtcDateTime),  # of the last try
+    Column("done_at", UtcDateTime),  # of the last attempt
     PrimaryKeyConstraint("run_id", "number"),
+    CheckConstraint("state IN ('open', 'done', 'rejected', 'unverified', 'superseded')", name="state"),
     Index("ix_change_run_id_state", "run_id", "state"),
 )
 

@@ -17,7 +17,7 @@ from idp.audit import event_types
 from idp.audit.events import Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
-from idp.people.change_queries import mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
 from idp.provisioning import run_queries as runs
@@ -42,12 +42,12 @@ from idp.provisioning.pins import (
 from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records
-from idp.provisioning.run_queries import ChangeRow, FindingRow, Run, TargetSummary
-from idp.provisioning.state_queries import Desire, desire, doubt
+from idp.provisioning.runs import WRITTEN, ChangeRow, FindingRow, Run, RunKind, TargetSummary
+from idp.provisioning.state_queries import Desired, set_desired
+from idp.provisioning.states import Presence
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Entry, Finding
 
-WRITTEN = (runs.DONE, runs.UNVERIFIED)  # changes of which something may stand in the target
 UNDO_OF = "undo: "  # before the reason of the change that is undone
 Progress = Callable[[int], None]
 
@@ -75,7 +75,7 @@ def make_undo(
         draft = Draft(new_id())
         with provisioner.databases.identity.write() as connection:
             at = provisioner.clock.now()
-            runs.begin_plan(connection, draft.run_id, at, actor, kind=runs.UNDO, undoes=run_id)
+            runs.begin_plan(connection, draft.run_id, at, actor, kind=RunKind.UNDO, undoes=run_id)
         for kind in undone.summary:
             if kind in provisioner.targets:
                 _plan_one(provisioner, provisioner.targets[kind], undone, draft, remove_created, progress)
@@ -90,7 +90,7 @@ def _undoable(provisioner: Provisioner, run_id: str) -> Run:
         counts = runs.count_changes(connection, run_id)
     if run is None:
         raise NotFound(f"there is no run {run_id}")
-    if run.kind == runs.MERGE:
+    if run.kind == RunKind.MERGE:
         raise Conflict("a merge is ended with `idp people unmerge`")
     if run.goes_on:  # it would write again what is undone
         raise Conflict(f"run {run_id} is at work, or goes on by itself; pause or cancel it first")
@@ -120,13 +120,13 @@ def _plan_one(
             take_back(row, there.get(row.person_id), people.get(row.person_id), target, remove_created) for row in rows
         ]
         changes = [
-            (replace(back.change, reason=UNDO_OF + cause_of(row)), "")
+            replace(back.change, reason=UNDO_OF + cause_of(row))
             for row, back in zip(rows, backs, strict=True)
             if back.change is not None
         ]
         found = [finding for back in backs for finding in back.left]
         add_to(provisioner, target, draft, changes, found)
-        counts.update(change.kind.value for change, _ in changes)
+        counts.update(change.kind.value for change in changes)
         findings += len(found)
         progress(len(rows))
     draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts), findings)
@@ -327,7 +327,7 @@ def pin_undone(
     Effect:  pins, and what is desired with them, in the caller's transaction; a repeat is harmless
     """
     by_person = {row.person_id: row for row in done}
-    desires: list[Desire] = []
+    desires: list[Desired] = []
     for person in load_records(connection, sorted(by_person), provisioner.people, provisioner.today()):
         row = by_person[person.snapshot.person_id]
         old, new = pins_of_undo(row, person, target, run.undoes or "", at)
@@ -335,9 +335,8 @@ def pin_undone(
         keep(connection, Kept(pins=new))
         kept = Kept((*(pin for pin in person.kept.pins if pin not in old), *new), person.kept.overrides)
         entry = effective_entry(person.snapshot, target, kept, provisioner.targets.values())
-        desires.append(Desire(entry.person_id, entry.digest, entry.only_if_present))
-    desire(connection, target.kind, desires)
-    doubt(connection, target.kind, [row.person_id for row in done if row.after is None])
+        desires.append(Desired(entry.person_id, entry.digest, Presence.of(entry.only_if_present)))
+    set_desired(connection, target.kind, desires, at)
 
 
 def pins_of_undo(
@@ -391,7 +390,7 @@ def drop_pins(provisioner: Provisioner, run_id: str, actor: str) -> int:
             raise NotFound(f"there is no run {run_id}, and no pin of it")
         people = sorted({pin.person_id for pin in pins})
         drop(connection, [Kept(pins=tuple(pins))])
-        mark_many_dirty(connection, people)
+        queue_recompute(connection, people)
         if people:
             event = Event(event_types.RUN_PINS_DROPPED, subject=run_id, actor=actor, data={"people": len(people)})
             record(connection, at.timestamp(), event)

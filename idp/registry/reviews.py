@@ -10,7 +10,7 @@ from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.people import queries as people
-from idp.people.change_queries import mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.queries import PersonRecord
 from idp.people.status import AccessPolicy, local_date, person_status
 from idp.people.values import Source
@@ -34,7 +34,7 @@ def review_statuses(databases: Databases, policy: AccessPolicy, clock: Clock, zo
         due = people.due_for_review(connection, today, limit=AT_ONCE)
         for person in due:
             _review(connection, person, now, today, policy)
-        mark_many_dirty(connection, [person.person_id for person in due])
+        queue_recompute(connection, [person.person_id for person in due])
     return len(due)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from idp.audit import event_types
 from idp.audit.events import Event, new_id, record_all
 from idp.people import queries as people
-from idp.people.change_queries import mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.identifiers import new_uid
 from idp.people.queries import NewPerson, PersonUpdate
 from idp.registry import queries as registry
@@ -42,7 +42,7 @@ def write(connection: Connection, at: datetime, run: ImportRun, decisions: Seque
     people.change_people(connection, [update for _, update in known], run.import_id, at)
     changed = [(decision, update) for decision, update in known if decision.fields or decision.access]
     _follow(connection, at, changed)
-    mark_many_dirty(connection, [new.person_id for new in added] + [update.person_id for _, update in changed])
+    queue_recompute(connection, [new.person_id for new in added] + [update.person_id for _, update in changed])
     _write_quarantine(connection, at, run, decisions, counts)
     record_all(connection, at.timestamp(), _person_events(run, added, changed))
     _record_same_pesel(connection, at, run, decisions, counts)

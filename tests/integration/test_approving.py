@@ -105,7 +105,7 @@ def test_a_clerk_and_a_student_may_not(terminal: Terminal, installation: Idp, wa
 
     assert isinstance(approve(terminal, waiting, "clerk@po.edu.pl"), NotAllowed)
     assert isinstance(approve(terminal, waiting, ANNA.uid), BadCredentials)  # nobody's password fits
-    assert terminal.json("runs", "show", waiting)["state"] == "waiting"
+    assert terminal.json("runs", "show", waiting)["state"] == "awaiting_approval"
 
 
 def test_a_plan_is_exported_whole_as_lines_and_as_a_table(terminal: Terminal, waiting: str, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_plan_is_exported_whole_as_lines_and_as_a_table(terminal: Terminal, wa
     terminal.run("runs", "export", waiting, str(table), "--format", "csv")
 
     head, *changes = lines
-    assert (head["run_id"], head["state"], len(head["over"])) == (waiting, "waiting", 2)
+    assert (head["run_id"], head["state"], len(head["over"])) == (waiting, "awaiting_approval", 2)
     assert sorted((one["target"], one["kind"]) for one in changes) == [
         ("accounts", "disable"),
         ("accounts", "disable"),

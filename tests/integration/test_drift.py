@@ -14,10 +14,10 @@ from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import Look, drop_overrides, look
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
-from idp.provisioning.live import sweep_dirty
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.ldap import Settings
@@ -98,7 +98,7 @@ def test_a_value_of_somebody_else_is_repaired_by_a_guarded_run(
     assert (found.is_whole, what(found)) == (False, [("sn", ("Kowalska",), ("Meddled",), "repair")])
     assert events(databases, event_types.DRIFT_FOUND) == [(ANNA.person_id, {"target": "ldap", "repair": ["sn"]})]
     assert "Meddled" not in str(events(databases, event_types.DRIFT_FOUND))
-    assert sweep_dirty(written) == 1
+    assert reconcile_due(written) == 1
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
     assert look(written, "ldap").people == set()
 
@@ -125,7 +125,7 @@ def test_an_adopted_value_stays_until_the_records_say_something_else(
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("displayName", ["Ania K."])])
 
     found = look(written, "ldap")
-    sweep_dirty(written)
+    reconcile_due(written)
 
     assert what(found) == [("displayName", ("Anna Kowalska",), ("Ania K.",), "adopt")]
     assert make_plan(written, ACTOR).changes == 0
@@ -145,7 +145,7 @@ def test_of_several_values_each_goes_its_own_way(
     eyes.directory.modify(dn, meddled)
 
     found = look(written, "ldap")
-    sweep_dirty(written)
+    reconcile_due(written)
 
     assert {(one.attribute, one.policy) for one in found.differences} == {
         ("displayName", "adopt"),
@@ -164,7 +164,7 @@ def test_what_was_left_is_repaired_when_somebody_says_so(
     look(written, "ldap")
 
     assert [one.attribute for one in drop_overrides(written, ANNA.person_id, ["givenname"], ACTOR)] == ["givenName"]
-    sweep_dirty(written)
+    reconcile_due(written)
     assert [eyes.value(ANNA.uid, name) for name in ("displayName", "givenName")] == ["Ania", "Anna"]
     assert [one.attribute for one in drop_overrides(written, ANNA.person_id, [], ACTOR)] == ["displayName"]
     with pytest.raises(NotFound):
@@ -180,7 +180,7 @@ def test_an_entry_that_somebody_removed_is_made_again_and_said_loudly(
 
     assert (found.is_whole, found.lost) == (False, (JAN.person_id,))
     assert [subject for subject, _ in events(databases, event_types.DRIFT_ENTRY_LOST)] == [JAN.person_id]
-    assert sweep_dirty(written) == 1
+    assert reconcile_due(written) == 1
     assert eyes.value(JAN.uid, "sn") == "van Beek"
     assert eyes.value(JAN.uid, "userPassword") is None
     assert look(written, "ldap").people == set()
@@ -203,7 +203,7 @@ def test_an_entry_without_our_mark_any_more_is_lost_and_left_alone(
     eyes.directory.modify(directory.settings.person_dn(JAN.uid), [Replace("idpOwner", []), Replace("sn", ["Theirs"])])
 
     assert look(written, "ldap").lost == (JAN.person_id,)
-    sweep_dirty(written)
+    reconcile_due(written)
 
     assert eyes.value(JAN.uid, "sn") == "Theirs"
 
@@ -214,7 +214,7 @@ def test_a_renamed_entry_is_drift_and_is_named_back(
     eyes.directory.rename(directory.settings.person_dn(JAN.uid), "uid=umeddled2")
 
     found = look(written, "ldap")
-    sweep_dirty(written)
+    reconcile_due(written)
 
     assert what(found) == [("(name)", (JAN.uid,), ("umeddled2",), "repair")]
     assert eyes.value(JAN.uid, "sn") == "van Beek"
@@ -257,7 +257,7 @@ def test_an_unlocked_student_is_locked_again(
     eyes.directory.modify(dn, [Replace("idpStatus", ["active"]), Replace("pwdAccountLockedTime", [])])
 
     found = look(written, "ldap")
-    sweep_dirty(written)
+    reconcile_due(written)
 
     assert {one.attribute for one in found.differences} == {"(enabled)", "idpStatus"}
     assert eyes.value(JAN.uid, "idpStatus") == "suspended"
@@ -311,7 +311,7 @@ def test_nothing_is_adopted_while_the_records_change_too(
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("displayName", ["Ania"])])
 
     found = look(written, "ldap")
-    sweep_dirty(written)
+    reconcile_due(written)
 
     assert found.differences == ()
     assert eyes.value(ANNA.uid, "displayName") == "Anna Nowak"

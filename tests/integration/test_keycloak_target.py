@@ -10,7 +10,7 @@ from deploy.openldap.private import PrivateSlapd
 from idp.db.databases import Databases
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.targets.keycloak import KeycloakTarget
 from idp.provisioning.values import Change, Entry

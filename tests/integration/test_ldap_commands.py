@@ -80,14 +80,16 @@ def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
         change_status(databases, student.person_id, "suspended")
 
     refused = terminal.result("apply")
-    plan = terminal.json("plan")
+    (plan,) = [run for run in terminal.json("runs", "list") if run["state"] == "awaiting_approval"]
+    beside = terminal.result("plan", "--json")
     monkeypatch.setenv("IDP_PROVISIONING__LIMITS__DISABLE_SHARE", "1")
     again = terminal.result("apply", plan["run_id"])
     status = terminal.run("status")
 
     assert refused.exit_code == 1
     assert "ldap disable: 2 of 2, limit 1" in refused.stderr
-    assert plan["state"] == "waiting"
+    assert (beside.exit_code, json.loads(beside.stdout)["total"]) == (1, 0)  # left to those who approve
+    assert [one["run_id"] for one in json.loads(beside.stdout)["awaiting_approval"]] == [plan["run_id"]]
     assert plan["unsafe"] == "accounts disable: 2 of 2, limit 1; ldap disable: 2 of 2, limit 1"
     assert "must approve it" in status
     assert plan["run_id"] in status

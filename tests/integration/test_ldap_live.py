@@ -7,12 +7,13 @@ from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.people.change_queries import clear_marks, due_marks, mark_of
-from idp.provisioning.applying import apply_run
-from idp.provisioning.live import reconcile_person, sweep_dirty
+from idp.people.values import Priority
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
+from idp.provisioning.state_queries import due_work
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
@@ -71,12 +72,12 @@ def test_what_failed_while_the_directory_was_down_is_repaired_by_the_worker(
     directory.stop()
     with pytest.raises(TargetUnavailable):
         reconcile_person(provisioner, ANNA.person_id)
-    assert sweep_dirty(provisioner) == 0
+    assert reconcile_due(provisioner) == 0
     directory.restart()
 
-    assert sweep_dirty(provisioner) == 0  # put off: not asked again and again
+    assert reconcile_due(provisioner) == 0  # put off: not asked again and again
     clock.advance(provisioner.settings.retry_s + 1)
-    assert sweep_dirty(provisioner) == 1
+    assert reconcile_due(provisioner) == 1
 
     assert eyes.value(ANNA.uid, "mail") == MAIL
     assert waiting(databases) == 0
@@ -87,12 +88,12 @@ def test_a_few_people_of_an_import_are_brought_true_by_the_worker(
 ) -> None:
     add_students(databases, keys, [ANNA, JAN])
 
-    assert sweep_dirty(provisioner) == 2
+    assert reconcile_due(provisioner) == 2
     change_person(databases, JAN.person_id, surname="Nowak")
-    assert sweep_dirty(provisioner) == 1
+    assert reconcile_due(provisioner) == 1
 
     assert eyes.value(JAN.uid, "sn") == "Nowak"
-    assert (waiting(databases), sweep_dirty(provisioner)) == (0, 0)
+    assert (waiting(databases), reconcile_due(provisioner)) == (0, 0)
 
 
 def test_a_few_people_of_an_import_are_written_within_a_minute_of_an_outage_of_whatever_length(
@@ -102,12 +103,12 @@ def test_a_few_people_of_an_import_are_written_within_a_minute_of_an_outage_of_w
     directory.stop()
     ends_at = clock.timestamp() + 1800
     while clock.timestamp() < ends_at:
-        assert sweep_dirty(provisioner) == 0
+        assert reconcile_due(provisioner) == 0
         clock.advance(10)
 
     directory.restart()
     back_at = clock.timestamp()
-    while not sweep_dirty(provisioner):
+    while not reconcile_due(provisioner):
         clock.advance(1)
         assert clock.timestamp() < back_at + 60
 
@@ -120,7 +121,7 @@ def test_many_people_of_an_import_wait_for_a_run(
     provisioner = make_provisioner(databases, directory, clock, sweep_people=1)
     add_students(databases, keys, [ANNA, JAN])
 
-    assert sweep_dirty(provisioner) == 0
+    assert reconcile_due(provisioner) == 0
     assert eyes.entry(ANNA.uid) is None
     assert apply_run(provisioner, make_plan(provisioner, "shell:test").run_id, "shell:test").is_complete
     assert waiting(databases) == 0
@@ -132,11 +133,11 @@ def test_the_worker_keeps_to_the_limits(
 ) -> None:
     provisioner = make_provisioner(databases, directory, clock, LimitSettings(disable_share=0, disable_floor=1))
     add_students(databases, keys, [ANNA, JAN])
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     for student in (ANNA, JAN):
         change_status(databases, student.person_id, "suspended")
 
-    assert sweep_dirty(provisioner) == 0
+    assert reconcile_due(provisioner) == 0
     assert eyes.value(ANNA.uid, "idpStatus") == "active"
     assert waiting(databases) == 2
     provisioner.close()
@@ -158,10 +159,10 @@ def test_a_suspension_that_comes_from_the_records_is_left_for_a_guarded_run(
     assert eyes.entry(ANNA.uid, ["*", "+"]) == before
     assert events_of(databases, event_types.TARGET_CHANGED, "") == written
     with databases.identity.read() as connection:
-        now = provisioner.clock.timestamp()
-        assert due_marks(connection, is_live=True, now=now, limit=9) == []
-        assert [each.person_id for each in due_marks(connection, is_live=False, now=now, limit=9)] == [ANNA.person_id]
-    assert sweep_dirty(provisioner) == 0  # it is over the limit, and waits for people
+        now = provisioner.clock.now()
+        assert due_work(connection, ["ldap"], Priority.LIVE, now, 9) == []
+        assert due_work(connection, ["ldap"], Priority.BULK, now, 9) == [ANNA.person_id]
+    assert reconcile_due(provisioner) == 0  # it is over the limit, and waits for people
     assert eyes.entry(ANNA.uid, ["*", "+"]) == before
     provisioner.close()
 
@@ -173,7 +174,7 @@ def test_a_crowd_of_an_import_does_not_hold_up_a_persons_own_act(
     add_students(databases, keys, [ANNA, JAN, Student("c" * 32, album="300")])
     mark(databases, [ANNA.person_id], live=True)
 
-    assert sweep_dirty(provisioner) == 1
+    assert reconcile_due(provisioner) == 1
     assert eyes.value(ANNA.uid, "cn") == "Anna Kowalska"
     provisioner.close()
 
@@ -201,14 +202,12 @@ def test_a_claim_needs_the_directory_alone_and_leaves_other_targets_to_the_worke
     assert (eyes.value(ANNA.uid, "cn"), waiting(databases)) == ("Anna Kowalska", 1)
     with pytest.raises(TargetUnavailable):
         reconcile_person(provisioner, ANNA.person_id, needed={"faulty"})
-    with databases.identity.write() as connection:
-        clear_marks(connection, [(ANNA.person_id, mark_of(connection, ANNA.person_id))])
     reconcile_person(provisioner, ANNA.person_id, needed={"ldap"})
-    assert waiting(databases) == 1  # marked anew, for the worker
+    assert waiting(databases) == 1  # still for the worker
 
     other.is_away = False
     clock.advance(60)
-    assert (sweep_dirty(provisioner), waiting(databases)) == (1, 0)
+    assert (reconcile_due(provisioner), waiting(databases)) == (1, 0)
     assert list(other.entries) == [ANNA.person_id]
     provisioner.close()
 

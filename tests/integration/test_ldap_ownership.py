@@ -13,10 +13,11 @@ from idp.drivers.ldap_bulk import BulkLdap
 from idp.drivers.ldap_values import Add, Delete, LdapServer, Modify, Rename, Replace, Write, equals
 from idp.errors import IdpError, NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import REJECTED, changes_of
+from idp.provisioning.run_queries import changes_of
+from idp.provisioning.runs import ChangeState
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.values import Change, Entry
 from tests.support.provisioning import Eyes, add_students, change_person, ldap_entry, make_target, waiting
@@ -157,7 +158,7 @@ def test_a_run_reports_the_entry_that_took_the_place_of_ours_and_writes_the_othe
 
     assert (result.done, result.rejected, result.is_complete) == (1, 1, False)
     with databases.identity.read() as connection:
-        (row,) = changes_of(connection, plan.run_id, state=REJECTED)
+        (row,) = changes_of(connection, plan.run_id, state=ChangeState.REJECTED)
     assert (row.person_id, "not ours" in row.error) == (ANNA.person_id, True)
     assert [everything(eyes, dn)] == theirs
     assert eyes.value(JAN.uid, "sn") == "Nowak"

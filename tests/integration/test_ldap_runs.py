@@ -22,12 +22,12 @@ from idp.errors import StaleVersion, TargetUnavailable, UnsafePlan
 from idp.keys.key_files import Keys
 from idp.people.tables import person
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import Result, apply_run
+from idp.provisioning.executor import Result, apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
+from idp.provisioning.runs import Run, RunState
 from idp.provisioning.settings import LimitSettings
-from idp.provisioning.state_queries import doubt, states_among
+from idp.provisioning.state_queries import mark_in_doubt, states_among
 from idp.provisioning.target import digests_in
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
@@ -86,7 +86,7 @@ def test_a_first_run_writes_everybody_as_the_records_ask(
 
     result = run_once(provisioner)
 
-    assert (result.done, result.is_complete, result.run.state) == (3, True, runs.APPLIED)
+    assert (result.done, result.is_complete, result.run.state) == (3, True, RunState.APPLIED)
     entry = eyes.entry(ANNA.uid, ["*"])
     assert entry is not None
     assert {name: entry.values(name) for name in entry.attributes if name != "objectclass"} == {
@@ -177,7 +177,7 @@ def test_an_entry_in_doubt_is_looked_at_even_when_it_is_only_kept_where_it_is(
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Meddled"])])
     eyes.directory.delete(directory.settings.person_dn(JAN.uid))
     with databases.identity.write() as connection:
-        doubt(connection, "ldap", [ANNA.person_id, JAN.person_id])
+        mark_in_doubt(connection, "ldap", [ANNA.person_id, JAN.person_id], provisioner.clock.now())
 
     assert kinds(provisioner, make_plan(provisioner, ACTOR)) == ["update"]
     with databases.identity.read() as connection:

@@ -15,7 +15,7 @@ from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict, InvalidAddress, NotAllowed
 from idp.keys.key_files import Keys
-from idp.provisioning.live import sweep_dirty
+from idp.provisioning.live import reconcile_due
 from tests.support.accounts import Services
 from tests.support.clock import ManualClock
 from tests.support.installation import installed, settings_for
@@ -88,7 +88,7 @@ def test_while_the_directory_is_down_the_choice_stands_and_the_worker_brings_it(
 
     clock.advance(settings.provisioning.target_retry_s * 2)  # a target that failed is left alone for a moment
     with installed(settings, clock) as installation:
-        assert sweep_dirty(installation.provisioner) == 1
+        assert reconcile_due(installation.provisioner) == 1
     assert entry_of(services, student)["mail"] == (PRIMARY,)
 
 

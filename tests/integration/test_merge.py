@@ -12,13 +12,13 @@ from idp.errors import Conflict, NotFound, StaleVersion
 from idp.keys.key_files import Keys
 from idp.people.merge_queries import DISMISSED, OPEN, Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
 from idp.people.tables import ledger
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
-from idp.provisioning.asking import cancel
-from idp.provisioning.live import reconcile_person, sweep_dirty
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_steps import cancel
+from idp.provisioning.runs import Run
 from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Entry
 from idp.registry.duplicates import evidence, find_duplicates
@@ -42,7 +42,7 @@ def state(provisioner: Provisioner) -> dict[str, list[Entry]]:
     }
 
 
-def merged(provisioner: Provisioner, kept: Student = NEW, gone: Student = OLD) -> runs.Run:
+def merged(provisioner: Provisioner, kept: Student = NEW, gone: Student = OLD) -> Run:
     run = make_merge(provisioner, kept.person_id, gone.person_id, ACTOR)
     assert apply_run(provisioner, run.run_id, ACTOR).is_complete
     return run
@@ -95,7 +95,7 @@ def test_programmes_of_the_merged_record_count_for_the_kept_one(
 
     assert eyes.value(NEW.uid, "idpStatus") == "active"
     change_status(databases, OLD.person_id, "suspended")
-    sweep_dirty(written)
+    reconcile_due(written)
     assert eyes.value(NEW.uid, "idpStatus") == "suspended"
 
 
@@ -156,7 +156,7 @@ def test_an_unmerge_that_was_cut_short_as_it_began_leaves_the_merge_in_force_whe
         apply_run(written, run.run_id, ACTOR)
 
     assert in_force(databases) == [(NEW.person_id, OLD.person_id)]
-    sweep_dirty(written)
+    reconcile_due(written)
     assert_open(written, [NEW, OTHER])
 
 
@@ -171,7 +171,7 @@ def test_of_two_plans_that_merge_two_people_into_each_other_one_is_applied(
         apply_run(written, other.run_id, ACTOR)
 
     assert in_force(databases) == [(NEW.person_id, OLD.person_id)]
-    sweep_dirty(written)
+    reconcile_due(written)
     assert_open(written, [NEW, OTHER])
 
 

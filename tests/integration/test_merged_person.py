@@ -13,7 +13,7 @@ from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.snapshot import load_snapshot
 from idp.people.tables import address
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.merging import make_merge, make_unmerge
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner

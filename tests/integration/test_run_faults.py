@@ -14,12 +14,12 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning import asking
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run, result_of
+from idp.provisioning import run_steps
+from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from tests.support import slapd_faults
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
@@ -68,7 +68,7 @@ def planned(provisioner: Provisioner, keys: Keys) -> str:
 
 def require_everything(provisioner: Provisioner, run_id: str) -> None:
     became = result_of(provisioner, run_id)
-    assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, 70, True)
+    assert (became.run.state, became.done, became.is_complete) == (RunState.APPLIED, 70, True)
     entries = {entry.person_id: entry for entry in provisioner.targets["ldap"].read()}
     assert len(entries) == len(PEOPLE)  # nobody was deleted, and everybody was made
     assert {entries[student.person_id].attributes["sn"] for student in PEOPLE[:30]} == {("Nowak",)}
@@ -105,7 +105,7 @@ def test_a_directory_that_fails_in_mid_run_loses_nothing(
         with fault(own_slapd):
             if fault not in (slapd_faults.restarted, slapd_faults.crowded):  # both may go unnoticed
                 until(lambda: health_of(provisioner, "ldap") is not None, why=workers.log)
-                until(lambda: result_of(provisioner, run_id).run.state == runs.INCOMPLETE, why=workers.log)
+                until(lambda: result_of(provisioner, run_id).run.state == RunState.INCOMPLETE, why=workers.log)
             assert result_of(provisioner, run_id).rejected == 0
         recovered_s = until(over(provisioner, run_id), RECOVERY_S, why=workers.log)
         assert recovered_s < RECOVERY_S
@@ -138,7 +138,7 @@ def test_with_the_waits_as_shipped_all_is_there_within_a_minute_of_recovery(
             apply_run(provisioner, run_id, ACTOR, progress=begins)
         rounds_for(provisioner, OUTAGE_S)
         became = result_of(provisioner, run_id)
-        assert (became.run.state, became.rejected) == (runs.INCOMPLETE, 0)
+        assert (became.run.state, became.rejected) == (RunState.INCOMPLETE, 0)
         assert became.done >= 25
         assert became.left > 0
 
@@ -172,11 +172,11 @@ def test_a_pause_stops_between_two_batches_and_nothing_is_done_twice(
         workers.start()
         hand_over(provisioner, run_id)
         until(written(provisioner, run_id, at_least=15), why=workers.log)
-        asking.pause(provisioner, run_id, ACTOR)
+        run_steps.pause(provisioner, run_id, ACTOR)
         done = settled(provisioner, run_id)
         assert 15 <= done < 70
-        assert result_of(provisioner, run_id).run.state == runs.PAUSED
-        asking.resume(provisioner, run_id, ACTOR)
+        assert result_of(provisioner, run_id).run.state == RunState.PAUSED
+        run_steps.resume(provisioner, run_id, ACTOR)
         until(over(provisioner, run_id), why=workers.log)
 
     require_everything(provisioner, run_id)

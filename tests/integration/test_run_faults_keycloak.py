@@ -12,10 +12,11 @@ from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run, result_of
+from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import ChangeState, RunState
 from idp.provisioning.targets.keycloak import KeycloakTarget
 from tests.support.clock import ManualClock
 from tests.support.faulty_http import Fault, FaultyHttp
@@ -86,9 +87,9 @@ def test_a_keycloak_that_fails_in_mid_run_loses_nothing(both: Both, fault: Fault
     rounds_for(provisioner, OUTAGE_S)
 
     became = result_of(provisioner, run_id)
-    assert (became.run.state, became.rejected, became.unverified) == (runs.INCOMPLETE, 0, 0)
-    assert both.rows("ldap") == {runs.DONE: CHANGES}  # it goes on to the end
-    waits = both.rows("keycloak")[runs.OPEN]
+    assert (became.run.state, became.rejected, became.unverified) == (RunState.INCOMPLETE, 0, 0)
+    assert both.rows("ldap") == {ChangeState.DONE: CHANGES}  # it goes on to the end
+    waits = both.rows("keycloak")[ChangeState.OPEN]
     assert 0 < waits < CHANGES
     assert became.left == waits
     now = both.enabled()
@@ -105,7 +106,7 @@ def test_a_keycloak_that_fails_in_mid_run_loses_nothing(both: Both, fault: Fault
 def require_everything(both: Both) -> None:
     provisioner = both.provisioner
     became = result_of(provisioner, both.run_id)
-    assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, 2 * CHANGES, True)
+    assert (became.run.state, became.done, became.is_complete) == (RunState.APPLIED, 2 * CHANGES, True)
     assert both.enabled() == {student.person_id: student not in SUSPENDED for student in PEOPLE}
     assert waiting(provisioner.databases) == 0
     assert health_of(provisioner, "keycloak") is None

@@ -19,11 +19,12 @@ from idp.clock import Clock
 from idp.db.databases import Databases, open_databases
 from idp.db.settings import StoreSettings
 from idp.keys.key_files import Keys
-from idp.people.tables import dirty
+from idp.people.tables import person_change
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run, result_of
+from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from idp.provisioning.tables import target_state
 from idp.provisioning.values import Change, Entry
 from tests.support.counts import Counts
@@ -97,7 +98,7 @@ class World:
             with provisioner.databases.identity.read() as connection:
                 columns = [target_state.c[name] for name in ("person_id", "desired", "applied", "tries", "quarantined")]
                 states = connection.execute(select(*columns).order_by(target_state.c.person_id)).all()
-                marks = connection.execute(select(dirty.c.person_id)).all()
+                marks = connection.execute(select(person_change.c.person_id)).all()
                 became = runs.count_changes(connection, self.run_id)
             run = result_of(provisioner, self.run_id).run
         return {
@@ -151,7 +152,7 @@ def test_a_run_killed_again_and_again_ends_as_the_undisturbed_run_does(
     moments = killer.carry_out(folder, world.run_id)
     assert moments is not None
     undisturbed = world.state_of(folder)
-    assert undisturbed["state"] == runs.APPLIED
+    assert undisturbed["state"] == RunState.APPLIED
 
     killed = 0
     while killed < counts.run_kills:

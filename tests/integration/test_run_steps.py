@@ -9,15 +9,15 @@ from deploy.openldap.private import PrivateSlapd
 from idp.db.databases import Databases
 from idp.errors import CanaryFailed, Conflict, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning import asking
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run, begin, finish, result_of
-from idp.provisioning.asking import next_work
+from idp.provisioning import run_steps
+from idp.provisioning.chunk_writer import apply_chunk
+from idp.provisioning.executor import apply_run, begin, finish, result_of
 from idp.provisioning.health import health_of
-from idp.provisioning.live import reconcile_person, sweep_dirty
-from idp.provisioning.part_writer import apply_part
+from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_steps import next_work
+from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Stage
 from tests.support.clock import ManualClock
@@ -80,7 +80,7 @@ def test_a_target_that_is_away_keeps_no_other_one_waiting_and_gets_its_part_late
 
     assert len(list(provisioner.targets["ldap"].read())) == len(PEOPLE)
     became = result_of(provisioner, run_id)
-    assert (became.run.state, became.done, became.left) == (runs.INCOMPLETE, len(PEOPLE), len(PEOPLE))
+    assert (became.run.state, became.done, became.left) == (RunState.INCOMPLETE, len(PEOPLE), len(PEOPLE))
     clock.advance(60)
     faulty.is_away = False
     work = next_work(provisioner)
@@ -114,12 +114,12 @@ def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
     faulty.refuses = {IDS[0]}
     add_students(databases, keys, PEOPLE)
     for _ in range(6):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(1000)
 
     with databases.identity.read() as connection:
         gone = given_up(connection)
-    assert [(one.target, one.person_id, one.tries, one.error) for one in gone] == [
+    assert [(one.target, one.person_id, one.attempts, one.error) for one in gone] == [
         ("faulty", IDS[0], 3, "we do not take this one")
     ]
     assert (set(faulty.entries), waiting(databases)) == (set(IDS[1:]), 0)
@@ -127,7 +127,7 @@ def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
 
     faulty.refuses = set()
     change_person(databases, IDS[0], surname="Nowak")
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     assert faulty.entries[IDS[0]].attributes["sn"] == ("Nowak",)
     with databases.identity.read() as connection:
         assert given_up(connection) == []
@@ -139,14 +139,14 @@ def test_a_target_that_refuses_everybody_gives_nobody_up(
     plan_everybody(provisioner, keys)
     faulty.refuses = set(IDS)
     for _ in range(20):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(600)
     with databases.identity.read() as connection:
         assert given_up(connection) == []
 
     faulty.refuses = set()  # its rights were mended
     clock.advance(1200)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert set(faulty.entries) == set(IDS)
 
@@ -157,13 +157,13 @@ def test_somebody_who_was_given_up_is_tried_again_when_a_human_says_so(
     faulty.refuses = {IDS[0]}
     add_students(databases, keys, PEOPLE[:2])
     for _ in range(6):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(1000)
     faulty.refuses = set()
-    assert sweep_dirty(provisioner) == 0
+    assert reconcile_due(provisioner) == 0
 
-    assert asking.let_go(provisioner, ACTOR) == [IDS[0]]
-    sweep_dirty(provisioner)
+    assert run_steps.retry(provisioner, ACTOR) == [IDS[0]]
+    reconcile_due(provisioner)
 
     assert set(faulty.entries) == set(IDS[:2])
 
@@ -189,7 +189,7 @@ def test_an_outage_gives_nobody_up(
     faulty.is_away = True
     add_students(databases, keys, PEOPLE[:4], live=True)
     for _ in range(6):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(30)
 
     with databases.identity.read() as connection:
@@ -197,7 +197,7 @@ def test_an_outage_gives_nobody_up(
     assert len(list(provisioner.targets["ldap"].read())) == 4
     faulty.is_away = False
     clock.advance(25)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     assert (set(faulty.entries), waiting(databases)) == (set(IDS[:4]), 0)
 
 
@@ -231,8 +231,8 @@ def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys
         apply_run(cautious, run_id, ACTOR)
 
     became = result_of(cautious, run_id)
-    assert became.run.state == runs.INCOMPLETE
-    assert became.run.due_at is None  # only when somebody asks
+    assert became.run.state == RunState.INCOMPLETE
+    assert became.run.next_attempt_at is None  # only when somebody asks
     assert len(faulty.did) <= 4
     assert next_work(cautious) is None
 
@@ -319,7 +319,7 @@ def test_nobody_whose_records_changed_meanwhile_is_among_the_first_few_of_a_late
     change_person(databases, IDS[0], surname="Nowak")
     reconcile_person(cautious, IDS[0])
 
-    assert apply_run(cautious, run_id, ACTOR).moved == 1
+    assert apply_run(cautious, run_id, ACTOR).superseded == 1
 
     assert faulty.entries[IDS[0]].attributes["sn"] == ("Nowak",)
 
@@ -328,21 +328,21 @@ def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
     provisioner: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
-    asking.ask_for(provisioner, run_id, ACTOR)
-    begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
-    asking.pause(provisioner, run_id, ACTOR)
+    run_steps.request(provisioner, run_id, ACTOR)
+    begun = begin(provisioner, run_id, 1, Runner.ENGINE)
+    run_steps.pause(provisioner, run_id, ACTOR)
 
-    for part in begun.parts:
-        apply_part(provisioner, run_id, 1, part)
-    assert finish(provisioner, run_id, 1).run.state == runs.PAUSED
+    for part in begun.chunks:
+        apply_chunk(provisioner, run_id, 1, part)
+    assert finish(provisioner, run_id, 1).run.state == RunState.PAUSED
     assert (faulty.did, next_work(provisioner)) == ([], None)
 
-    asking.resume(provisioner, run_id, ACTOR)
-    begun = begin(provisioner, run_id, 2, runs.BY_ENGINE)
-    asking.cancel(provisioner, run_id, ACTOR)
-    for part in begun.parts:
-        apply_part(provisioner, run_id, 2, part)
-    assert finish(provisioner, run_id, 2).run.state == runs.CANCELLED
+    run_steps.resume(provisioner, run_id, ACTOR)
+    begun = begin(provisioner, run_id, 2, Runner.ENGINE)
+    run_steps.cancel(provisioner, run_id, ACTOR)
+    for part in begun.chunks:
+        apply_chunk(provisioner, run_id, 2, part)
+    assert finish(provisioner, run_id, 2).run.state == RunState.CANCELLED
     with pytest.raises(Conflict, match="cancelled"):
         apply_run(provisioner, run_id, ACTOR)
 
@@ -354,15 +354,15 @@ def test_the_steps_of_one_attempt_may_be_repeated_by_anybody(
     provisioner: Provisioner, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
-    asking.ask_for(provisioner, run_id, ACTOR)
+    run_steps.request(provisioner, run_id, ACTOR)
     for _ in range(2):
-        begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
-        for part in [*begun.parts, *begun.parts]:
-            apply_part(provisioner, run_id, 1, part)
+        begun = begin(provisioner, run_id, 1, Runner.ENGINE)
+        for part in [*begun.chunks, *begun.chunks]:
+            apply_chunk(provisioner, run_id, 1, part)
     for _ in range(2):
         became = finish(provisioner, run_id, 1)
 
-    assert (became.run.state, became.done) == (runs.APPLIED, 2 * len(PEOPLE))
+    assert (became.run.state, became.done) == (RunState.APPLIED, 2 * len(PEOPLE))
     assert len(faulty.did) == len(PEOPLE)
 
 
@@ -370,17 +370,17 @@ def test_somebody_who_changes_in_mid_run_is_left_to_the_next_plan(
     provisioner: Provisioner, databases: Databases, keys: Keys, faulty: FaultyTarget
 ) -> None:
     run_id = plan_everybody(provisioner, keys)
-    asking.ask_for(provisioner, run_id, ACTOR)
-    begun = begin(provisioner, run_id, 1, runs.BY_ENGINE)
+    run_steps.request(provisioner, run_id, ACTOR)
+    begun = begin(provisioner, run_id, 1, Runner.ENGINE)
     change_person(databases, IDS[3], surname="Nowak")
     mark(databases, [IDS[3]], live=True)
     reconcile_person(provisioner, IDS[3])
 
-    for part in begun.parts:
-        apply_part(provisioner, run_id, 1, part)
+    for part in begun.chunks:
+        apply_chunk(provisioner, run_id, 1, part)
     became = finish(provisioner, run_id, 1)
 
-    assert (became.run.state, became.moved, became.is_complete) == (runs.APPLIED, 2, True)
+    assert (became.run.state, became.superseded, became.is_complete) == (RunState.APPLIED, 2, True)
     assert faulty.entries[IDS[3]].attributes["sn"] == ("Nowak",)
     assert make_plan(provisioner, ACTOR).changes == 0
 

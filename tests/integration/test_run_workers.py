@@ -14,10 +14,10 @@ from idp.clock import Clock
 from idp.db import workers
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import result_of
+from idp.provisioning.executor import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from tests.support.databases import PostgresDatabase
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.run import FOLDER
@@ -70,7 +70,7 @@ def two(tmp_path: Path, databases: Databases, directory: PrivateSlapd) -> Iterat
 
 def require_everything(provisioner: Provisioner, run_id: str) -> None:
     became = result_of(provisioner, run_id)
-    assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, len(PEOPLE), True)
+    assert (became.run.state, became.done, became.is_complete) == (RunState.APPLIED, len(PEOPLE), True)
     assert len(list(provisioner.targets["ldap"].read())) == len(PEOPLE)
     assert waiting(provisioner.databases) == 0
     assert make_plan(provisioner, ACTOR).changes == 0

@@ -15,7 +15,8 @@ from idp.db.settings import StoreSettings
 from idp.errors import Conflict, NotFound
 from idp.keys.key_files import Keys
 from idp.people.account_queries import Account, load_account
-from idp.people.change_queries import mark_dirty
+from idp.people.change_queries import queue_recompute
+from idp.people.values import Priority
 from idp.sso import session_queries as store
 from idp.sso import sessions
 from idp.sso.session_queries import Visited
@@ -98,7 +99,7 @@ def test_a_member_of_staff_is_shut_out_and_let_in_again(
     with databases.identity.write() as connection:
         assert begin_join(connection, jan, "Jan", "Nowak", CLAIMED)
         assert mark_joined(connection, jan, "Jan Nowak", "pl", CLAIMED)
-        mark_dirty(connection, "jan")
+        queue_recompute(connection, ["jan"], Priority.LIVE)
     terminal.run("apply")
     with databases.identity.read() as connection:
         account = load_account(connection, "jan")

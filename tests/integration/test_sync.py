@@ -19,8 +19,9 @@ from idp.keys.key_files import Keys
 from idp.people.queries import find_by_os_id
 from idp.people.values import Album
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
 from idp.provisioning.approval import Approver, approve
+from idp.provisioning.executor import apply_run
+from idp.provisioning.runs import ChangeState, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from tests.support.accounts import PASSWORD
@@ -208,7 +209,7 @@ def test_what_a_worker_took_while_the_directory_was_away_is_carried_out_within_a
         assert clock.timestamp() < back_at + 60
 
     with databases.identity.read() as connection:
-        assert runs.count_changes(connection, runs.last_runs(connection)[0].run_id) == {runs.DONE: 12}
+        assert runs.count_changes(connection, runs.last_runs(connection)[0].run_id) == {ChangeState.DONE: 12}
 
 
 def test_what_a_fellow_took_and_did_not_carry_out_is_carried_out(
@@ -283,5 +284,5 @@ def test_a_mended_feed_makes_the_waiting_plan_stale(
     with databases.identity.read() as connection:
         run = runs.load_run(connection, waits.run_id)
     assert run is not None
-    assert run.state == runs.STALE
+    assert run.state == RunState.STALE
     assert [eyes.value(uid_of(databases, str(1000 + number)), "idpStatus") for number in range(5)] == ["active"] * 5

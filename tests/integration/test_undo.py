@@ -17,13 +17,13 @@ from idp.errors import Conflict, NeedsApproval, NotFound, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.tables import enrolment
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_parts, apply_run, begin, finish
-from idp.provisioning.asking import ask_for, pause, resume
+from idp.provisioning.executor import apply_chunks, apply_run, begin, finish
 from idp.provisioning.live import reconcile_person
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
+from idp.provisioning.run_steps import pause, request, resume
+from idp.provisioning.runs import ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.target import Stage
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -128,7 +128,7 @@ def test_an_undo_puts_back_exactly_what_the_run_changed(
     undo = undo_now(provisioner, run)
 
     assert everything(provisioner) == before
-    assert (undo.kind, undo.undoes) == (runs.UNDO, run.run_id)
+    assert (undo.kind, undo.undoes) == (RunKind.UNDO, run.run_id)
     assert sorted(kinds(provisioner, undo)) == ["enable", "update"]
     assert findings(provisioner, undo) == []
 
@@ -373,7 +373,7 @@ def test_an_undo_that_waited_leaves_out_alone_who_changed_meanwhile(
 
     became = apply_run(provisioner, undo.run_id, ACTOR)
 
-    assert (became.run.state, became.done, became.moved) == (runs.APPLIED, 1, 1)
+    assert (became.run.state, became.done, became.superseded) == (RunState.APPLIED, 1, 1)
 
 
 def test_attributes_of_others_are_left_alone_by_an_undo(
@@ -465,7 +465,7 @@ def test_of_a_run_and_its_undo_one_is_carried_out(
 
     pause(doors, run.run_id, ACTOR)
     assert apply_run(doors, undo.run_id, ACTOR).is_complete
-    for carry_on in (resume, ask_for):
+    for carry_on in (resume, request):
         with pytest.raises(Conflict, match=f"was taken back by {undo.run_id}: make a new plan"):
             carry_on(doors, run.run_id, ACTOR)
     doors.close()
@@ -657,9 +657,12 @@ def test_an_undo_that_is_resumed_lets_nobody_in_who_was_held_meanwhile(
     result = apply_run(doors, undo.run_id, ACTOR)
 
     assert (open_in(doors, shut), open_in(doors, let_in)) == ([], ["ldap", "accounts"])
-    assert (result.run.state, result.moved) == (runs.APPLIED, 2)
+    assert (result.run.state, result.superseded) == (RunState.APPLIED, 2)
     why = "a human holds the account"
-    assert states_of(doors, undo, shut) == [("ldap", runs.MOVED, why), ("accounts", runs.MOVED, why)]
+    assert states_of(doors, undo, shut) == [
+        ("ldap", ChangeState.SUPERSEDED, why),
+        ("accounts", ChangeState.SUPERSEDED, why),
+    ]
     assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
     doors.close()
 
@@ -674,16 +677,18 @@ def test_what_changes_after_an_undo_has_begun_is_left_as_it_is(
     for student in (ANNA, JAN):
         change_person(databases, student.person_id, surname="Nowak")
     undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
-    run = ask_for(provisioner, undo.run_id, ACTOR)
-    begun = begin(provisioner, undo.run_id, run.attempt + 1, runs.BY_COMMAND)
+    run = request(provisioner, undo.run_id, ACTOR)
+    begun = begin(provisioner, undo.run_id, run.attempt + 1, Runner.COMMAND)
     change_person(databases, JAN.person_id, surname="Zając")
     reconcile_person(provisioner, JAN.person_id)
 
-    assert list(apply_parts(provisioner, undo.run_id, run.attempt + 1, begun.parts)) == [None] * len(begun.parts)
+    assert list(apply_chunks(provisioner, undo.run_id, run.attempt + 1, begun.chunks)) == [None] * len(begun.chunks)
     finish(provisioner, undo.run_id, run.attempt + 1)
 
     assert [eyes.value(student.uid, "sn") for student in (ANNA, JAN)] == ["Kowalska", "van Zając"]
-    assert states_of(provisioner, undo, JAN) == [("ldap", runs.MOVED, "changed since this undo was planned")]
+    assert states_of(provisioner, undo, JAN) == [
+        ("ldap", ChangeState.SUPERSEDED, "changed since this undo was planned")
+    ]
     assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
     provisioner.close()
 
@@ -696,15 +701,15 @@ def test_an_undo_waits_for_a_directory_that_goes_away_before_a_batch(
     run_now(provisioner)
     change_person(databases, ANNA.person_id, surname="Nowak")
     undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR)
-    run = ask_for(provisioner, undo.run_id, ACTOR)
-    begun = begin(provisioner, undo.run_id, run.attempt + 1, runs.BY_COMMAND)
+    run = request(provisioner, undo.run_id, ACTOR)
+    begun = begin(provisioner, undo.run_id, run.attempt + 1, Runner.COMMAND)
     directory.stop()
 
-    (error,) = apply_parts(provisioner, undo.run_id, run.attempt + 1, begun.parts)
+    (error,) = apply_chunks(provisioner, undo.run_id, run.attempt + 1, begun.chunks)
     result = finish(provisioner, undo.run_id, run.attempt + 1)
 
     assert isinstance(error, TargetUnavailable)
-    assert (result.run.state, result.left) == (runs.INCOMPLETE, 1)
+    assert (result.run.state, result.left) == (RunState.INCOMPLETE, 1)
     provisioner.close()
     directory.start()
     clock.advance(3600)

@@ -9,10 +9,10 @@ from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import result_of
+from idp.provisioning.executor import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.students import Student
 from tests.support.workers import Workers, hand_over, over, until, workers_over
@@ -51,5 +51,5 @@ def test_a_worker_carries_out_a_run_that_was_asked_for(
     until(over(provisioner, run_id), 30, why=workers.log)
 
     became = result_of(provisioner, run_id)
-    assert (became.run.state, became.done, became.is_complete) == (runs.APPLIED, len(PEOPLE), True)
+    assert (became.run.state, became.done, became.is_complete) == (RunState.APPLIED, len(PEOPLE), True)
     assert (len(list(provisioner.targets["ldap"].read())), waiting(databases)) == (len(PEOPLE), 0)

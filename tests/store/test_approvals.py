@@ -17,11 +17,11 @@ from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.tables import account
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
 from idp.provisioning.approval import Approver, Progress, approve, refuse_unless_approved
+from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Over, Run, TargetSummary
+from idp.provisioning.runs import LimitViolation, Run, RunState, TargetSummary
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.tables import run
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -69,7 +69,9 @@ def are_open(databases: Databases) -> list[bool]:
         return list(connection.execute(select(account.c.enabled)).scalars())
 
 
-def planned(databases: Databases, clock: ManualClock, starter: str, counts: Mapping[str, int], over: Over) -> Run:
+def planned(
+    databases: Databases, clock: ManualClock, starter: str, counts: Mapping[str, int], over: LimitViolation
+) -> Run:
     """Return a plan of so many changes, over one limit."""
     with databases.identity.write() as connection:
         runs.begin_plan(connection, "a" * 32, clock.now(), starter)
@@ -81,12 +83,12 @@ def planned(databases: Databases, clock: ManualClock, starter: str, counts: Mapp
 
 def removal(databases: Databases, clock: ManualClock, starter: str) -> Run:
     """Return a plan that removes one entry, where none may be."""
-    return planned(databases, clock, starter, {"remove": 1}, Over("ldap", "remove", 1, 10, 0))
+    return planned(databases, clock, starter, {"remove": 1}, LimitViolation("ldap", "remove", 1, 10, 0))
 
 
 def many_shut(databases: Databases, clock: ManualClock, starter: str) -> Run:
     """Return a plan that shuts five, where one may be."""
-    return planned(databases, clock, starter, {"disable": 5}, Over("ldap", "disable", 5, 10, 1))
+    return planned(databases, clock, starter, {"disable": 5}, LimitViolation("ldap", "disable", 5, 10, 1))
 
 
 def test_a_plan_over_a_limit_is_not_applied_before_somebody_approved_it(
@@ -95,11 +97,11 @@ def test_a_plan_over_a_limit_is_not_applied_before_somebody_approved_it(
     with pytest.raises(NeedsApproval, match=r"accounts disable: 3 of 3, limit 1\..*idp runs approve") as refused:
         apply_run(provisioner, waiting.run_id, "shell:jan")
     assert refused.value.code == "needs_approval"
-    assert (state_of(databases, waiting), are_open(databases)) == (runs.WAITING, [True] * 3)
+    assert (state_of(databases, waiting), are_open(databases)) == (RunState.AWAITING_APPROVAL, [True] * 3)
 
     progress = say_yes(provisioner, waiting, EVA)
 
-    assert (progress.missing, state_of(databases, waiting)) == (0, runs.APPROVED)
+    assert (progress.missing, state_of(databases, waiting)) == (0, RunState.APPROVED)
     assert apply_run(provisioner, waiting.run_id, "shell:jan").done == 3
     assert are_open(databases) == [False] * 3
 
@@ -154,7 +156,12 @@ def test_a_removal_needs_two_people_and_neither_at_the_terminal_that_started_it(
     between = state_of(databases, run)
     second = say_yes(provisioner, run, OLA)
 
-    assert (first.missing, between, second.missing, state_of(databases, run)) == (1, runs.WAITING, 0, runs.APPROVED)
+    assert (first.missing, between, second.missing, state_of(databases, run)) == (
+        1,
+        RunState.AWAITING_APPROVAL,
+        0,
+        RunState.APPROVED,
+    )
 
 
 def test_of_two_last_approvals_at_the_same_moment_each_knows_of_the_other(
@@ -176,13 +183,13 @@ def test_of_two_last_approvals_at_the_same_moment_each_knows_of_the_other(
     with ThreadPoolExecutor(2) as pool:
         missing = sorted(progress.missing for progress in pool.map(lambda who: say_yes(provisioner, run, who), two))
 
-    assert (missing, state_of(databases, run)) == ([0, 1], runs.APPROVED)
+    assert (missing, state_of(databases, run)) == ([0, 1], RunState.APPROVED)
 
 
 def test_removals_need_two_people_when_the_plan_is_over_another_limit_alone(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
-    over = Over("ldap", "disable", 5, 10, 1)
+    over = LimitViolation("ldap", "disable", 5, 10, 1)
     run = planned(databases, clock, "shell:jan", {"disable": 5, "remove": 1}, over)
 
     with pytest.raises(NotAllowed, match="terminal"):

@@ -8,8 +8,8 @@ import pytest
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
-from idp.provisioning.applying import apply_run
 from idp.provisioning.drift import look
+from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_person
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner

@@ -9,11 +9,12 @@ from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.health import closed_for
-from idp.provisioning.live import reconcile_person, sweep_dirty
+from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Target
@@ -45,14 +46,14 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: Faul
     assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
     mail.hangs_up_on = {ANNA.person_id}
     change_person(databases, ANNA.person_id, surname="Nowak")
-    sweep_dirty(made)
-    assert states_of_runs(databases) == [runs.APPLIED, runs.INCOMPLETE]
+    reconcile_due(made)
+    assert states_of_runs(databases) == [RunState.APPLIED, RunState.INCOMPLETE]
     return made
 
 
 def states_of_runs(databases: Databases) -> list[str]:
     with databases.identity.read() as connection:
-        return [run.state for run in runs.runs_in(connection, (runs.APPLIED, runs.INCOMPLETE))]
+        return [run.state for run in runs.runs_in(connection, RunState.APPLIED, RunState.INCOMPLETE)]
 
 
 def surname(mail: FaultyTarget, student: Student) -> str:
@@ -64,7 +65,7 @@ def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databas
     assert closed_for(provisioner, "mail") == 0
 
     change_person(databases, JAN.person_id, surname="Wrona")
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert surname(mail, JAN) == "Wrona"
     reconcile_person(provisioner, JAN.person_id)  # nor does a request
@@ -79,7 +80,7 @@ def test_they_are_not_given_up_while_nobody_else_gets_through(provisioner: Provi
     rounds_for(provisioner, 60)
 
     assert surname(mail, ANNA) == "Nowak"
-    assert runs.INCOMPLETE not in states_of_runs(provisioner.databases)
+    assert RunState.INCOMPLETE not in states_of_runs(provisioner.databases)
 
 
 def test_they_are_given_up_when_others_got_through_between_their_tries(
@@ -92,9 +93,9 @@ def test_they_are_given_up_when_others_got_through_between_their_tries(
                 break
         assert number <= TRIES
         change_person(databases, JAN.person_id, surname=f"Wrona {number}")
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
 
     assert [(one.target, one.person_id, one.error) for one in lost] == [("mail", ANNA.person_id, "hung up")]
     assert events_of(databases, event_types.TARGET_GAVE_UP, "mail") == 1
-    assert runs.INCOMPLETE not in states_of_runs(databases)
+    assert RunState.INCOMPLETE not in states_of_runs(databases)
     assert make_plan(provisioner, ACTOR).changes == 0

@@ -11,12 +11,13 @@ from idp.errors import NeedsApproval
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
 from idp.provisioning.approval import Approver, approve
-from idp.provisioning.live import sweep_dirty
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Over, Run
+from idp.provisioning.run_steps import cancel
+from idp.provisioning.runs import LimitViolation, Run, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -56,7 +57,9 @@ def test_a_target_that_was_emptied_is_no_first_load(provisioner: Provisioner, fa
 
     for scope in (Scope.ALL, Scope.ALL, Scope.CHANGED):  # nor is it one when it was seen to be empty before
         run = make_plan(provisioner, JAN, scope=scope)
-        assert (run.state, run.over) == (runs.WAITING, (Over("faulty", "create", 6, 0, 1),))
+        over = (LimitViolation("faulty", "create", 6, 0, 1),)
+        assert (run.state, run.violations) == (RunState.AWAITING_APPROVAL, over)
+        cancel(provisioner, run.run_id, JAN)
 
 
 def test_a_first_load_that_was_only_planned_is_still_one(provisioner: Provisioner) -> None:
@@ -64,7 +67,7 @@ def test_a_first_load_that_was_only_planned_is_still_one(provisioner: Provisione
 
     for _ in range(2):
         run = make_plan(larger, JAN, scope=Scope.ALL)
-        assert (run.state, run.summary["fresh"].counts) == (runs.PLANNED, {"create": 6})
+        assert (run.state, run.summary["fresh"].counts) == (RunState.PLANNED, {"create": 6})
 
 
 # --- what is done by itself -----------------------------------------------------------------------------------------
@@ -89,12 +92,12 @@ def test_small_portions_of_a_bad_feed_count_together(
 ) -> None:
     for first in (0, 2, 4):
         suspend(provisioner, PEOPLE[first : first + 2])
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(3600)
 
     run = last_run(provisioner)
-    assert (closed(faulty), run.state) == (2, runs.WAITING)
-    assert Over("faulty", "disable", 2, 6, 2, before=2) in run.over
+    assert (closed(faulty), run.state) == (2, RunState.AWAITING_APPROVAL)
+    assert LimitViolation("faulty", "disable", 2, 6, 2, before=2) in run.violations
     with pytest.raises(NeedsApproval, match=r"faulty disable: 2 of 6 and 2 in the last 24 hours, limit 2\."):
         apply_run(provisioner, run.run_id, SYSTEM)
 
@@ -105,36 +108,36 @@ def test_what_a_run_that_is_tried_again_has_yet_to_do_counts_together(
     for first in (0, 2, 4):
         suspend(provisioner, PEOPLE[first : first + 2])
         faulty.hangs_up_on = {student.person_id for student in PEOPLE}
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         faulty.hangs_up_on = set()
         clock.advance(2)
-    assert Over("faulty", "disable", 2, 6, 2, before=2) in last_run(provisioner).over
+    assert LimitViolation("faulty", "disable", 2, 6, 2, before=2) in last_run(provisioner).violations
 
     rounds_for(provisioner, 300)
 
     assert closed(faulty) == 2
 
 
-def test_whom_a_run_that_is_tried_again_has_yet_to_change_counts_once(
+def test_whom_a_run_that_is_tried_again_has_yet_to_change_is_left_to_it(
     provisioner: Provisioner, faulty: FaultyTarget
 ) -> None:
     suspend(provisioner, PEOPLE[:2])
     faulty.hangs_up_on = {student.person_id for student in PEOPLE}
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
 
-    assert (again.over, again.summary["faulty"].counts) == ((), {"disable": 2})
+    assert (again.violations, again.summary["faulty"].counts) == ((), {})
 
 
 def test_a_day_later_the_limits_are_free_again(
     provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     suspend(provisioner, PEOPLE[:2])
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     clock.advance(24 * 3600 + 1)
     suspend(provisioner, PEOPLE[2:4])
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert closed(faulty) == 4
 
@@ -150,28 +153,28 @@ def test_what_people_started_or_approved_does_not_count(
     apply_run(provisioner, waiting.run_id, SYSTEM)
 
     suspend(provisioner, PEOPLE[4:])
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert closed(faulty) == 6
 
 
 def test_what_people_start_is_judged_alone(provisioner: Provisioner, faulty: FaultyTarget) -> None:
     suspend(provisioner, PEOPLE[:2])
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     suspend(provisioner, PEOPLE[2:4])
 
-    assert make_plan(provisioner, JAN).over == ()
+    assert make_plan(provisioner, JAN).violations == ()
 
 
 def test_a_person_to_whom_the_same_is_done_again_counts_once(provisioner: Provisioner, faulty: FaultyTarget) -> None:
     suspend(provisioner, PEOPLE[:2])
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     for student in PEOPLE[:2]:  # opened behind our back
         faulty.entries[student.person_id] = replace(faulty.entries[student.person_id], enabled=True)
 
     again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
 
-    assert (again.over, again.summary["faulty"].counts) == ((), {"disable": 2})
+    assert (again.violations, again.summary["faulty"].counts) == ((), {"disable": 2})
 
 
 def test_a_first_load_that_came_by_itself_leaves_the_day_free(
@@ -182,5 +185,30 @@ def test_a_first_load_that_came_by_itself_leaves_the_day_free(
     assert apply_run(larger, run.run_id, SYSTEM).done == 6
     add_students(larger.databases, keys, [Student("f" * 20, album="2000")])
 
-    assert sweep_dirty(larger) == 2
-    assert last_run(larger).over == ()
+    assert reconcile_due(larger) == 2
+    assert last_run(larger).violations == ()
+
+
+# --- student rights -------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_strikes_students_off_awaits_approval_although_its_changes_are_ordinary_updates(
+    databases: Databases, keys: Keys, clock: ManualClock, faulty: FaultyTarget
+) -> None:
+    people = [Student(f"{number:020x}", album=str(number + 1)) for number in range(20)]
+    add_students(databases, keys, people)
+    settings = ProvisioningSettings(limits=LimitSettings(lose_rights_floor=1))
+    provisioner = Provisioner(databases, {"faulty": faulty}, PeopleSettings(), settings, ZONE, clock)
+    assert apply_run(provisioner, make_plan(provisioner, JAN).run_id, JAN).is_complete
+    faulty.did.clear()
+    for student in people[:2]:
+        change_status(databases, student.person_id, "cancelled", since=provisioner.today())
+
+    run = make_plan(provisioner, SYSTEM)
+
+    part = run.summary["faulty"]
+    assert (part.counts, part.lose_rights) == ({"update": 2}, 2)
+    assert run.violations == (LimitViolation("faulty", "lose_rights", 2, 20, 1),)
+    with pytest.raises(NeedsApproval, match="faulty lose_rights: 2 of 20, limit 1"):
+        apply_run(provisioner, run.run_id, SYSTEM)
+    assert faulty.did == []

@@ -8,12 +8,12 @@ from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run, begin, result_of
-from idp.provisioning.asking import ask_for, cancel
-from idp.provisioning.live import reconcile_person, sweep_dirty
+from idp.provisioning.executor import apply_run, begin, result_of
+from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_steps import cancel, request
+from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -66,7 +66,7 @@ def test_a_file_that_is_mended_before_the_outcome_is_known_is_obeyed(
     change_status(databases, ANNA.person_id, mended)
     mail.comes_back()
     rounds_for(provisioner, 120)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert is_open(provisioner, ANNA) == {mended == "active"}
 
@@ -106,7 +106,7 @@ def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_st
     run = make_plan(provisioner, ACTOR)
     assert apply_run(provisioner, run.run_id, ACTOR).is_complete
     clock.advance(3600)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert is_open(provisioner, ANNA) == {False}
 
@@ -121,7 +121,7 @@ def test_a_second_plan_of_the_same_changes_makes_none_of_them_again(
 
     became = apply_run(provisioner, twin.run_id, ACTOR)
 
-    assert (became.run.state, became.done, became.moved) == (runs.APPLIED, 0, 1)
+    assert (became.run.state, became.done, became.superseded) == (RunState.APPLIED, 0, 1)
     assert events_of(databases, event_types.TARGET_CHANGED, "mail") == told
 
 
@@ -130,11 +130,11 @@ def test_a_run_that_reads_a_slow_target_shows_that_it_is_alive(
 ) -> None:
     change_person(databases, ANNA.person_id, surname="Nowak")
     run = make_plan(provisioner, ACTOR)
-    ask_for(provisioner, run.run_id, ACTOR)
+    request(provisioner, run.run_id, ACTOR)
     before = clock.now()
     mail.meanwhile = [lambda: clock.advance(60)]
 
-    begin(provisioner, run.run_id, 1, runs.BY_ENGINE)
+    begin(provisioner, run.run_id, 1, Runner.ENGINE)
 
     progress_at = result_of(provisioner, run.run_id).run.progress_at
     assert progress_at is not None

@@ -1,6 +1,7 @@
 """Records that change while a plan is made of them or somebody slow writes by them, on both kinds of database."""
 
 import threading
+from dataclasses import dataclass
 
 import pytest
 
@@ -8,11 +9,13 @@ from idp.accounts.holds import hold, release
 from idp.db.databases import Databases
 from idp.db.locks import wait_for_turn
 from idp.keys.key_files import Keys
+from idp.people.change_queries import PersonChange, changes_among
 from idp.people.settings import PeopleSettings
-from idp.provisioning.applying import apply_run
-from idp.provisioning.live import reconcile_person, sweep_dirty
-from idp.provisioning.planning import Scope, make_plan, refresh_some
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due, reconcile_person
+from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.recompute import LOCK, Recomputed, store
 from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
@@ -54,10 +57,23 @@ def provisioner(
     return made
 
 
-def records_of(provisioner: Provisioner, student: Student) -> PersonRecords:
+@dataclass(frozen=True)
+class Records:
+    """What somebody slow has read and not stored yet."""
+
+    changes: dict[str, PersonChange]
+    people: list[PersonRecords]
+
+    def store(self, provisioner: Provisioner) -> Recomputed:
+        ids = [str(seen.snapshot.person_id) for seen in self.people]
+        return store(provisioner, ids, self.people, self.changes)
+
+
+def records_of(provisioner: Provisioner, *students: Student) -> Records:
+    ids = [student.person_id for student in students]
     with provisioner.databases.identity.read() as connection:
-        (seen,) = load_records(connection, [student.person_id], provisioner.people, provisioner.today())
-    return seen
+        changes = changes_among(connection, ids)
+        return Records(changes, load_records(connection, ids, provisioner.people, provisioner.today()))
 
 
 def desired_of(provisioner: Provisioner, student: Student) -> dict[str, str]:
@@ -87,7 +103,7 @@ def test_a_change_between_two_targets_parts_of_a_plan_is_carried_out(
     run = make_plan(provisioner, ACTOR)
     assert "accounts" not in {kind for kind, part in run.summary.items() if part.counts}
     assert apply_run(provisioner, run.run_id, ACTOR).is_complete
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert (is_open(provisioner, ANNA), waiting(databases)) == (SHUT, 0)
     assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
@@ -101,7 +117,7 @@ def test_whoever_read_older_records_does_not_put_them_back_over_newer_ones(
     reconcile_person(provisioner, ANNA.person_id)
     newer = desired_of(provisioner, ANNA)
 
-    (seen,) = refresh_some(provisioner, [older]).seen
+    (seen,) = older.store(provisioner).people
 
     assert seen.snapshot.is_locked  # and so whoever goes on writes what stands
     assert (desired_of(provisioner, ANNA), is_open(provisioner, ANNA)) == (newer, SHUT)
@@ -117,7 +133,7 @@ def test_nor_where_the_newer_ones_ask_for_what_was_there_before(
     release(databases, clock, ANNA.person_id, "boss")
     reconcile_person(provisioner, ANNA.person_id)
 
-    refresh_some(provisioner, [older])
+    older.store(provisioner)
 
     assert (desired_of(provisioner, ANNA), is_open(provisioner, ANNA)) == (before, OPEN)
     assert (waiting(databases), make_plan(provisioner, ACTOR, scope=Scope.ALL).changes) == (0, 0)
@@ -126,12 +142,12 @@ def test_nor_where_the_newer_ones_ask_for_what_was_there_before(
 def test_only_those_are_read_again_whose_records_changed(provisioner: Provisioner, databases: Databases) -> None:
     change_person(databases, ANNA.person_id, surname="Nowak")
     change_person(databases, JAN.person_id, surname="Nowak")
-    read = [records_of(provisioner, student) for student in (ANNA, JAN)]
+    read = records_of(provisioner, ANNA, JAN)
     change_person(databases, JAN.person_id, surname="Kowal")
 
-    anna, jan = refresh_some(provisioner, read).seen
+    anna, jan = read.store(provisioner).people
 
-    assert anna is read[0]
+    assert anna is read.people[0]
     assert jan.snapshot.surname == "Kowal"
 
 
@@ -140,11 +156,11 @@ def test_what_is_desired_is_written_by_one_after_the_other(databases: Databases)
 
     def second() -> None:
         with databases.identity.write() as connection:
-            wait_for_turn(connection, "refresh")
+            wait_for_turn(connection, LOCK)
             order.append("second")
 
     with databases.identity.write() as connection:
-        wait_for_turn(connection, "refresh")
+        wait_for_turn(connection, LOCK)
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)

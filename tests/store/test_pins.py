@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.people.change_queries import mark_many_dirty, marks_among
+from idp.people.change_queries import changes_among, queue_recompute
 from idp.people.merge_queries import (
     DISMISSED,
     OPEN,
@@ -44,15 +44,16 @@ from idp.provisioning.pin_queries import (
 from idp.provisioning.pins import Kept, Override, Pin
 from idp.provisioning.provenance_queries import chosen_at, origin_of_person, origins_of_programmes, written_of
 from idp.provisioning.state_queries import (
-    Desire,
-    confirm,
-    desire,
+    Desired,
     forget_remote_ids,
     keep_remote_ids,
+    note_shown,
     people_of_remote_ids,
     remote_ids_among,
+    set_desired,
     without_remote_id,
 )
+from idp.provisioning.states import Presence
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, write_export
 from tests.support.imports import Registry
@@ -108,8 +109,9 @@ def test_a_cursor_is_kept_per_target(databases: Databases) -> None:
 
 def test_a_targets_key_leads_to_the_person_until_it_is_forgotten(databases: Databases) -> None:
     with databases.identity.write() as connection:
-        desire(connection, "ldap", [Desire(ANNA, "d1", False), Desire(JAN, "d2", False)])
-        confirm(connection, "ldap", [(ANNA, "d1"), (JAN, "d2")], "", SEEN)
+        desires = [Desired(ANNA, "d1", Presence.REQUIRED), Desired(JAN, "d2", Presence.REQUIRED)]
+        set_desired(connection, "ldap", desires, SEEN)
+        note_shown(connection, "ldap", [(ANNA, "d1"), (JAN, "d2")], SEEN)
         keep_remote_ids(connection, "ldap", [(ANNA, "uuid-1")])
 
         assert remote_ids_among(connection, "ldap", [ANNA, JAN, EWA]) == {ANNA: "uuid-1", JAN: None}
@@ -127,8 +129,8 @@ def test_a_merge_is_in_force_from_its_beginning_to_its_end(databases: Databases)
         assert (merges_in_force(connection), kept_for(connection, [JAN])) == ([], [])
         assert (begin_merge(connection, "m1"), begin_merge(connection, "m1")) == (True, False)
         assert (merges_in_force(connection), kept_for(connection, [JAN, EWA])) == ([in_force], [ANNA])
-        mark_many_dirty(connection, [JAN])
-        assert marks_among(connection, [ANNA, JAN]).keys() == {ANNA, JAN}
+        queue_recompute(connection, [JAN])
+        assert changes_among(connection, [ANNA, JAN]).keys() == {ANNA, JAN}
         assert (end_merge(connection, "m1", "m2"), end_merge(connection, "m1", "m3")) == (True, False)
         assert merges_in_force(connection) == []
         assert load_merge(connection, "m1") == replace(merge, state=MergeState.ENDED, ended_run_id="m2")

@@ -10,11 +10,11 @@ from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
-from idp.provisioning.live import sweep_dirty
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
+from idp.provisioning.runs import Run
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -81,11 +81,11 @@ def test_who_had_two_entries_is_written_as_soon_as_one_is_gone(
 ) -> None:
     faulty.doubles = {IDS[0]}
     change_person(provisioner.databases, IDS[0], surname="Nowak")
-    assert sweep_dirty(provisioner) == 0
+    assert reconcile_due(provisioner) == 0
 
     faulty.doubles = set()
     clock.advance(60)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
 
     assert faulty.did == [("update", IDS[0])]
 
@@ -99,7 +99,7 @@ def test_a_whole_look_tries_again_whom_a_target_refused_until_it_was_mended(
     faulty.refuses = {IDS[0]}
     change_status(provisioner.databases, IDS[0], "suspended")
     for _ in range(4):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(1000)
     faulty.refuses = set()
     assert make_plan(provisioner, SYSTEM).changes == 0  # given up
@@ -144,17 +144,17 @@ def test_nobody_is_let_in_while_a_door_behind_cannot_be_looked_at(
     provisioner: Provisioner, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     change_status(provisioner.databases, IDS[0], "suspended")
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     change_status(provisioner.databases, IDS[0], "active")
     change_status(provisioner.databases, IDS[1], "suspended")
     faulty.is_away = True
 
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     assert [is_open(provisioner, "accounts", person_id) for person_id in IDS[:2]] == [False, False]
 
     faulty.is_away = False
     clock.advance(60)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     assert [is_open(provisioner, "accounts", person_id) for person_id in IDS[:2]] == [True, False]
     assert [is_open(provisioner, "faulty", person_id) for person_id in IDS[:2]] == [True, False]
 
@@ -166,13 +166,13 @@ def test_an_outage_makes_no_more_plans_than_there_is_to_do_elsewhere(
     change_status(provisioner.databases, IDS[0], "suspended")
     faulty.is_away = True
     for _ in range(100):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(1)
     assert plans(provisioner) == before + 1
 
     faulty.is_away = False
     for _ in range(30):
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         clock.advance(2)
     assert (plans(provisioner), is_open(provisioner, "faulty", IDS[0])) == (before + 2, False)
 
@@ -191,12 +191,12 @@ def test_a_target_that_refuses_to_be_read_keeps_no_other_one_from_being_planned(
     settings = ProvisioningSettings(limits=NO_LIMITS)
     provisioner = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
 
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     assert len(list(targets["faulty"].read())) == len(PEOPLE)
 
     broken.is_away = False
     clock.advance(60)
-    sweep_dirty(provisioner)
+    reconcile_due(provisioner)
     assert len(broken.entries) == len(PEOPLE)
 
 

@@ -1,7 +1,7 @@
-"""Marks, digests and runs, on both kinds of database."""
+"""Changes of records, states of people in targets, and runs, on both kinds of database."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,36 +10,39 @@ from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.change_queries import (
-    clear_marks,
-    count_dirty,
-    due_marks,
-    mark_dirty,
-    mark_many_dirty,
-    mark_of,
-    marks_among,
-    put_off,
-    stream_marks,
+    changed_after,
+    changes_among,
+    count_changes,
+    delete_changes,
+    next_changes,
+    queue_recompute,
+    set_aside,
 )
+from idp.people.values import Priority
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
-from idp.provisioning.live import reconcile_person, sweep_dirty
+from idp.provisioning.executor import apply_run
+from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import ChangeRow, FindingRow, TargetSummary
+from idp.provisioning.runs import ChangeRow, ChangeState, FindingRow, Runner, RunState, TargetSummary
 from idp.provisioning.state_queries import (
-    Desire,
+    Desired,
     GivenUp,
     Observed,
-    State,
-    absent,
-    confirm,
+    begin_writes,
+    confirm_writes,
+    count_attempts,
     count_states,
-    desire,
-    doubt,
+    delay,
     given_up,
-    refused,
+    mark_in_doubt,
+    note_absent,
+    note_shown,
+    retry,
+    set_desired,
     states_among,
 )
+from idp.provisioning.states import NOT_SHOWN, Patience, Presence, State
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
@@ -62,57 +65,150 @@ def directory(slapd: PrivateSlapd) -> Iterator[PrivateSlapd]:
     slapd.start()
 
 
-def test_a_mark_that_was_renewed_is_not_taken_away(databases: Databases) -> None:
+def test_a_change_that_came_later_is_not_deleted(databases: Databases) -> None:
     with databases.identity.write() as connection:
-        mark_dirty(connection, "p1")
-        seen = mark_of(connection, "p1")
-        mark_many_dirty(connection, ["p1"])
-        clear_marks(connection, [("p1", seen)])
-        assert count_dirty(connection) == 1
-        clear_marks(connection, [("p1", mark_of(connection, "p1"))])
-        assert (count_dirty(connection), mark_of(connection, "p1")) == (0, "")
+        queue_recompute(connection, ["p1"], Priority.LIVE)
+        read = changes_among(connection, ["p1"])["p1"].change_id
+        queue_recompute(connection, ["p1"])
+        delete_changes(connection, [("p1", read)])
+        assert count_changes(connection) == 1
+        delete_changes(connection, [("p1", changes_among(connection, ["p1"])["p1"].change_id)])
+        assert count_changes(connection) == 0
 
 
-def test_a_persons_own_act_outranks_an_import_and_is_tried_at_once(databases: Databases) -> None:
+def test_a_persons_own_act_stays_live_when_an_import_follows(databases: Databases) -> None:
     with databases.identity.write() as connection:
-        mark_many_dirty(connection, ["p1", "p2"])
-        put_off(connection, due_marks(connection, is_live=False, now=0, limit=10), due_at=99.0, error="down")
-        mark_dirty(connection, "p1")
-        mark_many_dirty(connection, ["p1"])
+        queue_recompute(connection, ["p1", "p2"])
+        queue_recompute(connection, ["p1"], Priority.LIVE)
+        queue_recompute(connection, ["p1"])
 
-        assert [mark.person_id for mark in due_marks(connection, is_live=True, now=0, limit=10)] == ["p1"]
-        assert due_marks(connection, is_live=False, now=98, limit=10) == []
-        (late,) = due_marks(connection, is_live=False, now=99, limit=10)
-        assert (late.person_id, late.tries) == ("p2", 1)
-        assert [person_id for person_id, _ in stream_marks(connection)] == ["p1", "p2"]
-        assert set(marks_among(connection, ["p2", "p3"])) == {"p2"}
+        assert next_changes(connection, Priority.LIVE, NOW, 10) == ["p1"]
+        assert next_changes(connection, Priority.BULK, NOW, 10) == ["p2"]
+        assert changed_after(connection, after="", limit=10, now=NOW) == ["p1", "p2"]
+        assert set(changes_among(connection, ["p2", "p3"])) == {"p2"}
 
 
-def test_applied_is_kept_only_while_it_is_still_desired(databases: Databases) -> None:
+def test_whoever_is_set_aside_is_computed_later_or_after_the_next_change(databases: Databases) -> None:
+    later = NOW + timedelta(hours=1)
     with databases.identity.write() as connection:
-        desire(connection, "ldap", [Desire("p1", "old", False), Desire("p2", "two", True)])
-        desire(connection, "ldap", [Desire("p1", "new", False)])
-        confirm(connection, "ldap", [("p1", "old")], "run", NOW)
-        assert states_among(connection, "ldap", ["p1", "p2", "p3"]) == {
-            "p1": State("new", None, False),
-            "p2": State("two", None, True),
-        }
+        queue_recompute(connection, ["p1", "p2"])
+        set_aside(connection, ["p1", "p2"], later)
+        queue_recompute(connection, ["p2"])
+        assert next_changes(connection, Priority.BULK, NOW, 10) == ["p2"]
+        assert next_changes(connection, Priority.BULK, later, 10) == ["p1", "p2"]
+
+
+PATIENCE = Patience(attempts=3, first_s=5, most_s=900, delay_most_s=20)
+
+
+def desire(databases: Databases, digest: str, presence: Presence = Presence.REQUIRED, *, was_read: bool = True) -> None:
+    with databases.identity.write() as connection:
+        set_desired(connection, "ldap", [Desired("p1", digest, presence)], NOW, was_read=was_read)
+
+
+def state_of(databases: Databases) -> tuple[State, str | None]:
+    with databases.identity.read() as connection:
+        one = states_among(connection, "ldap", ["p1"])["p1"]
+    return one.state, one.applied
+
+
+def test_what_is_desired_is_work_until_it_is_applied(databases: Databases) -> None:
+    desire(databases, "old")
+    assert state_of(databases) == (State.PENDING, None)
+    desire(databases, "new")
+    with databases.identity.write() as connection:
+        begin_writes(connection, "ldap", ["p1"], NOW + timedelta(seconds=60))
+    assert state_of(databases) == (State.IN_DOUBT, None)
+    with databases.identity.write() as connection:
+        confirm_writes(connection, "ldap", [("p1", "old")], "run", NOW)
         assert count_states(connection) == {"ldap": (0, 1)}
-
-        confirm(connection, "ldap", [("p1", "new")], "run", NOW)
+        confirm_writes(connection, "ldap", [("p1", "new")], "run", NOW)
         assert count_states(connection) == {"ldap": (1, 0)}
-        doubt(connection, "ldap", ["p1"])
-        assert count_states(connection) == {"ldap": (1, 1)}
-        absent(connection, "ldap", ["p1"])
+    assert state_of(databases) == (State.IN_SYNC, "new")
+    desire(databases, "newer")
+    assert state_of(databases) == (State.PENDING, "new")
+    desire(databases, "new")
+    assert state_of(databases) == (State.IN_SYNC, "new")
+    with databases.identity.write() as connection:
+        mark_in_doubt(connection, "ldap", ["p1"], NOW)
+    desire(databases, "newer")
+    assert state_of(databases) == (State.IN_DOUBT, "new")
+    with databases.identity.write() as connection:
+        note_absent(connection, "ldap", ["p1"], NOW)
         assert count_states(connection) == {"ldap": (0, 1)}
+    assert state_of(databases) == (State.PENDING, None)
+
+
+@pytest.mark.parametrize(
+    ("presence", "was_read", "state"),
+    [
+        (Presence.REQUIRED, True, State.PENDING),
+        (Presence.IF_PRESENT, True, State.IN_SYNC),
+        (Presence.REQUIRED, False, State.IN_DOUBT),
+        (Presence.IF_PRESENT, False, State.IN_DOUBT),
+    ],
+)
+def test_a_new_person_is_work_where_something_is_required_or_nobody_knows(
+    databases: Databases, presence: Presence, was_read: bool, state: State
+) -> None:
+    desire(databases, "new", presence, was_read=was_read)
+    assert state_of(databases) == (state, None)
+    if presence is Presence.IF_PRESENT:
+        with databases.identity.write() as connection:
+            note_absent(connection, "ldap", ["p1"], NOW)
+        assert state_of(databases) == (State.IN_SYNC, None)
+
+
+def test_every_change_of_what_is_desired_has_its_own_token(databases: Databases) -> None:
+    tokens = set()
+    for digest in ("one", "one", "two", "one"):
+        desire(databases, digest)
+        with databases.identity.read() as connection:
+            tokens.add(states_among(connection, "ldap", ["p1"])["p1"].change_token)
+    assert len(tokens) == 3
+
+
+def test_attempts_end_and_delays_do_not(databases: Databases) -> None:
+    desire(databases, "new")
+    waits = []
+    with databases.identity.write() as connection:
+        for _ in range(5):
+            delay(connection, "ldap", ["p1"], "away", NOW, PATIENCE)
+            due_at = states_among(connection, "ldap", ["p1"])["p1"].next_attempt_at
+            waits.append(due_at and (due_at - NOW).total_seconds())
+        assert waits == [5, 10, 20, 20, 20]
+        assert states_among(connection, "ldap", ["p1"])["p1"].state is State.PENDING
+        lost = [count_attempts(connection, "ldap", [("p1", "no")], NOW, PATIENCE) for _ in range(3)]
+        assert lost == [[], [], ["p1"]]
+        assert states_among(connection, "ldap", ["p1"])["p1"].next_attempt_at is None
+        assert given_up(connection) == [GivenUp("ldap", "p1", 3, "no")]
+        assert retry(connection, NOW) == ["p1"]
+        assert given_up(connection) == []
+    assert state_of(databases) == (State.IN_DOUBT, None)
+
+
+def test_only_a_read_clears_attempts_for_which_a_target_did_not_show_a_write(databases: Databases) -> None:
+    desire(databases, "new")
+
+    def attempts() -> int:
+        with databases.identity.read() as connection:
+            return states_among(connection, "ldap", ["p1"])["p1"].attempts
+
+    with databases.identity.write() as connection:
+        count_attempts(connection, "ldap", [("p1", NOT_SHOWN)], NOW, PATIENCE)
+        confirm_writes(connection, "ldap", [("p1", "new")], "run", NOW)
+    assert attempts() == 1
+    with databases.identity.write() as connection:
+        note_shown(connection, "ldap", [("p1", "new")], NOW)
+    assert attempts() == 0
 
 
 def test_the_comparison_finds_all_that_differs_and_nothing_else(databases: Databases) -> None:
-    desires = [Desire(f"p{number}", f"d{number}", number == 5) for number in range(1, 7)]
+    desires = [Desired(f"p{number}", f"d{number}", Presence.of(number == 5)) for number in range(1, 7)]
     with databases.identity.write() as connection:
-        desire(connection, "ldap", desires)
-        desire(connection, "other", [Desire("p9", "d9", False)])
-        confirm(connection, "ldap", [("p1", "d1"), ("p4", "d4")], "", NOW)
+        set_desired(connection, "ldap", desires, NOW)
+        set_desired(connection, "other", [Desired("p9", "d9", Presence.REQUIRED)], NOW)
+        note_shown(connection, "ldap", [("p1", "d1"), ("p4", "d4")], NOW)
     there = [("p1", "d1"), ("p2", "d2"), ("p3", "different"), ("p6", "d6"), ("p6", "again"), ("p8", "stray")]
 
     with databases.identity.read() as connection:
@@ -128,7 +224,7 @@ def test_the_comparison_finds_all_that_differs_and_nothing_else(databases: Datab
 
 
 def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
-    change = ChangeRow(1, "ldap", "p1", "create", "u1", None, "{}", "student", "d1", "m1")
+    change = ChangeRow(1, "ldap", "p1", "create", "u1", None, "{}", "student", "d1")
     finding = FindingRow(2, "ldap", "p2", "u2", "stray")
     with databases.identity.write() as connection:
         runs.begin_plan(connection, "r1", NOW, "shell:test")
@@ -139,19 +235,21 @@ def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
     with databases.identity.write() as connection:
         run = runs.load_run(connection, "r1")
         assert run is not None
-        assert (run.state, run.changes, run.created_at, run.digest) == (runs.PLANNED, 1, NOW, "digest")
+        assert (run.state, run.changes, run.created_at, run.digest) == (RunState.PLANNED, 1, NOW, "digest")
         assert runs.changes_of(connection, "r1") == [change]
         assert runs.changes_of(connection, "r1", after=1) == []
         assert runs.findings_of(connection, "r1") == [finding]
-        runs.settle(connection, "r1", NOW, [(1, runs.REJECTED, "no")])
-        assert runs.count_changes(connection, "r1") == {runs.REJECTED: 1}
-        runs.set_state(connection, "r1", runs.APPLIED, started_at=NOW, finished_at=NOW)
+        runs.settle(connection, "r1", NOW, [(1, ChangeState.REJECTED, "no")])
+        assert runs.count_changes(connection, "r1") == {ChangeState.REJECTED: 1}
+        runs.move(connection, "r1", RunState.APPROVED)
+        runs.start_attempt(connection, "r1", 0, Runner.COMMAND, NOW)
+        runs.end_attempt(connection, "r1", 1, RunState.APPLIED, finished_at=NOW)
         assert runs.last_applied(connection) == runs.load_run(connection, "r1")
         assert runs.load_run(connection, "r2") is None
 
 
 def test_of_plans_that_could_not_be_made_nothing_is_left(databases: Databases) -> None:
-    rows = [ChangeRow(1, "ldap", "p1", "create", "uid", None, "{}", "new", "d", "")]
+    rows = [ChangeRow(1, "ldap", "p1", "create", "uid", None, "{}", "new", "d")]
     for run_id in ("r1", "r2", "r3"):
         with databases.identity.write() as connection:
             runs.begin_plan(connection, run_id, NOW, "shell:test")
@@ -176,7 +274,7 @@ def test_a_life_in_runs_and_at_once(
     choose_mail_name(databases, people[0].person_id, "a@student.po.edu.pl", "s1000@student.po.edu.pl")
     reconcile_person(provisioner, people[0].person_id)
     change_person(databases, people[1].person_id, surname="Nowak")
-    assert (sweep_dirty(provisioner), waiting(databases)) == (1, 0)
+    assert (reconcile_due(provisioner), waiting(databases)) == (1, 0)
     assert make_plan(provisioner, "shell:test").changes == 0
     provisioner.close()
 
@@ -203,33 +301,39 @@ def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_
     tries: list[float] = []
     for second in range(60):
         written = len(forgetful.did)
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         if len(forgetful.did) > written:
             tries.append(second)
         clock.advance(1)
 
     assert tries == [0, 5, 15]
     with databases.identity.read() as connection:
-        assert given_up(connection) == [GivenUp("faulty", "p1", 3, "found otherwise after it was written")]
+        assert given_up(connection) == [GivenUp("faulty", "p1", 3, NOT_SHOWN)]
     assert events_of(databases, event_types.TARGET_GAVE_UP, "faulty") == 1
     assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
 
 
 def test_somebody_who_was_given_up_is_tried_again_when_the_same_records_come_back(databases: Databases) -> None:
+    def refuse() -> list[list[str]]:
+        with databases.identity.write() as connection:
+            return [count_attempts(connection, "ldap", [("p1", "no")], NOW, PATIENCE) for _ in range(3)]
+
+    desire(databases, "open")
     with databases.identity.write() as connection:
-        desire(connection, "ldap", [Desire("p1", "open", False)])
-        confirm(connection, "ldap", [("p1", "open")], "run", NOW)
-        desire(connection, "ldap", [Desire("p1", "shut", False)])
-        assert [refused(connection, "ldap", [("p1", "no")], 2) for _ in range(2)] == [[], ["p1"]]
-        desire(connection, "ldap", [Desire("p1", "shut", False)])  # looked at once more: nothing is new
-        assert [one.tries for one in given_up(connection)] == [2]
+        note_shown(connection, "ldap", [("p1", "open")], NOW)
+    desire(databases, "shut")
+    assert refuse() == [[], [], ["p1"]]
+    desire(databases, "shut")  # computed once more: nothing is new
+    with databases.identity.read() as connection:
+        assert [one.attempts for one in given_up(connection)] == [3]
 
-        desire(connection, "ldap", [Desire("p1", "open", False)])
-        desire(connection, "ldap", [Desire("p1", "shut", False)])
+    desire(databases, "open")
+    desire(databases, "shut")
 
+    with databases.identity.read() as connection:
         assert given_up(connection) == []
         assert count_states(connection) == {"ldap": (1, 1)}
-        assert [refused(connection, "ldap", [("p1", "no")], 2) for _ in range(2)] == [[], ["p1"]]
+    assert refuse() == [[], [], ["p1"]]
 
 
 def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
@@ -237,16 +341,15 @@ def test_somebody_whom_a_target_shows_at_last_begins_with_all_tries(
 ) -> None:
     for _ in range(3):  # twice not, then it is there, and lost again
         for _ in range(2):
-            sweep_dirty(provisioner)
+            reconcile_due(provisioner)
             clock.advance(1000)
         forgetful.forgets = False
-        sweep_dirty(provisioner)
+        reconcile_due(provisioner)
         assert set(forgetful.entries) == {"p1"}
         forgetful.forgets = True
         forgetful.entries.clear()
         with databases.identity.write() as connection:
-            doubt(connection, "faulty", ["p1"])
-            mark_many_dirty(connection, ["p1"])
+            mark_in_doubt(connection, "faulty", ["p1"], clock.now())
 
     with databases.identity.read() as connection:
         assert given_up(connection) == []

@@ -16,7 +16,7 @@ from idp.errors import NeedsApproval
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.tables import account, enrolment
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings

@@ -13,10 +13,10 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, RefusedSource
 from idp.keys.key_files import Keys
 from idp.people import queries as people
-from idp.people.change_queries import mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.merge_queries import OPEN, Merge, begin_merge, pairs_in, plan_merge
 from idp.people.status import Access
-from idp.people.tables import account, dirty, ledger, person
+from idp.people.tables import account, ledger, person, person_change
 from idp.registry.decisions import Decision
 from idp.registry.queries import quarantine_entries
 from idp.registry.reasons import Refusal
@@ -54,8 +54,8 @@ def events(databases: Databases, kind: str) -> list[dict[str, object]]:
 
 def dirty_people(databases: Databases) -> set[str]:
     with databases.identity.write() as connection:
-        found = set(connection.execute(select(dirty.c.person_id)).scalars())
-        connection.execute(dirty.delete())
+        found = set(connection.execute(select(person_change.c.person_id)).scalars())
+        connection.execute(person_change.delete())
     return found
 
 
@@ -344,7 +344,7 @@ def merge(databases: Databases, clock: ManualClock, kept: str, merged: str) -> N
     with databases.identity.write() as connection:
         plan_merge(connection, Merge("m1", *ids, clock.now(), "shell:tester"))
         begin_merge(connection, "m1")
-        mark_many_dirty(connection, ids)
+        queue_recompute(connection, ids)
 
 
 def duplicates(databases: Databases) -> list[tuple[set[str], dict[str, str]]]:

@@ -9,28 +9,27 @@ from idp.db import workers
 from idp.db.databases import Databases
 from idp.provisioning import health_queries as health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.run_queries import ChangeRow, TargetSummary
+from idp.provisioning.runs import ChangeRow, ChangeState, Runner, RunState, TargetSummary
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
-STARTABLE = (runs.APPROVED, runs.INCOMPLETE)
 
 
 def make_run(databases: Databases, run_id: str, people: int = 0, at: datetime = NOW) -> str:
     with databases.identity.write() as connection:
         runs.begin_plan(connection, run_id, at, "shell:test")
         rows = [
-            ChangeRow(number, "ldap", f"p{number}", "create", f"u{number}", None, "[]", "student", f"d{number}", "")
+            ChangeRow(number, "ldap", f"p{number}", "create", f"u{number}", None, "[]", "student", f"d{number}")
             for number in range(1, people + 1)
         ]
         runs.add_to_plan(connection, run_id, rows, [])
         runs.end_plan(connection, run_id, "digest", {"ldap": TargetSummary(0, {"create": people})})
-        runs.move(connection, run_id, (runs.PLANNED,), runs.APPROVED, asked_by="shell:test")
+        runs.move(connection, run_id, RunState.APPROVED, requested_by="shell:test")
     return run_id
 
 
 def take_up(databases: Databases, run_id: str, attempt: int = 0) -> bool:
     with databases.identity.write() as connection:
-        return runs.take_up(connection, run_id, STARTABLE, attempt, runs.BY_ENGINE, NOW)
+        return runs.start_attempt(connection, run_id, attempt, Runner.ENGINE, NOW)
 
 
 def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> None:
@@ -41,22 +40,22 @@ def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> 
 
     assert sum(taken) == 1
     with databases.identity.read() as connection:
-        assert runs.at_work(connection) == ids[taken.index(True)]
+        assert runs.running(connection) == ids[taken.index(True)]
 
 
 def test_an_older_attempt_stops_and_ends_nothing(databases: Databases) -> None:
     run_id = make_run(databases, "r1")
     assert take_up(databases, run_id)
     with databases.identity.write() as connection:
-        assert runs.pulse(connection, run_id, 1, NOW)
-        assert runs.end_attempt(connection, run_id, 1, runs.INCOMPLETE, due_at=NOW, error="x" * 900)
+        assert runs.note_progress(connection, run_id, 1, NOW)
+        assert runs.end_attempt(connection, run_id, 1, RunState.INCOMPLETE, next_attempt_at=NOW, error="x" * 900)
     assert take_up(databases, run_id, attempt=1)
 
     with databases.identity.write() as connection:
-        assert not runs.pulse(connection, run_id, 1, NOW)
-        assert not runs.end_attempt(connection, run_id, 1, runs.APPLIED)
+        assert not runs.note_progress(connection, run_id, 1, NOW)
+        assert not runs.end_attempt(connection, run_id, 1, RunState.APPLIED)
         assert runs.is_going(connection, run_id, 2)
-        assert runs.pulse(connection, run_id, 2, NOW)
+        assert runs.note_progress(connection, run_id, 2, NOW)
 
 
 def test_a_run_that_is_taken_up_with_an_old_number_is_left_alone(databases: Databases) -> None:
@@ -70,11 +69,11 @@ def test_a_run_that_is_taken_up_with_an_old_number_is_left_alone(databases: Data
 def test_portions_are_found_by_what_is_open_in_them(databases: Databases) -> None:
     run_id = make_run(databases, "r1", people=65)
     with databases.identity.write() as connection:
-        assert runs.open_portions(connection, run_id, "ldap", None, 30) == [0, 1, 2]
-        runs.settle(connection, run_id, NOW, [(number, runs.DONE, "") for number in range(31, 61)])
-        assert runs.open_portions(connection, run_id, "ldap", ("create",), 30) == [0, 2]
-        assert runs.open_portions(connection, run_id, "ldap", ("disable",), 30) == []
-        assert runs.count_by_target(connection, run_id) == {"ldap": {runs.OPEN: 35, runs.DONE: 30}}
+        assert runs.open_chunks(connection, run_id, "ldap", None, 30) == [0, 1, 2]
+        runs.settle(connection, run_id, NOW, [(number, ChangeState.DONE, "") for number in range(31, 61)])
+        assert runs.open_chunks(connection, run_id, "ldap", ("create",), 30) == [0, 2]
+        assert runs.open_chunks(connection, run_id, "ldap", ("disable",), 30) == []
+        assert runs.count_by_target(connection, run_id) == {"ldap": {ChangeState.OPEN: 35, ChangeState.DONE: 30}}
 
 
 def test_old_runs_go_with_their_changes_and_one_at_work_stays(databases: Databases) -> None:

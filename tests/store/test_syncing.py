@@ -12,9 +12,10 @@ from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
 from idp.people.tables import person
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from tests.support.clock import ManualClock
@@ -62,4 +63,4 @@ def test_who_is_in_a_waiting_plan_keeps_nobody_else_waiting(sync: Sync) -> None:
         assert runs.people_among(connection, [waits], [late.person_id, students[0].person_id]) == {
             students[0].person_id
         }
-    assert (run and run.state, sync.carry_out([]).run_id) == (runs.WAITING, waits)
+    assert (run and run.state, sync.carry_out([]).run_id) == (RunState.AWAITING_APPROVAL, waits)

@@ -10,7 +10,7 @@ from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
 from idp.db.databases import open_databases
 from idp.db.settings import StoreSettings
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from tests.support.provisioning import make_provisioner
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from idp.provisioning.applying import apply_run
+from idp.provisioning.executor import apply_run
 from idp.provisioning.target import Stage, Target
 from idp.provisioning.values import Change, Entry, Outcome
 from tests.support.worker_child import provisioner_of

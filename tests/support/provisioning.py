@@ -5,7 +5,7 @@ from datetime import date
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, union, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
@@ -14,11 +14,13 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapEntry, LdapServer
 from idp.keys.key_files import Keys
 from idp.people.address_queries import NewAddress, give
-from idp.people.change_queries import mark_dirty, mark_many_dirty
+from idp.people.change_queries import queue_recompute
 from idp.people.settings import PeopleSettings
-from idp.people.tables import dirty, enrolment, person
+from idp.people.tables import enrolment, person, person_change
+from idp.people.values import Priority
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.tables import target_state
 from idp.provisioning.target import Target
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
@@ -56,7 +58,7 @@ def make_provisioner(
 
 
 def add_students(databases: Databases, keys: Keys, students: Iterable[Student], *, live: bool = False) -> None:
-    """Write students as an import does, marks included."""
+    """Write students as an import does, changes included."""
     added = [add_student(databases, keys, student) for student in students]
     mark(databases, [student.person_id for student in added], live=live)
 
@@ -64,18 +66,14 @@ def add_students(databases: Databases, keys: Keys, students: Iterable[Student], 
 def mark(databases: Databases, person_ids: Sequence[str], *, live: bool = False) -> None:
     """Mark people, as their own acts or as an import do."""
     with databases.identity.write() as connection:
-        if live:
-            for person_id in person_ids:
-                mark_dirty(connection, person_id)
-        else:
-            mark_many_dirty(connection, person_ids)
+        queue_recompute(connection, person_ids, Priority.LIVE if live else Priority.BULK)
 
 
 def change_person(databases: Databases, person_id: str, **columns: object) -> None:
     """Change a person's row as an import does."""
     with databases.identity.write() as connection:
         connection.execute(update(person).where(person.c.person_id == person_id).values(**columns))
-        mark_many_dirty(connection, [person_id])
+        queue_recompute(connection, [person_id])
 
 
 def change_status(databases: Databases, person_id: str, status: str, since: date = date(2026, 1, 1)) -> None:
@@ -84,20 +82,26 @@ def change_status(databases: Databases, person_id: str, status: str, since: date
         connection.execute(
             update(enrolment).where(enrolment.c.person_id == person_id).values(status=status, status_from=since)
         )
-        mark_many_dirty(connection, [person_id])
+        queue_recompute(connection, [person_id])
 
 
 def choose_mail_name(databases: Databases, person_id: str, address: str, alias: str) -> None:
-    """Give addresses as the portal does, mark included."""
+    """Give addresses as the portal does, change included."""
     with databases.identity.write() as connection:
         give(connection, SEEN, person_id, NewAddress(address, address), NewAddress(alias, alias))
-        mark_dirty(connection, person_id)
+        queue_recompute(connection, [person_id], Priority.LIVE)
 
 
 def waiting(databases: Databases) -> int:
-    """Return how many people are marked."""
+    """Return how many people are to be computed or written."""
     with databases.identity.read() as connection:
-        return connection.execute(select(func.count()).select_from(dirty)).scalar_one()
+        return connection.execute(select(func.count()).select_from(_to_do)).scalar_one()
+
+
+_to_do = union(
+    select(person_change.c.person_id),
+    select(target_state.c.person_id).where(target_state.c.next_attempt_at.is_not(None)),
+).subquery()
 
 
 class Eyes:

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 from idp.errors import TargetError
 from idp.jobs.settings import JobsSettings
-from idp.provisioning.applying import apply_run, result_of
-from idp.provisioning.asking import next_work
+from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import try_again
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_steps import next_work
 
 ACTOR = "shell:test"
 OUTAGE_S = 180.0  # long enough for every wait to be the longest

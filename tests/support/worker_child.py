@@ -24,7 +24,7 @@ from idp.jobs.worker import Sweep, run
 from idp.people.directory import DirectorySettings
 from idp.people.settings import PeopleSettings
 from idp.provisioning.health import try_again
-from idp.provisioning.live import sweep_dirty
+from idp.provisioning.live import reconcile_due
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.targets.ldap import LdapTarget
@@ -74,7 +74,7 @@ def main(file: Path) -> None:
 
         sweeps: dict[str, Sweep] = {"runs": carrier, "failing": ask_failing}
         if told.get("sweeps_people"):
-            sweeps["people"] = lambda: sweep_dirty(provisioner)
+            sweeps["people"] = lambda: reconcile_due(provisioner)
         try:
             run(sweeps, settings)
         finally:

@@ -16,10 +16,10 @@ from sqlalchemy import select
 from deploy.openldap.private import PrivateSlapd
 from idp.audit.tables import event_pending
 from idp.db.databases import Databases
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import result_of
-from idp.provisioning.asking import ask_for
+from idp.provisioning.executor import result_of
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run_steps import request
+from idp.provisioning.runs import ENDS
 
 PROJECT = Path(__file__).parents[2]
 LOOK_S = 0.05
@@ -100,7 +100,7 @@ def workers_over(folder: Path, databases: Databases, slapd: PrivateSlapd, **told
 
 def hand_over(provisioner: Provisioner, run_id: str) -> None:
     """Have workers carry out a run."""
-    ask_for(provisioner, run_id, "shell:test")
+    request(provisioner, run_id, "shell:test")
 
 
 def written(provisioner: Provisioner, run_id: str, at_least: int) -> Callable[[], bool]:
@@ -110,7 +110,7 @@ def written(provisioner: Provisioner, run_id: str, at_least: int) -> Callable[[]
 
 def over(provisioner: Provisioner, run_id: str) -> Callable[[], bool]:
     """Return a condition: the run is over."""
-    return lambda: result_of(provisioner, run_id).run.state in runs.ENDS
+    return lambda: result_of(provisioner, run_id).run.state in ENDS
 
 
 def settled(provisioner: Provisioner, run_id: str) -> int:

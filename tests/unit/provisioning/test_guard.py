@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idp.provisioning.guard import Limits, excesses, sentence
-from idp.provisioning.run_queries import Over
+from idp.provisioning.runs import LimitViolation
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.values import Kind
 from tests.support.counts import Counts
@@ -19,7 +19,7 @@ LIMITS = st.builds(Limits, SHARES, NUMBERS, st.none() | NUMBERS)
 
 
 def over(
-    counts: Mapping[Kind, int], population: int, limits: Limits | Mapping[Kind, Limits], *, is_first_load: bool = False
+    counts: Mapping[Kind, int], population: int, limits: Limits | Mapping[str, Limits], *, is_first_load: bool = False
 ) -> str:
     """Return the sentence about what is over."""
     by_word = {kind.value: count for kind, count in counts.items()}
@@ -29,14 +29,14 @@ def over(
 def test_a_feed_that_suspends_everyone_is_over_the_limit() -> None:
     (found,) = excesses("ldap", {"disable": 6200}, 6200, Limits(share=0.02, floor=50))
 
-    assert found == Over("ldap", "disable", count=6200, population=6200, limit=124)
+    assert found == LimitViolation("ldap", "disable", count=6200, population=6200, limit=124)
     assert sentence([found]) == "ldap disable: 6200 of 6200, limit 124"
 
 
 def test_what_was_done_the_day_before_counts_and_is_named() -> None:
     (found,) = excesses("ldap", {"disable": 50, "enable": 50}, 6200, Limits(0.02, 50), before={"disable": 75})
 
-    assert found == Over("ldap", "disable", count=50, population=6200, limit=124, before=75)
+    assert found == LimitViolation("ldap", "disable", count=50, population=6200, limit=124, before=75)
     assert sentence([found]) == "ldap disable: 50 of 6200 and 75 in the last 24 hours, limit 124"
 
 
@@ -61,7 +61,7 @@ def test_a_share_means_what_it_says_in_decimals(share: float, population: int, m
 
 
 def test_each_kind_has_its_own_limit_and_all_that_are_over_are_named() -> None:
-    limits = {Kind.UPDATE: Limits(0, 10), Kind.DISABLE: Limits(0, 5), Kind.ENABLE: Limits(0, 5)}
+    limits: dict[str, Limits] = {Kind.UPDATE: Limits(0, 10), Kind.DISABLE: Limits(0, 5), Kind.ENABLE: Limits(0, 5)}
 
     assert over({Kind.UPDATE: 11, Kind.DISABLE: 6, Kind.ENABLE: 5}, 100, limits) == (
         "ldap disable: 6 of 100, limit 5; ldap update: 11 of 100, limit 10"
@@ -107,11 +107,11 @@ def test_none_over_a_limit_passes_and_none_under_it_is_stopped(counts: Counts) -
 
     @settings(max_examples=counts.plans)
     @given(changes_of_kinds, NUMBERS, limits_of_kinds, st.booleans())
-    def check(changes: dict[str, int], population: int, limits: dict[Kind, Limits], is_first_load: bool) -> None:
+    def check(changes: dict[str, int], population: int, limits: dict[str, Limits], is_first_load: bool) -> None:
         expected = {
             kind
             for kind, count in changes.items()
-            if not (kind == Kind.CREATE and is_first_load) and not is_allowed(count, population, limits[Kind(kind)])
+            if not (kind == Kind.CREATE and is_first_load) and not is_allowed(count, population, limits[kind])
         }
         found = excesses("ldap", changes, population, limits, is_first_load=is_first_load)
         assert {one.kind for one in found} == expected

@@ -24,7 +24,7 @@ from idp.provisioning.pins import (
     with_values,
 )
 from idp.provisioning.records import PersonRecords
-from idp.provisioning.run_queries import ChangeRow
+from idp.provisioning.runs import ChangeRow
 from idp.provisioning.undo import pins_of_undo, take_back
 from idp.provisioning.values import NAME, SWITCH, Change, Entry
 from tests.support.snapshots import snapshot
@@ -63,7 +63,7 @@ def opened(of: Any = LDAP, run_id: str = "r1") -> Pin:
 
 def row(before: Entry | None, after: Entry | None, reason: str = "") -> ChangeRow:
     was, is_now = (entry.to_json() if entry else None for entry in (before, after))
-    return ChangeRow(1, "ldap", ANNA.person_id, "update", "u", was, is_now, reason, None, "")
+    return ChangeRow(1, "ldap", ANNA.person_id, "update", "u", was, is_now, reason, None)
 
 
 def effective(person: PersonSnapshot, *pins: Pin, overrides: tuple[Override, ...] = (), of: Any = LDAP) -> Entry:
@@ -194,7 +194,7 @@ def test_a_person_without_an_entry_is_listed() -> None:
 
 
 def after_undo(person: PersonSnapshot, before: Entry | None, after: Entry | None, *kept: Pin) -> list[Pin]:
-    _, new = pins_of_undo(row(before, after, "undo: suspended"), PersonRecords(person, "", Kept(kept)), LDAP, "r1", AT)
+    _, new = pins_of_undo(row(before, after, "undo: suspended"), PersonRecords(person, Kept(kept)), LDAP, "r1", AT)
     return list(new)
 
 
@@ -214,7 +214,7 @@ def test_access_is_not_pinned_when_the_records_changed_any_part_of_it() -> None:
     before = with_values(by_records(ANNA, ldap), {"eduPersonAffiliation": ("member",)})
     after = by_records(ANNA, ldap)
 
-    _, new = pins_of_undo(row(before, after), PersonRecords(SUSPENDED, ""), ldap, "r1", AT)
+    _, new = pins_of_undo(row(before, after), PersonRecords(SUSPENDED), ldap, "r1", AT)
 
     assert new == ()
 
@@ -222,7 +222,7 @@ def test_access_is_not_pinned_when_the_records_changed_any_part_of_it() -> None:
 def test_an_undo_of_an_undo_ends_the_pins_whose_result_equals_the_records() -> None:
     asked = by_records(SUSPENDED, LDAP)
     enabled = with_values(asked, {SWITCH: ("true",), "idpStatus": ("active",)})
-    records = PersonRecords(SUSPENDED, "", Kept((opened(),)))
+    records = PersonRecords(SUSPENDED, Kept((opened(),)))
 
     assert pins_of_undo(row(enabled, asked), records, LDAP, "r2", AT) == ((opened(),), ())
 
@@ -233,4 +233,4 @@ def test_a_removal_pins_the_existence_and_its_undo_ends_that() -> None:
 
     assert absent == pin(EXISTENCE, ANNA, {THERE: ("false",)})
     assert effective(ANNA, absent).only_if_present
-    assert pins_of_undo(row(None, entry), PersonRecords(ANNA, "", Kept((absent,))), LDAP, "r2", AT) == ((absent,), ())
+    assert pins_of_undo(row(None, entry), PersonRecords(ANNA, Kept((absent,))), LDAP, "r2", AT) == ((absent,), ())

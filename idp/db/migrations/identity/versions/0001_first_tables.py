@@ -61,10 +61,13 @@ def upgrade() -> None:
         sa.Column("after", sa.Text(), nullable=True),
         sa.Column("reason", sa.String(length=200), nullable=False),
         sa.Column("desired", sa.String(length=32), nullable=True),
-        sa.Column("mark", sa.String(length=32), nullable=False),
+        sa.Column("loses_rights", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('open', 'done', 'rejected', 'unverified', 'superseded')", name=op.f("ck_change_state")
+        ),
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_change")),
     )
     with op.batch_alter_table("change", schema=None) as batch_op:
@@ -72,17 +75,17 @@ def upgrade() -> None:
         batch_op.create_index("ix_change_run_id_state", ["run_id", "state"], unique=False)
 
     op.create_table(
-        "dirty",
+        "person_change",
         sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("mark", sa.String(length=32), nullable=False),
-        sa.Column("is_live", sa.Boolean(), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("due_at", sa.Float(), nullable=False),
-        sa.Column("error", sa.String(length=200), nullable=False),
-        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_dirty")),
+        sa.Column("change_id", sa.String(length=32), nullable=False),
+        sa.Column("priority", sa.String(length=4), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("priority IN ('live', 'bulk')", name=op.f("ck_person_change_priority")),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person_change")),
     )
-    with op.batch_alter_table("dirty", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_dirty_due_at"), ["due_at"], unique=False)
+    with op.batch_alter_table("person_change", schema=None) as batch_op:
+        batch_op.create_index("ix_person_change_priority", ["priority", "created_at"], unique=False)
 
     op.create_table(
         "event_pending",
@@ -265,40 +268,77 @@ def upgrade() -> None:
         "run",
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("state", sa.String(length=17), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(length=64), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("summary", sa.Text(), nullable=False),
-        sa.Column("over", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), server_default="", nullable=False),
         sa.Column("undoes", sa.String(length=32), nullable=True),
         sa.Column("chunk", sa.Integer(), nullable=False),
-        sa.Column("asked_by", sa.String(length=64), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("carried_by", sa.String(length=8), nullable=False),
+        sa.Column("requested_by", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("runner", sa.String(length=8), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("progress_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", sa.String(length=500), nullable=False),
+        sa.Column("error", sa.String(length=500), server_default="", nullable=False),
+        sa.Column("error_code", sa.String(length=40), server_default="", nullable=False),
+        sa.CheckConstraint(
+            "state IN ('planning', 'planned', 'awaiting_approval', 'approved', 'running', 'incomplete', 'paused',"
+            " 'applied', 'cancelled', 'stale')",
+            name=op.f("ck_run_state"),
+        ),
+        sa.CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name=op.f("ck_run_runner")),
+        sa.CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name=op.f("ck_run_next_attempt")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run")),
     )
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_run_state"), ["state"], unique=False)
         batch_op.create_index(
-            "ix_run_at_work",
+            "ix_run_running",
             ["state"],
             unique=True,
-            sqlite_where=sa.text("state = 'applying'"),
-            postgresql_where=sa.text("state = 'applying'"),
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
         )
 
     op.create_table(
-        "rules_seen",
+        "run_target",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("population", sa.Integer(), nullable=False),
+        sa.Column("create", sa.Integer(), nullable=False),
+        sa.Column("update", sa.Integer(), nullable=False),
+        sa.Column("rename", sa.Integer(), nullable=False),
+        sa.Column("disable", sa.Integer(), nullable=False),
+        sa.Column("enable", sa.Integer(), nullable=False),
+        sa.Column("move", sa.Integer(), nullable=False),
+        sa.Column("remove", sa.Integer(), nullable=False),
+        sa.Column("lose_rights", sa.Integer(), nullable=False),
+        sa.Column("findings", sa.Integer(), nullable=False),
+        sa.Column("unread", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_run_target_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "target", name=op.f("pk_run_target")),
+    )
+    op.create_table(
+        "limit_violation",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=11), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("population", sa.Integer(), nullable=False),
+        sa.Column("limit", sa.Integer(), nullable=False),
+        sa.Column("before", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_limit_violation_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "target", "kind", name=op.f("pk_limit_violation")),
+    )
+    op.create_table(
+        "target_rules",
         sa.Column("target", sa.String(length=32), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", name=op.f("pk_rules_seen")),
+        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_rules")),
     )
     op.create_table(
         "run_approval",
@@ -329,19 +369,47 @@ def upgrade() -> None:
         "target_state",
         sa.Column("target", sa.String(length=32), nullable=False),
         sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("desired", sa.String(length=32), nullable=False),
         sa.Column("applied", sa.String(length=32), nullable=True),
-        sa.Column("only_if_present", sa.Boolean(), nullable=False),
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("presence", sa.String(length=10), nullable=False),
+        sa.Column("priority", sa.String(length=4), nullable=False),
+        sa.Column("change_token", sa.String(length=32), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("delays", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.String(length=200), server_default="", nullable=False),
-        sa.Column("quarantined", sa.String(length=32), nullable=True),
         sa.Column("remote_id", sa.String(length=36), nullable=True),
+        sa.Column("run_id", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(next_attempt_at IS NULL) = (state IN ('in_sync', 'failed'))",
+            name=op.f("ck_target_state_next_attempt"),
+        ),
+        sa.CheckConstraint("presence IN ('required', 'if_present')", name=op.f("ck_target_state_presence")),
+        sa.CheckConstraint("priority IN ('live', 'bulk')", name=op.f("ck_target_state_priority")),
+        sa.CheckConstraint(
+            "state IN ('in_sync', 'pending', 'in_doubt', 'accepted', 'failed')", name=op.f("ck_target_state_state")
+        ),
         sa.PrimaryKeyConstraint("target", "person_id", name=op.f("pk_target_state")),
     )
     with op.batch_alter_table("target_state", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_target_state_due",
+            ["priority", "next_attempt_at"],
+            unique=False,
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
         batch_op.create_index("ix_target_state_remote_id", ["target", "remote_id"], unique=False)
+        batch_op.create_index(
+            "ix_target_state_work",
+            ["target", "person_id"],
+            unique=False,
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
 
     op.create_table(
         "target_cursor",
@@ -497,17 +565,20 @@ def downgrade() -> None:
     op.drop_table("pin")
     op.drop_table("target_cursor")
     with op.batch_alter_table("target_state", schema=None) as batch_op:
-        batch_op.drop_index("ix_target_state_remote_id")
+        for name in ("ix_target_state_work", "ix_target_state_remote_id", "ix_target_state_due"):
+            batch_op.drop_index(name)
 
     op.drop_table("target_state")
     op.drop_table("schedule_firing")
     op.drop_table("run_approval")
-    op.drop_table("rules_seen")
+    op.drop_table("target_rules")
+    op.drop_table("limit_violation")
+    op.drop_table("run_target")
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_run_at_work",
-            sqlite_where=sa.text("state = 'applying'"),
-            postgresql_where=sa.text("state = 'applying'"),
+            "ix_run_running",
+            sqlite_where=sa.text("state = 'running'"),
+            postgresql_where=sa.text("state = 'running'"),
         )
         batch_op.drop_index(batch_op.f("ix_run_state"))
 
@@ -536,10 +607,10 @@ def downgrade() -> None:
     op.drop_table("import_run")
     op.drop_table("finding")
     op.drop_table("event_pending")
-    with op.batch_alter_table("dirty", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_dirty_due_at"))
+    with op.batch_alter_table("person_change", schema=None) as batch_op:
+        batch_op.drop_index("ix_person_change_priority")
 
-    op.drop_table("dirty")
+    op.drop_table("person_change")
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.drop_index("ix_change_run_id_state")
         batch_op.drop_index(batch_op.f("ix_change_person_id"))

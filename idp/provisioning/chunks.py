@@ -19,7 +19,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Chunk:
     """Changes of one run that one worker makes: of one target, of some kinds, in one range of numbers."""
 
     target: str

@@ -11,10 +11,10 @@ from idp.db.databases import Databases
 from idp.errors import CanaryFailed, IdpError, NotFound
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
-from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import begin
+from idp.provisioning.executor import begin
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import Runner
 from idp.provisioning.settings import ProvisioningSettings
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
@@ -46,7 +46,7 @@ def look_on(provisioner: Provisioner, of_worker: Provisioner) -> None:
 
     def advance(_count: int) -> None:
         with suppress(IdpError):
-            begin(of_worker, run.run_id, run.attempt + 1, runs.BY_ENGINE)
+            begin(of_worker, run.run_id, run.attempt + 1, Runner.ENGINE)
 
     carry_out(provisioner, run, ME, advance)
 

@@ -10,13 +10,14 @@ from idp.jobs.syncing import Sync
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
-from idp.provisioning import asking
 from idp.provisioning import run_queries as runs
-from idp.provisioning.applying import apply_run, begin, result_of
-from idp.provisioning.live import sweep_dirty
-from idp.provisioning.part_writer import apply_part
+from idp.provisioning import run_steps
+from idp.provisioning.chunk_writer import apply_chunk
+from idp.provisioning.executor import apply_run, begin, result_of
+from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -63,12 +64,12 @@ def closed_accounts(sync: Sync) -> int:
 
 def waiting_plans(sync: Sync) -> list[str]:
     with sync.databases.identity.read() as connection:
-        return [run.run_id for run in runs.runs_in(connection, (runs.WAITING,))]
+        return [run.run_id for run in runs.runs_in(connection, RunState.AWAITING_APPROVAL)]
 
 
 def sweeps(sync: Sync, clock: ManualClock, count: int = 4) -> None:
     for _ in range(count):
-        sweep_dirty(sync.provisioner)
+        reconcile_due(sync.provisioner)
         clock.advance(1000)
 
 
@@ -120,7 +121,7 @@ def test_a_file_that_is_mended_makes_a_waiting_plan_stale(sync: Sync, waits: str
     sync.carry_out([])
 
     assert waiting_plans(sync) == []
-    assert result_of(sync.provisioner, waits).run.state == runs.STALE
+    assert result_of(sync.provisioner, waits).run.state == RunState.STALE
 
 
 # --- a paused run ---------------------------------------------------------------------------------------------------
@@ -131,10 +132,10 @@ def paused(sync: Sync) -> str:
     """A run of the worker that somebody paused after two of six accounts."""
     suspend(sync, SUSPENDED)
     run_id = make_plan(sync.provisioner, SYSTEM).run_id
-    asking.ask_for(sync.provisioner, run_id, SYSTEM)
-    begun = begin(sync.provisioner, run_id, 1, runs.BY_ENGINE)
-    apply_part(sync.provisioner, run_id, 1, begun.parts[0])
-    asking.pause(sync.provisioner, run_id, JAN)
+    run_steps.request(sync.provisioner, run_id, SYSTEM)
+    begun = begin(sync.provisioner, run_id, 1, Runner.ENGINE)
+    apply_chunk(sync.provisioner, run_id, 1, begun.chunks[0])
+    run_steps.pause(sync.provisioner, run_id, JAN)
     assert closed_accounts(sync) == 2
     return run_id
 
@@ -150,9 +151,9 @@ def test_what_somebody_paused_is_not_carried_out_by_another_run(
         assert done.note == "nothing to change besides what is paused"
 
     assert (closed_accounts(sync), faulty.did) == (2, [("update", INNOCENT)])
-    assert result_of(sync.provisioner, paused).run.state == runs.PAUSED
+    assert result_of(sync.provisioner, paused).run.state == RunState.PAUSED
 
-    asking.resume(sync.provisioner, paused, JAN)
+    run_steps.resume(sync.provisioner, paused, JAN)
     rounds_for(sync.provisioner, 60)
     assert (closed_accounts(sync), len(faulty.did)) == (6, 1 + 6)
 

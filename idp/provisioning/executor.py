@@ -1,6 +1,6 @@
 """Carry out a plan in portions: check that its world still stands, write, journal each change, look again.
 
-`begin`, `apply_part` and `finish` are steps that may be repeated, killed, and done by several processes at once; who
+`begin`, `apply_chunk` and `finish` are steps that may be repeated, killed, and done by several processes at once; who
 calls them in which process is not decided here. `apply_run` does them one after the other in this one.
 """
 
@@ -17,20 +17,22 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.asking import COMMAND_LOCK, ask_for, release_abandoned
 from idp.provisioning.canary import needs_first_few, try_first_few
+from idp.provisioning.chunk_writer import apply_chunk
+from idp.provisioning.chunks import Chunk, phases
 from idp.provisioning.merging import put_in_force, take_out_of_force
-from idp.provisioning.part_writer import apply_part
-from idp.provisioning.parts import Part, phases
-from idp.provisioning.planning import refresh_those
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.recompute import queue_calendar, recompute
+from idp.provisioning.run_steps import COMMAND_LOCK, release_abandoned, request
+from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.state_queries import states_among
+from idp.provisioning.states import State
 from idp.provisioning.target import Target
 from idp.provisioning.values import Outcome
-from idp.provisioning.writing import Progress, change_of, note, otherwise_in, set_aside, verify
+from idp.provisioning.verify import otherwise_in, verify
+from idp.provisioning.writer import Progress, TargetWriter, Write, change_of
 
-PARTS_AT_ONCE = 2  # in one process, as in a worker
+CHUNKS_AT_ONCE = 2  # in one process, as in a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Result:
     left: int  # not tried, or failed in a way that may pass
     rejected: int
     unverified: int  # written, and found otherwise afterwards
-    moved: int = 0  # desired otherwise by now: for the next plan
+    superseded: int = 0  # something else is desired by now: for the next plan
 
     @property
     def is_complete(self) -> bool:
@@ -62,11 +64,11 @@ def result_of(provisioner: Provisioner, run_id: str) -> Result:
         raise NotFound(f"there is no run {run_id}")
     return Result(
         run,
-        done=counts.get(runs.DONE, 0),
-        left=counts.get(runs.OPEN, 0),
-        rejected=counts.get(runs.REJECTED, 0),
-        unverified=counts.get(runs.UNVERIFIED, 0),
-        moved=counts.get(runs.MOVED, 0),
+        done=counts.get(ChangeState.DONE, 0),
+        left=counts.get(ChangeState.OPEN, 0),
+        rejected=counts.get(ChangeState.REJECTED, 0),
+        unverified=counts.get(ChangeState.UNVERIFIED, 0),
+        superseded=counts.get(ChangeState.SUPERSEDED, 0),
     )
 
 
@@ -82,24 +84,24 @@ def apply_run(provisioner: Provisioner, run_id: str, actor: str, *, progress: Pr
     with exclusive(provisioner.databases, COMMAND_LOCK):
         if (other := release_abandoned(provisioner, is_command=True)) is not None:
             raise Conflict(f"run {other.run_id} is at work")
-        run = ask_for(provisioner, run_id, actor)
-        if run.state in runs.ENDS:
+        run = request(provisioner, run_id, actor)
+        if run.state in ENDS:
             return result_of(provisioner, run_id)
-        begun = begin(provisioner, run_id, run.attempt + 1, runs.BY_COMMAND, progress=progress)
+        begun = begin(provisioner, run_id, run.attempt + 1, Runner.COMMAND, progress=progress)
         failure = begun.failure
-        for error in apply_parts(provisioner, run_id, run.attempt + 1, begun.parts, progress):
+        for error in apply_chunks(provisioner, run_id, run.attempt + 1, begun.chunks, progress):
             failure = error or failure
         result = finish(provisioner, run_id, run.attempt + 1)
-    if failure is not None and result.run.state == runs.INCOMPLETE:
+    if failure is not None and result.run.state == RunState.INCOMPLETE:
         raise failure
     return result
 
 
-def apply_parts(
+def apply_chunks(
     provisioner: Provisioner,
     run_id: str,
     attempt: int,
-    parts: Sequence[Part],
+    chunks: Sequence[Chunk],
     progress: Progress = lambda _: None,
 ) -> Iterator[TargetError | None]:
     """Carry parts out, phase by phase, two at a time: while one is noted in the journal, the target works on the other.
@@ -107,13 +109,13 @@ def apply_parts(
     Shape:   an error per part; where one is raised, what is under way is finished first, and no more is begun
     """
 
-    def carry(part: Part) -> TargetError | None:
-        return apply_part(provisioner, run_id, attempt, part, progress=progress)
+    def carry(chunk: Chunk) -> TargetError | None:
+        return apply_chunk(provisioner, run_id, attempt, chunk, progress=progress)
 
-    for _, phase in itertools.groupby(parts, key=lambda part: (part.target, part.way)):
-        with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="apply") as pool:
+    for _, phase in itertools.groupby(chunks, key=lambda chunk: (chunk.target, chunk.way)):
+        with ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="apply") as pool:
             # A context each: a thread begins without the correlation id of the request or command.
-            begun = [pool.submit(contextvars.copy_context().run, carry, part) for part in phase]
+            begun = [pool.submit(contextvars.copy_context().run, carry, chunk) for chunk in phase]
             try:
                 for each in begun:
                     yield each.result()
@@ -128,12 +130,12 @@ def apply_parts(
 class Begun:
     """What an attempt is to do: parts in order, and the error of a target that it cannot do anything in."""
 
-    parts: Sequence[Part]
+    chunks: Sequence[Chunk]
     failure: TargetError | None = None
 
 
 def begin(
-    provisioner: Provisioner, run_id: str, attempt: int, carried_by: str, *, progress: Progress = lambda _: None
+    provisioner: Provisioner, run_id: str, attempt: int, runner: Runner, *, progress: Progress = lambda _: None
 ) -> Begun:
     """Take up an attempt of a run that was asked for, and return its parts; a repeat takes up the same one.
 
@@ -141,18 +143,18 @@ def begin(
              did not come out well; Conflict when another run, or another attempt, is at work
     Effect:  the run is at work; the first few people are written and checked
     """
-    run = _take_up(provisioner, run_id, attempt, carried_by)
+    run = _start(provisioner, run_id, attempt, runner)
     goes_back = False
     try:
         targets = _targets_of(run, provisioner)
         with provisioner.databases.identity.read() as connection:
             counts = runs.count_by_target(connection, run_id)
-        untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {runs.OPEN}]
+        untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {ChangeState.OPEN}]
         is_new = len(untouched) == len(targets)
-        if run.kind == runs.MERGE:  # from now on the records ask for what the plan has
+        if run.kind == RunKind.MERGE:  # from now on the records ask for what the plan has
             goes_back = put_in_force(provisioner, run) and is_new
         # An undo is not what the records ask for; where they ask for something new meanwhile, the next run writes it.
-        if is_new and run.kind != runs.UNDO:
+        if is_new and run.kind != RunKind.UNDO:
             _refuse_if_records_moved(provisioner, run)
         first = [target for target in targets if needs_first_few(provisioner, run, counts, target)]
         failing = _failing(provisioner, run, untouched, first, progress)
@@ -164,7 +166,7 @@ def begin(
         _stop(provisioner, run, error)
         raise
     able = [target.kind for target in targets if target.kind not in failing]
-    return Begun(_parts(provisioner, run, able), next(iter(failing.values()), None))
+    return Begun(_chunks(provisioner, run, able), next(iter(failing.values()), None))
 
 
 def _failing(
@@ -176,7 +178,7 @@ def _failing(
     """
     failing: dict[str, TargetError] = {}
     # What an undo comes too late for, is set aside person by person when it is written: days may have passed.
-    for target in untouched if run.kind != runs.UNDO else ():
+    for target in untouched if run.kind != RunKind.UNDO else ():
         try:
             _refuse_if_target_moved(provisioner, target, run, progress)
         except TargetError as error:
@@ -190,14 +192,13 @@ def _failing(
     return failing
 
 
-def _take_up(provisioner: Provisioner, run_id: str, attempt: int, carried_by: str) -> Run:
+def _start(provisioner: Provisioner, run_id: str, attempt: int, runner: Runner) -> Run:
     with provisioner.databases.identity.write() as connection:
-        from_ = (runs.APPROVED, runs.INCOMPLETE)
-        runs.take_up(connection, run_id, from_, attempt - 1, carried_by, provisioner.clock.now())
+        runs.start_attempt(connection, run_id, attempt - 1, runner, provisioner.clock.now())
         run = runs.load_run(connection, run_id)
     if run is None:
         raise NotFound(f"there is no run {run_id}")
-    if (run.state, run.attempt) != (runs.APPLYING, attempt):
+    if (run.state, run.attempt) != (RunState.RUNNING, attempt):
         raise Conflict(f"run {run_id} is {run.state}, or another one is at work")
     return run
 
@@ -209,23 +210,24 @@ def _targets_of(run: Run, provisioner: Provisioner) -> list[Target]:
     return [target for kind, target in provisioner.targets.items() if kind in run.summary]
 
 
-def _parts(provisioner: Provisioner, run: Run, targets: Sequence[str]) -> list[Part]:
+def _chunks(provisioner: Provisioner, run: Run, targets: Sequence[str]) -> list[Chunk]:
     with provisioner.databases.identity.read() as connection:
         return [
-            Part(target, way, number, run.chunk)
+            Chunk(target, way, number, run.chunk)
             for target, way in phases(targets)
-            for number in runs.open_portions(connection, run.run_id, target, Part(target, way, 0, 1).kinds, run.chunk)
+            for number in runs.open_chunks(connection, run.run_id, target, Chunk(target, way, 0, 1).kinds, run.chunk)
         ]
 
 
 def _stop(provisioner: Provisioner, run: Run, error: IdpError) -> None:
     """End an attempt that cannot begin: for good when its world moved, until somebody asks again otherwise."""
-    state = runs.STALE if isinstance(error, StaleVersion) else runs.INCOMPLETE
+    state = RunState.STALE if isinstance(error, StaleVersion) else RunState.INCOMPLETE
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        values = {"error": str(error), "finished_at": now if state == runs.STALE else None}
+        finished_at = now if state is RunState.STALE else None
+        values = {"error": str(error), "error_code": error.code, "finished_at": finished_at}
         if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
-            event = Event(event_types.RUN_FAILED, run.run_id, run.asked_by, str(error)[:200], {"code": error.code})
+            event = Event(event_types.RUN_FAILED, run.run_id, run.requested_by, str(error)[:200], {"code": error.code})
             record(connection, now.timestamp(), event)
 
 
@@ -233,14 +235,11 @@ def _stop(provisioner: Provisioner, run: Run, error: IdpError) -> None:
 
 
 def _refuse_if_records_moved(provisioner: Provisioner, run: Run) -> None:
-    """Return if the records still ask for what the plan has.
-
-    Every cause of a change leaves a mark, so only the marked are looked at; after midnight, everybody in the plan.
-    """
-    is_of_today = run.created_at.astimezone(provisioner.zone).date() == provisioner.today()
+    """Return if the records still ask for what the plan has. Every cause of a change queues its people."""
+    queue_calendar(provisioner)
     with provisioner.databases.identity.read() as connection:
-        ask = runs.marked_since if is_of_today else runs.people_in
-        refresh_those(provisioner, ask(connection, run.run_id))
+        changed = list(runs.changed_since(connection, run.run_id))
+    recompute(provisioner, changed)
     with provisioner.databases.identity.read() as connection:
         moved = [name for _, name in runs.desired_otherwise(connection, run.run_id)]
     if moved:
@@ -248,31 +247,32 @@ def _refuse_if_records_moved(provisioner: Provisioner, run: Run) -> None:
 
 
 def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, progress: Progress) -> None:
-    """Return if every change still turns what is there into what is wanted; a create says so itself when it is made.
+    """Return if every change still turns what is there into what is desired; a create says so itself when it is made.
 
-    Effect:  a change that was made before, its outcome lost by a kill, is noted as done; one that another run made is
-             set aside
+    Effect:  a change that was made before, its outcome lost by a kill, is stored as done; one that another run made is
+             superseded
     """
     moved: list[str] = []
+    writer = TargetWriter(provisioner, target, run.requested_by, run)
     for rows in _open_rows(provisioner, run, target, of_entries=True):
         ids = [row.person_id for row in rows]
         there = {entry.person_id: entry for entry in target.read(ids)}
         with provisioner.databases.identity.read() as connection:
             known = states_among(connection, target.kind, ids)
-        made_before: list[tuple[ChangeRow, Outcome]] = []
-        by_others: list[int] = []
+        made_before: list[tuple[Write, Outcome]] = []
+        by_others: dict[int, str] = {}
         for row in rows:
-            change, found = change_of(row), there.get(row.person_id)
-            if found == change.after and row.desired and known[row.person_id].applied == row.desired:
-                by_others.append(row.number)  # noted already: a run with the same change was quicker
+            change, found, state = change_of(row), there.get(row.person_id), known[row.person_id]
+            if found == change.after and row.desired and state.state is State.IN_SYNC:
+                by_others[row.number] = "it is so already"  # a run with the same change was quicker
             elif found == change.after:
-                made_before.append((row, Outcome(change)))
+                made_before.append((Write(change, row), Outcome(change)))
             elif found != change.before:
                 moved.append(row.name)
-        note(provisioner, target, run, made_before)
-        set_aside(provisioner, run, dict.fromkeys(by_others, "it is so already"))
+        writer.confirm(made_before, known)
+        writer.supersede(by_others)
         with provisioner.databases.identity.write() as connection:
-            runs.pulse(connection, run.run_id, run.attempt, provisioner.clock.now())
+            runs.note_progress(connection, run.run_id, run.attempt, provisioner.clock.now())
         progress(len(made_before))
     if moved:
         raise _stale(moved)
@@ -310,7 +310,7 @@ def _verify_all(provisioner: Provisioner, target: Target, run: Run) -> None:
     for rows in otherwise_in(provisioner, target, run):
         verify(provisioner, target, run, rows)
         with provisioner.databases.identity.write() as connection:
-            if not runs.pulse(connection, run.run_id, run.attempt, provisioner.clock.now()):
+            if not runs.note_progress(connection, run.run_id, run.attempt, provisioner.clock.now()):
                 return
 
 
@@ -319,27 +319,29 @@ def _end(provisioner: Provisioner, run: Run, failure: TargetError | None) -> Res
     now = provisioner.clock.now()
     is_over = failure is None and result.left == 0
     error = "" if is_over else str(failure or _why_left(provisioner, run))
-    due_at = None if is_over else now + timedelta(seconds=health.pause_of_run(provisioner, run.attempt))
-    values = {"finished_at": now if is_over else None, "due_at": due_at, "error": error}
+    next_attempt_at = None if is_over else now + timedelta(seconds=health.pause_of_run(provisioner, run.attempt))
+    values = {"finished_at": now if is_over else None, "next_attempt_at": next_attempt_at, "error": error}
     data = {
         "attempt": run.attempt,
         "done": result.done,
         "left": result.left,
         "rejected": result.rejected,
         "unverified": result.unverified,
-        "moved": result.moved,
+        "superseded": result.superseded,
     }
-    word, state = (event_types.RUN_APPLIED, runs.APPLIED) if is_over else (event_types.RUN_FAILED, runs.INCOMPLETE)
+    word, state = (
+        (event_types.RUN_APPLIED, RunState.APPLIED) if is_over else (event_types.RUN_FAILED, RunState.INCOMPLETE)
+    )
     with provisioner.databases.identity.write() as connection:
-        runs.clear_settled_marks(connection, run.run_id, provisioner.targets)
+        runs.drop_unneeded(connection, now)
         if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
-            record(connection, now.timestamp(), Event(word, run.run_id, run.asked_by, error[:200], data))
+            record(connection, now.timestamp(), Event(word, run.run_id, run.requested_by, error[:200], data))
     return result_of(provisioner, run.run_id)
 
 
 def _why_left(provisioner: Provisioner, run: Run) -> str:
     with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, state=runs.OPEN, limit=1)
+        rows = runs.changes_of(connection, run.run_id, state=ChangeState.OPEN, limit=1)
     if not rows:
         return ""
     found = health.health_of(provisioner, rows[0].target)
@@ -354,7 +356,7 @@ def _open_rows(
 ) -> Iterator[list[ChangeRow]]:
     """Yield open changes in order; one that stays open does not come again."""
     last = -1
-    while rows := _rows(provisioner, run, target, last, runs.OPEN, of_entries=of_entries):
+    while rows := _rows(provisioner, run, target, last, ChangeState.OPEN, of_entries=of_entries):
         last = rows[-1].number
         yield rows
 

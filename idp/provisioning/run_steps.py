@@ -1,4 +1,4 @@
-"""Have runs carried out, paused or cancelled: rows that whoever carries a run looks at between two batches."""
+"""Request, pause, resume and cancel runs. A runner reads these rows between two batches."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from idp.audit import event_types
-from idp.audit.events import Event, record
+from idp.audit.events import Event, record, record_all
 from idp.db import workers
 from idp.db.databases import Databases
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
-from idp.people.change_queries import mark_many_dirty
 from idp.people.merge_queries import forget_planned_merge
 from idp.provisioning import run_queries as runs
+from idp.provisioning import state_queries as states
 from idp.provisioning.approval import refuse_unless_approved
 from idp.provisioning.health import closed_for
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import Run
-from idp.provisioning.state_queries import let_go as let_go_rows
+from idp.provisioning.runs import ChangeState, Run, RunKind, Runner, RunState
 
 COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a run itself; its death frees it
 
@@ -32,23 +31,22 @@ class Work:
     attempt: int
 
 
-def ask_for(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+def request(provisioner: Provisioner, run_id: str, actor: str) -> Run:
     """Have a run carried out by whoever comes first, and return it; one that is over already is returned as it is.
 
     Raises:  NotFound; NeedsApproval over a limit; Conflict when it was cancelled or undone, or its world has moved
     """
     with provisioner.databases.identity.write() as connection:
         run = runs.load_run(connection, run_id)
-        if run is None or run.state == runs.PLANNING:
+        if run is None or run.state == RunState.PLANNING:
             raise NotFound(f"there is no plan {run_id}")
-        if run.state in (runs.CANCELLED, runs.STALE):
+        if run.state in (RunState.CANCELLED, RunState.STALE):
             raise Conflict(f"run {run_id} is {run.state}: make a new plan")
-        if run.state == runs.APPLIED:
+        if run.state == RunState.APPLIED:
             return run
         _refuse_if_taken_back(connection, run)
         refuse_unless_approved(connection, run, provisioner.settings)
-        startable = (runs.PLANNED, runs.WAITING, runs.INCOMPLETE, runs.PAUSED)
-        runs.move(connection, run_id, startable, runs.APPROVED, asked_by=actor, due_at=None)
+        runs.move(connection, run_id, RunState.APPROVED, requested_by=actor)
         asked = runs.load_run(connection, run_id)
     assert asked is not None  # loaded a few lines above
     return asked
@@ -58,7 +56,7 @@ def _refuse_if_taken_back(connection: Connection, run: Run) -> None:
     """Return unless of a run and its undo one would write again what the other took back."""
     if (undo := runs.undo_of(connection, run.run_id)) is not None:
         raise Conflict(f"run {run.run_id} was taken back by {undo}: make a new plan")
-    undone = runs.load_run(connection, run.undoes) if run.undoes and run.kind == runs.UNDO else None
+    undone = runs.load_run(connection, run.undoes) if run.undoes and run.kind == RunKind.UNDO else None
     if undone is not None and undone.goes_on:
         raise Conflict(f"run {undone.run_id}, which this one takes back, goes on; pause or cancel it first")
 
@@ -68,8 +66,7 @@ def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
 
     Raises:  NotFound; Conflict when it is not going to be carried out
     """
-    from_ = (runs.APPROVED, runs.APPLYING, runs.INCOMPLETE)
-    return _move(provisioner, run_id, from_, runs.PAUSED, actor, event_types.RUN_PAUSED)
+    return _move(provisioner, run_id, RunState.PAUSED, actor, event_types.RUN_PAUSED)
 
 
 def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
@@ -77,7 +74,7 @@ def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
 
     Raises:  NotFound; Conflict when it is not paused, or was undone meanwhile
     """
-    return _move(provisioner, run_id, (runs.PAUSED,), runs.APPROVED, actor, event_types.RUN_RESUMED)
+    return _move(provisioner, run_id, RunState.APPROVED, actor, event_types.RUN_RESUMED, from_=[RunState.PAUSED])
 
 
 def cancel(provisioner: Provisioner, run_id: str, actor: str) -> Run:
@@ -85,35 +82,36 @@ def cancel(provisioner: Provisioner, run_id: str, actor: str) -> Run:
 
     Raises:  NotFound; Conflict when it is over already
     """
-    from_ = (runs.PLANNED, runs.WAITING, runs.APPROVED, runs.APPLYING, runs.INCOMPLETE, runs.PAUSED)
-    return _move(provisioner, run_id, from_, runs.CANCELLED, actor, event_types.RUN_CANCELLED)
+    return _move(provisioner, run_id, RunState.CANCELLED, actor, event_types.RUN_CANCELLED)
 
 
-def _move(provisioner: Provisioner, run_id: str, from_: Collection[str], to: str, actor: str, word: str) -> Run:
+def _move(
+    provisioner: Provisioner, run_id: str, to: RunState, actor: str, word: str, from_: Collection[RunState] = ()
+) -> Run:
     now = provisioner.clock.now()
-    finished_at = now if to == runs.CANCELLED else None
+    finished_at = now if to is RunState.CANCELLED else None
     with provisioner.databases.identity.write() as connection:
-        is_moved = runs.move(connection, run_id, from_, to, due_at=None, finished_at=finished_at, error="")
+        is_moved = runs.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
         run = runs.load_run(connection, run_id)
         if run is None:
             raise NotFound(f"there is no run {run_id}")
         if not is_moved:
             raise Conflict(f"run {run_id} is {run.state}")
-        if to == runs.APPROVED:
+        if to == RunState.APPROVED:
             _refuse_if_taken_back(connection, run)
-        if to == runs.CANCELLED:
+        if to is RunState.CANCELLED:
             forget_planned_merge(connection, run_id)
         record(connection, now.timestamp(), Event(word, subject=run_id, actor=actor))
     return run
 
 
-def let_go(provisioner: Provisioner, actor: str, person_ids: Collection[str] | None = None) -> list[str]:
-    """Have people tried again whom a target refused too often, these or all, and return who they are."""
+def retry(provisioner: Provisioner, actor: str, person_ids: Collection[str] | None = None) -> list[str]:
+    """Start again with people whom a target refused too often, these or all, and return who they are."""
+    now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        ids = let_go_rows(connection, None if person_ids is None else list(person_ids))
-        mark_many_dirty(connection, ids)
-        for person_id in ids:
-            record(connection, provisioner.clock.timestamp(), Event(event_types.TARGET_LET_GO, person_id, actor))
+        ids = states.retry(connection, now, None if person_ids is None else list(person_ids))
+        events = (Event(event_types.TARGET_LET_GO, person_id, actor) for person_id in ids)
+        record_all(connection, now.timestamp(), events)
     return ids
 
 
@@ -126,7 +124,7 @@ def has_worker(provisioner: Provisioner) -> bool:
         return any(one.carries_runs for one in workers.alive(connection, provisioner.clock.timestamp()))
 
 
-def refuse_while_at_work(provisioner: Provisioner) -> None:
+def refuse_while_running(provisioner: Provisioner) -> None:
     """Return if no run is being carried out; one whose carrier has died is let go first.
 
     Raises:  Conflict
@@ -142,18 +140,20 @@ def release_abandoned(provisioner: Provisioner, *, is_command: bool = False) -> 
     Effect:  one that nobody carries any more is incomplete and due at once
     """
     with provisioner.databases.identity.read() as connection:
-        run_id = runs.at_work(connection)
+        run_id = runs.running(connection)
         run = runs.load_run(connection, run_id) if run_id else None
     if run is None or not _is_abandoned(provisioner, run, is_command=is_command):
         return run
     with provisioner.databases.identity.write() as connection:
         now = provisioner.clock.now()
-        runs.end_attempt(connection, run.run_id, run.attempt, runs.INCOMPLETE, due_at=now, error="its worker died")
+        runs.end_attempt(
+            connection, run.run_id, run.attempt, RunState.INCOMPLETE, next_attempt_at=now, error="its worker died"
+        )
     return None
 
 
 def _is_abandoned(provisioner: Provisioner, run: Run, *, is_command: bool) -> bool:
-    if run.carried_by == runs.BY_ENGINE:
+    if run.runner == Runner.ENGINE:
         return not has_worker(provisioner)
     return is_command or is_free(provisioner.databases, COMMAND_LOCK)
 
@@ -169,10 +169,14 @@ def next_work(provisioner: Provisioner) -> Work | None:
     """Return what a worker is to begin now: a run that was asked for, or one to be tried again. Changes nothing."""
     now = provisioner.clock.now()
     with provisioner.databases.identity.read() as connection:
-        if runs.at_work(connection) is not None:
+        if runs.running(connection) is not None:
             return None
-        asked = runs.runs_in(connection, (runs.APPROVED,))
-        again = [run for run in runs.runs_in(connection, (runs.INCOMPLETE,)) if run.due_at and run.due_at <= now]
+        asked = runs.runs_in(connection, RunState.APPROVED)
+        again = [
+            run
+            for run in runs.runs_in(connection, RunState.INCOMPLETE)
+            if run.next_attempt_at and run.next_attempt_at <= now
+        ]
         open_in = {run.run_id: _open_targets(runs.count_by_target(connection, run.run_id)) for run in again}
     for run in asked:
         return Work(run.run_id, run.attempt + 1)
@@ -185,4 +189,17 @@ def next_work(provisioner: Provisioner) -> Work | None:
 
 
 def _open_targets(counts: dict[str, dict[str, int]]) -> list[str]:
-    return [target for target, states in counts.items() if states.get(runs.OPEN)]
+    return [target for target, states in counts.items() if states.get(ChangeState.OPEN)]
+
+
+def awaiting_runs(provisioner: Provisioner) -> list[Run]:
+    """Return the plans of what the records ask for that await approval, the oldest first."""
+    with provisioner.databases.identity.read() as connection:
+        found = runs.runs_in(connection, RunState.AWAITING_APPROVAL)
+    return [run for run in found if run.kind is RunKind.SYNC]
+
+
+def paused_runs(provisioner: Provisioner) -> list[Run]:
+    """Return the runs that somebody paused, the oldest first."""
+    with provisioner.databases.identity.read() as connection:
+        return runs.runs_in(connection, RunState.PAUSED)

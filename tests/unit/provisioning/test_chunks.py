@@ -2,8 +2,8 @@
 
 import pytest
 
+from idp.provisioning.chunks import ALL, REST, SHUT, Chunk, phases
 from idp.provisioning.health import wait_s
-from idp.provisioning.parts import ALL, REST, SHUT, Part, phases
 from idp.provisioning.values import Kind
 
 
@@ -21,13 +21,13 @@ def test_doors_close_from_the_first_target_and_open_from_the_last() -> None:
 
 def test_every_kind_of_change_has_its_turn_exactly_once() -> None:
     for target in ("accounts", "ldap"):
-        turns = [Part(kind, way, 0, 1).kinds for kind, way in phases(["accounts", "ldap"]) if kind == target]
+        turns = [Chunk(kind, way, 0, 1).kinds for kind, way in phases(["accounts", "ldap"]) if kind == target]
         made = [kind for kinds in turns for kind in (kinds or [each.value for each in Kind])]
         assert sorted(made) == sorted(Kind)
 
 
 def test_portions_cover_all_numbers_without_overlap() -> None:
-    parts = [Part("ldap", ALL, number, 30) for number in range(3)]
+    parts = [Chunk("ldap", ALL, number, 30) for number in range(3)]
 
     assert [(part.after + 1, part.upto) for part in parts] == [(1, 30), (31, 60), (61, 90)]
 

@@ -6,28 +6,19 @@ from dataclasses import dataclass, replace
 from idp.errors import NotFound, TargetError, TargetUnavailable
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.parts import Part
+from idp.provisioning.chunks import Chunk
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_queries import ChangeRow, Run
+from idp.provisioning.runs import ChangeRow, ChangeState, Run
 from idp.provisioning.target import Target
-from idp.provisioning.writing import (
-    Outcomes,
-    Progress,
-    are_alone,
-    note_health,
-    still_to_write,
-    target_error,
-    write_batch,
-    write_one_by_one,
-)
+from idp.provisioning.writer import Outcomes, Progress, TargetWriter, target_error, write_of
 
 SLICE_S = 0.25  # between two looks whether a run that waits was stopped
 PASSES = 3  # over one part, for changes that may succeed a moment later
 STUMBLES = 2  # of one batch in a target that answers, before its changes are made one by one
 
 
-def apply_part(
-    provisioner: Provisioner, run_id: str, attempt: int, part: Part, *, progress: Progress = lambda _: None
+def apply_chunk(
+    provisioner: Provisioner, run_id: str, attempt: int, part: Chunk, *, progress: Progress = lambda _: None
 ) -> TargetError | None:
     """Make the open changes of one part, and return the error for which some were left open, if any.
 
@@ -39,7 +30,7 @@ def apply_part(
         run = runs.load_run(connection, run_id)
     if target is None or run is None:
         raise NotFound(f"there is no run {run_id}, or no target {part.target} any more")
-    writer = _PartWriter(provisioner, replace(run, attempt=attempt), target, part, progress)
+    writer = _ChunkWriter(provisioner, replace(run, attempt=attempt), target, part, progress)
     for number in range(PASSES):
         if number and not writer.wait(provisioner.settings.target_retry_s * 2**number):
             break
@@ -50,13 +41,13 @@ def apply_part(
 
 
 @dataclass(slots=True)
-class _PartWriter:
+class _ChunkWriter:
     """Goes through the open changes of a part, batch by batch."""
 
     provisioner: Provisioner
     run: Run
     target: Target
-    part: Part
+    part: Chunk
     progress: Progress
     error: TargetError | None = None
 
@@ -79,7 +70,7 @@ class _PartWriter:
                 after=after,
                 upto=self.part.upto,
                 limit=health.most_at_once(self.provisioner, self.target.kind),
-                state=runs.OPEN,
+                state=ChangeState.OPEN,
                 target=self.target.kind,
                 kinds=self.part.kinds,
             )
@@ -98,15 +89,13 @@ class _PartWriter:
 
     def _write(self, rows: Sequence[ChangeRow]) -> bool:
         """Write one batch; False when the target is to be left alone for longer than we wait."""
-        is_few = are_alone(self.provisioner, self.target, self.run, len(rows))
+        writer = TargetWriter(self.provisioner, self.target, self.run.requested_by, self.run, self.progress)
+        is_few = writer.are_alone(len(rows))
         stumbles = 1 if is_few else STUMBLES
         for stumbled in range(stumbles + 1):
-            write = write_batch if stumbled < stumbles else write_one_by_one
             try:
-                still = still_to_write(self.provisioner, self.target, self.run, self._open_among(rows, stumbled))
-                if not still:
-                    return True
-                outcomes = write(self.provisioner, self.target, self.run, still, self.progress)
+                writes = [write_of(row) for row in self._open_among(rows, stumbled)]
+                outcomes = writer.write(writes, one_by_one=stumbled == stumbles)
             except TargetError as error:
                 self.error = error
                 if is_few and stumbled < stumbles:  # it may be one of them: the target is asked after each
@@ -115,7 +104,7 @@ class _PartWriter:
                 if pause_s > self.provisioner.settings.target_patience_s or not self.wait(pause_s):
                     return False
                 continue
-            return self._judge(outcomes)
+            return self._judge(writer, outcomes)
         return False
 
     def _open_among(self, rows: Sequence[ChangeRow], stumbled: int) -> Sequence[ChangeRow]:
@@ -128,18 +117,18 @@ class _PartWriter:
                 self.run.run_id,
                 after=rows[0].number - 1,
                 upto=rows[-1].number,
-                state=runs.OPEN,
+                state=ChangeState.OPEN,
                 target=self.target.kind,
                 kinds=self.part.kinds,
             )
         mine = {row.number for row in rows}
         return [row for row in still if row.number in mine]
 
-    def _judge(self, outcomes: Outcomes) -> bool:
+    def _judge(self, writer: TargetWriter, outcomes: Outcomes) -> bool:
         failed = next((outcome.error for _, outcome in outcomes if outcome.error and outcome.error.retryable), None)
         if failed is not None:
             self.error = target_error(failed)
-        pause_s = note_health(self.provisioner, self.target, self.run, outcomes)
+        pause_s = writer.note_health(outcomes)
         return pause_s == 0 or (pause_s <= self.provisioner.settings.target_patience_s and self.wait(pause_s))
 
     def wait(self, seconds: float) -> bool:

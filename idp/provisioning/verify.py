@@ -1,0 +1,84 @@
+"""Look again, over another connection, whether a target shows what a run wrote."""
+
+from collections.abc import Iterator, Sequence
+
+from idp.audit import event_types
+from idp.audit.events import Event, record_all
+from idp.provisioning import run_queries as runs
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.runs import ChangeRow, ChangeState, Run
+from idp.provisioning.state_queries import Observed, clear_not_shown, count_attempts, states_among
+from idp.provisioning.states import NOT_SHOWN, State
+from idp.provisioning.target import Target, digests_in
+from idp.provisioning.writer import change_of
+
+SIGN_EVERY = 10_000  # entries read
+MANY = 2000  # changes; of more, everything is read once, which costs a fifth of asking for each
+
+
+def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator[list[ChangeRow]]:
+    """Yield what a run did and what the target does not show, as digests say; `verify` looks closely.
+
+    Shape:   of few changes, all of them: then nothing is read here
+    Raises:  TargetUnavailable, TargetRejected
+    """
+    with provisioner.databases.identity.read() as connection:
+        done = runs.count_by_target(connection, run.run_id).get(target.kind, {}).get(ChangeState.DONE, 0)
+        if done <= MANY:
+            yield from _pages_of_done(provisioner, target, run)
+            return
+        observed = Observed(connection, target.kind)
+        observed.add(_with_signs(provisioner, run, digests_in(target)))
+        numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
+    for start in range(0, len(numbers), runs.BATCH):
+        some = numbers[start : start + runs.BATCH]
+        with provisioner.databases.identity.read() as connection:
+            yield runs.changes_numbered(connection, run.run_id, some)
+
+
+def _with_signs(provisioner: Provisioner, run: Run, pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield what is read of a target, and show meanwhile that the run is alive."""
+    for number, pair in enumerate(pairs, start=1):
+        if number % SIGN_EVERY == 0:
+            with provisioner.databases.identity.write() as connection:
+                runs.note_progress(connection, run.run_id, run.attempt, provisioner.clock.now())
+        yield pair
+
+
+def _pages_of_done(provisioner: Provisioner, target: Target, run: Run) -> Iterator[list[ChangeRow]]:
+    last = -1
+    while True:
+        with provisioner.databases.identity.read() as connection:
+            rows = runs.changes_of(connection, run.run_id, after=last, state=ChangeState.DONE, target=target.kind)
+        if not rows:
+            return
+        last = rows[-1].number
+        yield rows
+
+
+def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Read what was written, and return what is not there as desired.
+
+    Raises:  TargetUnavailable, TargetRejected
+    Effect:  that is unverified now and counts as a failed attempt; people who were changed on purpose meanwhile, or
+             whose write the target shows later, are left out
+    """
+    there = {entry.person_id: entry for entry in target.read([row.person_id for row in rows])}
+    otherwise = [row for row in rows if there.get(row.person_id) != change_of(row).after]
+    numbers = {row.number for row in otherwise}
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.write() as connection:
+        clear_not_shown(connection, target.kind, [row.person_id for row in rows if row.number not in numbers])
+        known = states_among(connection, target.kind, [row.person_id for row in otherwise])
+        wrong = [
+            row
+            for row in otherwise
+            if (state := known[row.person_id]).state is not State.ACCEPTED and row.desired in (None, state.desired)
+        ]
+        runs.settle(connection, run.run_id, now, ((row.number, ChangeState.UNVERIFIED, NOT_SHOWN) for row in wrong))
+        errors = [(row.person_id, NOT_SHOWN) for row in wrong]
+        given_up = count_attempts(connection, target.kind, errors, now, provisioner.settings.patience)
+        data = {"run": run.run_id, "target": target.kind}
+        gave_up = (Event(event_types.TARGET_GAVE_UP, person_id, run.requested_by, data=data) for person_id in given_up)
+        record_all(connection, now.timestamp(), gave_up)
+    return wrong

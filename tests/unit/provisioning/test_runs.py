@@ -1,0 +1,17 @@
+"""The states of a run."""
+
+from pathlib import Path
+
+from idp.provisioning.runs import ENDS, TRANSITIONS, RunState, states_before, transitions_as_markdown
+
+PAGE = Path("docs/reference/provisioning.md")
+
+
+def test_the_documents_print_the_table_of_transitions() -> None:
+    assert transitions_as_markdown() in PAGE.read_text(encoding="utf-8")
+
+
+def test_every_state_is_reached_and_only_ends_lead_nowhere() -> None:
+    assert set(TRANSITIONS) == set(RunState)
+    assert {state for state in RunState if not states_before(state)} == {RunState.PLANNING}
+    assert set(ENDS) == {RunState.APPLIED, RunState.CANCELLED, RunState.STALE}
