@@ -11,8 +11,8 @@ from idp.people.change_queries import next_changes
 from idp.people.values import Priority
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
+from idp.provisioning.compare import compare
 from idp.provisioning.executor import apply_run
-from idp.provisioning.plan import plan
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute, recompute_some
@@ -141,7 +141,7 @@ class _Person:
         except TargetError as error:
             self._note_failed_read(error)
             raise
-        changes = plan([self.entry], [found] if found else [])
+        changes = compare([self.entry], [found] if found else [])
         return next((one for one in changes if isinstance(one, Change)), None), found is not None
 
     def _note_failed_read(self, error: TargetError) -> None:

@@ -29,8 +29,8 @@ from idp.people.merge_queries import (
     settle_pair,
 )
 from idp.provisioning import run_queries as runs
+from idp.provisioning.compare import compare
 from idp.provisioning.pins import effective_entry
-from idp.provisioning.plan import plan
 from idp.provisioning.planning import LOCK, Draft, add_to, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute
@@ -109,7 +109,7 @@ def _plan(
     for kind, target in provisioner.targets.items():
         desired = [effective_entry(each.snapshot, target, each.kept, provisioner.targets.values()) for each in seen]
         observed = sorted(target.read(sorted(order)), key=lambda entry: entry.person_id)
-        results = list(plan(desired, observed))
+        results = list(compare(desired, observed))
         changes = sorted(
             (one for one in results if isinstance(one, Change)), key=lambda one: order.index(one.person_id)
         )

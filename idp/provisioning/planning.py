@@ -22,9 +22,9 @@ from idp.errors import TargetError
 from idp.people.change_queries import count_changes
 from idp.people.queries import count_people
 from idp.provisioning import run_queries as runs
+from idp.provisioning.compare import Compared, compare_some
 from idp.provisioning.fingerprint import fingerprint
 from idp.provisioning.guard import LOSE_RIGHTS, TOGETHER, excesses, loses_rights
-from idp.provisioning.plan import plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import (
     Progress,
@@ -55,7 +55,7 @@ from idp.provisioning.state_queries import (
 )
 from idp.provisioning.states import NOT_SHOWN, State
 from idp.provisioning.target import Target, digests_in
-from idp.provisioning.values import Change, Entry, Finding
+from idp.provisioning.values import Change, Finding
 
 LOCK = "provisioning"  # one plan or run at a time
 
@@ -90,6 +90,10 @@ class Draft:
     def begin_anew(self) -> None:
         """Forget the rows."""
         self.number, self.summary, self.lose_rights, self.digest = 0, {}, Counter(), hashlib.sha256()
+
+    def summary_with_losses(self) -> dict[str, TargetSummary]:
+        """Return the summary with the changes that take student rights away."""
+        return {kind: replace(part, lose_rights=self.lose_rights[kind]) for kind, part in self.summary.items()}
 
     def change_row(self, target: Target, change: Change) -> ChangeRow:
         """Return the next row of the plan."""
@@ -214,10 +218,9 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     Effect:  run.planned, and run.waiting when it is over a limit
     """
     at = provisioner.clock.timestamp()
-    draft.summary = {kind: replace(part, lose_rights=draft.lose_rights[kind]) for kind, part in draft.summary.items()}
-    over = _over(provisioner, draft, actor)
+    over = violations_of(provisioner, draft, actor)
     with provisioner.databases.identity.write() as connection:
-        runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary, over)
+        runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary_with_losses(), over)
         counts = {kind: part.counts for kind, part in draft.summary.items()}
         record(
             connection, at, Event(event_types.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts})
@@ -232,7 +235,7 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     return made
 
 
-def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[LimitViolation]:
+def violations_of(provisioner: Provisioner, draft: Draft, actor: str) -> list[LimitViolation]:
     """Return which of today's limits a plan exceeds; it is kept with the plan, whatever the limits are later."""
     found: list[LimitViolation] = []
     since = provisioner.clock.now() - TOGETHER
@@ -244,7 +247,8 @@ def _over(provisioner: Provisioner, draft: Draft, actor: str) -> list[LimitViola
             # A target that had entries of ours and holds none now was emptied, or is another one.
             is_first = part.population == 0 and not was_filled(connection, target)
             before = done.get(target, {})
-            counts = {**part.counts, **({LOSE_RIGHTS: part.lose_rights} if part.lose_rights else {})}
+            loses = draft.lose_rights[target]
+            counts = {**part.counts, **({LOSE_RIGHTS: loses} if loses else {})}
             found += excesses(target, counts, part.population, limits, is_first_load=is_first, before=before)
     return found
 
@@ -305,8 +309,7 @@ def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> No
             population = observed.add(digests_in(target))
         doubled = observed.twice()
         _note(provisioner, target, observed, population)
-        for person_id in doubled:
-            add_to(provisioner, target, draft, [], [_doubled(person_id)])
+        add_to(provisioner, target, draft, [], [Finding.doubled(person_id) for person_id in doubled])
         differing = (each for each in observed.differing() if each[0] not in doubled)
         _compare(provisioner, target, draft, differing, population, len(doubled))
 
@@ -359,7 +362,7 @@ def _note(provisioner: Provisioner, target: Target, observed: Observed, populati
 
 def _plan_some(
     provisioner: Provisioner, target: Target, draft: Draft, portion: Sequence[tuple[str, bool]]
-) -> tuple[list[Change], list[Finding]]:
+) -> tuple[Sequence[Change], Sequence[Finding]]:
     """Return changes and findings over people in whom something may differ.
 
     Effect:  what the target shows is stored
@@ -370,55 +373,33 @@ def _plan_some(
     computed = recompute_some(provisioner, ids, only=target.kind)
     there = [person_id for person_id, is_there in portion if is_there]
     with _reading(target):
-        everything = sorted(target.read(there), key=lambda entry: entry.person_id) if there else []
-    doubled = _twice(everything)
-    desired = [entry for entry, _ in computed.entries[target.kind] if entry.person_id not in doubled]
-    observed = {entry.person_id: entry for entry in everything if entry.person_id not in doubled}
-    not_shown = _note_observed(provisioner, target, desired, observed, doubled)
-    results = [*map(_doubled, doubled), *plan(desired, list(observed.values()))]
-    changes = [each for each in results if isinstance(each, Change) and each.person_id not in not_shown]
-    if _is_before_unread(provisioner, target, draft):
-        changes = [each for each in changes if not each.lets_in]
-    return changes, [each for each in results if isinstance(each, Finding)]
+        compared = compare_some(computed.entries[target.kind], target.read(there) if there else [])
+    not_shown = _note_read(provisioner, target, ids, compared)
+    is_allowed = may_enable(provisioner, target, draft)
+    changes = [one for one in compared.changes if one.person_id not in not_shown and (is_allowed or not one.lets_in)]
+    return changes, compared.findings
 
 
-def _note_observed(
-    provisioner: Provisioner,
-    target: Target,
-    desired: Sequence[Entry],
-    observed: Mapping[str, Entry],
-    doubled: Sequence[str],
-) -> set[str]:
+def _note_read(provisioner: Provisioner, target: Target, ids: Sequence[str], compared: Compared) -> set[str]:
     """Store what a read showed of some people, and return those whose accepted write is not shown in time."""
     now, patience, kind = provisioner.clock.now(), provisioner.settings.patience, target.kind
-    shown = [(entry.person_id, entry.digest) for entry in desired if observed.get(entry.person_id) == entry]
-    gone = [entry.person_id for entry in desired if entry.only_if_present and entry.person_id not in observed]
-    settled = {*gone, *(person_id for person_id, _ in shown)}
+    settled = {*compared.absent, *(person_id for person_id, _ in compared.shown)}
     with provisioner.databases.identity.read() as connection:
-        known = states_among(connection, kind, [entry.person_id for entry in desired])
+        known = states_among(connection, kind, ids)
     not_shown = {one for one, state in known.items() if state.state is State.ACCEPTED and one not in settled}
-    if shown or gone or not_shown or doubled:
+    if settled or not_shown or compared.doubled:
         with provisioner.databases.identity.write() as connection:
-            note_shown(connection, kind, shown, now)
-            note_absent(connection, kind, gone, now)
+            note_shown(connection, kind, compared.shown, now)
+            note_absent(connection, kind, compared.absent, now)
             count_attempts(connection, kind, ((one, NOT_SHOWN) for one in not_shown), now, patience)
-            delay(connection, kind, doubled, "has two entries", now, patience)
+            delay(connection, kind, compared.doubled, "has two entries", now, patience)
     return not_shown
 
 
-def _is_before_unread(provisioner: Provisioner, target: Target, draft: Draft) -> bool:
-    """Return whether behind this door there is one that nobody could look at (idp.provisioning.chunks)."""
+def may_enable(provisioner: Provisioner, target: Target, draft: Draft) -> bool:
+    """Return whether people may be enabled in a target: not while one of a later stage cannot be read."""
     order = list(provisioner.targets)
-    return any(order.index(kind) > order.index(target.kind) for kind in draft.unread)
-
-
-def _twice(entries: Iterable[Entry]) -> list[str]:
-    """Return people of whom there is more than one entry, sorted."""
-    return sorted(person_id for person_id, count in Counter(entry.person_id for entry in entries).items() if count > 1)
-
-
-def _doubled(person_id: str) -> Finding:
-    return Finding(person_id, "", "has two entries with our mark")
+    return all(order.index(kind) <= order.index(target.kind) for kind in draft.unread)
 
 
 def add_to(

@@ -87,6 +87,13 @@ def recompute_some(provisioner: Provisioner, ids: Sequence[str], only: str | Non
     return store(provisioner, ids, people, changes, None if changes else only)
 
 
+def compute_some(provisioner: Provisioner, ids: Sequence[str], only: str | None = None) -> Recomputed:
+    """Return what is desired of a portion of people now. Nothing is stored."""
+    with provisioner.databases.identity.read() as connection:
+        people = load_records(connection, ids, provisioner.people, provisioner.today())
+    return _compute(provisioner, people, only).result
+
+
 def store(
     provisioner: Provisioner,
     ids: Sequence[str],

@@ -168,6 +168,11 @@ class Finding:
         """An entry with our mark and a person whom our records do not know."""
         return cls(found.person_id, found.name, "has our mark, and our records do not know this person")
 
+    @classmethod
+    def doubled(cls, person_id: str) -> Self:
+        """A person of whom there are two entries with our mark."""
+        return cls(person_id, "", "has two entries with our mark")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

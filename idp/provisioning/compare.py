@@ -1,6 +1,8 @@
-"""Compare desired with observed, person by person, in one pass over two sorted streams."""
+"""Compare desired with observed, person by person, in one pass over two sorted streams. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from idp.provisioning.values import Change, Entry, Finding, Gone
@@ -8,7 +10,7 @@ from idp.provisioning.values import Change, Entry, Finding, Gone
 One = TypeVar("One", bound=Entry | Gone)
 
 
-def plan(desired: Iterable[Entry | Gone], observed: Iterable[Entry]) -> Iterator[Change | Finding]:
+def compare(desired: Iterable[Entry | Gone], observed: Iterable[Entry]) -> Iterator[Change | Finding]:
     """Yield the writes that turn `observed` into `desired`.
 
     Shape:   both streams sorted by person_id, each person at most once
@@ -25,6 +27,37 @@ def plan(desired: Iterable[Entry | Gone], observed: Iterable[Entry]) -> Iterator
                 yield Change.create(wanted)
             case Entry(), Entry() if wanted != found:
                 yield Change.update(before=found, after=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a read of some people in a target showed."""
+
+    changes: Sequence[Change]
+    findings: Sequence[Finding]
+    shown: Sequence[tuple[str, str]]  # (person_id, digest) that are as desired
+    absent: Sequence[str]  # people of whom there is nothing, and nothing is required
+    doubled: Sequence[str]  # people with two entries: nothing is done about them
+
+
+def compare_some(desired: Sequence[tuple[Entry, str]], observed: Iterable[Entry]) -> Compared:
+    """Return what differs in some people, and what does not.
+
+    Shape:   desired: entries with their digests, sorted by person_id; observed: in any order
+    """
+    there = sorted(observed, key=lambda entry: entry.person_id)
+    counts = Counter(entry.person_id for entry in there)
+    doubled = sorted(person_id for person_id, count in counts.items() if count > 1)
+    single = {entry.person_id: entry for entry in there if counts[entry.person_id] == 1}
+    mine = [(entry, digest) for entry, digest in desired if counts[entry.person_id] <= 1]
+    results = list(compare((entry for entry, _ in mine), single.values()))
+    return Compared(
+        changes=[each for each in results if isinstance(each, Change)],
+        findings=[*map(Finding.doubled, doubled), *(each for each in results if isinstance(each, Finding))],
+        shown=[(entry.person_id, digest) for entry, digest in mine if single.get(entry.person_id) == entry],
+        absent=[entry.person_id for entry, _ in mine if entry.only_if_present and entry.person_id not in single],
+        doubled=doubled,
+    )
 
 
 def merge_by_person(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.provisioning.plan import plan
+from idp.provisioning.compare import compare
 from idp.provisioning.values import Change, Entry, Finding, Gone, Kind
 from tests.support.provisioning import entry
 
@@ -22,11 +22,11 @@ def world(given: dict[str, tuple[str, bool, dict[str, tuple[str, ...]]]]) -> lis
 
 
 def changes(desired: list[Entry | Gone], observed: list[Entry]) -> list[Change]:
-    return [each for each in plan(desired, observed) if isinstance(each, Change)]
+    return [each for each in compare(desired, observed) if isinstance(each, Change)]
 
 
 def test_a_truncated_import_removes_nobody() -> None:
-    results = list(plan(desired=[], observed=[entry("p1"), entry("p2")]))
+    results = list(compare(desired=[], observed=[entry("p1"), entry("p2")]))
 
     assert [type(result) for result in results] == [Finding, Finding]
 
@@ -40,7 +40,7 @@ def test_who_is_missing_is_made() -> None:
 def test_who_left_before_they_were_written_is_not_made() -> None:
     gone = Entry("p1", "u1", False, {"cn": ("Anna",)}, only_if_present=True)
 
-    assert list(plan([gone], [])) == []
+    assert list(compare([gone], [])) == []
     assert [change.kind for change in changes([gone], [entry("p1", "u1")])] == [Kind.DISABLE]
 
 
@@ -51,7 +51,7 @@ def test_only_an_explicit_word_removes() -> None:
 
 
 def test_who_is_gone_from_both_sides_is_nobodys_change() -> None:
-    assert list(plan([Gone("p1", "purged")], [])) == []
+    assert list(compare([Gone("p1", "purged")], [])) == []
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_order_of_values_and_empty_attributes_mean_nothing() -> None:
     one = entry("p1", attributes={"mail": ("a", "b"), "title": ()})
     other = entry("p1", attributes={"mail": ("b", "a")})
 
-    assert list(plan([one], [other])) == []
+    assert list(compare([one], [other])) == []
     assert one.digest == other.digest
 
 
 @pytest.mark.parametrize("people", [["p2", "p1"], ["p1", "p1"]])
 def test_a_stream_out_of_order_is_an_error_and_not_an_absence(people: list[str]) -> None:
     with pytest.raises(ValueError, match="not sorted"):
-        list(plan([entry(person_id) for person_id in people], []))
+        list(compare([entry(person_id) for person_id in people], []))
 
 
 @given(desired=WORLDS, observed=WORLDS)
@@ -102,7 +102,7 @@ def test_a_plan_carried_out_leaves_nothing_to_plan(
         assert change.after is not None
         there[change.person_id] = change.after
 
-    again = list(plan(world(desired), [there[person_id] for person_id in sorted(there)]))
+    again = list(compare(world(desired), [there[person_id] for person_id in sorted(there)]))
 
     assert [type(each) for each in again] == [Finding] * len(observed.keys() - desired.keys())
 
