@@ -194,8 +194,10 @@ def _failing(
 
 def _start(provisioner: Provisioner, run_id: str, attempt: int, runner: Runner) -> Run:
     with provisioner.databases.identity.write() as connection:
-        runs.start_attempt(connection, run_id, attempt - 1, runner, provisioner.clock.now())
+        is_new = runs.start_attempt(connection, run_id, attempt - 1, runner, provisioner.clock.now())
         run = runs.load_run(connection, run_id)
+        if is_new and run is not None and run.kind is RunKind.UNDO:
+            runs.drop_sharing(connection, run_id, provisioner.clock.now())
     if run is None:
         raise NotFound(f"there is no run {run_id}")
     if (run.state, run.attempt) != (RunState.RUNNING, attempt):

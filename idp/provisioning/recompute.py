@@ -26,7 +26,7 @@ from idp.provisioning.pins import Kept, effective_entry, ended
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.run_queries import set_aside_overtaken
-from idp.provisioning.state_queries import Desired, compared_rules, set_desired, states_among
+from idp.provisioning.state_queries import Desired, compared_rules, make_live, set_desired, states_among
 from idp.provisioning.states import Presence
 from idp.provisioning.values import Entry
 
@@ -117,7 +117,7 @@ def store(
             changes = {one: change for one, change in newest.items() if one in late or changes.get(one) == change}
             computed = _compute(provisioner, sorted([*kept, *again], key=_id), only)
             news = _news(provisioner, connection, computed, changes)
-        _write(provisioner, connection, news)
+        _write(provisioner, connection, news, changes)
         if only is None:
             done = ((one, change.change_id) for one, change in changes.items() if one not in computed.failed)
             delete_changes(connection, done)
@@ -183,16 +183,16 @@ def _news(
     return news
 
 
-def _write(provisioner: Provisioner, connection: Connection, news: _News) -> None:
+def _write(provisioner: Provisioner, connection: Connection, news: _News, changes: Mapping[str, PersonChange]) -> None:
     now = provisioner.clock.now()
     compared = compared_rules(connection)
+    live = {person_id for person_id, change in changes.items() if change.priority is Priority.LIVE}
     for kind, desires in news.desires.items():
         set_desired(connection, kind, desires, now, was_read=kind in compared)
-    by_priority: dict[Priority, set[str]] = {Priority.LIVE: set(), Priority.BULK: set()}
-    for desires in news.desires.values():
-        for one in desires:
-            by_priority[one.priority].add(one.person_id)
-    set_aside_overtaken(connection, by_priority[Priority.LIVE], by_priority[Priority.BULK], now)
+    for kind in provisioner.targets:  # the records may ask for the same already, in a plan that waits for people
+        make_live(connection, kind, live, now)
+    changed = {one.person_id for desires in news.desires.values() for one in desires}
+    set_aside_overtaken(connection, changed & live, changed - live, now)
     drop(connection, news.ended)
 
 

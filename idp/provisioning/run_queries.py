@@ -466,6 +466,19 @@ def drop_unneeded(connection: Connection, now: datetime) -> None:
         make_stale(connection, run_id, "nothing of it is needed any more", now)
 
 
+_SHARING = text(
+    "SELECT DISTINCT c.run_id FROM change c JOIN run r ON r.run_id = c.run_id JOIN change mine"
+    " ON mine.person_id = c.person_id AND mine.run_id = :run AND mine.state = 'open'"
+    " WHERE c.state = 'open' AND r.state = 'awaiting_approval' AND r.kind <> 'undo'"
+)
+
+
+def drop_sharing(connection: Connection, undo_id: str, now: datetime) -> None:
+    """Make plans stale that await approval and have people of an undo that begins."""
+    for run_id in connection.execute(_SHARING, {"run": undo_id}).scalars().all():
+        make_stale(connection, run_id, f"run {undo_id} undoes changes of its people", now)
+
+
 def make_stale(connection: Connection, run_id: str, why: str, now: datetime) -> None:
     """End a plan that awaits approval, because its world moved."""
     forget_planned_merge(connection, run_id)

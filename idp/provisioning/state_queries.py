@@ -370,6 +370,16 @@ def due_work(
     return list(connection.execute(ordered.limit(limit)).scalars())
 
 
+def make_live(connection: Connection, target: str, person_ids: Iterable[str], now: datetime) -> None:
+    """Have what must be written of these people written at once: they acted, or somebody locked or unlocked them."""
+    at = as_bound(connection, target_state.c.next_attempt_at, now)
+    sql: Final = (
+        "UPDATE target_state SET priority = 'live', next_attempt_at = ?"
+        " WHERE target = ? AND person_id = ? AND next_attempt_at IS NOT NULL"
+    )
+    run_many(connection, sql, ((at, target, person_id) for person_id in person_ids))
+
+
 def make_bulk(connection: Connection, target: str, person_id: str, now: datetime) -> None:
     """Leave a person's work in a target to a guarded run."""
     connection.execute(

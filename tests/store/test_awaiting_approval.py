@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from idp.accounts.holds import hold
 from idp.audit.events import SYSTEM
 from idp.db.databases import Databases
 from idp.jobs.syncing import Sync
@@ -17,15 +18,16 @@ from idp.provisioning.executor import apply_run, begin, result_of
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import Runner, RunState
+from idp.provisioning.runs import ChangeState, Runner, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.undo import make_undo
 from idp.registry.settings import RegistrySettings
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.provisioning import add_students, change_person, change_status
+from tests.support.provisioning import add_students, change_person, change_status, choose_mail_name
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
 
@@ -122,6 +124,77 @@ def test_a_file_that_is_mended_makes_a_waiting_plan_stale(sync: Sync, waits: str
 
     assert waiting_plans(sync) == []
     assert result_of(sync.provisioner, waits).run.state == RunState.STALE
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_a_persons_own_act_supersedes_that_persons_changes_and_the_plan_still_awaits(
+    sync: Sync, waits: str, faulty: FaultyTarget
+) -> None:
+    before = result_of(sync.provisioner, waits).run
+    acting, other = SUSPENDED[:2]
+    choose_mail_name(sync.databases, acting, "anna@student.po.edu.pl", "s1000@student.po.edu.pl")
+
+    reconcile_due(sync.provisioner)
+
+    after = result_of(sync.provisioner, waits)
+    assert (after.run.state, after.run.digest) == (RunState.AWAITING_APPROVAL, before.digest)
+    with sync.databases.identity.read() as connection:
+        states = {(row.person_id, row.state) for row in runs.changes_of(connection, waits, target="faulty")}
+    assert (acting, ChangeState.SUPERSEDED) in states
+    assert (other, ChangeState.OPEN) in states
+    assert faulty.did == []  # of the act nothing is written that the file asks for
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_a_lock_never_waits_for_a_plan_that_awaits_approval(
+    sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
+) -> None:
+    hold(sync.databases, clock, SUSPENDED[0], "boss", "stolen password")
+
+    reconcile_due(sync.provisioner)
+
+    assert not faulty.entries[SUSPENDED[0]].enabled
+    assert waiting_plans(sync) == [waits]
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_a_file_that_changes_one_person_of_a_waiting_plan_makes_it_stale(sync: Sync, waits: str) -> None:
+    change_status(sync.databases, SUSPENDED[0], "active")
+
+    sync.carry_out([])
+
+    assert result_of(sync.provisioner, waits).run.state is RunState.STALE
+    (again,) = waiting_plans(sync)  # the others are planned anew
+    with sync.databases.identity.read() as connection:
+        assert runs.people_among(connection, [again], SUSPENDED) == set(SUSPENDED[1:])
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_a_plan_of_which_nothing_is_needed_any_more_is_stale(
+    sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
+) -> None:
+    for person_id in SUSPENDED:
+        hold(sync.databases, clock, person_id, "boss", "stolen password")
+    for _ in range(3):
+        reconcile_due(sync.provisioner)
+    assert make_plan(sync.provisioner, JAN).changes == 0
+
+    assert result_of(sync.provisioner, waits).run.state is RunState.STALE
+
+
+@pytest.mark.parametrize("limits", [FEW])
+def test_an_undo_that_shares_people_makes_a_waiting_plan_stale(sync: Sync, clock: ManualClock) -> None:
+    change_person(sync.databases, SUSPENDED[0], surname="Nowak")
+    renamed = make_plan(sync.provisioner, JAN)
+    assert apply_run(sync.provisioner, renamed.run_id, JAN).is_complete
+    suspend(sync, SUSPENDED)
+    waits = make_plan(sync.provisioner, JAN)
+    assert waits.state is RunState.AWAITING_APPROVAL
+
+    undo = make_undo(sync.provisioner, renamed.run_id, JAN)
+    apply_run(sync.provisioner, undo.run_id, JAN)
+
+    assert result_of(sync.provisioner, waits.run_id).run.state is RunState.STALE
 
 
 # --- a paused run ---------------------------------------------------------------------------------------------------
