@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from idp.app.installation import Idp, open_idp
+from idp.permissions import Actor, Role
 from idp.provisioning import executor
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.run_steps import request
@@ -61,7 +62,7 @@ def take(installation: Idp, file: str) -> Facts:
         installation.zone,
         Path(file),
         delta=False,
-        actor=ACTOR,
+        actor=Actor(ACTOR, Role.SHELL),
     )
     return {"people": found.people, "added": found.added, "changed": found.changed}
 

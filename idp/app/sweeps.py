@@ -13,6 +13,7 @@ from idp.jobs.syncing import InboxWatch
 from idp.jobs.worker import Sweep
 from idp.letters.albums import queue_album_letters
 from idp.letters.sending import send_due
+from idp.permissions import SYSTEM
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
 from idp.provisioning.live import sweep_bulk, sweep_live
@@ -45,7 +46,7 @@ def _fast(installation: Idp, name: str) -> dict[str, Sweep]:
         "closed accounts": sessions.ClosedAccounts(installation.raw_store, clock).sweep,
         "sign-outs": installation.sign_out_service.sweep,
         "people's own changes": lambda: sweep_live(installation.provisioner),
-        "letters": lambda: send_due(installation.letter_sender),
+        "letters": lambda: send_due(installation.letter_sender, SYSTEM),
         "sealing": seal,
         "checkpoints": CheckpointSweep(databases, installation.keys, settings.audit, clock),
         "log of the sessions": installation.raw_store.tidy,
@@ -58,7 +59,8 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
 
     def album_letters() -> int:
         url = f"{settings.web.base_url}/account/new"
-        return queue_album_letters(databases, installation.keys, settings.letters, clock, installation.zone, url).queued
+        keys, zone = installation.keys, installation.zone
+        return queue_album_letters(databases, keys, settings.letters, clock, zone, url, SYSTEM).queued
 
     def ask_failing() -> int:
         try_again(installation.provisioner)
@@ -67,11 +69,13 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
     return {
         "inbox": InboxWatch(lambda: sync_of(installation)),
         "schedules": timetable(installation, name).sweep,
-        "statuses": lambda: review_statuses(databases, settings.people.access_policy, clock, installation.zone),
+        "statuses": lambda: review_statuses(databases, settings.people.access_policy, clock, installation.zone, SYSTEM),
         "failing targets": ask_failing,
         "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
         "imported changes": lambda: sweep_bulk(installation.provisioner),
-        "duplicates": AfterImports(databases, clock, installation.zone, lambda: find_duplicates(databases, clock)),
+        "duplicates": AfterImports(
+            databases, clock, installation.zone, lambda: find_duplicates(databases, clock, SYSTEM)
+        ),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
         "settled sign-outs": installation.sign_out_service.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),

@@ -3,7 +3,7 @@
 import click
 
 from idp.app.settings import load_settings
-from idp.cli.support import Group, json_option, print_json
+from idp.cli.support import Group, current_actor, json_option, print_json
 from idp.keys.key_files import FOR_EVER, Purpose, load_keys, rotate_keys
 
 
@@ -33,6 +33,6 @@ def rotate(purposes: tuple[str, ...]) -> None:
     Older keys stay and open what they made. The keys for matching people and for pairwise names never change.
     """
     wanted = [Purpose(name) for name in purposes] or [one for one in Purpose if one not in FOR_EVER]
-    for file in rotate_keys(load_settings().keys, wanted):
+    for file in rotate_keys(load_settings().keys, wanted, current_actor()):
         click.echo(f"made {file}: keep a copy apart from the database's backup")
     click.echo("Restart `idp serve` and the workers: new values use the new keys from then on.")

@@ -6,8 +6,7 @@ import click
 from rich.table import Column, Table
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.db.outbox import Message, MessageState
 from idp.letters.albums import queue_album_letters
 from idp.letters.outgoing import count_letters, newest_letters, retry_letter
@@ -33,6 +32,7 @@ def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
         installation.clock,
         installation.zone,
         f"{settings.web.base_url}/account/new",
+        current_actor(),
         dry_run=dry_run,
     )
     if as_json:
@@ -51,7 +51,7 @@ def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
 def send(installation: Idp, as_json: bool) -> None:
     """Send what is due now, without waiting for the worker."""
     sent = 0
-    while count := send_due(installation.letter_sender):
+    while count := send_due(installation.letter_sender, current_actor()):
         sent += count
     with installation.databases.identity.read() as connection:
         counts = count_letters(connection)
@@ -69,7 +69,7 @@ def send(installation: Idp, as_json: bool) -> None:
 def retry(installation: Idp, letter_id: str) -> None:
     """Send a dead letter once more, when what stopped it is repaired."""
     with installation.databases.identity.write() as connection:
-        retry_letter(connection, installation.clock, letter_id, shell_actor())
+        retry_letter(connection, installation.clock, letter_id, current_actor())
     click.echo("The letter is pending again.")
 
 

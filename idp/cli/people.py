@@ -8,20 +8,19 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit import event_types
-from idp.audit.events import Event, record, shell_actor
+from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
-from idp.people.merge_queries import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in, settle_pair
+from idp.people.merge_queries import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in
 from idp.people.queries import load_people
 from idp.people.search_queries import find_by_name
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
 from idp.provisioning.runs import Run
-from idp.registry.duplicates import find_duplicates
+from idp.registry.duplicates import dismiss_duplicate, find_duplicates
 
 
 @click.group(cls=Group)
@@ -69,7 +68,7 @@ def duplicates() -> None:
 def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: bool) -> None:
     """List the pairs that a human must judge."""
     if find:
-        find_duplicates(installation.databases, installation.clock, shell_actor())
+        find_duplicates(installation.databases, installation.clock, current_actor())
     with installation.databases.identity.read() as connection:
         pairs = pairs_in(connection, (OPEN, DISMISSED, MERGED) if settled else (OPEN,), limit)
         ids = sorted({person_id for pair in pairs for person_id in (pair.person_a, pair.person_b)})
@@ -118,11 +117,7 @@ def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
 def dismiss(installation: Idp, first: str, second: str) -> None:
     """Say that two records are two people; the pair does not come again."""
     pair, _ = _pair(installation, first, second)
-    now, actor = installation.clock.now(), shell_actor()
-    with installation.databases.identity.write() as connection:
-        settle_pair(connection, pair.person_a, pair.person_b, DISMISSED, now, actor)
-        event = Event(event_types.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor, data={"other": pair.person_a})
-        record(connection, now.timestamp(), event)
+    dismiss_duplicate(installation.databases, installation.clock, pair, current_actor())
     click.echo("Two people. The pair does not come again.")
 
 

@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.files import writable
-from idp.cli.support import Group, console, json_option, pass_idp, print_json, progress, when
+from idp.cli.support import Group, console, current_actor, json_option, pass_idp, print_json, progress, when
 from idp.clock import Clock
 from idp.errors import RefusedSource
 from idp.people.queries import review_everybody
@@ -65,7 +64,7 @@ def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as
                 ZoneInfo(settings.university.time_zone),
                 file,
                 delta=delta,
-                actor=shell_actor(),
+                actor=current_actor(),
                 accept={Refusal(word) for word in accept},
                 progress=stage,
             )
@@ -106,7 +105,7 @@ def review(installation: Idp, everybody: bool) -> None:
         with databases.identity.write() as connection:
             review_everybody(connection, local_date(clock.now(), zone))
     done = 0
-    while count := review_statuses(databases, settings.people.access_policy, clock, zone):
+    while count := review_statuses(databases, settings.people.access_policy, clock, zone, current_actor()):
         done += count
     click.echo(f"{done:,} people reviewed.")
 

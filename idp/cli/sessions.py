@@ -7,8 +7,7 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
 from idp.people.account_queries import Account, find_account
 from idp.sso import sessions as sso
@@ -48,7 +47,7 @@ def list_of(installation: Idp, person: str, as_json: bool) -> None:
 def end(installation: Idp, person: str, session_id: str, as_json: bool) -> None:
     """End one session of PERSON, or all of them, and tell the applications that were used in it."""
     account = _account(installation, person)
-    raw_store, clock, actor = installation.raw_store, installation.clock, shell_actor()
+    raw_store, clock, actor = installation.raw_store, installation.clock, current_actor()
     before = sso.list_of(raw_store, clock, account.account_id)
     if session_id and session_id not in {one.session_id for one in before}:
         raise NotFound("this person has no such session")

@@ -8,7 +8,7 @@ from idp.accounts.staff_queries import StaffAccount, list_staff
 from idp.app.installation import Idp
 from idp.audit.events import shell_actor
 from idp.cli.reconciling import reconcile_at_once
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json
 from idp.sso.sessions import Ended, end_all
 
 
@@ -46,7 +46,7 @@ def disable(installation: Idp, mail: str) -> None:
     """Lock the account of a member of staff and end their sessions; applications are told."""
     member = installation.staff_service.disable(mail, shell_actor())
     owed = end_all(
-        installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=shell_actor()
+        installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=current_actor()
     )
     installation.sign_out_service.tell(owed, installation.settings.sso.logout_wait_s)
     click.echo(f"{member.mail} is disabled; every session has ended.")

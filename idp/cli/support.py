@@ -22,7 +22,8 @@ from rich.table import Table
 
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
-from idp.audit.events import new_id
+from idp.audit.events import new_id, shell_actor
+from idp.permissions import Actor, Role
 from idp.text import visible
 
 P = ParamSpec("P")
@@ -68,6 +69,11 @@ def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:
             return command(installation, *args, **kwargs)
 
     return opened
+
+
+def current_actor() -> Actor:
+    """Return who runs this command on the machine."""
+    return Actor(shell_actor(), Role.SHELL)
 
 
 def print_json(value: Any) -> None:

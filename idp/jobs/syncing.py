@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from idp.audit.events import SYSTEM
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import Conflict, IdpError, TargetError, TargetUnavailable
@@ -16,6 +15,7 @@ from idp.jobs.schedules import Done
 from idp.keys.key_files import Keys
 from idp.people.change_queries import count_changes
 from idp.people.status import AccessPolicy
+from idp.permissions import SYSTEM, SYSTEM_ID
 from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_of_run
@@ -144,7 +144,7 @@ class Sync:
         """
         if scope is Scope.CHANGED and not self._is_anything_to_do():
             return None
-        return make_plan(self.provisioner, SYSTEM, scope=scope)
+        return make_plan(self.provisioner, SYSTEM_ID, scope=scope)
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:
@@ -153,9 +153,9 @@ class Sync:
     def _apply(self, run: Run) -> str:
         """Carry a plan out: a small one here and now, a large one by the workers together where they do that."""
         if run.changes > self.provisioner.settings.sweep_people and has_worker(self.provisioner):
-            request(self.provisioner, run.run_id, SYSTEM)
+            request(self.provisioner, run.run_id, SYSTEM_ID)
             return f"{run.changes} changes handed to the workers"
-        result = apply_run(self.provisioner, run.run_id, SYSTEM)
+        result = apply_run(self.provisioner, run.run_id, SYSTEM_ID)
         return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")
 
 
@@ -181,7 +181,7 @@ class InboxWatch:
         with suppress(Conflict):
             self._taken += sync.take_finished()
         with sync.databases.identity.read() as connection:
-            newest = newest_import_id(connection, SYSTEM) or ""
+            newest = newest_import_id(connection, SYSTEM_ID) or ""
             if self._settled is None:
                 self._start_from(newest, newest_import_id(connection) or "")
         if newest == self._settled:

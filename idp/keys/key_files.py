@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from idp.errors import ConfigError
 from idp.keys.settings import KeysSettings
+from idp.permissions import Actor, Permission
 from idp.settings import require_private
 
 _FILE = re.compile(r"(?P<purpose>[a-z]+)\.(?P<key_id>\d{4})\.key", re.ASCII)
@@ -145,11 +146,12 @@ def create_missing_keys(settings: KeysSettings) -> list[Path]:
     return [_create(settings.folder, purpose, 1) for purpose in Purpose if purpose not in present]
 
 
-def rotate_keys(settings: KeysSettings, purposes: Iterable[Purpose]) -> list[Path]:
+def rotate_keys(settings: KeysSettings, purposes: Iterable[Purpose], actor: Actor) -> list[Path]:
     """Add a new key to each purpose and return the files; older keys stay and open what they made.
 
-    Raises:  ConfigError for a purpose whose key can never change
+    Raises:  NotAllowed; ConfigError for a purpose whose key can never change
     """
+    actor.require(Permission.KEYS_ROTATE)
     wanted = list(purposes)
     if fixed := [purpose.value for purpose in wanted if purpose in FOR_EVER]:
         raise ConfigError(f"{', '.join(fixed)}: stored values depend on this key, so it can never change.")

@@ -12,6 +12,7 @@ from idp.letters.outgoing import queue_letter, require_address
 from idp.letters.queries import Newcomer, newcomers_without_letter
 from idp.letters.settings import LettersSettings
 from idp.people.values import Status
+from idp.permissions import Actor, Permission
 
 KIND = "album"
 ONCE = "album:"
@@ -34,6 +35,7 @@ def queue_album_letters(
     clock: Clock,
     zone: ZoneInfo,
     account_url: str,
+    actor: Actor,
     *,
     dry_run: bool = False,
 ) -> AlbumLetters:
@@ -41,8 +43,10 @@ def queue_album_letters(
 
     Shape:   newcomer: has an album number and an enrolment address, has not claimed the account, and was admitted
              within `album_letter_days` on one of `album_letter_levels`, being admitted or active there
+    Raises:  NotAllowed
     Effect:  letters in chunks of 500, each in one transaction; a repeat queues nothing twice. A dry run writes nothing.
     """
+    actor.require(Permission.LETTERS_SEND)
     queued, after, unwritable = 0, "", list[str]()
     while newcomers := _newcomers(databases, settings, clock, zone, after):
         after = newcomers[-1].person_id

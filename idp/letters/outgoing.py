@@ -15,6 +15,7 @@ from idp.db.outbox import Message, MessageState
 from idp.db.raw import over
 from idp.errors import InvalidAddress, NotFound
 from idp.keys.key_files import Keys
+from idp.permissions import Actor, Permission
 
 LETTER = "letter"  # the kind of message
 
@@ -47,15 +48,16 @@ def queue_letter(
     return True
 
 
-def retry_letter(connection: Connection, clock: Clock, letter_id: str, actor: str) -> None:
-    """Send a letter that was given up once more.
+def retry_letter(connection: Connection, clock: Clock, letter_id: str, actor: Actor) -> None:
+    """Send a dead letter once more.
 
-    Raises:  NotFound when no letter with this id was given up
+    Raises:  NotAllowed; NotFound when no dead letter has this id
     """
+    actor.require(Permission.LETTERS_SEND)
     now = clock.timestamp()
     if outbox.retry_dead(over(connection), letter_id, now) is None:
         raise NotFound("no letter with this id was given up")
-    event = Event(event_types.LETTER_QUEUED, letter_id, actor, reason="retry", data={"letter": letter_id})
+    event = Event(event_types.LETTER_QUEUED, letter_id, actor.actor_id, reason="retry", data={"letter": letter_id})
     record(connection, now, event)
 
 

@@ -19,6 +19,7 @@ from idp.letters.outgoing import LETTER
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead, compose
 from idp.letters.transports import Send, Transport
+from idp.permissions import Actor, Permission
 
 log = structlog.get_logger(__name__)
 
@@ -40,13 +41,15 @@ class Sender:
         return Backoff(self.settings.retry_s, self.settings.longest_wait_s)
 
 
-def send_due(sender: Sender) -> int:
+def send_due(sender: Sender, actor: Actor) -> int:
     """Send the letters that are due, at most `per_round` of them, and return how many were sent.
 
-    Effect:  each is settled in a transaction of its own. A letter is sent twice only if we are killed between the
-             server's answer and that transaction, and then with the same Message-ID. When the server cannot be
-             reached, the round ends
+    Raises:  NotAllowed
+    Effect:  each letter is settled in a transaction of its own. A letter is sent twice only if we are killed between
+             the server's answer and that transaction. The second copy has the same Message-ID. The round ends when
+             the server cannot be reached
     """
+    actor.require(Permission.LETTERS_SEND)
     with sender.databases.identity.read() as connection:
         if not outbox.any_due(over(connection), LETTER, sender.clock.timestamp()):
             return 0

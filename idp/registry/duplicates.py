@@ -7,18 +7,31 @@ from itertools import pairwise
 from sqlalchemy import Connection
 
 from idp.audit import event_types
-from idp.audit.events import SYSTEM, Event, record_all
+from idp.audit.events import Event, record, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.people.merge_queries import OPEN, Facts, Pair, facts_of, groups_alike, merges_in_force, note_pairs
+from idp.people.merge_queries import (
+    DISMISSED,
+    OPEN,
+    Facts,
+    Pair,
+    facts_of,
+    groups_alike,
+    merges_in_force,
+    note_pairs,
+    settle_pair,
+)
 from idp.people.status import Access
+from idp.permissions import Actor, Permission
 
 
-def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> int:
+def find_duplicates(databases: Databases, clock: Clock, actor: Actor) -> int:
     """Put pairs of people who may be one into the queue, and return how many are new there.
 
+    Raises:  NotAllowed
     Effect:  person.duplicate_found for each; a pair that a human dismissed does not come again
     """
+    actor.require(Permission.RECORDS_IMPORT)
     now = clock.now()
     with databases.identity.read() as connection:
         joined = {frozenset((one.kept, one.merged)) for one in merges_in_force(connection)}
@@ -32,8 +45,23 @@ def find_duplicates(databases: Databases, clock: Clock, actor: str = SYSTEM) -> 
         return 0
     with databases.identity.write() as connection:
         fresh = note_pairs(connection, found.values())
-        record_all(connection, now.timestamp(), _events(fresh, actor))
+        record_all(connection, now.timestamp(), _events(fresh, actor.actor_id))
     return len(fresh)
+
+
+def dismiss_duplicate(databases: Databases, clock: Clock, pair: Pair, actor: Actor) -> None:
+    """Say that the two records of a pair are two people.
+
+    Raises:  NotAllowed
+    Effect:  the pair does not come again; person.duplicate_dismissed
+    """
+    actor.require(Permission.PEOPLE_MERGE)
+    now = clock.now()
+    data = {"other": pair.person_a}
+    event = Event(event_types.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor.actor_id, data=data)
+    with databases.identity.write() as connection:
+        settle_pair(connection, pair.person_a, pair.person_b, DISMISSED, now, actor.actor_id)
+        record(connection, now.timestamp(), event)
 
 
 def queue_duplicates(connection: Connection, at: datetime, pairs: Iterable[tuple[str, str]], actor: str) -> None:

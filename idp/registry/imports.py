@@ -24,6 +24,7 @@ from idp.keys.key_files import Keys
 from idp.people import queries as people
 from idp.people.names import without_control_characters
 from idp.people.status import AccessPolicy, local_date
+from idp.permissions import Actor, Permission
 from idp.registry import guards
 from idp.registry import queries as registry
 from idp.registry.decisions import Context, Decision
@@ -54,17 +55,18 @@ def import_file(
     file: Path,
     *,
     delta: bool,
-    actor: str,
+    actor: Actor,
     accept: Collection[Refusal] = (),
     progress: Progress = silent,
 ) -> ImportResult:
     """Import an export and return what it changed.
 
     Shape:   delta: the file holds only changes; accept: limits that this import may exceed
-    Raises:  RefusedSource: nothing was imported; Conflict: another import is running
+    Raises:  NotAllowed; RefusedSource: nothing was imported; Conflict: another import is running
     Effect:  people, enrolments, accounts, ledger, quarantine, marks for provisioning, events; a repeat changes nothing
     """
-    run = ImportRun(new_id(), "", delta, actor)
+    actor.require(Permission.RECORDS_IMPORT)
+    run = ImportRun(new_id(), "", delta, actor.actor_id)
     order = _Order(databases, keys, settings, policy, clock, zone, file, run, frozenset(accept), progress)
     with exclusive(databases, "registry-import"):
         _begin(order)

@@ -14,17 +14,20 @@ from idp.people.change_queries import queue_recompute
 from idp.people.queries import PersonRecord
 from idp.people.status import AccessPolicy, local_date, person_status
 from idp.people.values import Source
+from idp.permissions import Actor, Permission
 
 AT_ONCE = 500
 """People per transaction. On 1 November thousands change on one day, and others must be able to write."""
 
 
-def review_statuses(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo) -> int:
+def review_statuses(databases: Databases, policy: AccessPolicy, clock: Clock, zone: ZoneInfo, actor: Actor) -> int:
     """Review people whose review date has come, and return how many.
 
+    Raises:  NotAllowed
     Effect:  provisioning is marked, so that a guarded run opens or closes accounts and entries; an event says what
              changed and why; a repeat does nothing
     """
+    actor.require(Permission.RECORDS_IMPORT)
     now = clock.now()
     today = local_date(now, zone)
     with databases.identity.read() as connection:

@@ -11,6 +11,7 @@ from idp.audit.events import SYSTEM, Event, new_id, row
 from idp.clock import Clock
 from idp.db.raw import Raw, RawStore
 from idp.people.account_queries import Account
+from idp.permissions import Actor, Permission
 from idp.sso import session_queries as store
 from idp.sso.factors import Factor, FactorKind
 from idp.sso.session_queries import LiveSession, NewSession, Owed, Visited
@@ -146,19 +147,32 @@ def end(
         return _end(raw, session_ids, now, reason, actor)
 
 
-def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: str, actor: str) -> list[Owed]:
-    """End one session of an account, as its owner or an administrator asks; another account's is not touched."""
+def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: str, actor: Actor) -> list[Owed]:
+    """End one session of an account, as its owner or staff ask. A session of another account is not touched.
+
+    Raises:  NotAllowed
+    """
+    _require_own_or_permission(actor, account_id)
     now = clock.timestamp()
     with raw_store.lend() as raw, raw.transaction():
         mine = [one for one in store.session_ids_of(raw, account_id) if one == session_id]
-        return _end(raw, mine, now, Ended.REVOKED, actor)
+        return _end(raw, mine, now, Ended.REVOKED, actor.actor_id)
 
 
-def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, actor: str = SYSTEM) -> list[Owed]:
-    """End every session of an account."""
+def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, actor: Actor) -> list[Owed]:
+    """End every session of an account, as its owner or staff ask.
+
+    Raises:  NotAllowed
+    """
+    _require_own_or_permission(actor, account_id)
     now = clock.timestamp()
     with raw_store.lend() as raw, raw.transaction():
-        return _end(raw, store.session_ids_of(raw, account_id), now, reason, actor)
+        return _end(raw, store.session_ids_of(raw, account_id), now, reason, actor.actor_id)
+
+
+def _require_own_or_permission(actor: Actor, account_id: str) -> None:
+    if actor.actor_id != account_id:
+        actor.require(Permission.SESSIONS_END)
 
 
 class ClosedAccounts:

@@ -7,6 +7,7 @@ from flask import Request, Response
 
 from idp.clock import Clock
 from idp.db.raw import RawStore
+from idp.permissions import Actor
 from idp.sso import sessions
 from idp.sso.cookie import DeviceCookie, SessionCookie
 from idp.sso.login_throttle import LoginThrottle
@@ -90,7 +91,7 @@ class SignOnService:
         )
         return self._tell(owed)
 
-    def revoke(self, account_id: str, session_id: str, actor: str) -> list[Outcome]:
+    def revoke(self, account_id: str, session_id: str, actor: Actor) -> list[Outcome]:
         """End one session of an account from elsewhere."""
         return self._tell(sessions.end_one_of(self.raw_store, self.clock, account_id, session_id, actor))
 

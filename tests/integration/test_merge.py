@@ -12,6 +12,7 @@ from idp.errors import Conflict, NotFound, StaleVersion
 from idp.keys.key_files import Keys
 from idp.people.merge_queries import DISMISSED, OPEN, Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
 from idp.people.tables import ledger
+from idp.permissions import SYSTEM
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
@@ -242,8 +243,8 @@ def test_same_name_and_birth_date_wait_for_a_human_with_what_speaks_for_it(
 ) -> None:
     add_students(databases, keys, [OLD, NEW, OTHER])
 
-    assert find_duplicates(databases, clock) == 1
-    assert find_duplicates(databases, clock) == 0
+    assert find_duplicates(databases, clock, SYSTEM) == 1
+    assert find_duplicates(databases, clock, SYSTEM) == 0
 
     with databases.identity.read() as connection:
         (pair,) = pairs_in(connection, (OPEN,), 10)
@@ -253,17 +254,17 @@ def test_same_name_and_birth_date_wait_for_a_human_with_what_speaks_for_it(
 
 def test_a_dismissed_pair_does_not_come_again(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     add_students(databases, keys, [OLD, NEW])
-    find_duplicates(databases, clock)
+    find_duplicates(databases, clock, SYSTEM)
     with databases.identity.write() as connection:
         settle_pair(connection, NEW.person_id, OLD.person_id, DISMISSED, clock.now(), ACTOR)
 
-    assert find_duplicates(databases, clock) == 0
+    assert find_duplicates(databases, clock, SYSTEM) == 0
 
 
 def test_a_merge_settles_the_pair_and_an_unmerge_opens_it_again(
     written: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
-    find_duplicates(databases, clock)
+    find_duplicates(databases, clock, SYSTEM)
     merged(written)
     with databases.identity.read() as connection:
         settled = pair_of(connection, OLD.person_id, NEW.person_id)
@@ -274,7 +275,7 @@ def test_a_merge_settles_the_pair_and_an_unmerge_opens_it_again(
     assert settled is not None
     assert opened is not None
     assert (settled.state, settled.settled_by, opened.state) == ("merged", ACTOR, OPEN)
-    assert find_duplicates(databases, clock) == 0
+    assert find_duplicates(databases, clock, SYSTEM) == 0
 
 
 def facts(**changes: object) -> Facts:

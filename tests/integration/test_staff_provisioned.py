@@ -16,6 +16,7 @@ from idp.people.queries import review_everybody
 from idp.people.snapshot import load_snapshot, stream_snapshots
 from idp.people.source_queries import PersonSource, add_source
 from idp.people.values import Source
+from idp.permissions import SYSTEM
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
 from idp.registry.reviews import review_statuses
@@ -100,7 +101,7 @@ def test_the_life_cycle_never_closes_staff(installation: Idp, eyes: Eyes) -> Non
 
     with installation.databases.identity.write() as connection:
         review_everybody(connection, installation.provisioner.today())
-    while review_statuses(installation.databases, settings.people.access_policy, clock, installation.zone):
+    while review_statuses(installation.databases, settings.people.access_policy, clock, installation.zone, SYSTEM):
         pass
 
     assert make_plan(installation.provisioner, ACTOR, scope=Scope.ALL).changes == 0

@@ -24,6 +24,8 @@ from idp.letters.sending import Sender, send_due
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead
 from idp.letters.transports import FolderTransport, Send
+from idp.permissions import SYSTEM
+from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
 from tests.support.students import Student, add_student
 
@@ -76,12 +78,12 @@ def letters(databases: Databases) -> list[Message]:
 
 def queue_albums(databases: Databases, keys: Keys, clock: ManualClock, *, dry_run: bool = False) -> AlbumLetters:
     url = "https://estudent.example/account/new"
-    return queue_album_letters(databases, keys, SETTINGS, clock, ZONE, url, dry_run=dry_run)
+    return queue_album_letters(databases, keys, SETTINGS, clock, ZONE, url, SYSTEM, dry_run=dry_run)
 
 
 def test_a_letter_is_queued_once_for_ever(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     assert queue_one(databases, keys, clock)
-    send_due(sender(databases, keys, clock, MailServer()))
+    send_due(sender(databases, keys, clock, MailServer()), SYSTEM)
 
     assert not queue_one(databases, keys, clock)
     assert [letter.state for letter in letters(databases)] == ["sent"]
@@ -93,7 +95,7 @@ def test_the_values_of_a_letter_lie_sealed_and_go_when_it_is_sent(
     queue_one(databases, keys, clock)
     assert "12345" not in letters(databases)[0].content
 
-    send_due(sender(databases, keys, clock, MailServer()))
+    send_due(sender(databases, keys, clock, MailServer()), SYSTEM)
     assert letters(databases)[0].content == ""
 
 
@@ -112,7 +114,7 @@ def test_a_sent_letter_lies_in_the_folder_and_nobody_else_may_read_it(
 ) -> None:
     queue_one(databases, keys, clock)
 
-    assert send_due(sender(databases, keys, clock, FolderTransport(tmp_path / "out"))) == 1
+    assert send_due(sender(databases, keys, clock, FolderTransport(tmp_path / "out")), SYSTEM) == 1
 
     (file,) = (tmp_path / "out").iterdir()
     assert file.suffix == ".eml"
@@ -129,17 +131,17 @@ def test_a_server_that_is_away_delays_letters_and_the_wait_grows(
     server = MailServer(TargetUnavailable("away"), TargetUnavailable("away"))
     mine = sender(databases, keys, clock, server)
 
-    assert send_due(mine) == 0
+    assert send_due(mine, SYSTEM) == 0
     clock.advance(SETTINGS.retry_s - 1)
-    assert send_due(mine) == 0
+    assert send_due(mine, SYSTEM) == 0
     assert len(server.answers) == 1
     clock.advance(1)
-    assert send_due(mine) == 0
+    assert send_due(mine, SYSTEM) == 0
     clock.advance(2 * SETTINGS.retry_s - 1)
-    assert send_due(mine) == 0
+    assert send_due(mine, SYSTEM) == 0
     assert server.taken == []
     clock.advance(1)
-    assert send_due(mine) == 1
+    assert send_due(mine, SYSTEM) == 1
 
 
 def test_every_attempt_carries_the_same_message_id(databases: Databases, keys: Keys, clock: ManualClock) -> None:
@@ -147,9 +149,9 @@ def test_every_attempt_carries_the_same_message_id(databases: Databases, keys: K
     (queued,) = letters(databases)
     server = MailServer(TargetUnavailable("away"))
     mine = sender(databases, keys, clock, server)
-    send_due(mine)
+    send_due(mine, SYSTEM)
     clock.advance(SETTINGS.retry_s)
-    send_due(mine)
+    send_due(mine, SYSTEM)
 
     assert server.taken == [f"<{queued.message_id}@po.edu.pl>"]
 
@@ -161,7 +163,7 @@ def test_a_letter_that_the_server_refuses_is_given_up_and_the_next_one_goes(
     clock.advance(1)
     queue_one(databases, keys, clock, "album:p2")
 
-    assert send_due(sender(databases, keys, clock, MailServer(TargetRejected("no such user")))) == 1
+    assert send_due(sender(databases, keys, clock, MailServer(TargetRejected("no such user"))), SYSTEM) == 1
 
     with databases.identity.read() as connection:
         assert count_letters(connection) == {"pending": 0, "sent": 1, "dead": 1}
@@ -172,7 +174,7 @@ def test_a_letter_is_given_up_after_its_last_attempt(databases: Databases, keys:
     queue_one(databases, keys, clock)
     mine = sender(databases, keys, clock, MailServer(*[TargetUnavailable("busy")] * SETTINGS.max_attempts))
     for _ in range(SETTINGS.max_attempts):
-        send_due(mine)
+        send_due(mine, SYSTEM)
         clock.advance(SETTINGS.longest_wait_s)
 
     assert [(letter.state, letter.attempts) for letter in letters(databases)] == [("dead", SETTINGS.max_attempts)]
@@ -183,14 +185,14 @@ def test_a_dead_letter_can_be_retried_as_if_never_tried(databases: Databases, ke
     (letter,) = letters(databases)
     server = MailServer(TargetRejected("mailbox full"))
     mine = sender(databases, keys, clock, server)
-    send_due(mine)
+    send_due(mine, SYSTEM)
 
     with databases.identity.write() as connection:
-        retry_letter(connection, clock, letter.message_id, "shell:root")
+        retry_letter(connection, clock, letter.message_id, SHELL)
 
-    assert send_due(mine) == 1
+    assert send_due(mine, SYSTEM) == 1
     with databases.identity.write() as connection, pytest.raises(NotFound):
-        retry_letter(connection, clock, letter.message_id, "shell:root")
+        retry_letter(connection, clock, letter.message_id, SHELL)
 
 
 def test_parallel_senders_send_each_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:
@@ -200,7 +202,7 @@ def test_parallel_senders_send_each_letter_once(databases: Databases, keys: Keys
     mine = sender(databases, keys, clock, server)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
-        counts = list(pool.map(lambda _: send_due(mine), range(4)))
+        counts = list(pool.map(lambda _: send_due(mine, SYSTEM), range(4)))
 
     assert sum(counts) == 20
     assert len(set(server.taken)) == len(server.taken) == 20
@@ -212,9 +214,9 @@ def test_a_letter_taken_by_a_sender_that_died_comes_back(databases: Databases, k
         assert len(take_due(over(connection), LETTER, clock.timestamp(), clock.timestamp() + 100, limit=1)) == 1
     server = MailServer()
 
-    assert send_due(sender(databases, keys, clock, server)) == 0
+    assert send_due(sender(databases, keys, clock, server), SYSTEM) == 0
     clock.advance(100)
-    assert send_due(sender(databases, keys, clock, server)) == 1
+    assert send_due(sender(databases, keys, clock, server), SYSTEM) == 1
 
 
 def test_newcomers_get_the_album_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:

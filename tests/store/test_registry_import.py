@@ -17,6 +17,7 @@ from idp.people.change_queries import queue_recompute
 from idp.people.merge_queries import OPEN, Merge, begin_merge, pairs_in, plan_merge
 from idp.people.status import Access
 from idp.people.tables import account, ledger, person, person_change
+from idp.permissions import SYSTEM
 from idp.registry.decisions import Decision
 from idp.registry.queries import quarantine_entries
 from idp.registry.reasons import Refusal
@@ -741,7 +742,7 @@ def test_a_grace_period_ends_without_a_file(registry: Registry, file: Path, cloc
     registry.carry_out()
 
     def sweep() -> int:
-        return review_statuses(registry.databases, registry.policy, clock, ZONE)
+        return review_statuses(registry.databases, registry.policy, clock, ZONE, SYSTEM)
 
     assert sweep() == 0
     clock.set(datetime(2026, 10, 8, 22, 1, tzinfo=UTC))  # 9 October in Opole
@@ -765,7 +766,7 @@ def test_31_october_ends_student_rights_and_closes_nothing_yet(
     registry.carry_out()
 
     clock.set(datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
-    review_statuses(registry.databases, registry.policy, clock, ZONE)
+    review_statuses(registry.databases, registry.policy, clock, ZONE, SYSTEM)
     registry.carry_out()
 
     assert account_of_one(registry.databases) == (True, 1)

@@ -23,6 +23,7 @@ from idp.registry.reasons import Refusal
 from idp.registry.results import ImportResult
 from idp.registry.settings import RegistrySettings
 from idp.registry.tables import quarantine
+from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
 from tests.support.provisioning import NO_LIMITS
 
@@ -56,7 +57,7 @@ class Registry:
             ZONE,
             file,
             delta=delta,
-            actor="shell:tester",
+            actor=SHELL,
             accept=accept,
             progress=progress,
         )

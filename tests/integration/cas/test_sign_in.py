@@ -13,11 +13,13 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import AddValues, LdapServer, Replace
 from idp.keys.key_files import Keys
 from idp.people.account_queries import raise_epoch, set_enabled
+from idp.permissions import Actor
 from idp.provisioning.targets.ldap import LOCK
 from idp.sso import sessions
 from idp.sso.sessions import Ended
 from idp.sso.settings import SsoSettings
 from tests.integration.cas.conftest import CLAIMED, PASSWORD, People
+from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
 from tests.support.hostile import HOSTILE
 from tests.support.sign_on import Browser, SignOn, build_sign_on, give_password, silent_port, ticket_in
@@ -197,9 +199,9 @@ def test_sessions_are_listed_and_ended_one_by_one(sign_on: SignOn, people: Peopl
         browser.sign_in("12345", PASSWORD)
     first, second = sessions.list_of(sign_on.raw, sign_on.clock, "anna")
 
-    assert sessions.end_one_of(sign_on.raw, sign_on.clock, "disabled", first.session_id, "x") == []
+    assert sessions.end_one_of(sign_on.raw, sign_on.clock, "disabled", first.session_id, SHELL) == []
     assert len(sessions.list_of(sign_on.raw, sign_on.clock, "anna")) == 2
-    sign_on.service.revoke("anna", first.session_id, actor="anna")
+    sign_on.service.revoke("anna", first.session_id, actor=Actor("anna", None))
 
     assert [one.session_id for one in sessions.list_of(sign_on.raw, sign_on.clock, "anna")] == [second.session_id]
     assert sign_on.events("session.ended") == [("anna", "revoked")]

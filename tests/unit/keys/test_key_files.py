@@ -7,6 +7,7 @@ import pytest
 from idp.errors import ConfigError
 from idp.keys.key_files import FOR_EVER, Keys, Purpose, create_missing_keys, load_keys, rotate_keys
 from idp.keys.settings import KeysSettings
+from tests.support.actors import SHELL
 from tests.support.keys import key_set, shared_keys
 
 
@@ -27,7 +28,7 @@ def test_setup_makes_one_key_for_each_purpose_and_touches_none_that_is_there(set
 
 def test_a_rotated_key_opens_what_the_old_one_sealed(settings: KeysSettings) -> None:
     old = load_keys(settings).seal("Łukasz")
-    rotate_keys(settings, [Purpose.SEALING])
+    rotate_keys(settings, [Purpose.SEALING], SHELL)
     keys = load_keys(settings)
     new = keys.seal("Łukasz")
 
@@ -37,7 +38,7 @@ def test_a_rotated_key_opens_what_the_old_one_sealed(settings: KeysSettings) -> 
 
 def test_a_process_that_runs_on_opens_what_a_newer_key_sealed(settings: KeysSettings) -> None:
     running = load_keys(settings)
-    rotate_keys(settings, [Purpose.SEALING])
+    rotate_keys(settings, [Purpose.SEALING], SHELL)
 
     assert running.unseal(load_keys(settings).seal("Łukasz")) == "Łukasz"
 
@@ -45,12 +46,12 @@ def test_a_process_that_runs_on_opens_what_a_newer_key_sealed(settings: KeysSett
 @pytest.mark.parametrize("purpose", sorted(FOR_EVER))
 def test_keys_that_stored_values_depend_on_never_change(settings: KeysSettings, purpose: Purpose) -> None:
     with pytest.raises(ConfigError, match="never change"):
-        rotate_keys(settings, [purpose])
+        rotate_keys(settings, [purpose], SHELL)
 
 
 def test_signatures_of_older_journal_keys_hold_after_a_rotation(settings: KeysSettings) -> None:
     key_id, signature = load_keys(settings).sign(b"head")
-    rotate_keys(settings, [Purpose.JOURNAL])
+    rotate_keys(settings, [Purpose.JOURNAL], SHELL)
     keys = load_keys(settings)
 
     assert keys.is_signed(b"head", key_id, signature)
