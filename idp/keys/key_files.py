@@ -51,14 +51,18 @@ class Keys:
     def __init__(self, found: Iterable[Key], read_again: Callable[[], Iterable[Key]] | None = None) -> None:
         """`read_again`: returns the keys that stand in the files now, for an id that a rotation has added meanwhile."""
         self._read_again = read_again
+        self._take(found)
+
+    def _take(self, found: Iterable[Key]) -> None:
         self._rings: Mapping[Purpose, Mapping[str, bytes]] = _rings(found)
         if missing := [purpose.value for purpose in Purpose if not self._rings[purpose]]:
             raise ConfigError(f"no key for {', '.join(missing)}. Run `idp setup`, or restore your keys from backup.")
+        # An import computes a hash for every person: the newest key is looked up once.
+        self._newest = {purpose: Key(purpose, *max(ring.items())) for purpose, ring in self._rings.items()}
 
     def newest(self, purpose: Purpose) -> Key:
         """Return the key that new values are made with."""
-        key_id, secret = max(self._rings[purpose].items())
-        return Key(purpose, key_id, secret)
+        return self._newest[purpose]
 
     def all_of(self, purpose: Purpose) -> list[Key]:
         """Return every key of a purpose, the newest first."""
@@ -119,7 +123,7 @@ class Keys:
 
     def _secret(self, purpose: Purpose, key_id: str) -> bytes:
         if key_id not in self._rings[purpose] and self._read_again is not None:
-            self._rings = _rings(self._read_again())
+            self._take(self._read_again())
         try:
             return self._rings[purpose][key_id]
         except KeyError:
