@@ -11,7 +11,7 @@ from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
 from idp.people.queries import load_people
-from idp.provisioning.drift import REPORT, Look, drop_overrides, look_everywhere
+from idp.provisioning.drift import REPORT, DriftReport, drop_overrides, find_drift_everywhere
 from idp.provisioning.pin_queries import latest_overrides
 from idp.provisioning.pins import Override
 
@@ -23,10 +23,10 @@ OVERRIDES_SHOWN = 500
 @json_option
 @click.pass_context
 def drift(context: click.Context, whole: bool, as_json: bool) -> None:
-    """Look for what others changed in the targets since the last look; the worker does so by itself.
+    """Find what others changed in the targets since the last look. The worker does so by itself.
 
-    What is to be repaired is marked for the next run. Exit code 1 when something was found, or is reported and not yet
-    decided.
+    The next run repairs it, unless the settings report or adopt it. Exit code 1 when something was found, when entries
+    still differ from an earlier time, or when something is reported and nobody has decided yet.
     """
     if context.invoked_subcommand is None:
         show(whole, as_json)
@@ -35,20 +35,20 @@ def drift(context: click.Context, whole: bool, as_json: bool) -> None:
 @pass_idp
 def show(installation: Idp, whole: bool, as_json: bool) -> None:
     """Look, and print what was found and what was left as found."""
-    looks = look_everywhere(installation.provisioner, whole=whole, actor=shell_actor())
+    reports = find_drift_everywhere(installation.provisioner, whole=whole, actor=shell_actor())
     with installation.databases.identity.read() as connection:
         overrides = latest_overrides(connection, OVERRIDES_SHOWN)
-        ids = sorted({one.person_id for one in overrides}.union(*(found.people for found in looks)))
+        ids = sorted({one.person_id for one in overrides}.union(*(found.people for found in reports)))
         names = {str(person.person_id): person.display_name for person in load_people(connection, ids)}
     reported = [one for one in overrides if one.policy == REPORT]
     if as_json:
-        facts = [{**_facts(found), "differences": found.differences, "lost": found.lost} for found in looks]
+        facts = [{**_facts(found), "differences": found.differences, "lost": found.lost} for found in reports]
         print_json({"targets": facts, "overrides": overrides})
     else:
-        for found in looks:
+        for found in reports:
             _print_look(found, names)
         _print_overrides(overrides, names)
-    sys.exit(1 if reported or any(found.people or found.strays for found in looks) else 0)
+    sys.exit(1 if reported or any(found.people or found.orphans or found.still_differing for found in reports) else 0)
 
 
 @drift.command()
@@ -62,19 +62,20 @@ def drop(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
     click.echo(f"{names}: the next run writes our values. See it with: idp plan")
 
 
-def _facts(found: Look) -> dict[str, object]:
+def _facts(found: DriftReport) -> dict[str, object]:
     return {
         "target": found.target,
         "whole": found.is_whole,
-        "looked_at": found.looked_at,
-        "strays": found.strays,
+        "entries_read": found.entries_read,
+        "orphans": found.orphans,
+        "still_differing": found.still_differing,
         "relocked": found.relocked,
     }
 
 
-def _print_look(found: Look, names: Mapping[str, str]) -> None:
+def _print_look(found: DriftReport, names: Mapping[str, str]) -> None:
     how = "read whole" if found.is_whole else "changed entries"
-    click.echo(f"{found.target}: {found.looked_at:,} {how}, something found in {len(found.people):,} people")
+    click.echo(f"{found.target}: {found.entries_read:,} {how}, something new in {len(found.people):,} people")
     if found.differences:
         table = Table("entry", "person", "attribute", "ours", "found", "what becomes of it", box=None)
         table.header_style = "bold"
@@ -86,8 +87,10 @@ def _print_look(found: Look, names: Mapping[str, str]) -> None:
         who = f"{names.get(person_id, '')} ({person_id})"
         what = "the entry was removed or lost our mark. It is made again WITHOUT A PASSWORD, which must be set anew"
         click.secho(f"  {who}: {what}", fg="red")
-    for stray in found.strays:
-        click.secho(f"  {stray}: has our mark, and our records do not know this person", fg="yellow")
+    if found.still_differing:
+        click.echo(f"  {len(found.still_differing):,} entries are known to differ. See them with: idp plan")
+    for orphan in found.orphans:
+        click.secho(f"  {orphan}: has our mark, and our records do not know this person", fg="yellow")
     if found.relocked:
         click.secho(f"  {found.relocked} closed entries were written to by others: locked again", fg="yellow")
 

@@ -29,7 +29,7 @@ from idp.jobs.status import status as status_of
 from idp.people.queries import load_people
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
-from idp.provisioning.drift import look_where_possible
+from idp.provisioning.drift import find_drift_where_possible
 from idp.provisioning.executor import Result
 from idp.provisioning.guard import sentence
 from idp.provisioning.planning import Scope, make_plan, people_to_look_at, refuse_if_unreachable
@@ -137,7 +137,7 @@ def status(installation: Idp, check: bool, as_json: bool) -> None:
 
 def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
     if scope is Scope.CHANGED:
-        look_where_possible(installation.provisioner)  # what others changed is part of it
+        find_drift_where_possible(installation.provisioner)  # what others changed is part of it
     with progress("Comparing", total=people_to_look_at(installation.provisioner, scope)) as advance:
         run = make_plan(installation.provisioner, shell_actor(), scope=scope, progress=advance)
     if not run.changes:

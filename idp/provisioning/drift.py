@@ -1,8 +1,8 @@
-"""Find what changed in a target behind our back, and have it repaired, reported or adopted, attribute by attribute.
+"""Find drift: what others changed in a target. It is repaired, reported or adopted, attribute by attribute.
 
-Nothing but the lock of closed entries is written to a target here. What is to be repaired is in doubt and marked, so
-that the next guarded run writes it; what is left as found is held until the records say something
-else. Attributes that we do not manage and entries that are not ours are not looked at.
+Only the lock of closed entries is written here. An entry to repair is in doubt, so the next guarded run writes it. A
+reported or adopted value becomes an override. Attributes that we do not manage, and entries that are not ours, are not
+read.
 """
 
 import itertools
@@ -38,6 +38,7 @@ from idp.provisioning.state_queries import (
 )
 from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in
 from idp.provisioning.values import Change, Entry, Kind
+from idp.provisioning.writer import TargetWriter, Write
 
 REPAIR, REPORT, ADOPT = "repair", "report", "adopt"
 PORTION = 500
@@ -58,75 +59,57 @@ class Difference:
     policy: str  # repair | report | adopt
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+@dataclass
+class DriftReport:
     """What was found in one target."""
 
     target: str
-    is_whole: bool  # it was read whole: the first time, or since it could not tell what changed
-    looked_at: int
-    differences: tuple[Difference, ...] = ()
-    lost: tuple[str, ...] = ()  # people whose entry is gone, or is not ours any more
-    strays: tuple[str, ...] = ()  # entries with our mark and no person behind it
+    is_whole: bool = False  # it was read whole: the first time, on request, or since it could not tell what changed
+    entries_read: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)  # people whose entry is gone, or is not ours any more
+    orphans: list[str] = field(default_factory=list)  # entries with our mark, and no person in our records
+    still_differing: list[str] = field(default_factory=list)  # people known to differ since earlier
     relocked: int = 0  # closed entries that others wrote to: their lock was written again
 
     @property
     def people(self) -> set[str]:
-        """People in whom something was found."""
+        """People in whom something new was found."""
         return {one.person_id for one in self.differences} | set(self.lost)
-
-
-@dataclass
-class _Findings:
-    """What is found on the way."""
-
-    looked_at: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    strays: list[str] = field(default_factory=list)
-    relocked: int = 0
 
 
 # --- look -----------------------------------------------------------------------------------------------------------
 
 
-def look_everywhere(provisioner: Provisioner, *, whole: bool = False, actor: str = SYSTEM) -> list[Look]:
-    """Return what changed behind our back in every target that can tell; with `whole`, in every target, read whole.
+def find_drift_everywhere(provisioner: Provisioner, *, whole: bool = False, actor: str = SYSTEM) -> list[DriftReport]:
+    """Return the drift in every target that tells its changes; with `whole`, in every target, each read whole.
 
-    Raises:  TargetUnavailable, TargetRejected; Conflict when another look is under way
+    Raises:  TargetUnavailable, TargetRejected; Conflict when somebody else looks now
     """
     return [
-        look(provisioner, kind, whole=whole, actor=actor)
+        find_drift(provisioner, kind, whole=whole, actor=actor)
         for kind, target in provisioner.targets.items()
         if whole or isinstance(target, ReadsChanges)
     ]
 
 
-def look(provisioner: Provisioner, kind: str, *, whole: bool = False, actor: str = SYSTEM) -> Look:
-    """Return what changed behind our back in one target since the last look.
+def find_drift(provisioner: Provisioner, kind: str, *, whole: bool = False, actor: str = SYSTEM) -> DriftReport:
+    """Return the drift in one target since the last look.
 
-    Raises:  TargetUnavailable, TargetRejected; Conflict when another look is under way
-    Effect:  what is to be repaired is marked, what is left as found is held; drift.found, drift.entry_lost; the next
+    Raises:  TargetUnavailable, TargetRejected; Conflict when somebody else looks now
+    Effect:  an entry to repair is in doubt, an accepted value is an override; drift.found, drift.entry_lost. The next
              look goes on from here. A repeat finds nothing new
     """
     target = provisioner.targets[kind]
     with exclusive(provisioner.databases, f"drift-{kind}"):
-        found = _Findings()
-        is_whole = whole or not _look_at_changes(provisioner, target, found, actor)
-        if is_whole:
+        found = DriftReport(kind)
+        found.is_whole = whole or not _look_at_changes(provisioner, target, found, actor)
+        if found.is_whole:
             _look_at_everybody(provisioner, target, found, actor, or_none=whole)
-    return Look(
-        kind,
-        is_whole,
-        found.looked_at,
-        tuple(found.differences),
-        tuple(found.lost),
-        tuple(found.strays),
-        found.relocked,
-    )
+    return found
 
 
-def _look_at_changes(provisioner: Provisioner, target: Target, found: _Findings, actor: str) -> bool:
+def _look_at_changes(provisioner: Provisioner, target: Target, found: DriftReport, actor: str) -> bool:
     """Go through what a target says has changed; False when it must be read whole."""
     if not isinstance(target, ReadsChanges):
         return False
@@ -147,7 +130,7 @@ def _look_at_changes(provisioner: Provisioner, target: Target, found: _Findings,
 
 
 def _look_at_everybody(
-    provisioner: Provisioner, target: Target, found: _Findings, actor: str, *, or_none: bool
+    provisioner: Provisioner, target: Target, found: DriftReport, actor: str, *, or_none: bool
 ) -> None:
     # The cursor first: what changes while we read is told again by the next look.
     cursor = _cursor_now(target, or_none=or_none)
@@ -156,15 +139,25 @@ def _look_at_everybody(
             _keep_remote_ids(provisioner, target, pairs)
     with provisioner.databases.identity.read() as connection:
         observed = Observed(connection, target.kind)
-        found.looked_at += observed.add(digests_in(target))
+        found.entries_read += observed.add(digests_in(target))
         for some in _portions(person_id for person_id, _ in observed.false_unknowingly()):
-            _judge(provisioner, target, list(target.read(some)), found, actor, is_first=False)
+            _judge(provisioner, target, _read(provisioner, target, some), found, actor, is_first=False)
         for some in _portions(person_id for person_id, _ in observed.gone()):
             _judge_missing(provisioner, target, some, found, actor)
-        found.strays += observed.strangers()
+        found.orphans += observed.strangers()
+        known = {*found.people, *found.orphans}
+        found.still_differing += [one for one, _ in observed.differing() if one not in known]
     if cursor:
         with provisioner.databases.identity.write() as connection:
             keep_cursor(connection, target.kind, cursor, provisioner.clock.now())
+
+
+def _read(provisioner: Provisioner, target: Target, person_ids: Sequence[str]) -> list[Entry]:
+    """Return some people's entries, found by the names that they should have."""
+    with provisioner.databases.identity.read() as connection:
+        people = load_records(connection, person_ids, provisioner.people, provisioner.today())
+    names = {str(each.snapshot.person_id): _effective(provisioner, each, target).name for each in people}
+    return list(target.read(person_ids, names))
 
 
 def _cursor_now(target: Target, *, or_none: bool) -> str:
@@ -186,20 +179,20 @@ def _judge(
     provisioner: Provisioner,
     target: Target,
     entries: Sequence[Entry],
-    found: _Findings,
+    found: DriftReport,
     actor: str,
     *,
     is_first: bool = True,
 ) -> None:
-    """Say of entries which somebody else changed, and what becomes of that."""
-    found.looked_at += len(entries) if is_first else 0
+    """Find which entries somebody else changed, and what becomes of that."""
+    found.entries_read += len(entries) if is_first else 0
     by_person = {entry.person_id: entry for entry in entries}
     ids = sorted(by_person)
     with provisioner.databases.identity.read() as connection:
         seen = load_records(connection, ids, provisioner.people, provisioner.today())
         states = states_among(connection, target.kind, ids)
     people = {str(each.snapshot.person_id): each for each in seen}
-    found.strays += [by_person[person_id].name for person_id in ids if person_id not in people]
+    found.orphans += [by_person[person_id].name for person_id in ids if person_id not in people]
     suspects = [
         person_id
         for person_id in people
@@ -208,12 +201,13 @@ def _judge(
     if not suspects:
         return
     # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
-    now = {entry.person_id: entry for entry in target.read(suspects)}
+    names = {person_id: by_person[person_id].name for person_id in suspects}
+    now = {entry.person_id: entry for entry in target.read(suspects, names)}
     with provisioner.databases.identity.read() as connection:
         states_now = states_among(connection, target.kind, suspects)
     drifted: list[tuple[PersonRecords, Entry]] = []
     unclear: list[str] = []
-    true: list[tuple[str, str]] = []
+    as_desired: list[tuple[str, str]] = []
     for person_id in suspects:
         if person_id not in now:
             continue
@@ -221,14 +215,14 @@ def _judge(
         if entry.digest == state.applied:
             continue
         if entry.digest == state.desired:  # our own write, not noted yet
-            true.append((person_id, entry.digest))
+            as_desired.append((person_id, entry.digest))
         elif state == states[person_id] and _is_settled(provisioner, people[person_id], target, state):
             drifted.append((people[person_id], entry))
         else:  # the records changed, too: nobody can tell by whom an attribute differs, so all of it is repaired
             unclear.append(person_id)
-    if true or unclear:
+    if as_desired or unclear:
         with provisioner.databases.identity.write() as connection:
-            note_shown(connection, target.kind, true, provisioner.clock.now())
+            note_shown(connection, target.kind, as_desired, provisioner.clock.now())
             mark_in_doubt(connection, target.kind, unclear, provisioner.clock.now())
     if drifted:
         _settle(provisioner, target, drifted, found, actor)
@@ -247,7 +241,7 @@ def _settle(
     provisioner: Provisioner,
     target: Target,
     drifted: Sequence[tuple[PersonRecords, Entry]],
-    found: _Findings,
+    found: DriftReport,
     actor: str,
 ) -> None:
     policies: Mapping[str, str] = target.drift if isinstance(target, ReadsChanges) else {}
@@ -270,13 +264,13 @@ def _settle(
     with provisioner.databases.identity.read() as connection:
         again = load_records(connection, ids, provisioner.people, provisioner.today())
     as_left = {entry.person_id: entry for _, entry in drifted if entry.person_id not in repaired}
-    true = [
+    as_desired = [
         (entry.person_id, entry.digest)
         for each in again
         if (entry := as_left.get(each.snapshot.person_id)) and _effective(provisioner, each, target) == entry
     ]
     with provisioner.databases.identity.write() as connection:
-        note_shown(connection, target.kind, true, now)
+        note_shown(connection, target.kind, as_desired, now)
     found.differences += differences
 
 
@@ -312,7 +306,7 @@ def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
 
 
 def _lock_again(
-    provisioner: Provisioner, target: Target, some: Sequence[ObservedChange], found: _Findings, actor: str
+    provisioner: Provisioner, target: Target, some: Sequence[ObservedChange], found: DriftReport, actor: str
 ) -> None:
     """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
     touched = [one.entry for one in some if one.by_others and not one.entry.enabled]
@@ -321,8 +315,9 @@ def _lock_again(
     closed = [entry for entry in touched if (state := states.get(entry.person_id)) and state.desired == entry.digest]
     if not closed:
         return
-    changes = (Change(Kind.DISABLE, entry.person_id, entry, entry, "drift") for entry in closed)
-    locked = [outcome.change.person_id for outcome in target.apply(changes) if outcome.error is None]
+    writes = [Write(Change(Kind.DISABLE, entry.person_id, entry, entry, "drift")) for entry in closed]
+    outcomes = TargetWriter(provisioner, target, actor).write(writes)
+    locked = [write.person_id for write, outcome in outcomes if outcome.error is None]
     found.relocked += len(locked)
     data = {"target": target.kind, "locked_again": True}
     with provisioner.databases.identity.write() as connection:
@@ -334,7 +329,7 @@ def _lock_again(
 
 
 def _judge_gone(
-    provisioner: Provisioner, target: Target, remote_ids: Sequence[str], found: _Findings, actor: str
+    provisioner: Provisioner, target: Target, remote_ids: Sequence[str], found: DriftReport, actor: str
 ) -> None:
     with provisioner.databases.identity.read() as connection:
         known = people_of_remote_ids(connection, target.kind, remote_ids)
@@ -347,10 +342,10 @@ def _judge_gone(
 
 
 def _judge_missing(
-    provisioner: Provisioner, target: Target, person_ids: Sequence[str], found: _Findings, actor: str
+    provisioner: Provisioner, target: Target, person_ids: Sequence[str], found: DriftReport, actor: str
 ) -> None:
-    """Have entries made again that somebody removed; they come back without a password, so it is said loudly."""
-    there = {entry.person_id for entry in target.read(person_ids)}
+    """Put entries in doubt that somebody removed. They are made again without a password, so log it as an error."""
+    there = {entry.person_id for entry in _read(provisioner, target, person_ids)}
     with provisioner.databases.identity.read() as connection:
         states = states_among(connection, target.kind, person_ids)
     lost = [
@@ -400,14 +395,14 @@ def drop_overrides(
 
 @dataclass
 class DriftSweep:
-    """Looks at every target that can tell what changed, every so many seconds."""
+    """Looks for drift in every target that tells its changes, every so many seconds."""
 
     provisioner: Callable[[], Provisioner]
     every_s: float
     _due_at: float = 0.0
 
     def __call__(self) -> int:
-        """Return in how many people something was found; a target that does not answer is for the next time."""
+        """Return in how many people something was found. A target that does not answer is looked at next time."""
         if self.every_s == 0:
             return 0
         provisioner = self.provisioner()
@@ -415,24 +410,24 @@ class DriftSweep:
         if now < self._due_at:
             return 0
         self._due_at = now + self.every_s
-        return sum(len(found.people) for found in look_where_possible(provisioner))
+        return sum(len(found.people) for found in find_drift_where_possible(provisioner))
 
 
-def look_where_possible(provisioner: Provisioner) -> list[Look]:
-    """Return what was found in the targets that can tell what changed and answer now; the others wait for another time.
+def find_drift_where_possible(provisioner: Provisioner) -> list[DriftReport]:
+    """Return the drift in the targets that tell their changes and answer now. The others are looked at next time.
 
-    Effect:  as `look`
+    Effect:  as `find_drift`
     """
-    looks: list[Look] = []
+    reports: list[DriftReport] = []
     for kind, target in provisioner.targets.items():
         if isinstance(target, ReadsChanges):
             try:
-                looks.append(look(provisioner, kind))
+                reports.append(find_drift(provisioner, kind))
             except Conflict:  # somebody else looks
                 continue
             except TargetError as error:
-                log.warning("not looked for drift", target=kind, error=str(error))
-    return looks
+                log.warning("drift was not looked for", target=kind, error=str(error))
+    return reports
 
 
 def _keep_remote_ids(provisioner: Provisioner, target: Target, pairs: Sequence[tuple[str, str]]) -> None:

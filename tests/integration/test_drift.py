@@ -14,13 +14,14 @@ from idp.db.databases import Databases
 from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning.drift import Look, drop_overrides, look
+from idp.provisioning.drift import DriftReport, drop_overrides, find_drift
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.ldap import Settings
+from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Kind
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
@@ -50,8 +51,8 @@ def written(databases: Databases, directory: PrivateSlapd, clock: ManualClock, k
     )
     add_students(databases, keys, [ANNA, JAN])
     run_now(provisioner)
-    first = look(provisioner, "ldap")
-    assert (first.is_whole, first.looked_at, first.people) == (True, 2, set())
+    first = find_drift(provisioner, "ldap")
+    assert (first.is_whole, first.entries_read, first.people) == (True, 2, set())
     yield provisioner
     provisioner.close()
     made.close()
@@ -61,7 +62,7 @@ def run_now(provisioner: Provisioner) -> None:
     assert apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR).is_complete
 
 
-def what(found: Look) -> list[tuple[str, tuple[str, ...], tuple[str, ...], str]]:
+def what(found: DriftReport) -> list[tuple[str, tuple[str, ...], tuple[str, ...], str]]:
     return [(one.attribute, one.ours, one.found, one.policy) for one in found.differences]
 
 
@@ -72,9 +73,9 @@ def events(databases: Databases, kind: str) -> list[tuple[str, dict[str, object]
 
 
 def test_a_look_without_changes_reads_nobody(written: Provisioner) -> None:
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
-    assert (found.is_whole, found.looked_at, found.people) == (False, 0, set())
+    assert (found.is_whole, found.entries_read, found.people) == (False, 0, set())
 
 
 def test_our_own_writes_are_no_drift(written: Provisioner, databases: Databases, keys: Keys) -> None:
@@ -82,9 +83,9 @@ def test_our_own_writes_are_no_drift(written: Provisioner, databases: Databases,
     change_person(databases, ANNA.person_id, surname="Nowak")
     run_now(written)
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
-    assert (found.is_whole, found.looked_at, found.people) == (False, 2, set())
+    assert (found.is_whole, found.entries_read, found.people) == (False, 2, set())
     assert waiting(databases) == 0
 
 
@@ -93,14 +94,14 @@ def test_a_value_of_somebody_else_is_repaired_by_a_guarded_run(
 ) -> None:
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Meddled"])])
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
     assert (found.is_whole, what(found)) == (False, [("sn", ("Kowalska",), ("Meddled",), "repair")])
     assert events(databases, event_types.DRIFT_FOUND) == [(ANNA.person_id, {"target": "ldap", "repair": ["sn"]})]
     assert "Meddled" not in str(events(databases, event_types.DRIFT_FOUND))
     assert reconcile_due(written) == 1
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
-    assert look(written, "ldap").people == set()
+    assert find_drift(written, "ldap").people == set()
 
 
 def test_attributes_and_entries_of_others_are_not_looked_at(
@@ -113,9 +114,9 @@ def test_attributes_and_entries_of_others_are_not_looked_at(
     eyes.directory.add(foreign, {"objectClass": ["inetOrgPerson"], "cn": ["Guest"], "sn": ["Guest"]})
     eyes.directory.modify(foreign, [Replace("sn", ["Changed"])])
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
-    assert (found.people, found.strays, waiting(databases)) == (set(), (), 0)
+    assert (found.people, found.orphans, waiting(databases)) == (set(), [], 0)
     assert eyes.value(ANNA.uid, "telephoneNumber") == "+48 77 000 00 00"
 
 
@@ -124,7 +125,7 @@ def test_an_adopted_value_stays_until_the_records_say_something_else(
 ) -> None:
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("displayName", ["Ania K."])])
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
     reconcile_due(written)
 
     assert what(found) == [("displayName", ("Anna Kowalska",), ("Ania K.",), "adopt")]
@@ -144,7 +145,7 @@ def test_of_several_values_each_goes_its_own_way(
     meddled = [Replace("displayName", ["Ania"]), Replace("givenName", ["Ania"]), Replace("sn", ["X"])]
     eyes.directory.modify(dn, meddled)
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
     reconcile_due(written)
 
     assert {(one.attribute, one.policy) for one in found.differences} == {
@@ -153,7 +154,7 @@ def test_of_several_values_each_goes_its_own_way(
         ("sn", "repair"),
     }
     assert [eyes.value(ANNA.uid, name) for name in ("displayName", "givenName", "sn")] == ["Ania", "Ania", "Kowalska"]
-    assert (look(written, "ldap").people, make_plan(written, ACTOR).changes) == (set(), 0)
+    assert (find_drift(written, "ldap").people, make_plan(written, ACTOR).changes) == (set(), 0)
 
 
 def test_what_was_left_is_repaired_when_somebody_says_so(
@@ -161,7 +162,7 @@ def test_what_was_left_is_repaired_when_somebody_says_so(
 ) -> None:
     dn = directory.settings.person_dn(ANNA.uid)
     eyes.directory.modify(dn, [Replace("displayName", ["Ania"]), Replace("givenName", ["Ania"])])
-    look(written, "ldap")
+    find_drift(written, "ldap")
 
     assert [one.attribute for one in drop_overrides(written, ANNA.person_id, ["givenname"], ACTOR)] == ["givenName"]
     reconcile_due(written)
@@ -176,14 +177,14 @@ def test_an_entry_that_somebody_removed_is_made_again_and_said_loudly(
 ) -> None:
     eyes.directory.delete(directory.settings.person_dn(JAN.uid))
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
-    assert (found.is_whole, found.lost) == (False, (JAN.person_id,))
+    assert (found.is_whole, found.lost) == (False, [JAN.person_id])
     assert [subject for subject, _ in events(databases, event_types.DRIFT_ENTRY_LOST)] == [JAN.person_id]
     assert reconcile_due(written) == 1
     assert eyes.value(JAN.uid, "sn") == "van Beek"
     assert eyes.value(JAN.uid, "userPassword") is None
-    assert look(written, "ldap").people == set()
+    assert find_drift(written, "ldap").people == set()
 
 
 def test_an_entry_removed_before_we_ever_saw_its_key_is_noticed(
@@ -194,7 +195,7 @@ def test_an_entry_removed_before_we_ever_saw_its_key_is_noticed(
     run_now(written)
     eyes.directory.delete(directory.settings.person_dn(late.uid))
 
-    assert look(written, "ldap").lost == (late.person_id,)
+    assert find_drift(written, "ldap").lost == [late.person_id]
 
 
 def test_an_entry_without_our_mark_any_more_is_lost_and_left_alone(
@@ -202,7 +203,7 @@ def test_an_entry_without_our_mark_any_more_is_lost_and_left_alone(
 ) -> None:
     eyes.directory.modify(directory.settings.person_dn(JAN.uid), [Replace("idpOwner", []), Replace("sn", ["Theirs"])])
 
-    assert look(written, "ldap").lost == (JAN.person_id,)
+    assert find_drift(written, "ldap").lost == [JAN.person_id]
     reconcile_due(written)
 
     assert eyes.value(JAN.uid, "sn") == "Theirs"
@@ -213,7 +214,7 @@ def test_a_renamed_entry_is_drift_and_is_named_back(
 ) -> None:
     eyes.directory.rename(directory.settings.person_dn(JAN.uid), "uid=umeddled2")
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
     reconcile_due(written)
 
     assert what(found) == [("(name)", (JAN.uid,), ("umeddled2",), "repair")]
@@ -229,10 +230,10 @@ def test_a_cursor_that_is_of_no_use_leads_to_a_whole_look(
     with databases.identity.write() as connection:
         keep_cursor(connection, "ldap", cursor, clock.now())
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
     assert (found.is_whole, found.people) == (True, {ANNA.person_id, JAN.person_id})
-    assert (look(written, "ldap").is_whole, look(written, "ldap").people) == (False, set())
+    assert (find_drift(written, "ldap").is_whole, find_drift(written, "ldap").people) == (False, set())
 
 
 def test_changes_across_a_restart_of_the_directory_are_seen(
@@ -242,7 +243,7 @@ def test_changes_across_a_restart_of_the_directory_are_seen(
     eyes.directory.delete(directory.settings.person_dn(JAN.uid))
     directory.restart()
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
     assert (found.is_whole, found.people) == (True, {ANNA.person_id, JAN.person_id})
 
@@ -252,11 +253,11 @@ def test_an_unlocked_student_is_locked_again(
 ) -> None:
     change_status(databases, JAN.person_id, "suspended")
     run_now(written)
-    look(written, "ldap")
+    find_drift(written, "ldap")
     dn = directory.settings.person_dn(JAN.uid)
     eyes.directory.modify(dn, [Replace("idpStatus", ["active"]), Replace("pwdAccountLockedTime", [])])
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
     reconcile_due(written)
 
     assert {one.attribute for one in found.differences} == {"(enabled)", "idpStatus"}
@@ -269,15 +270,15 @@ def test_a_lock_alone_that_somebody_took_away_is_written_again(
 ) -> None:
     change_status(databases, JAN.person_id, "suspended")
     run_now(written)
-    look(written, "ldap")
+    find_drift(written, "ldap")
     eyes.directory.modify(directory.settings.person_dn(JAN.uid), [Replace("pwdAccountLockedTime", [])])
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
 
     assert (found.relocked, found.people) == (1, set())
     assert events(databases, event_types.DRIFT_FOUND) == [(JAN.person_id, {"target": "ldap", "locked_again": True})]
     assert eyes.value(JAN.uid, "pwdAccountLockedTime") == "000001010000Z"
-    assert look(written, "ldap").relocked == 0
+    assert find_drift(written, "ldap").relocked == 0
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -310,10 +311,10 @@ def test_nothing_is_adopted_while_the_records_change_too(
     make_plan(written, ACTOR)
     eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("displayName", ["Ania"])])
 
-    found = look(written, "ldap")
+    found = find_drift(written, "ldap")
     reconcile_due(written)
 
-    assert found.differences == ()
+    assert found.differences == []
     assert eyes.value(ANNA.uid, "displayName") == "Anna Nowak"
 
 
@@ -325,12 +326,12 @@ def test_a_directory_that_is_down_keeps_the_cursor(
     directory.stop()
 
     with pytest.raises(TargetUnavailable):
-        look(written, "ldap")
+        find_drift(written, "ldap")
     directory.restart()
 
     with databases.identity.read() as connection:
         assert cursor_of(connection, "ldap") == before
-    assert look(written, "ldap").people == set()
+    assert find_drift(written, "ldap").people == set()
 
 
 def test_a_stray_entry_with_our_mark_is_named(written: Provisioner, eyes: Eyes, directory: PrivateSlapd) -> None:
@@ -338,11 +339,44 @@ def test_a_stray_entry_with_our_mark_is_named(written: Provisioner, eyes: Eyes, 
     stray = {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]}
     eyes.directory.add(directory.settings.person_dn("ustray222"), stray)
 
-    assert look(written, "ldap").strays == ("ustray222",)
-    assert look(written, "ldap", whole=True).strays == ("unknown",)
+    assert find_drift(written, "ldap").orphans == ["ustray222"]
+    assert find_drift(written, "ldap", whole=True).orphans == ["unknown"]
 
 
 @pytest.mark.parametrize("attribute", ["idpStatus", "objectClass", "userPassword", "telephoneNumber"])
 def test_what_says_who_may_sign_in_is_never_left_to_others(attribute: str) -> None:
     with pytest.raises(ValidationError, match="not an attribute of ours that may be left"):
         Settings.model_validate({"drift": {attribute: "adopt"}})
+
+
+def test_an_entry_that_our_own_undo_removed_is_not_lost(
+    written: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    late = Student("c" * 32, album="5")
+    add_students(databases, keys, [late])
+    run = make_plan(written, ACTOR)
+    apply_run(written, run.run_id, ACTOR)
+    find_drift(written, "ldap")
+    undo = make_undo(written, run.run_id, ACTOR, remove_created=True)
+    assert apply_run(written, undo.run_id, ACTOR).is_complete
+    assert eyes.entry(late.uid) is None
+
+    for whole in (False, True):
+        found = find_drift(written, "ldap", whole=whole)
+        assert (found.lost, found.still_differing) == ([], [])
+
+    assert make_plan(written, ACTOR).changes == 0
+    assert events(databases, event_types.DRIFT_ENTRY_LOST) == []
+
+
+def test_a_whole_look_names_entries_that_still_differ_since_an_earlier_one(
+    written: Provisioner, eyes: Eyes, directory: PrivateSlapd
+) -> None:
+    eyes.directory.modify(directory.settings.person_dn(ANNA.uid), [Replace("sn", ["Meddled"])])
+    assert find_drift(written, "ldap", whole=True).people == {ANNA.person_id}
+
+    again = find_drift(written, "ldap", whole=True)
+
+    assert (again.people, again.still_differing) == (set(), [ANNA.person_id])
+    run_now(written)
+    assert find_drift(written, "ldap", whole=True).still_differing == []

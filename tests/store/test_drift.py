@@ -8,7 +8,7 @@ import pytest
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
-from idp.provisioning.drift import look
+from idp.provisioning.drift import find_drift
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_person
 from idp.provisioning.planning import Scope, make_plan
@@ -56,7 +56,7 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, target: Te
     add_students(databases, keys, [ANNA])
     made = Provisioner(databases, {target.kind: target}, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
     assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
-    look(made, target.kind)
+    find_drift(made, target.kind)
     return made
 
 
@@ -71,7 +71,7 @@ def marry(provisioner: Provisioner, surname: str) -> Callable[[], object]:
 def test_our_own_write_after_a_target_told_is_no_drift(provisioner: Provisioner, target: TellingTarget) -> None:
     target.later = [marry(provisioner, "Nowak")]
 
-    assert look(provisioner, target.kind).differences == ()
+    assert find_drift(provisioner, target.kind).differences == []
 
     assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
     assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Nowak",)
@@ -81,7 +81,7 @@ def test_our_own_write_while_we_look_again_is_no_drift(provisioner: Provisioner,
     target.later = [marry(provisioner, "Nowak")]
     target.meanwhile = [marry(provisioner, "Lis")]
 
-    assert look(provisioner, target.kind).differences == ()
+    assert find_drift(provisioner, target.kind).differences == []
 
     assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
     assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Lis",)
@@ -95,7 +95,7 @@ def test_what_the_records_ask_anew_is_not_kept_back_by_what_others_changed(
     meddled = {**entry.attributes, "givenName": ("Ania",)}
     target.entries[ANNA.person_id] = replace(entry, attributes=meddled)
 
-    assert look(provisioner, target.kind).differences == ()
+    assert find_drift(provisioner, target.kind).differences == []
     apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
 
     assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Nowak",)
