@@ -17,6 +17,7 @@ from idp.permissions import SYSTEM
 from idp.provisioning.drift import DriftSweep
 from idp.provisioning.health import try_again
 from idp.provisioning.live import sweep_bulk, sweep_live
+from idp.provisioning.removal import announce_removals
 from idp.registry.duplicates import find_duplicates
 from idp.registry.reviews import review_statuses
 from idp.sso import sessions
@@ -62,6 +63,9 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
         keys, zone = installation.keys, installation.zone
         return queue_album_letters(databases, keys, settings.letters, clock, zone, url, SYSTEM).queued
 
+    def removal_notices() -> int:
+        return announce_removals(installation.provisioner, installation.keys)
+
     def ask_failing() -> int:
         try_again(installation.provisioner)
         return 0  # no work that would hurry the next round
@@ -77,6 +81,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
             databases, clock, installation.zone, lambda: find_duplicates(databases, clock, SYSTEM)
         ),
         "album letters": AfterImports(databases, clock, installation.zone, album_letters),
+        "removal notices": AfterImports(databases, clock, installation.zone, removal_notices),
         "settled sign-outs": installation.sign_out_service.forget_settled,
         "expired sessions": lambda: sessions.sweep_expired(installation.raw_store, clock),
         "expired tickets": installation.ticket_service.drop_expired,

@@ -33,6 +33,7 @@ from idp.provisioning.drift import find_drift_where_possible
 from idp.provisioning.executor import Result
 from idp.provisioning.guard import sentence
 from idp.provisioning.planning import Scope, make_plan, people_to_look_at, refuse_if_unreachable
+from idp.provisioning.removal import make_removal_plan
 from idp.provisioning.run_steps import awaiting_runs
 from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind
 
@@ -40,16 +41,20 @@ from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind
 @click.command()
 @click.option("--limit", default=20, show_default=True, help="How many people to show; the plan has them all.")
 @click.option("--all", "everybody", is_flag=True, help="Look at everybody, and read all that the targets have.")
+@click.option("--removals", is_flag=True, help="Remove entries of people who are closed for long. Needs two approvals.")
 @json_option
 @pass_idp
-def plan(installation: Idp, limit: int, everybody: bool, as_json: bool) -> None:
+def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json: bool) -> None:
     """Show what would change in the targets; nothing is written to them. The plan is kept for `idp apply`.
 
     Only people whose records changed are looked at, and those of whom something must be written.
 
     People of a plan that awaits approval are left out. Exit code 1 names that plan.
     """
-    run = _make_plan(installation, Scope.ALL if everybody else Scope.CHANGED)
+    if removals:
+        run = make_removal_plan(installation.provisioner, shell_actor())
+    else:
+        run = _make_plan(installation, Scope.ALL if everybody else Scope.CHANGED)
     with installation.databases.identity.read() as connection:
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)

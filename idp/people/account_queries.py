@@ -61,6 +61,12 @@ _COLUMNS = (
 )
 
 
+def unclaim(connection: Connection, account_ids: Sequence[str]) -> None:
+    """Take students' claims of their accounts back: whoever returns claims again. Their sessions end."""
+    mine = update(account).where(account.c.account_id.in_(account_ids), account.c.kind == "student")
+    connection.execute(mine.where(account.c.claimed_at.is_not(None)).values(claimed_at=None, epoch=account.c.epoch + 1))
+
+
 def find_account(connection: Connection, key: Key, value: str) -> Account | None:
     """Return the account of the person whom `value` names. Names of a merged record name the kept person.
 

@@ -12,10 +12,11 @@ from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval_queries import Approval, add_approval, approvals_of
 from idp.provisioning.guard import sentence
-from idp.provisioning.runs import Run, RunState
+from idp.provisioning.runs import Run, RunKind, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
 
+REMOVAL_APPROVALS = 2  # at least, of a removal after grace, whatever the settings say
 ROLES = ("operator", "administrator")  # who may approve
 
 
@@ -45,6 +46,8 @@ class Progress:
 
 def needed_approvals(run: Run, settings: ProvisioningSettings) -> int:
     """Return how many people must approve a plan: none within the limits, more where entries are removed."""
+    if run.kind is RunKind.REMOVAL and run.changes:
+        return max(REMOVAL_APPROVALS, settings.removal_approvals)
     if not run.violations:
         return 0
     return settings.removal_approvals if _removes(run) else settings.approvals
@@ -128,8 +131,9 @@ def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) ->
     people = "one person" if progress.needed == 1 else f"{progress.needed} people"
     given = ", ".join(approval.name for approval in progress.given)
     so_far = f" ({given} did)" if given else ""
+    why = sentence(run.violations) or "this run removes entries"
     return (
-        f"{sentence(run.violations)}. Nothing was written. Look at it with `idp runs show {run.run_id}`; if it is"
+        f"{why}. Nothing was written. Look at it with `idp runs show {run.run_id}`; if it is"
         f" right, {people} must approve exactly this plan{so_far}: idp runs approve {run.run_id} --as YOUR-NAME"
     )
 

@@ -24,7 +24,7 @@ from idp.provisioning.merging import put_in_force, take_out_of_force
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import queue_calendar, recompute
 from idp.provisioning.run_steps import COMMAND_LOCK, release_abandoned, request
-from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind, Runner, RunState
+from idp.provisioning.runs import ENDS, JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.states import State
 from idp.provisioning.target import Target
@@ -153,8 +153,8 @@ def begin(
         is_new = len(untouched) == len(targets)
         if run.kind == RunKind.MERGE:  # from now on the records ask for what the plan has
             goes_back = put_in_force(provisioner, run) and is_new
-        # An undo is not what the records ask for; where they ask for something new meanwhile, the next run writes it.
-        if is_new and run.kind != RunKind.UNDO:
+        # Undo and removal are not what the records ask for. What they ask for meanwhile, the next run writes.
+        if is_new and run.kind not in JUDGED_LATE:
             _refuse_if_records_moved(provisioner, run)
         first = [target for target in targets if needs_first_few(provisioner, run, counts, target)]
         failing = _failing(provisioner, run, untouched, first, progress)
@@ -177,8 +177,8 @@ def _failing(
     Raises:  StaleVersion
     """
     failing: dict[str, TargetError] = {}
-    # What an undo comes too late for, is set aside person by person when it is written: days may have passed.
-    for target in untouched if run.kind != RunKind.UNDO else ():
+    # What an undo or a removal comes too late for is superseded, person by person, when it is written.
+    for target in untouched if run.kind not in JUDGED_LATE else ():
         try:
             _refuse_if_target_moved(provisioner, target, run, progress)
         except TargetError as error:

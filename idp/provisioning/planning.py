@@ -37,7 +37,7 @@ from idp.provisioning.recompute import (
 )
 from idp.provisioning.run_steps import refuse_while_running
 from idp.provisioning.run_steps import retry as retry_failed
-from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, Run, TargetSummary
+from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, Run, RunKind, TargetSummary
 from idp.provisioning.state_queries import (
     Observed,
     compared_rules,
@@ -81,6 +81,7 @@ class Draft:
     """A plan in the making: numbers its rows and digests them in order."""
 
     run_id: str
+    kind: RunKind = RunKind.SYNC
     unread: dict[str, TargetError] = field(default_factory=dict)  # by target, why nothing is planned in it
     number: int = 0
     summary: dict[str, TargetSummary] = field(default_factory=dict)
@@ -215,17 +216,19 @@ def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Dra
 def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     """Return the plan that a draft has become: from now on it is what it is.
 
-    Effect:  run.planned, and run.waiting when it is over a limit
+    Effect:  run.planned, and run.waiting when it is over a limit or removes people
     """
     at = provisioner.clock.timestamp()
     over = violations_of(provisioner, draft, actor)
     with provisioner.databases.identity.write() as connection:
-        runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), draft.summary_with_losses(), over)
+        waits = bool(over) or (draft.kind is RunKind.REMOVAL and any(part.counts for part in draft.summary.values()))
+        summary = draft.summary_with_losses()
+        runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), summary, over, waits=waits)
         counts = {kind: part.counts for kind, part in draft.summary.items()}
         record(
             connection, at, Event(event_types.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts})
         )
-        if over:
+        if waits:
             why = [asdict(one) for one in over]
             record(
                 connection, at, Event(event_types.RUN_WAITING, subject=draft.run_id, actor=actor, data={"over": why})

@@ -84,8 +84,10 @@ def end_plan(
     digest: str,
     summary: Mapping[str, TargetSummary],
     violations: Sequence[LimitViolation] = (),
+    *,
+    waits: bool = False,
 ) -> None:
-    """Seal a plan: from now on it never changes. One that exceeds a limit awaits approval."""
+    """Seal a plan: from now on it never changes. One that exceeds a limit, or `waits`, awaits approval."""
     for number, (target, part) in enumerate(summary.items()):
         counts = {column: part.counts.get(column, 0) for column in KIND_COUNTS}
         values = {"population": part.population, "lose_rights": part.lose_rights, "findings": part.findings}
@@ -97,7 +99,7 @@ def end_plan(
     for one in violations:
         connection.execute(insert(limit_violation).values(run_id=run_id, **asdict(one)))
     connection.execute(update(run).where(run.c.run_id == run_id).values(digest=digest))
-    move(connection, run_id, RunState.AWAITING_APPROVAL if violations else RunState.PLANNED)
+    move(connection, run_id, RunState.AWAITING_APPROVAL if violations or waits else RunState.PLANNED)
 
 
 def load_run(connection: Connection, run_id: str, *, alone: bool = False) -> Run | None:
@@ -380,8 +382,8 @@ _OPEN_CHANGES = (
     " LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id WHERE c.state = 'open'"
 )
 _GOES_ON_SQL = "(r.state IN ('approved', 'running') OR (r.state = 'incomplete' AND r.next_attempt_at IS NOT NULL))"
-# An undo keeps nobody: the records do not ask for what it wants.
-_KEEPS = f"r.kind <> 'undo' AND (r.state IN ('awaiting_approval', 'paused') OR {_GOES_ON_SQL})"
+# An undo or a removal keeps nobody: the records do not ask for what it wants.
+_KEEPS = f"r.kind NOT IN ('undo', 'removal') AND (r.state IN ('awaiting_approval', 'paused') OR {_GOES_ON_SQL})"
 _IS_OTHERWISE_IN_RUN = (
     "EXISTS (SELECT 1 FROM change c LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id"
     f" WHERE c.run_id = mine.run_id AND c.person_id = mine.person_id AND c.state = 'open' AND {_OTHERWISE})"

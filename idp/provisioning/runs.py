@@ -17,6 +17,10 @@ class RunKind(StrEnum):
     REMOVAL = "removal"
 
 
+# Days may pass before these are applied. Each person is judged when the change is written, and superseded or not.
+JUDGED_LATE = (RunKind.UNDO, RunKind.REMOVAL)
+
+
 class RunState(StrEnum):
     """How far a run is."""
 

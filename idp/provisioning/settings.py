@@ -96,6 +96,14 @@ class ProvisioningSettings(Section):
     keep_runs_days: Annotated[
         int, "Days that runs and their changes are kept; one that is gone can no longer be undone.", Field(ge=1)
     ] = 400
+    remove_after_days: Annotated[
+        int,
+        "Days after the records closed a person until `idp plan --removals` removes the entries; 0: nobody is removed.",
+        Field(ge=0),
+    ] = 0
+    removal_notice_days: Annotated[
+        int, "Days between the letter that announces a removal and the removal.", Field(ge=1, le=366)
+    ] = 30
     drift_s: Annotated[
         float, "Seconds between two looks for what others changed in the targets; 0: only on command.", Field(ge=0)
     ] = 60.0

@@ -214,6 +214,15 @@ override = Table(
 )
 
 
+# To whom the removal of their entries was announced, and when. It goes when they return, and with the entry.
+removal_notice = Table(
+    "removal_notice",
+    identity_metadata,
+    Column("person_id", String(32), primary_key=True),
+    Column("announced_at", UtcDateTime, nullable=False),
+)
+
+
 target_cursor = Table(
     "target_cursor",
     identity_metadata,

@@ -20,6 +20,7 @@ from idp.errors import Conflict, NotFound
 from idp.people.change_queries import queue_recompute
 from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
+from idp.people.values import Source
 from idp.provisioning import run_queries as runs
 from idp.provisioning.desired import desired
 from idp.provisioning.pin_queries import drop, keep, pins_of_run
@@ -250,7 +251,10 @@ def _take_back_entry(
         return Back(None)
     lock = _lock(person, target) if person else {}
     is_as_made = found in (made, with_values(made, lock))  # an earlier undo may have locked it
-    is_removable = bool(target.attributes)  # a target that manages the switch alone has nothing else to take away
+    # A target that manages access alone has nothing else to remove. Entries of staff are never removed.
+    is_removable = bool(target.attributes) and not (
+        person and any(each.source is Source.STAFF for each in person.sources)
+    )
     if remove_created and is_removable and is_as_made:
         return Back(Change.remove(found, row.reason))
     why = "locked, it stays (--remove takes it away)" if is_as_made else "it changed since, so it is locked and stays"

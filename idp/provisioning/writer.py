@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, TargetError, TargetRejected, TargetUnavailable
-from idp.provisioning import health
+from idp.provisioning import health, removal
 from idp.provisioning import run_queries as runs
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, ChangeState, Run, RunKind
+from idp.provisioning.runs import JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind
 from idp.provisioning.state_queries import (
     TargetState,
     begin_writes,
@@ -83,7 +83,7 @@ class TargetWriter:
         Raises:  TargetUnavailable when the target went away; changes without an outcome are in doubt
         Effect:  changes of a run that are not desired any more are superseded
         """
-        if self.run is not None and self.run.kind == RunKind.UNDO:
+        if self.run is not None and self.run.kind in JUDGED_LATE:
             writes = self._without_overtaken(writes)
         begun = self._begin(writes)
         current = [one for one in writes if one.person_id in begun]
@@ -141,7 +141,11 @@ class TargetWriter:
         return state.desired == one.change.after.digest and not is_needless
 
     def _without_overtaken(self, writes: Sequence[Write]) -> Sequence[Write]:
-        reasons = overtaken(self.provisioner, self.target, [one.row for one in writes if one.row is not None])
+        rows = [one.row for one in writes if one.row is not None]
+        is_removal = self.run is not None and self.run.kind is RunKind.REMOVAL
+        reasons = (
+            removal.overtaken(self.provisioner, rows) if is_removal else overtaken(self.provisioner, self.target, rows)
+        )
         self.supersede(reasons)
         return [one for one in writes if one.row is None or one.row.number not in reasons]
 
@@ -172,6 +176,8 @@ class TargetWriter:
             if run is not None and run.kind == RunKind.UNDO:  # first: what is pinned is what is desired from now on
                 rows = [one.row for one in done if one.row is not None]
                 pin_undone(connection, self.provisioner, run, self.target, rows, now)
+            if run is not None and run.kind is RunKind.REMOVAL:
+                removal.end_removed(connection, self.target, [one.person_id for one in done])
             accepted = {one.person_id for one, outcome in outcomes if outcome.is_accepted}
             self._confirm_states(connection, done, begun, run_id, accepted)
             if run is not None:

@@ -412,6 +412,12 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "removal_notice",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_removal_notice")),
+    )
+    op.create_table(
         "target_cursor",
         sa.Column("target", sa.String(length=32), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=False),
@@ -564,6 +570,7 @@ def downgrade() -> None:
 
     op.drop_table("pin")
     op.drop_table("target_cursor")
+    op.drop_table("removal_notice")
     with op.batch_alter_table("target_state", schema=None) as batch_op:
         for name in ("ix_target_state_work", "ix_target_state_remote_id", "ix_target_state_due"):
             batch_op.drop_index(name)

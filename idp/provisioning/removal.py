@@ -1,0 +1,201 @@
+"""Remove the entries of people who are closed for long: announced by letter, in runs of their own, never staff's.
+
+Only target entries are removed. The person, the account and all names stay. Somebody who returns is created again, and
+claims the account again, because the password went with the entry.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+
+from idp.audit import event_types
+from idp.audit.events import Event, new_id, record
+from idp.db.locks import exclusive
+from idp.errors import Conflict, InvalidAddress
+from idp.keys.key_files import Keys
+from idp.letters.outgoing import queue_letter, require_address
+from idp.people.account_queries import unclaim
+from idp.people.status import Access, person_status
+from idp.people.values import Source
+from idp.provisioning import run_queries as runs
+from idp.provisioning.pin_queries import drop, kept_among
+from idp.provisioning.pins import EXISTENCE, Kept
+from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.recompute import pages, recompute_changed
+from idp.provisioning.records import PersonRecords, load_records
+from idp.provisioning.removal_queries import (
+    add_notices,
+    announced_among,
+    closed_with_entries,
+    drop_notices,
+    drop_notices_of_returned,
+)
+from idp.provisioning.run_steps import refuse_while_running
+from idp.provisioning.runs import ChangeRow, Run, RunKind, TargetSummary
+from idp.provisioning.target import Stage, Target
+from idp.provisioning.values import Change
+
+LETTER = "removal"
+REASON = "closed for long"
+
+
+def why_kept(person: PersonRecords, closed_days: int, today: date) -> str:
+    """Return why a person's entries must stay, or "". Pure.
+
+    Shape:   closed_days: the records must have closed the person at least so many days ago
+    """
+    snapshot = person.snapshot
+    sources = tuple(each.source for each in snapshot.sources)
+    if Source.STAFF in sources:
+        return "entries of staff are never removed"
+    if snapshot.merged_into is not None:
+        return "the record is merged into another one"
+    if snapshot.status.access is not Access.CLOSED or not snapshot.enrolments:
+        return "the records do not close the person any more"
+    if any(pin.key == EXISTENCE for pin in person.kept.pins):
+        return "an undo brought the entry back"
+    then = today - timedelta(days=closed_days)
+    if person_status(snapshot.enrolments, sources, then, snapshot.settings.access_policy).access is not Access.CLOSED:
+        return f"closed for less than {closed_days} days"
+    return ""
+
+
+# --- announce -------------------------------------------------------------------------------------------------------
+
+
+def announce_removals(provisioner: Provisioner, keys: Keys) -> int:
+    """Announce to everybody whose entries may soon be removed, once, and return to how many people.
+
+    Effect:  a notice each, and a letter where the person has an address; removal.announced. The notice of somebody
+             who returned is dropped
+    """
+    settings = provisioner.settings
+    if not settings.remove_after_days:
+        return 0
+    with provisioner.databases.identity.write() as connection:
+        drop_notices_of_returned(connection)
+    soon = max(0, settings.remove_after_days - settings.removal_notice_days)
+    count = 0
+    for people in _closed(provisioner):
+        with provisioner.databases.identity.write() as connection:
+            known = announced_among(connection, [str(each.snapshot.person_id) for each in people])
+            fresh = [
+                each
+                for each in people
+                if each.snapshot.person_id not in known and not why_kept(each, soon, provisioner.today())
+            ]
+            add_notices(connection, [each.snapshot.person_id for each in fresh], provisioner.clock.now())
+            for each in fresh:
+                _announce(connection, provisioner, keys, each)
+        count += len(fresh)
+    return count
+
+
+def _announce(connection: Connection, provisioner: Provisioner, keys: Keys, person: PersonRecords) -> None:
+    snapshot = person.snapshot
+    on = (provisioner.today() + timedelta(days=provisioner.settings.removal_notice_days)).isoformat()
+    to = snapshot.private_mail or snapshot.addresses.primary or ""
+    is_written = True
+    try:
+        require_address(to)
+        data = {"given_name": snapshot.given_name, "remove_on": on}
+        key, language = f"{LETTER}:{snapshot.person_id}:{on}", snapshot.account.language or "pl"
+        queue_letter(connection, keys, provisioner.clock, LETTER, key, snapshot.person_id, to, language, data)
+    except InvalidAddress:
+        is_written = False
+    event = Event(event_types.REMOVAL_ANNOUNCED, snapshot.person_id, data={"remove_on": on, "letter": is_written})
+    record(connection, provisioner.clock.timestamp(), event)
+
+
+# --- plan -----------------------------------------------------------------------------------------------------------
+
+
+def make_removal_plan(provisioner: Provisioner, actor: str) -> Run:
+    """Return a plan that removes the entries of everybody whose removal was announced long enough ago.
+
+    Raises:  Conflict when the settings remove nobody, or a run is at work; TargetUnavailable, TargetRejected
+    Effect:  a stored plan that always needs two approvals; nothing is written to a target
+    """
+    if not provisioner.settings.remove_after_days:
+        raise Conflict("nobody is removed: set provisioning.remove_after_days")
+    with exclusive(provisioner.databases, LOCK):
+        refuse_while_running(provisioner)
+        recompute_changed(provisioner)
+        draft = Draft(new_id(), kind=RunKind.REMOVAL)
+        with provisioner.databases.identity.write() as connection:
+            runs.begin_plan(connection, draft.run_id, provisioner.clock.now(), actor, kind=RunKind.REMOVAL)
+        for target in _targets(provisioner):
+            _plan_one(provisioner, target, draft)
+        return seal(provisioner, draft, actor)
+
+
+def _plan_one(provisioner: Provisioner, target: Target, draft: Draft) -> None:
+    counts: Counter[str] = Counter()
+    for people in _closed(provisioner):
+        removable = _removable(provisioner, people)
+        names = {str(each.snapshot.person_id): each.snapshot.uid for each in removable}
+        entries = sorted(target.read(list(names), names), key=lambda entry: entry.person_id) if names else []
+        changes = [Change.remove(entry, REASON) for entry in entries if not entry.enabled]
+        add_to(provisioner, target, draft, changes, [])
+        counts.update(change.kind.value for change in changes)
+    draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts))
+
+
+def _removable(provisioner: Provisioner, people: Sequence[PersonRecords]) -> list[PersonRecords]:
+    settings = provisioner.settings
+    latest = provisioner.clock.now() - timedelta(days=settings.removal_notice_days)
+    with provisioner.databases.identity.read() as connection:
+        announced = announced_among(connection, [str(each.snapshot.person_id) for each in people])
+    return [
+        each
+        for each in people
+        if (at := announced.get(each.snapshot.person_id)) is not None
+        and at <= latest
+        and not why_kept(each, settings.remove_after_days, provisioner.today())
+    ]
+
+
+def _targets(provisioner: Provisioner) -> list[Target]:
+    """Return the targets that have entries to remove; one that manages access alone has none."""
+    return [target for target in provisioner.targets.values() if target.attributes]
+
+
+def _closed(provisioner: Provisioner) -> Iterator[list[PersonRecords]]:
+    kinds = [target.kind for target in _targets(provisioner)]
+    for ids in pages(provisioner, partial(closed_with_entries, targets=kinds)):
+        with provisioner.databases.identity.read() as connection:
+            yield load_records(connection, ids, provisioner.people, provisioner.today())
+
+
+# --- while it is applied ---------------------------------------------------------------------------------------------
+
+
+def overtaken(provisioner: Provisioner, rows: Sequence[ChangeRow]) -> dict[int, str]:
+    """Return by number the removals that must not be made any more, and why: somebody returned since the plan."""
+    days, today = provisioner.settings.remove_after_days, provisioner.today()
+    with provisioner.databases.identity.read() as connection:
+        people = load_records(connection, [row.person_id for row in rows], provisioner.people, today)
+    kept = {str(each.snapshot.person_id): why_kept(each, days, today) for each in people}
+    return {row.number: why for row in rows if (why := kept.get(row.person_id, "our records do not know this person"))}
+
+
+def end_removed(connection: Connection, target: Target, person_ids: Sequence[str]) -> None:
+    """End what belonged to removed entries: pins and overrides, and with the directory's entry the claim."""
+    kept = kept_among(connection, person_ids).values()
+    drop(
+        connection,
+        [
+            Kept(
+                tuple(pin for pin in each.pins if pin.target == target.kind),
+                tuple(override for override in each.overrides if override.target == target.kind),
+            )
+            for each in kept
+        ],
+    )
+    if target.stage is Stage.DIRECTORY:
+        unclaim(connection, person_ids)
+        drop_notices(connection, person_ids)
