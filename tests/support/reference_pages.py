@@ -142,8 +142,7 @@ def cli_page() -> dict[Path, str]:
 
 `idp COMMAND --help` prints the same for one command. Every command reads the settings file that `IDP_CONFIG` names.
 
-Shell completion for bash: `eval "$(_IDP_COMPLETE=bash_source idp)"` in `~/.bashrc`; zsh and fish have
-`zsh_source` and `fish_source`.
+Shell completion: `idp completion bash > /etc/bash_completion.d/idp`; there is one for zsh and fish too.
 
 Exit codes: 0 is success, 1 means that the command refused or that something is left to do, 2 is a wrong command line.
 """
