@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from idp.accounts import holds
 from idp.accounts.holding import one_at_a_time
+from idp.accounts.locks import lock_account, unlock_account
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff_queries import (
@@ -45,6 +45,7 @@ from idp.letters.outgoing import queue_letter, require_address
 from idp.people.change_queries import queue_recompute
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
+from idp.people.lock_queries import LockOwner
 from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
 from idp.people.source_queries import remove_source
@@ -164,14 +165,14 @@ class StaffService:
         Effect:  a lock, as of any account; staff.disabled; no session of theirs counts any more; a repeat is harmless
         """
         account = self._joined(mail)
-        if self._is_new(lambda: holds.hold(self.databases, self.clock, account.account_id, actor, "staff disabled")):
+        if self._is_new(lambda: self._lock(account, actor)):
             self._record(event_types.STAFF_DISABLED, account, actor)
         return account
 
     def enable(self, mail: str, actor: str) -> StaffAccount:
         """Unlock it again. Raises, Effect: as `disable`, with staff.enabled"""
         account = self._joined(mail)
-        if self._is_new(lambda: holds.release(self.databases, self.clock, account.account_id, actor)):
+        if self._is_new(lambda: self._unlock(account, actor)):
             self._record(event_types.STAFF_ENABLED, account, actor)
         return account
 
@@ -201,6 +202,12 @@ class StaffService:
         if account.joined_at is None:
             raise Conflict(f"{account.mail} has not joined yet")
         return account
+
+    def _lock(self, account: StaffAccount, actor: str) -> None:
+        lock_account(self.databases, self.clock, account.account_id, actor, "staff disabled", LockOwner.STAFF)
+
+    def _unlock(self, account: StaffAccount, actor: str) -> None:
+        unlock_account(self.databases, self.clock, account.account_id, actor, LockOwner.STAFF)
 
     def _is_new(self, act: Callable[[], object]) -> bool:
         try:

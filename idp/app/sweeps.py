@@ -1,5 +1,6 @@
 """The worker's sweeps over one installation."""
 
+from idp.accounts.locks import end_locks
 from idp.app.installation import Idp
 from idp.app.schedules import sync_of, timetable
 from idp.audit.checkpoints import CheckpointSweep
@@ -74,6 +75,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
         "inbox": InboxWatch(lambda: sync_of(installation)),
         "schedules": timetable(installation, name).sweep,
         "statuses": lambda: review_statuses(databases, settings.people.access_policy, clock, installation.zone, SYSTEM),
+        "ended locks": lambda: end_locks(databases, clock),
         "failing targets": ask_failing,
         "drift": DriftSweep(lambda: installation.provisioner, settings.provisioning.drift_s),
         "imported changes": lambda: sweep_bulk(installation.provisioner),

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from idp.people.account_queries import NO_ACCOUNT, AccountData, account_data_among, stream_account_data
 from idp.people.address_queries import NO_ADDRESSES, Addresses, addresses_among, stream_addresses
-from idp.people.hold_queries import on_hold_among, stream_on_hold
+from idp.people.lock_queries import locked_among, stream_locked
 from idp.people.merge_queries import Merge, merges_in_force
 from idp.people.queries import load_people, stream_people
 from idp.people.settings import PeopleSettings
@@ -92,7 +92,7 @@ def load_snapshots(
     in_force = merges_in_force(connection) if merges is None else merges
     make = _SnapshotMaker(connection, [each for each in in_force if {each.kept, each.merged} & wanted], settings, today)
     addresses = addresses_among(connection, person_ids)
-    locked = on_hold_among(connection, person_ids)
+    locked = locked_among(connection, person_ids)
     accounts = account_data_among(connection, person_ids)
     sources = sources_among(connection, person_ids)
     return [
@@ -120,7 +120,7 @@ def stream_snapshots(
     """Yield everybody sorted by person_id, in constant memory."""
     with (
         closing(stream_addresses(connection)) as all_addresses,
-        closing(stream_on_hold(connection)) as all_locked,
+        closing(stream_locked(connection)) as all_locked,
         closing(stream_account_data(connection)) as all_accounts,
         closing(stream_sources(connection)) as all_sources,
         closing(stream_people(connection, by="person_id")) as everybody,
@@ -154,7 +154,7 @@ class _SnapshotMaker:
             ids = [each.merged for each in merges]
             people: Mapping[str, Person] = {each.person_id: each for each in load_people(connection, ids)}
             addresses = addresses_among(connection, ids)
-            locked = on_hold_among(connection, ids)
+            locked = locked_among(connection, ids)
             sources = sources_among(connection, ids)
             for each in merges:
                 if person := people.get(each.merged):

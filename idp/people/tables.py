@@ -145,13 +145,18 @@ address = Table(
 )
 
 
-account_hold = Table(
-    "account_hold",
+# While an account has a lock, it stays disabled whatever the records say.
+account_lock = Table(
+    "account_lock",
     identity_metadata,
-    Column("account_id", String(32), primary_key=True),
-    Column("held_by", String(64), nullable=False),  # an account_id, or "shell:<login name>"
+    Column("account_id", String(32), nullable=False),
+    Column("owner", String(8), nullable=False),  # idp.people.lock_queries.LockOwner
+    Column("locked_by", String(64), nullable=False),  # an account_id, or "shell:<login name>"
     Column("reason", String(200), nullable=False),
-    Column("held_at", UtcDateTime, nullable=False),
+    Column("locked_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, index=True),  # NULL: it ends when somebody removes it
+    PrimaryKeyConstraint("account_id", "owner"),
+    CheckConstraint("owner IN ('operator', 'desk', 'self', 'staff')", name="owner"),
 )
 
 

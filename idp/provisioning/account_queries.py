@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
-from idp.people.tables import account, account_hold
+from idp.people.tables import account, account_lock
 
 BATCH = 1000  # rows per statement: below every driver's limit of bound values
 # An import writes a new account closed and with this epoch: nobody has decided yet that it may be opened.
@@ -43,7 +43,7 @@ def turn(connection: Connection, wanted: Iterable[tuple[str, bool]]) -> None:
     """Open or close accounts, for each (account_id, whether it is to be open).
 
     Effect:  a change raises the epoch, so that no session from before counts any more; a repeat is harmless. An account
-             that a human holds is not opened
+             that a human locked is not opened
     """
     wanted = list(wanted)
     _turn(connection, [account_id for account_id, is_open in wanted if is_open], is_open=True)
@@ -53,7 +53,7 @@ def turn(connection: Connection, wanted: Iterable[tuple[str, bool]]) -> None:
 def _turn(connection: Connection, account_ids: Sequence[str], *, is_open: bool) -> None:
     if not account_ids:
         return
-    is_held = exists().where(account_hold.c.account_id == account.c.account_id)
+    is_locked = exists().where(account_lock.c.account_id == account.c.account_id)
     turned = (
         update(account)
         .where(
@@ -63,6 +63,6 @@ def _turn(connection: Connection, account_ids: Sequence[str], *, is_open: bool) 
         .values(enabled=is_open, epoch=account.c.epoch + 1)
     )
     if is_open:
-        turned = turned.where(~is_held)
+        turned = turned.where(~is_locked)
     rows: list[dict[str, Any]] = [{"of": account_id} for account_id in account_ids]
     connection.execute(turned, rows)

@@ -7,9 +7,9 @@ from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
 from idp.provisioning.values import Entry
 
-LOCKED = "on_hold"  # the reason, beside those of the life cycle, why somebody may not sign in
+LOCKED = "locked"  # the reason, beside those of the life cycle, why somebody may not sign in
 
-VERSION = 1
+VERSION = 2
 """Raise it when `desired` makes another entry of the same values: everybody is then compared again."""
 
 

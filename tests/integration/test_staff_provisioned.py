@@ -113,7 +113,7 @@ def test_the_last_administrator_is_neither_locked_nor_merged_away(terminal: Term
     boss = join(installation, BOSS, Role.ADMINISTRATOR)
 
     assert isinstance(terminal.error("staff", "disable", BOSS), LastAdministrator)
-    assert isinstance(terminal.error("accounts", "hold", BOSS, "--reason", "x"), LastAdministrator)
+    assert isinstance(terminal.error("accounts", "lock", BOSS, "--reason", "x"), LastAdministrator)
     with pytest.raises(LastAdministrator):
         make_merge(installation.provisioner, ANNA.person_id, boss.account_id, ACTOR)
     assert account_of(installation, BOSS).enabled

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.holds import hold
-from idp.accounts.holds import release as let_go
+from idp.accounts.locks import lock_account, unlock_account
 from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, NeedsApproval, NotFound, TargetUnavailable
@@ -560,7 +559,7 @@ def test_a_human_closes_everywhere_who_stayed_open_by_an_undo_and_lets_go_again(
 ) -> None:
     wrongly_suspended_and_undone(doors, keys)
 
-    hold(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
+    lock_account(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
     reconcile_person(doors, ANNA.person_id)
 
     assert open_in(doors, ANNA) == []
@@ -573,7 +572,7 @@ def test_a_human_closes_everywhere_who_stayed_open_by_an_undo_and_lets_go_again(
     assert open_in(doors, ANNA) == []
     assert make_plan(doors, ACTOR, scope=Scope.ALL).changes == 0
     # The suspension is as wrong as it was.
-    let_go(doors.databases, clock, ANNA.person_id, ACTOR)
+    unlock_account(doors.databases, clock, ANNA.person_id, ACTOR)
     reconcile_person(doors, ANNA.person_id)
     assert open_in(doors, ANNA) == ["accounts", "ldap"]
 
@@ -585,7 +584,7 @@ def test_a_human_who_lets_go_does_not_open_an_entry_whose_making_was_undone(
     undo_now(doors, run_now(doors))
     assert "ldap" not in open_in(doors, ANNA)
 
-    for act in (hold, lambda *given: let_go(*given[:-1])):
+    for act in (lock_account, lambda *given: unlock_account(*given[:-1])):
         act(doors.databases, clock, ANNA.person_id, ACTOR, "asked for by phone")
         reconcile_person(doors, ANNA.person_id)
         assert "ldap" not in open_in(doors, ANNA)
@@ -601,7 +600,7 @@ def test_who_is_closed_for_another_reason_is_not_let_in_by_an_undo(
     change_status(doors.databases, ANNA.person_id, "suspended")
     run = run_now(doors)
     if by_hand:
-        hold(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
+        lock_account(doors.databases, clock, ANNA.person_id, ACTOR, "stolen password")
     else:
         change_status(doors.databases, ANNA.person_id, "cancelled", date(2024, 1, 1))
 
@@ -650,7 +649,7 @@ def test_an_undo_that_is_resumed_lets_nobody_in_who_was_held_meanwhile(
     apply_run(doors, undo.run_id, ACTOR)
     (shut,) = (student for student in (ANNA, JAN) if not open_in(doors, student))
     (let_in,) = (student for student in (ANNA, JAN) if student != shut)
-    hold(databases, clock, shut.person_id, ACTOR, "stolen password")
+    lock_account(databases, clock, shut.person_id, ACTOR, "stolen password")
     reconcile_person(doors, shut.person_id)
 
     resume(doors, undo.run_id, ACTOR)

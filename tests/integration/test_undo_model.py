@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.holds import hold
-from idp.accounts.holds import release as let_go
+from idp.accounts.locks import lock_account, unlock_account
 from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
 from idp.keys.key_files import Keys
@@ -117,7 +116,7 @@ class World:
     eyes: Eyes
     known: set[int] = field(default_factory=set)
     with_mail: set[int] = field(default_factory=set)
-    on_hold: set[int] = field(default_factory=set)
+    locked: set[int] = field(default_factory=set)
     history: list[str] = field(default_factory=list)  # runs that wrote something
     let_in: set[tuple[str, str, str]] = field(default_factory=set)  # by undos: target, person, why the records close
 
@@ -138,12 +137,12 @@ class World:
 
     def hold_or_let_go(self, who: int) -> None:
         clock, person_id = self.provisioner.clock, PEOPLE[who].person_id
-        if who in self.on_hold:
-            self.on_hold.remove(who)
-            let_go(self.databases, clock, person_id, ACTOR)
+        if who in self.locked:
+            self.locked.remove(who)
+            unlock_account(self.databases, clock, person_id, ACTOR)
         elif who in self.known:
-            self.on_hold.add(who)
-            hold(self.databases, clock, person_id, ACTOR, "asked for by phone")
+            self.locked.add(who)
+            lock_account(self.databases, clock, person_id, ACTOR, "asked for by phone")
         self.run()
 
     def change(self, what: str, who: int, value: str) -> None:

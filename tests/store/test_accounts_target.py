@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from idp.db.databases import Databases
 from idp.errors import TargetRejected
 from idp.keys.key_files import Keys
-from idp.people.hold_queries import Hold, add_hold, drop_hold
+from idp.people.lock_queries import Lock, LockOwner, add_lock, remove_lock
 from idp.people.tables import account
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Change, Entry, Outcome
@@ -83,18 +83,18 @@ def test_who_was_suspended_before_the_first_run_gets_a_closed_account(
     assert list(target.read()) == [door(ANNA, is_open=False)]
 
 
-def test_an_account_that_a_human_holds_is_not_opened(databases: Databases, keys: Keys, target: AccountsTarget) -> None:
+def test_an_account_that_a_human_locked_is_not_opened(databases: Databases, keys: Keys, target: AccountsTarget) -> None:
     add_student(databases, keys, ANNA)
     add_student(databases, keys, JAN)
     apply(target, Change.update(door(ANNA, is_open=True), door(ANNA, is_open=False)))
     with databases.identity.write() as connection:
-        assert add_hold(connection, Hold(ANNA.person_id, "shell:root", "lost telephone", SEEN))
-        assert not add_hold(connection, Hold(ANNA.person_id, "shell:root", "again", SEEN))
+        assert add_lock(connection, Lock(ANNA.person_id, LockOwner.OPERATOR, "shell:root", "lost telephone", SEEN))
+        assert not add_lock(connection, Lock(ANNA.person_id, LockOwner.OPERATOR, "shell:root", "again", SEEN))
     opening = Change.update(door(ANNA, is_open=False), door(ANNA, is_open=True))
 
     (refused,) = apply(target, opening)
     with databases.identity.write() as connection:
-        assert drop_hold(connection, ANNA.person_id)
+        assert remove_lock(connection, ANNA.person_id, LockOwner.OPERATOR)
     (opened,) = apply(target, opening)
 
     assert isinstance(refused.error, TargetRejected)

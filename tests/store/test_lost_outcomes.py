@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.accounts.holds import hold, release
+from idp.accounts.locks import lock_account, unlock_account
 from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
@@ -94,13 +94,13 @@ def test_what_an_undo_does_not_know_of_is_found_by_the_next_plan(
 def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_stays_out(
     provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: LostResponseTarget
 ) -> None:
-    hold(databases, clock, ANNA.person_id, "boss", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, "boss", "stolen password")
     reconcile_person(provisioner, ANNA.person_id)
-    release(databases, clock, ANNA.person_id, "boss")
+    unlock_account(databases, clock, ANNA.person_id, "boss")
     mail.loses_responses = True
     with pytest.raises(TargetUnavailable):
         reconcile_person(provisioner, ANNA.person_id)
-    hold(databases, clock, ANNA.person_id, "boss", "stolen after all")
+    lock_account(databases, clock, ANNA.person_id, "boss", "stolen after all")
 
     mail.comes_back()
     run = make_plan(provisioner, ACTOR)

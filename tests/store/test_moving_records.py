@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from idp.accounts.holds import hold, release
+from idp.accounts.locks import lock_account, unlock_account
 from idp.db.databases import Databases
 from idp.db.locks import wait_for_turn
 from idp.keys.key_files import Keys
@@ -113,7 +113,7 @@ def test_whoever_read_older_records_does_not_put_them_back_over_newer_ones(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
     older = records_of(provisioner, ANNA)
-    hold(databases, clock, ANNA.person_id, "boss", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, "boss", "stolen password")
     reconcile_person(provisioner, ANNA.person_id)
     newer = desired_of(provisioner, ANNA)
 
@@ -128,9 +128,9 @@ def test_nor_where_the_newer_ones_ask_for_what_was_there_before(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
     before = desired_of(provisioner, ANNA)
-    hold(databases, clock, ANNA.person_id, "boss", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, "boss", "stolen password")
     older = records_of(provisioner, ANNA)
-    release(databases, clock, ANNA.person_id, "boss")
+    unlock_account(databases, clock, ANNA.person_id, "boss")
     reconcile_person(provisioner, ANNA.person_id)
 
     older.store(provisioner)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from idp.accounts.holds import hold
+from idp.accounts.locks import lock_account
 from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.db.locks import exclusive
@@ -244,7 +244,9 @@ def test_a_suspension_closes_the_account_and_a_return_opens_it_with_the_next_run
 def test_what_a_human_closed_stays_closed_when_something_else_changes(registry: Registry, file: Path) -> None:
     registry.take(write_export(file, [export_row()]))
     registry.carry_out()
-    hold(registry.databases, registry.clock, person_id_of(registry.databases, "101"), "shell:root", "lost telephone")
+    lock_account(
+        registry.databases, registry.clock, person_id_of(registry.databases, "101"), "shell:root", "lost telephone"
+    )
 
     registry.take(write_export(file, [export_row(nazwisko="Kowalska", **LATER)]))
     registry.carry_out()

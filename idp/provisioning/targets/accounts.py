@@ -2,7 +2,7 @@
 
 It is over our own store, so it has no settings. An entry is an account that was opened at least once, so opening a new
 one is a create. What a human decided about an account is kept apart
-(idp.people.hold_queries) and is part of what is desired.
+(idp.people.lock_queries) and is part of what is desired.
 """
 
 import itertools
@@ -107,5 +107,5 @@ def _error(change: Change, is_open: bool | None) -> IdpError | None:
     if is_open is None:
         return TargetRejected("there is no such account")
     if is_open != change.after.enabled:
-        return TargetRejected("a human holds this account")
+        return TargetRejected("a human locked this account")
     return None

@@ -19,7 +19,7 @@ def test_a_locked_account_is_disabled_whatever_the_records_say() -> None:
     locked = snapshot(is_locked=True)
     entry = desired(locked, {"idpStatus": "status", "eduPersonAffiliation": "affiliations"})
 
-    assert (entry.enabled, entry.reason, entry.attributes["idpStatus"]) == (False, "on_hold", ("suspended",))
+    assert (entry.enabled, entry.reason, entry.attributes["idpStatus"]) == (False, "locked", ("suspended",))
     assert entry.attributes["eduPersonAffiliation"] == ("member", "student")
     assert desired(locked.without_locks(), {}).enabled
 

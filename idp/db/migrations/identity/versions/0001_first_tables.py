@@ -42,13 +42,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "account_hold",
+        "account_lock",
         sa.Column("account_id", sa.String(length=32), nullable=False),
-        sa.Column("held_by", sa.String(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=8), nullable=False),
+        sa.Column("locked_by", sa.String(length=64), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=False),
-        sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account_hold")),
+        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("owner IN ('operator', 'desk', 'self', 'staff')", name=op.f("ck_account_lock_owner")),
+        sa.PrimaryKeyConstraint("account_id", "owner", name=op.f("pk_account_lock")),
     )
+    with op.batch_alter_table("account_lock", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_lock_ends_at"), ["ends_at"], unique=False)
+
     op.create_table(
         "change",
         sa.Column("run_id", sa.String(length=32), nullable=False),
@@ -623,7 +629,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_change_person_id"))
 
     op.drop_table("change")
-    op.drop_table("account_hold")
+    with op.batch_alter_table("account_lock", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_lock_ends_at"))
+
+    op.drop_table("account_lock")
     with op.batch_alter_table("account", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_account_mail", sqlite_where=sa.text("mail <> ''"), postgresql_where=sa.text("mail <> ''")

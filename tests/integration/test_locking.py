@@ -1,16 +1,20 @@
 """A human closes an account: at once, everywhere, and whatever the records say afterwards."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.accounts.locks import end_locks, lock_account
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
 from idp.errors import NotFound
 from idp.people.account_queries import load_account
+from idp.people.lock_queries import LockOwner
+from tests.support.clock import ManualClock
 from tests.support.installation import installed
 from tests.support.provisioning import Eyes, add_students, change_person, change_status
 from tests.support.students import Student
@@ -40,15 +44,15 @@ def is_open(installation: Idp, student: Student) -> bool:
     return account.enabled
 
 
-def test_a_held_account_is_closed_everywhere_and_no_import_opens_it(
+def test_a_locked_account_is_closed_everywhere_and_no_import_opens_it(
     terminal: Terminal, installation: Idp, eyes: Eyes
 ) -> None:
-    terminal.run("accounts", "hold", ANNA.uid, "--reason", "lost telephone")
+    terminal.run("accounts", "lock", ANNA.uid, "--reason", "lost telephone")
 
     assert (is_open(installation, ANNA), is_open(installation, JAN)) == (False, True)
     assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") == "000001010000Z"
-    assert "lost telephone" in terminal.run("accounts", "held")
+    assert "lost telephone" in terminal.run("accounts", "locked")
 
     change_person(installation.databases, ANNA.person_id, surname="Nowak")
     change_status(installation.databases, ANNA.person_id, "active")
@@ -59,23 +63,23 @@ def test_a_held_account_is_closed_everywhere_and_no_import_opens_it(
 
 
 def test_an_unknown_name_is_not_found(terminal: Terminal) -> None:
-    for word in (("hold", "--reason", "lost telephone"), ("release",)):
+    for word in (("lock", "--reason", "lost telephone"), ("unlock",)):
         assert isinstance(terminal.error("accounts", *word, "nobody9"), NotFound)
-    assert isinstance(terminal.error("runs", "release", "999"), NotFound)
+    assert isinstance(terminal.error("runs", "show", "999"), NotFound)
 
 
-def test_a_released_account_is_as_the_records_say(terminal: Terminal, installation: Idp, eyes: Eyes) -> None:
+def test_an_unlocked_account_is_as_the_records_say(terminal: Terminal, installation: Idp, eyes: Eyes) -> None:
     for student in (ANNA, JAN):
-        terminal.run("accounts", "hold", student.uid, "--reason", "asked for by phone")
+        terminal.run("accounts", "lock", student.uid, "--reason", "asked for by phone")
     change_status(installation.databases, JAN.person_id, "suspended")
 
-    assert "is open" in terminal.run("accounts", "release", ANNA.uid)
-    assert "is closed" in terminal.run("accounts", "release", JAN.uid)
+    assert "is enabled" in terminal.run("accounts", "unlock", ANNA.uid)
+    assert "is disabled" in terminal.run("accounts", "unlock", JAN.uid)
 
     assert eyes.value(ANNA.uid, "idpStatus") == "active"
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
     assert eyes.value(JAN.uid, "idpStatus") == "suspended"
-    assert "Nobody is held" in terminal.run("accounts", "held")
+    assert "Nobody is locked" in terminal.run("accounts", "locked")
 
 
 def test_a_directory_that_is_away_does_not_keep_the_door_open(
@@ -83,7 +87,7 @@ def test_a_directory_that_is_away_does_not_keep_the_door_open(
 ) -> None:
     directory.stop()
 
-    said = terminal.result("accounts", "hold", ANNA.uid, "--reason", "stolen password")
+    said = terminal.result("accounts", "lock", ANNA.uid, "--reason", "stolen password")
 
     assert said.exit_code == 0
     assert "the worker will tell it" in said.stderr
@@ -101,3 +105,32 @@ def test_a_persons_own_act_does_not_carry_out_what_an_import_says_of_them(
 
     assert between == (True, "active")
     assert (is_open(installation, ANNA), eyes.value(ANNA.uid, "idpStatus")) == (False, "suspended")
+
+
+def test_each_owner_removes_their_own_lock_alone(terminal: Terminal, installation: Idp) -> None:
+    databases, clock = installation.databases, installation.clock
+    terminal.run("accounts", "lock", ANNA.uid, "--reason", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, "anna", "telephone lost", LockOwner.SELF)
+
+    assert "still locked by: self" in terminal.run("accounts", "unlock", ANNA.uid)
+    assert not is_open(installation, ANNA)
+    assert isinstance(terminal.error("accounts", "unlock", ANNA.uid), NotFound)
+
+    assert "is enabled" in terminal.run("accounts", "unlock", ANNA.uid, "--owner", "self")
+    assert is_open(installation, ANNA)
+
+
+def test_a_lock_that_ends_by_time_opens_the_account_again(terminal: Terminal, installation: Idp, eyes: Eyes) -> None:
+    databases, now = installation.databases, installation.clock.now()
+    terminal.run("accounts", "lock", ANNA.uid, "--reason", "exam", "--until", f"{now + timedelta(days=2):%Y-%m-%d}")
+    (lock,) = terminal.json("accounts", "locked")
+
+    assert end_locks(databases, ManualClock(now + timedelta(hours=1))) == 0
+    assert end_locks(databases, ManualClock(now + timedelta(days=3))) == 1
+    terminal.run("apply")
+
+    assert lock["owner"] == "operator"
+    assert is_open(installation, ANNA)
+    assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
+    (event,) = terminal.json("audit", "--kind", "account.unlocked")
+    assert event["reason"] == "ended"
