@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from idp.accounts.holds import hold
+from idp.accounts.locks import lock_account
 from idp.audit.events import SYSTEM
 from idp.db.databases import Databases
 from idp.jobs.syncing import Sync
@@ -149,7 +149,7 @@ def test_a_persons_own_act_supersedes_that_persons_changes_and_the_plan_still_aw
 def test_a_lock_never_waits_for_a_plan_that_awaits_approval(
     sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    hold(sync.databases, clock, SUSPENDED[0], "boss", "stolen password")
+    lock_account(sync.databases, clock, SUSPENDED[0], "boss", "stolen password")
 
     reconcile_due(sync.provisioner)
 
@@ -174,7 +174,7 @@ def test_a_plan_of_which_nothing_is_needed_any_more_is_stale(
     sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     for person_id in SUSPENDED:
-        hold(sync.databases, clock, person_id, "boss", "stolen password")
+        lock_account(sync.databases, clock, person_id, "boss", "stolen password")
     for _ in range(3):
         reconcile_due(sync.provisioner)
     assert make_plan(sync.provisioner, JAN).changes == 0
