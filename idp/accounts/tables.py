@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
 )
 
+from idp.db.constraints import at_least
 from idp.db.databases import sessions_metadata
 
 claim_attempt = Table(
@@ -18,6 +19,7 @@ claim_attempt = Table(
     Column("day", Date, nullable=False),  # in the university's time zone
     Column("tries", Integer, nullable=False),
     PrimaryKeyConstraint("album_number", "day"),
+    at_least("tries", 1),
 )
 
 
@@ -28,4 +30,5 @@ claim_failure = Table(
     Column("day", Date, nullable=False),
     Column("failures", Integer, nullable=False),
     PrimaryKeyConstraint("network_hash", "day"),
+    at_least("failures", 1),
 )

@@ -1,7 +1,8 @@
 """Tables of audit: events that wait in both databases, and the journal that they end in."""
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import CheckConstraint, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
 
+from idp.db.constraints import at_least
 from idp.db.databases import identity_metadata, sessions_metadata
 
 
@@ -41,4 +42,9 @@ journal = Table(
     Column("salt", LargeBinary),  # NULL: the event was erased
     Column("rest_hash", String(64), nullable=False),  # SHA-256 over salt, actor, subject, reason, correlation_id, data
     Column("digest", String(64), nullable=False),  # SHA-256 over the digest before it and what the chain covers
+    at_least("seq", 1),
+    CheckConstraint(
+        "salt IS NOT NULL OR (actor = '' AND subject = '' AND reason = '' AND correlation_id = '' AND data = '{}')",
+        name="erased",
+    ),
 )

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
+from idp.db.constraints import at_least, one_of
 from idp.db.databases import identity_metadata, sessions_metadata
 from idp.db.raw import Raw, Row, one, sweep
 
@@ -41,7 +42,9 @@ def _outbox(metadata: MetaData) -> Table:
         Column("last_error", String(200), nullable=False),
         Column("created_at", Float, nullable=False),
         Column("settled_at", Float),
-        CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
+        one_of("state", MessageState),
+        at_least("attempts", 0),
+        CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled"),
         CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name="next_attempt"),
         Index("ix_outbox_due", "kind", "next_attempt_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
 )
 
+from idp.db.constraints import one_of
 from idp.db.databases import sessions_metadata
 
 worker = Table(
@@ -28,7 +29,8 @@ worker = Table(
     Column("alive_until", Float, nullable=False),  # without another sign it counts as gone after that
     Column("carries_runs", Boolean, nullable=False),  # its engine is up
     Column("version", String(64), nullable=False),  # of the code
-    Column("lane", String(8), nullable=False),  # which sweeps it does: fast | bulk
+    Column("lane", String(8), nullable=False),  # which sweeps it does
+    one_of("lane", ("fast", "bulk")),
 )
 
 

@@ -12,10 +12,9 @@ from sqlalchemy import (
 )
 
 from idp.db.bulk import insert_once
-from idp.jobs.tables import schedule_firing
+from idp.jobs.tables import FiringState, schedule_firing
 
-# Skipped: fell due before this installation knew the schedule; nothing is made up for it.
-RUNNING, DONE, FAILED, SKIPPED = "running", "done", "failed", "skipped"
+RUNNING, DONE, FAILED, SKIPPED = (state.value for state in FiringState)
 
 
 @dataclass(frozen=True, slots=True)

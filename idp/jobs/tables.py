@@ -1,6 +1,9 @@
 """Tables of jobs."""
 
+from enum import StrEnum
+
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     Float,
     Integer,
@@ -9,14 +12,25 @@ from sqlalchemy import (
     Table,
 )
 
+from idp.db.constraints import at_least, one_of
 from idp.db.databases import UtcDateTime, identity_metadata
+
+
+class FiringState(StrEnum):
+    """The state of one firing of a schedule."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # due before this installation knew the schedule; it is not done later
+
 
 schedule_firing = Table(
     "schedule_firing",
     identity_metadata,
     Column("name", String(32), nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
-    Column("state", String(8), nullable=False),  # running | done | failed | skipped
+    Column("state", String(8), nullable=False),
     Column("holder", String(64), nullable=False),  # the worker that does it
     # Seconds since 1970; a firing still running after that is taken over: its worker is dead, or it was put off.
     Column("until", Float, nullable=False),
@@ -26,4 +40,7 @@ schedule_firing = Table(
     Column("run_id", String(32), nullable=False),  # that it made, or ""
     Column("note", String(500), nullable=False),  # what it did, or why it failed
     PrimaryKeyConstraint("name", "due_at"),
+    one_of("state", FiringState),
+    at_least("tries", 1),
+    CheckConstraint("(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name="finished"),
 )

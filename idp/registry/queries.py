@@ -15,9 +15,9 @@ from sqlalchemy import (
     update,
 )
 
-from idp.registry.tables import import_run, quarantine
+from idp.registry.tables import ImportState, import_run, quarantine
 
-RUNNING, DONE, REFUSED, BROKEN_OFF = "running", "done", "refused", "broken_off"
+RUNNING, DONE, REFUSED, BROKEN_OFF = (state.value for state in ImportState)
 
 
 class LastRun(msgspec.Struct, frozen=True):

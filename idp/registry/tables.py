@@ -1,7 +1,10 @@
 """Tables of registry."""
 
+from enum import StrEnum
+
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     Integer,
     String,
@@ -9,7 +12,18 @@ from sqlalchemy import (
     Text,
 )
 
+from idp.db.constraints import at_least, one_of
 from idp.db.databases import UtcDateTime, identity_metadata
+
+
+class ImportState(StrEnum):
+    """The state of one import of a file."""
+
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    BROKEN_OFF = "broken_off"  # its process died
+
 
 import_run = Table(
     "import_run",
@@ -19,7 +33,7 @@ import_run = Table(
     Column("file_digest", String(64), nullable=False),  # SHA-256 of the bytes
     Column("is_delta", Boolean, nullable=False),
     Column("actor", String(64), nullable=False),
-    Column("state", String(12), nullable=False),  # running | done | refused | broken_off
+    Column("state", String(12), nullable=False),
     Column("reason", String(40), nullable=False),  # why a file was refused (idp.registry.reasons)
     Column("started_at", UtcDateTime, nullable=False, index=True),
     Column("finished_at", UtcDateTime),
@@ -27,6 +41,10 @@ import_run = Table(
     Column("fill", Text, nullable=False),  # JSON: column -> share of rows that fill it
     Column("newest_at", UtcDateTime),  # when the file's newest row changed in the registry
     Column("counts", Text, nullable=False),  # JSON: what became of the rows
+    one_of("state", ImportState),
+    at_least("people", 0),
+    CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished"),
+    CheckConstraint("(state = 'refused') = (reason <> '')", name="reason"),
 )
 
 
@@ -44,4 +62,5 @@ quarantine = Table(
     Column("sealed_row", Text, nullable=False),  # Keys.seal: it holds national ids
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("last_seen_at", UtcDateTime, nullable=False),
+    at_least("line", 0),
 )

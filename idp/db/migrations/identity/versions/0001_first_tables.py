@@ -132,6 +132,10 @@ def upgrade() -> None:
         sa.Column("fill", sa.Text(), nullable=False),
         sa.Column("newest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("counts", sa.Text(), nullable=False),
+        sa.CheckConstraint("state IN ('broken_off', 'done', 'refused', 'running')", name=op.f("ck_import_run_state")),
+        sa.CheckConstraint("people >= 0", name=op.f("ck_import_run_people")),
+        sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name=op.f("ck_import_run_finished")),
+        sa.CheckConstraint("(state = 'refused') = (reason <> '')", name=op.f("ck_import_run_reason")),
         sa.PrimaryKeyConstraint("import_id", name=op.f("pk_import_run")),
     )
     with op.batch_alter_table("import_run", schema=None) as batch_op:
@@ -151,6 +155,11 @@ def upgrade() -> None:
         sa.Column("salt", sa.LargeBinary(), nullable=True),
         sa.Column("rest_hash", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("seq >= 1", name=op.f("ck_journal_seq")),
+        sa.CheckConstraint(
+            "salt IS NOT NULL OR (actor = '' AND subject = '' AND reason = '' AND correlation_id = '' AND data = '{}')",
+            name=op.f("ck_journal_erased"),
+        ),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_journal")),
         sa.UniqueConstraint("event_id", name=op.f("uq_journal_event_id")),
     )
@@ -189,7 +198,9 @@ def upgrade() -> None:
         sa.Column("last_error", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("settled_at", sa.Float(), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'sent', 'dead')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
+        sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
         sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
@@ -263,6 +274,7 @@ def upgrade() -> None:
         sa.Column("sealed_row", sa.Text(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("line >= 0", name=op.f("ck_quarantine_line")),
         sa.PrimaryKeyConstraint("quarantine_id", name=op.f("pk_quarantine")),
         sa.UniqueConstraint("row_mac", name=op.f("uq_quarantine_row_mac")),
     )
@@ -369,6 +381,11 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("note", sa.String(length=500), nullable=False),
+        sa.CheckConstraint("state IN ('done', 'failed', 'running', 'skipped')", name=op.f("ck_schedule_firing_state")),
+        sa.CheckConstraint("tries >= 1", name=op.f("ck_schedule_firing_tries")),
+        sa.CheckConstraint(
+            "(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name=op.f("ck_schedule_firing_finished")
+        ),
         sa.PrimaryKeyConstraint("name", "due_at", name=op.f("pk_schedule_firing")),
     )
     op.create_table(

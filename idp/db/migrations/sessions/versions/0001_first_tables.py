@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("album_number", sa.String(length=10), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.CheckConstraint("tries >= 1", name=op.f("ck_claim_attempt_tries")),
         sa.PrimaryKeyConstraint("album_number", "day", name=op.f("pk_claim_attempt")),
     )
     op.create_table(
@@ -27,6 +28,7 @@ def upgrade() -> None:
         sa.Column("network_hash", sa.String(length=64), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.CheckConstraint("failures >= 1", name=op.f("ck_claim_failure_failures")),
         sa.PrimaryKeyConstraint("network_hash", "day", name=op.f("pk_claim_failure")),
     )
     op.create_table(
@@ -212,6 +214,7 @@ def upgrade() -> None:
         sa.Column("carries_runs", sa.Boolean(), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("lane", sa.String(length=8), nullable=False),
+        sa.CheckConstraint("lane IN ('bulk', 'fast')", name=op.f("ck_worker_lane")),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker")),
     )
     op.create_table(
@@ -229,7 +232,9 @@ def upgrade() -> None:
         sa.Column("last_error", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("settled_at", sa.Float(), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'sent', 'dead')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
+        sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
         sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),

@@ -1,0 +1,22 @@
+"""Constraints that many tables share: the database itself refuses a value that the code does not know."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import CheckConstraint
+
+
+def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    """Return the constraint that a column holds one of the values.
+
+    A new value needs a migration. NULL passes; `nullable` decides about it.
+
+    Shape:   ("state", ["running", "done"]) -> CHECK (state IN ('done', 'running')), named after its column
+    """
+    # Sorted: moving a member of an enumeration changes no table.
+    listed = ", ".join(f"'{value}'" for value in sorted(values))
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def at_least(column: str, lowest: int) -> CheckConstraint:
+    """Return the constraint that a number is never lower, named after its column."""
+    return CheckConstraint(f"{column} >= {lowest}", name=column)
