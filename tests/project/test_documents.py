@@ -73,6 +73,7 @@ def test_every_command_that_is_shown_exists(document: Path) -> None:
         ("idp fees list [--album 12345] [--state overdue]", ""),
         ("idp runs show|export RUN", ""),
         ("idp runs", ""),
+        ("idp status --check || exit 2", ""),
         ("idp registri import export.csv", "no command idp registri"),
         ("idp registry imports export.csv", "no command idp registry imports"),
         ("idp registry import --full export.csv", "idp registry import has no option --full"),
@@ -98,7 +99,7 @@ def shown_commands(page: Path) -> Iterator[str]:
 
 def command_mistake(line: str) -> str:
     """Return what is wrong with a command line: "idp status --al" -> "idp status has no option --al"."""
-    text = re.split(r"\s#|&&|;|>| \| | …", line)[0]
+    text = re.split(r"\s#|&&|\|\||;|>| \| | …", line)[0]
     words = shlex.split(re.sub(r"[\[\]]", "", text))
     context = click.Context(idp, info_name="idp")
     arguments: list[str] = []
