@@ -66,7 +66,7 @@ def approve(
     Shape:   digest: of the plan that the person was shown
     Raises:  NotFound; Conflict when the plan is not waiting, is another one by now, or this person has approved it;
              NotAllowed when this person may not
-    Effect:  run.approved; with the last word that was needed the run is to be carried out by whoever comes first
+    Effect:  run.approved; the last approval that is needed requests the run
     """
     now = clock.now()
     with databases.identity.write() as connection:

@@ -1,4 +1,4 @@
-"""The first few people of a run: written and looked at before all others, so that a wrong plan hurts no more."""
+"""The canary: a run writes and reads its first few people before all others, so that a wrong plan stops early."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ def needs_first_few(
     """Return whether a few go before all others; a run of no more people has no canary.
 
     Shape:   counts: of the run's changes, by target and state
-    Also where no more than the first few were written: a kill may have kept them from being looked at.
+    Also where only the first few were written: a kill may have kept them from being read.
     """
     few = provisioner.settings.canary
     return 0 < few < run.changes and counts.get(target.kind, {}).get(ChangeState.DONE, 0) <= few
@@ -28,16 +28,16 @@ def needs_first_few(
 def try_first_few(
     provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress
 ) -> dict[str, TargetError]:
-    """Write and check a few people in these targets, and return the targets that are too ill to be judged by them.
+    """Write and check a few people in these targets, and return the targets that failed and say nothing about the plan.
 
-    Shape:   an ill target's error, by kind: nobody else is to be written there in this attempt
+    Shape:   errors by kind of target: this attempt writes nobody else there
     Raises:  CanaryFailed when one of them is found otherwise, or a target refuses most of them
     """
-    ill: dict[str, TargetError] = {}
+    failing: dict[str, TargetError] = {}
     for target in targets:
         if (error := _look_at_first(provisioner, target, run)) is not None:
-            ill[target.kind] = error
-    able = {target.kind: target for target in targets if target.kind not in ill}
+            failing[target.kind] = error
+    able = {target.kind: target for target in targets if target.kind not in failing}
     people = _first_people(provisioner, run, list(able.values()), provisioner.settings.canary)
     for kind, way in phases(list(able)):
         part = Chunk(kind, way, 0, 1)
@@ -45,9 +45,9 @@ def try_first_few(
             rows = runs.changes_of(
                 connection, run.run_id, state=ChangeState.OPEN, target=kind, kinds=part.kinds, person_ids=people
             )
-        if rows and kind not in ill and (error := _try(provisioner, able[kind], run, rows, progress)) is not None:
-            ill[kind] = error
-    return ill
+        if rows and kind not in failing and (error := _try(provisioner, able[kind], run, rows, progress)) is not None:
+            failing[kind] = error
+    return failing
 
 
 def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target], count: int) -> list[str]:
@@ -81,7 +81,7 @@ def _try(
         outcomes = writer.write([write_of(row) for row in rows], one_by_one=True)  # one failure proves nothing
         done = [one.row for one, outcome in outcomes if outcome.error is None and one.row is not None]
         wrong = verify(provisioner, target, run, done)
-    except TargetError as error:  # it is ill and not the plan; others do not wait
+    except TargetError as error:  # the target is to blame and not the plan; other targets do not wait
         health.note_failure(provisioner, target.kind, error)
         return error
     writer.note_health(outcomes)

@@ -76,7 +76,7 @@ class _ChunkWriter:
             )
 
     def _is_free(self, count: int) -> bool:
-        """Wait until the target may be written at its pace and is not left alone; False when that takes too long."""
+        """Wait for the target's pace and for its circuit breaker; False when that takes too long."""
         found = health.health_of(self.provisioner, self.target.kind)
         if found is not None:
             closed_s = found.closed_until - self.provisioner.clock.timestamp()
@@ -88,7 +88,7 @@ class _ChunkWriter:
         return self.wait(health.turn_in_s(self.provisioner, self.target.kind, count))
 
     def _write(self, rows: Sequence[ChangeRow]) -> bool:
-        """Write one batch; False when the target is to be left alone for longer than we wait."""
+        """Write one batch; False when the circuit breaker is open for longer than we wait."""
         writer = TargetWriter(self.provisioner, self.target, self.run.requested_by, self.run, self.progress)
         is_few = writer.are_alone(len(rows))
         stumbles = 1 if is_few else STUMBLES

@@ -1,8 +1,7 @@
-"""In which portions and order a run is carried out: rules, nothing else.
+"""The chunks of a run and their order. Pure.
 
-Doors close from the first target to the last and open from the last to the first: whoever must not get in any more is
-shut out at the outermost door first, and nobody is let in before everything behind is ready. A target that is away is
-not waited for.
+People are disabled in target order and enabled in reverse order: nobody gets in before everything behind is ready. A
+target that is away is not waited for.
 """
 
 from collections.abc import Sequence
@@ -10,9 +9,9 @@ from dataclasses import dataclass
 
 from idp.provisioning.values import Kind
 
-SHUT, REST, ALL = "shut", "rest", "all"
+DISABLE, REST, ALL = "disable", "rest", "all"
 KINDS = {
-    SHUT: tuple(kind.value for kind in (Kind.DISABLE, Kind.REMOVE)),
+    DISABLE: tuple(kind.value for kind in (Kind.DISABLE, Kind.REMOVE)),
     REST: tuple(kind.value for kind in Kind if kind not in (Kind.DISABLE, Kind.REMOVE)),
     ALL: None,
 }
@@ -23,8 +22,8 @@ class Chunk:
     """Changes of one run that one worker makes: of one target, of some kinds, in one range of numbers."""
 
     target: str
-    way: str  # SHUT, REST or ALL
-    number: int  # of the portion
+    way: str  # DISABLE, REST or ALL
+    number: int  # of the chunk
     size: int
 
     @property
@@ -46,13 +45,13 @@ class Chunk:
 def phases(targets: Sequence[str]) -> list[tuple[str, str]]:
     """Return (target, way) in the order in which a person is carried through.
 
-    Shape:   ["accounts", "ldap"] -> [("accounts", "shut"), ("ldap", "all"), ("accounts", "rest")]
+    Shape:   ["accounts", "ldap"] -> [("accounts", "disable"), ("ldap", "all"), ("accounts", "rest")]
     """
     if not targets:
         return []
     *outer, innermost = targets
     return [
-        *((target, SHUT) for target in outer),
+        *((target, DISABLE) for target in outer),
         (innermost, ALL),
         *((target, REST) for target in reversed(outer)),
     ]

@@ -1,4 +1,4 @@
-"""Carry out a plan in portions: check that its world still stands, write, journal each change, look again.
+"""Carry out a plan in chunks: check that it is still right, write, record each change, read again.
 
 `begin`, `apply_chunk` and `finish` are steps that may be repeated, killed, and done by several processes at once; who
 calls them in which process is not decided here. `apply_run` does them one after the other in this one.
@@ -185,7 +185,7 @@ def _failing(
             health.note_failure(provisioner, target.kind, error)
             failing[target.kind] = error
     for target in first:
-        try:  # nobody is tried first in what is left alone; nor then all
+        try:  # where the circuit breaker is open, there is no canary and nobody else is written
             health.refuse_if_closed(provisioner, target.kind)
         except TargetUnavailable as error:
             failing.setdefault(target.kind, error)

@@ -55,7 +55,7 @@ def excesses(
 
     Shape:   {"disable": 6200}, 6200 -> LimitViolation("ldap", "disable", 6200, 6200, 124)
              is_first_load: nothing of ours has ever been there; nobody can be hurt by entries made in it
-             before: other people by kind in whom the same was done by itself in the last day; they count, too
+             before: other people by kind, by the worker's own runs of the last day; they count too
     """
     for kind, count in sorted(counts.items()):
         most = _most(kind, population, limits)

@@ -1,7 +1,7 @@
-"""Leave a target alone that failed, longer each time, and write each at its pace: for all workers together.
+"""The circuit breaker and the pace of each target, for all workers together.
 
-A target that fails closes for everybody for a moment; whoever comes first after that tries it, and it opens by itself
-as soon as one try succeeds.
+A target that fails is not called for a while, longer each time. The next one who comes tries it. One success closes the
+breaker.
 """
 
 import random
@@ -52,7 +52,7 @@ def refuse_if_closed(provisioner: Provisioner, kind: str) -> None:
 
 
 def note_failure(provisioner: Provisioner, kind: str, error: Exception) -> float:
-    """Count a failure of a target, and return for how many seconds it is left alone.
+    """Count a failure of a target, and return for how many seconds nobody calls it.
 
     Effect:  others who fail in that time count as the same failure; the third in a row is an event
     """
@@ -94,7 +94,7 @@ def pause_of_run(provisioner: Provisioner, attempt: int) -> float:
 def try_again(provisioner: Provisioner) -> list[str]:
     """Ask each target that failed and whose pause is over whether it answers, and return those that do.
 
-    Effect:  one that does not is left alone for longer. One that answers stays under suspicion: a read-only or a full
+    Effect:  one that does not answer is called later. One that answers stays under suspicion: a read-only or a full
              server answers, too, and only a write that succeeds clears it
     """
     answering = []

@@ -1,8 +1,7 @@
 """Make a plan: what would have to be written to each target so that it is as the records ask. Writes to none.
 
-Its cost grows with what changed: only people whose records changed, and those of whom something must be written, are
-looked at, unless the rules changed or somebody asks for everybody. What changed in a target behind our back is found
-by idp.provisioning.drift before a plan is made.
+Its cost grows with what changed. It compares people whose records changed and people with work. It compares everybody
+only if the rules changed, or if somebody asks for that. Drift is found before (idp.provisioning.drift).
 """
 
 import hashlib
@@ -61,9 +60,9 @@ LOCK = "provisioning"  # one plan or run at a time
 
 
 class Scope(Enum):
-    """Whom a plan looks at."""
+    """Which people a plan compares."""
 
-    CHANGED = auto()  # whose records changed, and of whom something must be written
+    CHANGED = auto()  # people whose records changed, and people with work
     ALL = auto()  # everybody, and all that the targets have
 
 
@@ -132,15 +131,15 @@ def make_plan(
     person_ids: Sequence[str] | None = None,
     progress: Progress = lambda _: None,
 ) -> Run:
-    """Return a new plan over whom `scope` says, or over some people; one over a limit waits for approval.
+    """Return a new plan over the people of a scope, or over some people. Over a limit, it awaits approval.
 
     Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope
              people who belong to another run, as they are desired now, are left out
-             a target that cannot be read has no part in the plan, and nobody is let in at a door before it
+             a target that cannot be read has no part in the plan; nobody is enabled at a stage before it
     Raises:  TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others;
              Conflict when another plan or run is at work
     Effect:  a stored plan, and the event run.planned; what the targets have is stored, nothing is written to them.
-             A plan over everybody starts again with people whom a target refused too often
+             A plan over everybody tries people again who were given up
     """
     databases, clock = provisioner.databases, provisioner.clock
     with exclusive(databases, LOCK):
@@ -274,7 +273,7 @@ def _compare_each(provisioner: Provisioner, draft: Draft, compare: Callable[[Tar
                     compare(target)
             break
         except NotRead as failed:
-            # Anew, and not on from here: at the doors before it somebody was perhaps to be let in.
+            # Start again: at the stages before it the plan may enable somebody.
             draft.unread[failed.kind] = failed.error
             draft.begin_anew()
             with provisioner.databases.identity.write() as connection:
@@ -318,7 +317,7 @@ def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> No
 
 
 def _with_work(provisioner: Provisioner, kind: str) -> Iterator[tuple[str, bool]]:
-    """Yield people of whom something must be written in a target; it may have an entry of any of them."""
+    """Yield people with work in a target; it may have an entry of each of them."""
     return ((one, True) for ids in pages(provisioner, partial(work_after, target=kind)) for one in ids)
 
 

@@ -25,14 +25,14 @@ COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a ru
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The attempt of a run that is to be begun."""
+    """The next attempt of a run."""
 
     run_id: str
     attempt: int
 
 
 def request(provisioner: Provisioner, run_id: str, actor: str) -> Run:
-    """Have a run carried out by whoever comes first, and return it; one that is over already is returned as it is.
+    """Request a run, and return it. The next runner carries it out; a run that is over is returned as it is.
 
     Raises:  NotFound; NeedsApproval over a limit; Conflict when it was cancelled or undone, or its world has moved
     """
@@ -70,7 +70,7 @@ def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
 
 
 def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
-    """Have a paused run carried on by whoever comes first.
+    """Request a paused run again.
 
     Raises:  NotFound; Conflict when it is not paused, or was undone meanwhile
     """
@@ -106,7 +106,7 @@ def _move(
 
 
 def retry(provisioner: Provisioner, actor: str, person_ids: Collection[str] | None = None) -> list[str]:
-    """Start again with people whom a target refused too often, these or all, and return who they are."""
+    """Try people again who were given up, these or all, and return their ids."""
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         ids = states.retry(connection, now, None if person_ids is None else list(person_ids))
@@ -166,7 +166,7 @@ def is_free(databases: Databases, name: str) -> bool:
 
 
 def next_work(provisioner: Provisioner) -> Work | None:
-    """Return what a worker is to begin now: a run that was asked for, or one to be tried again. Changes nothing."""
+    """Return the attempt that a worker begins next: of a requested run, or of one that is due. Changes nothing."""
     now = provisioner.clock.now()
     with provisioner.databases.identity.read() as connection:
         if runs.running(connection) is not None:
@@ -182,7 +182,7 @@ def next_work(provisioner: Provisioner) -> Work | None:
         return Work(run.run_id, run.attempt + 1)
     for run in again:
         targets = open_in[run.run_id]
-        # Nothing open: it is to be verified. A target that is left alone now is no reason to begin.
+        # With nothing open, the run still needs verification. An open circuit breaker is no reason to begin.
         if not targets or any(closed_for(provisioner, kind) == 0 for kind in targets):
             return Work(run.run_id, run.attempt + 1)
     return None

@@ -27,7 +27,7 @@ class RunState(StrEnum):
     PLANNING = "planning"  # a draft; nobody can apply it
     PLANNED = "planned"
     AWAITING_APPROVAL = "awaiting_approval"  # over a limit
-    APPROVED = "approved"  # requested: to be carried out by whoever comes first
+    APPROVED = "approved"  # requested: the next runner carries it out
     RUNNING = "running"  # one run at a time (`ix_run_running`)
     INCOMPLETE = "incomplete"  # something is left for another attempt
     PAUSED = "paused"
@@ -94,7 +94,7 @@ class LimitViolation:
     count: int
     population: int
     limit: int
-    before: int = 0  # other people in whom runs that nobody approved did the same in the day before
+    before: int = 0  # other people, by runs of the day before that nobody approved
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`[provisioning]`: how much may change at once, and in what portions."""
+"""`[provisioning]`: limits, chunks and retries."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -15,33 +15,31 @@ _COUNT = Field(ge=0)
 
 
 class LimitSettings(Section):
-    """`[provisioning.limits]`: the most that one run may change in one target; over any of these it waits for approval.
+    """`[provisioning.limits]`: the most that one run may change in one target; over any of these it awaits approval.
 
     The share counts from the floor on: so many people may always be touched. The count holds whatever the share says.
     What the worker does by itself counts together over 24 hours.
     """
 
-    create_share: Annotated[float, "Chunk of our entries that may be added at once; a first load is free.", _SHARE] = (
-        0.5
-    )
+    create_share: Annotated[float, "Part of our entries that may be added at once; a first load is free.", _SHARE] = 0.5
     create_floor: Annotated[int, "So many may always be added.", _COUNT] = 500
     create_count: Annotated[int, "Never more may be added at once.", _COUNT] = 5000
-    update_share: Annotated[float, "Chunk of our entries whose attributes may change at once.", _SHARE] = 0.1
+    update_share: Annotated[float, "Part of our entries whose attributes may change at once.", _SHARE] = 0.1
     update_floor: Annotated[int, "So many may always change.", _COUNT] = 100
     update_count: Annotated[int, "Never more may change at once.", _COUNT] = 5000
-    rename_share: Annotated[float, "Chunk of our entries that may be renamed at once.", _SHARE] = 0.01
+    rename_share: Annotated[float, "Part of our entries that may be renamed at once.", _SHARE] = 0.01
     rename_floor: Annotated[int, "So many may always be renamed.", _COUNT] = 10
     rename_count: Annotated[int, "Never more may be renamed at once.", _COUNT] = 500
-    disable_share: Annotated[float, "Chunk of our entries that may be shut at once.", _SHARE] = 0.02
-    disable_floor: Annotated[int, "So many may always be shut.", _COUNT] = 50
-    disable_count: Annotated[int, "Never more may be shut at once.", _COUNT] = 1000
-    enable_share: Annotated[float, "Chunk of our entries that may be opened again at once.", _SHARE] = 0.02
-    enable_floor: Annotated[int, "So many may always be opened again.", _COUNT] = 50
-    enable_count: Annotated[int, "Never more may be opened again at once.", _COUNT] = 1000
-    move_share: Annotated[float, "Chunk of our entries that may be moved within the target at once.", _SHARE] = 0.01
+    disable_share: Annotated[float, "Part of our entries that may be disabled at once.", _SHARE] = 0.02
+    disable_floor: Annotated[int, "So many may always be disabled.", _COUNT] = 50
+    disable_count: Annotated[int, "Never more may be disabled at once.", _COUNT] = 1000
+    enable_share: Annotated[float, "Part of our entries that may be enabled again at once.", _SHARE] = 0.02
+    enable_floor: Annotated[int, "So many may always be enabled again.", _COUNT] = 50
+    enable_count: Annotated[int, "Never more may be enabled again at once.", _COUNT] = 1000
+    move_share: Annotated[float, "Part of our entries that may be moved within the target at once.", _SHARE] = 0.01
     move_floor: Annotated[int, "So many may always be moved.", _COUNT] = 10
     move_count: Annotated[int, "Never more may be moved at once.", _COUNT] = 500
-    remove_share: Annotated[float, "Chunk of our entries that may be removed at once.", _SHARE] = 0.0
+    remove_share: Annotated[float, "Part of our entries that may be removed at once.", _SHARE] = 0.0
     remove_floor: Annotated[int, "So many may always be removed.", _COUNT] = 0
     remove_count: Annotated[int, "Never more may be removed at once.", _COUNT] = 0
 
@@ -88,8 +86,8 @@ class ProvisioningSettings(Section):
         int, "People of a run who are written and checked before all others; 0: nobody. A run of no more has none."
     ] = 20
     tries: Annotated[int, "So often a target may refuse a person in a row before we give up on them.", Field(ge=1)] = 8
-    target_retry_s: Annotated[float, "Seconds that a target is left alone after a failure; doubled each time."] = 0.5
-    target_retry_most_s: Annotated[float, "Longest that a failing target is left alone.", Field(gt=0)] = 20.0
+    target_retry_s: Annotated[float, "Seconds that nobody calls a target after a failure; doubled each time."] = 0.5
+    target_retry_most_s: Annotated[float, "Longest time that nobody calls a failing target.", Field(gt=0)] = 20.0
     target_patience_s: Annotated[
         float, "Seconds that a run waits in its place for a failing target before it goes on with the others."
     ] = 5.0

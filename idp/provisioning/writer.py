@@ -275,7 +275,7 @@ class TargetWriter:
             return self._is_few(connection, count)
 
     def note_health(self, outcomes: Outcomes) -> float:
-        """Return for how many seconds the target is to be left alone after this batch; 0: it takes people.
+        """Return for how many seconds nobody calls the target after this batch; 0: it takes people.
 
         If every change fails in a way that may pass, it is the target. A target that answers and fails one or two
         people alone is not closed to everybody else for them.

@@ -2,15 +2,15 @@
 
 import pytest
 
-from idp.provisioning.chunks import ALL, REST, SHUT, Chunk, phases
+from idp.provisioning.chunks import ALL, DISABLE, REST, Chunk, phases
 from idp.provisioning.health import wait_s
 from idp.provisioning.values import Kind
 
 
 def test_doors_close_from_the_first_target_and_open_from_the_last() -> None:
     assert phases(["accounts", "ldap", "keycloak"]) == [
-        ("accounts", SHUT),
-        ("ldap", SHUT),
+        ("accounts", DISABLE),
+        ("ldap", DISABLE),
         ("keycloak", ALL),
         ("ldap", REST),
         ("accounts", REST),
