@@ -79,7 +79,7 @@ class _ChunkWriter:
         """Wait for the target's pace and for its circuit breaker; False when that takes too long."""
         found = health.health_of(self.provisioner, self.target.kind)
         if found is not None:
-            closed_s = found.closed_until - self.provisioner.clock.timestamp()
+            closed_s = found.open_until - self.provisioner.clock.timestamp()
             if closed_s > self.provisioner.settings.target_patience_s:
                 self.error = TargetUnavailable(found.error)
                 return False

@@ -186,7 +186,7 @@ def _failing(
             failing[target.kind] = error
     for target in first:
         try:  # where the circuit breaker is open, there is no canary and nobody else is written
-            health.refuse_if_closed(provisioner, target.kind)
+            health.refuse_if_open(provisioner, target.kind)
         except TargetUnavailable as error:
             failing.setdefault(target.kind, error)
     return failing

@@ -29,10 +29,10 @@ def wait_s(failures: int, first_s: float, most_s: float, chance: float) -> float
     return float(min(most_s, first_s * 2 ** min(failures - 1, 30)) * (0.75 + 0.5 * chance))
 
 
-def closed_for(provisioner: Provisioner, kind: str) -> float:
+def open_for(provisioner: Provisioner, kind: str) -> float:
     """Return for how many seconds nobody is to try this target; 0: try."""
     found = health_of(provisioner, kind)
-    return 0.0 if found is None else max(0.0, found.closed_until - provisioner.clock.timestamp())
+    return 0.0 if found is None else max(0.0, found.open_until - provisioner.clock.timestamp())
 
 
 def health_of(provisioner: Provisioner, kind: str) -> Health | None:
@@ -41,13 +41,13 @@ def health_of(provisioner: Provisioner, kind: str) -> Health | None:
         return health.health_of(connection, kind)
 
 
-def refuse_if_closed(provisioner: Provisioner, kind: str) -> None:
+def refuse_if_open(provisioner: Provisioner, kind: str) -> None:
     """Return if this target may be tried.
 
     Raises:  TargetUnavailable with what it said last, without asking it
     """
     found = health_of(provisioner, kind)
-    if found is not None and found.closed_until > provisioner.clock.timestamp():
+    if found is not None and found.open_until > provisioner.clock.timestamp():
         raise TargetUnavailable(found.error)
 
 
@@ -59,10 +59,12 @@ def note_failure(provisioner: Provisioner, kind: str, error: Exception) -> float
     settings, now = provisioner.settings, provisioner.clock.timestamp()
     with provisioner.databases.sessions.write() as connection:
         found = health.health_of(connection, kind)
-        if found is not None and found.closed_until > now:
-            return found.closed_until - now
+        if found is not None and found.open_until > now:
+            return found.open_until - now
         failures = 1 if found is None else found.failures + 1
         pause_s = wait_s(failures, settings.target_retry_s, settings.target_retry_most_s, _chance.random())
+        if isinstance(error, TargetUnavailable) and error.retry_after_s is not None:
+            pause_s = max(pause_s, error.retry_after_s)
         health.note_failure(connection, kind, now, now + pause_s, str(error))
         if failures == TOLD_FROM:
             record(connection, now, Event(event_types.TARGET_UNAVAILABLE, subject=kind, reason=str(error)[:200]))
@@ -102,7 +104,7 @@ def try_again(provisioner: Provisioner) -> list[str]:
         suspects = health.failing(connection)
     for kind, found in suspects.items():
         target = provisioner.targets.get(kind)
-        if target is None or found.closed_until > provisioner.clock.timestamp():
+        if target is None or found.open_until > provisioner.clock.timestamp():
             continue
         try:
             target.ping()

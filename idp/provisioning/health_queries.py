@@ -7,9 +7,9 @@ from sqlalchemy import Connection, delete, select, text
 from idp.provisioning.tables import target_health
 
 _FAIL = text(
-    "INSERT INTO target_health (target, failures, since, closed_until, error)"
+    "INSERT INTO target_health (target, failures, since, open_until, error)"
     " VALUES (:target, 1, :now, :until, :error) ON CONFLICT (target) DO UPDATE SET"
-    " failures = target_health.failures + 1, closed_until = excluded.closed_until, error = excluded.error"
+    " failures = target_health.failures + 1, open_until = excluded.open_until, error = excluded.error"
 )
 # One statement, so that workers who ask at the same moment are granted one after the other.
 _GRANT = (
@@ -29,7 +29,7 @@ class Health:
     target: str
     failures: int
     since: float
-    closed_until: float
+    open_until: float
     error: str
 
 
@@ -44,9 +44,9 @@ def failing(connection: Connection) -> dict[str, Health]:
     return {row.target: Health(**row._mapping) for row in connection.execute(select(target_health))}
 
 
-def note_failure(connection: Connection, target: str, now: float, closed_until: float, error: str) -> None:
+def note_failure(connection: Connection, target: str, now: float, open_until: float, error: str) -> None:
     """Count a failure and leave the target alone until then."""
-    values = {"target": target, "now": now, "until": closed_until, "error": error[:200]}
+    values = {"target": target, "now": now, "until": open_until, "error": error[:200]}
     connection.execute(_FAIL, values)
 
 

@@ -136,7 +136,7 @@ class _Person:
         Raises:  TargetUnavailable, TargetRejected
         """
         try:
-            health.refuse_if_closed(self.provisioner, self.target.kind)
+            health.refuse_if_open(self.provisioner, self.target.kind)
             found = self.target.read_one(self.entry.person_id, self.entry.name)
         except TargetError as error:
             self._note_failed_read(error)
@@ -211,7 +211,7 @@ def sweep_bulk(provisioner: Provisioner) -> int:
 
 
 def _answering(provisioner: Provisioner) -> list[str]:
-    return [kind for kind in provisioner.targets if health.closed_for(provisioner, kind) == 0]
+    return [kind for kind in provisioner.targets if health.open_for(provisioner, kind) == 0]
 
 
 def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from idp.people.merge_queries import forget_planned_merge
 from idp.provisioning import run_queries as runs
 from idp.provisioning import state_queries as states
 from idp.provisioning.approval import refuse_unless_approved
-from idp.provisioning.health import closed_for
+from idp.provisioning.health import open_for
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeState, Run, RunKind, Runner, RunState
 
@@ -183,7 +183,7 @@ def next_work(provisioner: Provisioner) -> Work | None:
     for run in again:
         targets = open_in[run.run_id]
         # With nothing open, the run still needs verification. An open circuit breaker is no reason to begin.
-        if not targets or any(closed_for(provisioner, kind) == 0 for kind in targets):
+        if not targets or any(open_for(provisioner, kind) == 0 for kind in targets):
             return Work(run.run_id, run.attempt + 1)
     return None
 

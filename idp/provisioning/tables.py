@@ -238,7 +238,7 @@ target_health = Table(
     Column("target", String(32), primary_key=True),
     Column("failures", Integer, nullable=False),  # one after the other; 0: well
     Column("since", Float, nullable=False),  # of the first of them, seconds since 1970
-    Column("closed_until", Float, nullable=False),  # nobody tries it before
+    Column("open_until", Float, nullable=False),  # nobody tries it before
     Column("error", String(200), nullable=False),
 )
 

@@ -101,7 +101,7 @@ def test_a_run_whose_only_open_target_is_left_alone_is_not_begun(
             apply_run(provisioner, run_id, ACTOR)
     found = health_of(provisioner, "faulty")
     assert found is not None
-    assert found.closed_until > clock.timestamp() + 5
+    assert found.open_until > clock.timestamp() + 5
 
     assert next_work(provisioner) is None
     clock.advance(120)

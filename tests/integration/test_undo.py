@@ -592,7 +592,7 @@ def test_a_human_who_lets_go_does_not_open_an_entry_whose_making_was_undone(
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_who_is_closed_for_another_reason_is_not_let_in_by_an_undo(
+def test_who_is_open_for_another_reason_is_not_let_in_by_an_undo(
     doors: Provisioner, keys: Keys, clock: ManualClock, by_hand: bool
 ) -> None:
     add_students(doors.databases, keys, [ANNA])

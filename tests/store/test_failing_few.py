@@ -6,11 +6,12 @@ import pytest
 
 from idp.audit import event_types
 from idp.db.databases import Databases
+from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
 from idp.provisioning.executor import apply_run
-from idp.provisioning.health import closed_for
+from idp.provisioning.health import note_failure, open_for
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -62,7 +63,7 @@ def surname(mail: FaultyTarget, student: Student) -> str:
 
 def test_nobody_else_waits_for_them(provisioner: Provisioner, databases: Databases, mail: FaultyTarget) -> None:
     rounds_for(provisioner, 60)
-    assert closed_for(provisioner, "mail") == 0
+    assert open_for(provisioner, "mail") == 0
 
     change_person(databases, JAN.person_id, surname="Wrona")
     reconcile_due(provisioner)
@@ -99,3 +100,8 @@ def test_they_are_given_up_when_others_got_through_between_their_tries(
     assert events_of(databases, event_types.TARGET_GAVE_UP, "mail") == 1
     assert RunState.INCOMPLETE not in states_of_runs(databases)
     assert make_plan(provisioner, ACTOR).changes == 0
+
+
+def test_a_target_that_asks_for_a_pause_gets_it(provisioner: Provisioner) -> None:
+    assert note_failure(provisioner, "mail", TargetUnavailable("too many requests", retry_after_s=3600)) == 3600
+    assert open_for(provisioner, "mail") == 3600

@@ -112,7 +112,7 @@ def test_a_failing_target_is_counted_and_recovers_once(databases: Databases) -> 
             health.note_failure(connection, "ldap", 1000.0 + number, 1010.0 + number, "busy")
         found = health.health_of(connection, "ldap")
         assert found is not None
-        assert (found.failures, found.since, found.closed_until, found.error) == (2, 1001.0, 1012.0, "busy")
+        assert (found.failures, found.since, found.open_until, found.error) == (2, 1001.0, 1012.0, "busy")
         assert set(health.failing(connection)) == {"ldap"}
         assert health.note_recovery(connection, "ldap")
         assert not health.note_recovery(connection, "ldap")

@@ -196,7 +196,7 @@ def upgrade() -> None:
         sa.Column("target", sa.String(length=32), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("since", sa.Float(), nullable=False),
-        sa.Column("closed_until", sa.Float(), nullable=False),
+        sa.Column("open_until", sa.Float(), nullable=False),
         sa.Column("error", sa.String(length=200), nullable=False),
         sa.PrimaryKeyConstraint("target", name=op.f("pk_target_health")),
     )
