@@ -76,8 +76,9 @@ class MailNames:
         Shape:   typed: "jan.kowalski", with or without our domain behind it
         Raises:  InvalidAddress with the rule's word; AliasTaken; NotAllowed for whoever has no album number;
                  Conflict when another name was chosen before
-        Effect:  ledger, addresses, person_change and mail_name.chosen in one transaction, then the directory at once.
-                 If the directory does not answer, the choice stands and the worker writes it. A repeat is harmless.
+        Effect:  assigned identifiers, addresses, person_change and mail_name.chosen in one transaction, then the
+                 directory at once. If the directory does not answer, the choice stands and the worker writes it. A
+                 repeat is harmless.
         """
         name = parse_local_part(typed, self.rules.domain)
         try:

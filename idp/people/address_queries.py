@@ -1,4 +1,4 @@
-"""Who holds which mail address, today and ever: the tables `address` and `ledger`, through functions."""
+"""Mail addresses: who has them today (`address`), and to whom they were ever assigned (`assigned_identifier`)."""
 
 from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from idp.errors import AliasTaken, Conflict
-from idp.people.tables import address, ledger, person
+from idp.people.tables import address, assigned_identifier, person
 
 PRIMARY, ALIAS, FORMER = "primary", "alias", "former"
-ADDRESS = "address"  # the ledger's kind
+ADDRESS = "address"  # the kind of an assigned identifier
 BATCH = 1000  # people per statement: below every driver's limit of bound values
 
 
@@ -83,7 +83,9 @@ def stream_addresses(connection: Connection) -> Generator[tuple[str, Addresses],
 def taken_among(connection: Connection, looks_like: Collection[str]) -> frozenset[str]:
     """Return those look-alike forms whose address was ever given to anybody."""
     return frozenset(
-        connection.execute(select(ledger.c.looks_like).where(ledger.c.looks_like.in_(looks_like))).scalars()
+        connection.execute(
+            select(assigned_identifier.c.looks_like).where(assigned_identifier.c.looks_like.in_(looks_like))
+        ).scalars()
     )
 
 
@@ -99,11 +101,13 @@ def give(connection: Connection, at: datetime, person_id: str, primary: NewAddre
 
     Raises:  AliasTaken when anybody ever had one of them, or one that looks the same;
              Conflict when this person has a primary already
-    Effect:  rows in the ledger and in `address`. The constraints of the tables decide, so of any number of parallel
-             callers exactly one wins; after an error the transaction is of no more use.
+    Effect:  rows in `assigned_identifier` and `address`. The constraints of the tables decide: of parallel callers
+             exactly one wins. After an error the transaction is of no more use.
     """
     try:
-        connection.execute(insert(ledger), [_ledger_row(each, person_id, at) for each in (primary, alias)])
+        connection.execute(
+            insert(assigned_identifier), [_identifier_row(each, person_id, at) for each in (primary, alias)]
+        )
     except IntegrityError as exc:
         raise AliasTaken(primary.address) from exc
     try:
@@ -118,7 +122,7 @@ def give(connection: Connection, at: datetime, person_id: str, primary: NewAddre
         raise Conflict("this person has a mail name already") from exc
 
 
-def _ledger_row(new: NewAddress, owner_id: str, at: datetime) -> dict[str, object]:
+def _identifier_row(new: NewAddress, owner_id: str, at: datetime) -> dict[str, object]:
     return {
         "kind": ADDRESS,
         "value": new.address,

@@ -10,7 +10,7 @@ _UID_LENGTH = 8
 
 
 def new_uid(source: random.Random) -> str:
-    """Return a login name that says nothing about its owner; the ledger knows whether it was ever given.
+    """Return a login name that says nothing about its owner; `assigned_identifier` says whether it was ever given.
 
     Shape:   "u7kq2m9xa": `u` and 8 of [a-z2-9]; 34^8 of them, so that two alike are rare but do happen
     """

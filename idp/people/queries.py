@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from idp.db.bulk import insert_rows
 from idp.people.status import Access
-from idp.people.tables import account, enrolment, ledger, person
+from idp.people.tables import account, assigned_identifier, enrolment, person
 from idp.people.values import Album, Enrolment, Person, PersonId, Status, album_number
 
 
@@ -249,9 +249,9 @@ def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, 
     owners: dict[str, AlbumOwner] = {}
     for batch in _batches(list(numbers)):
         rows = connection.execute(
-            select(ledger.c.value, ledger.c.owner_id, person.c.album, person.c.pesel_mac)
-            .outerjoin(person, person.c.person_id == ledger.c.owner_id)
-            .where(ledger.c.kind == "album", ledger.c.value.in_(batch))
+            select(assigned_identifier.c.value, assigned_identifier.c.owner_id, person.c.album, person.c.pesel_mac)
+            .outerjoin(person, person.c.person_id == assigned_identifier.c.owner_id)
+            .where(assigned_identifier.c.kind == "album", assigned_identifier.c.value.in_(batch))
         )
         owners.update({row.value: AlbumOwner(row.owner_id, row.album or row.value, row.pesel_mac) for row in rows})
     return owners
@@ -261,7 +261,9 @@ def uids_given_among(connection: Connection, uids: Collection[str]) -> set[str]:
     """Return those of some uids that were ever given to anybody."""
     return set(
         connection.execute(
-            select(ledger.c.value).where(ledger.c.kind == "uid", ledger.c.value.in_(list(uids)))
+            select(assigned_identifier.c.value).where(
+                assigned_identifier.c.kind == "uid", assigned_identifier.c.value.in_(list(uids))
+            )
         ).scalars()
     )
 
@@ -293,8 +295,8 @@ def sharing_pesel(connection: Connection, macs: Collection[str]) -> dict[str, li
 def add_people(connection: Connection, people: Sequence[NewPerson], import_id: str, at: datetime) -> None:
     """Write new people with account, enrolments, uid and album.
 
-    Effect:  rows in person, enrolment, account and ledger; the account is closed and was never opened (epoch 0): a
-             guarded run opens it (idp.provisioning.targets.accounts)
+    Effect:  rows in person, enrolment, account and assigned_identifier. The account is closed and was never opened
+             (epoch 0): a guarded run opens it (idp.provisioning.targets.accounts)
     """
     own = ("person_id", "os_id", "uid", "changed_at", "digest", "access", "review_on")
     insert_rows(
@@ -320,7 +322,7 @@ def add_people(connection: Connection, people: Sequence[NewPerson], import_id: s
 def change_people(connection: Connection, people: Sequence[PersonUpdate], import_id: str, at: datetime) -> None:
     """Write what an import found about people who are known.
 
-    Effect:  rows in person and enrolment; an album given for the first time goes on the ledger
+    Effect:  rows in person and enrolment; an album given for the first time is assigned for ever
     """
     _update_people(connection, [_update_columns(one) for one in people if one.line is None])
     _update_people(
@@ -345,7 +347,7 @@ def change_people(connection: Connection, people: Sequence[PersonUpdate], import
 
 
 def give_albums(connection: Connection, albums: Mapping[str, str], at: datetime) -> None:
-    """Enter first album numbers of known people, by person_id, on the ledger."""
+    """Write first album numbers of known people, by person_id, as assigned identifiers."""
     _give_names(connection, [("album", album_number(Album(album)), owner) for owner, album in albums.items()], at)
 
 
@@ -471,7 +473,7 @@ def _enrolment_values(person_id: str, stamped: StampedEnrolment, import_id: str)
 
 def _give_names(connection: Connection, names: Iterable[tuple[str, str, str]], at: datetime) -> None:
     rows = ((*name, at) for name in names)
-    insert_rows(connection, ledger, ("kind", "value", "owner_id", "given_at"), rows)
+    insert_rows(connection, assigned_identifier, ("kind", "value", "owner_id", "given_at"), rows)
 
 
 def _find(connection: Connection, condition: Any) -> Person | None:

@@ -111,9 +111,9 @@ account = Table(
 )
 
 
-# Every name ever given, with its first owner, for ever: rows are never updated and never deleted.
-ledger = Table(
-    "ledger",
+# Every identifier ever given, with its first owner, for ever: rows are never updated and never deleted.
+assigned_identifier = Table(
+    "assigned_identifier",
     identity_metadata,
     Column("kind", String(8), nullable=False),  # uid | album | address | sub
     Column("value", String(254), nullable=False),  # lower case

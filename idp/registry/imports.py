@@ -63,7 +63,8 @@ def import_file(
 
     Shape:   delta: the file holds only changes; accept: limits that this import may exceed
     Raises:  NotAllowed; RefusedSource: nothing was imported; Conflict: another import is running
-    Effect:  people, enrolments, accounts, ledger, quarantine, marks for provisioning, events; a repeat changes nothing
+    Effect:  people, enrolments, accounts, assigned identifiers, quarantine, person_change, events; a repeat changes
+             nothing
     """
     actor.require(Permission.RECORDS_IMPORT)
     run = ImportRun(new_id(), "", delta, actor.actor_id)

@@ -50,7 +50,7 @@ def write(connection: Connection, at: datetime, run: ImportRun, decisions: Seque
 
 
 def _follow(connection: Connection, at: datetime, changed: Iterable[tuple[Decision, PersonUpdate]]) -> None:
-    """Bring names on the ledger and accounts' names after what changed.
+    """Write assigned identifiers and accounts' names after what changed.
 
     The right to sign in follows in a guarded run, so that a wrong file closes nobody's account.
     """

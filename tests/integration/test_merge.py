@@ -11,7 +11,7 @@ from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.keys.key_files import Keys
 from idp.people.merge_queries import DISMISSED, OPEN, Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
-from idp.people.tables import ledger
+from idp.people.tables import assigned_identifier
 from idp.permissions import SYSTEM
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due, reconcile_person
@@ -210,7 +210,7 @@ def assert_open(provisioner: Provisioner, people: Sequence[Student]) -> None:
 def test_names_stay_on_the_ledger_with_their_first_owner(written: Provisioner, databases: Databases) -> None:
     def owners() -> list[tuple[str, str]]:
         with databases.identity.read() as connection:
-            return sorted((row.value, row.owner_id) for row in connection.execute(select(ledger)))
+            return sorted((row.value, row.owner_id) for row in connection.execute(select(assigned_identifier)))
 
     before = owners()
 

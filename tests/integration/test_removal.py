@@ -13,7 +13,7 @@ from idp.db.databases import Databases
 from idp.errors import Conflict, NeedsApproval
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import newest_letters
-from idp.people.tables import account, ledger
+from idp.people.tables import account, assigned_identifier
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import Approver, approve
 from idp.provisioning.executor import apply_run
@@ -139,7 +139,7 @@ def test_who_returns_gets_an_entry_anew_under_the_same_names(
     sign_for(provisioner, run, "1", "2")
     apply_run(provisioner, run.run_id, ACTOR)
     with databases.identity.read() as connection:
-        names = connection.execute(select(ledger)).all()
+        names = connection.execute(select(assigned_identifier)).all()
 
     come_back(databases, ANNA)
     run_now(provisioner)
@@ -147,7 +147,7 @@ def test_who_returns_gets_an_entry_anew_under_the_same_names(
     assert (eyes.value(ANNA.uid, "idpStatus"), eyes.value(ANNA.uid, "userPassword")) == ("active", None)
     assert claimed_at(databases, ANNA) is None  # so the account is claimed again
     with databases.identity.read() as connection:
-        assert connection.execute(select(ledger)).all() == names
+        assert connection.execute(select(assigned_identifier)).all() == names
 
 
 def test_who_returns_before_the_batch_keeps_the_entry(

@@ -16,7 +16,7 @@ from idp.people import queries as people
 from idp.people.change_queries import queue_recompute
 from idp.people.merge_queries import OPEN, Merge, begin_merge, pairs_in, plan_merge
 from idp.people.status import Access
-from idp.people.tables import account, ledger, person, person_change
+from idp.people.tables import account, assigned_identifier, person, person_change
 from idp.permissions import SYSTEM
 from idp.registry.decisions import Decision
 from idp.registry.queries import quarantine_entries
@@ -84,7 +84,7 @@ def test_a_person_gets_an_account_a_uid_and_an_album_on_the_ledger(registry: Reg
     with registry.databases.identity.read() as connection:
         one = connection.execute(select(person)).one()
         entry = connection.execute(select(account)).one()
-        names = {(row.kind, row.value): row.owner_id for row in connection.execute(select(ledger))}
+        names = {(row.kind, row.value): row.owner_id for row in connection.execute(select(assigned_identifier))}
     assert (entry.account_id, entry.kind, entry.claimed_at) == (one.person_id, "student", None)
     assert (entry.enabled, entry.epoch) == (False, 0)  # a guarded run opens it
     assert names == {("uid", one.uid): one.person_id, ("album", "123"): one.person_id}
@@ -627,7 +627,13 @@ def test_shifted_columns_refuse_the_file(registry: Registry, file: Path) -> None
         registry.take(write_export(file, rows))
 
     assert refused.value.reason == Refusal.TOO_MANY_BAD_ROWS
-    assert registry.content() == {"person": [], "enrolment": [], "account": [], "ledger": [], "quarantine": []}
+    assert registry.content() == {
+        "person": [],
+        "enrolment": [],
+        "account": [],
+        "assigned_identifier": [],
+        "quarantine": [],
+    }
 
 
 def test_a_full_file_with_too_few_people_is_refused_and_a_delta_is_not(registry: Registry, file: Path) -> None:

@@ -11,7 +11,7 @@ from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
-from idp.people.tables import account, enrolment, ledger, person
+from idp.people.tables import account, assigned_identifier, enrolment, person
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -86,9 +86,11 @@ class Registry:
                     (os_ids[row.account_id], row.kind, row.display_name, row.enabled, row.epoch, row.language)
                     for row in connection.execute(select(account))
                 ],
-                "ledger": [
+                "assigned_identifier": [
                     (os_ids[row.owner_id], row.value)
-                    for row in connection.execute(select(ledger).where(ledger.c.kind == "album"))
+                    for row in connection.execute(
+                        select(assigned_identifier).where(assigned_identifier.c.kind == "album")
+                    )
                 ],
                 "quarantine": [
                     (row.os_id, row.programme, row.reason, row.row_mac)

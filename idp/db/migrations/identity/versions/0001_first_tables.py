@@ -174,14 +174,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
-        "ledger",
+        "assigned_identifier",
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("value", sa.String(length=254), nullable=False),
         sa.Column("owner_id", sa.String(length=32), nullable=False),
         sa.Column("looks_like", sa.String(length=254), nullable=True),
         sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "value", name=op.f("pk_ledger")),
-        sa.UniqueConstraint("looks_like", name=op.f("uq_ledger_looks_like")),
+        sa.PrimaryKeyConstraint("kind", "value", name=op.f("pk_assigned_identifier")),
+        sa.UniqueConstraint("looks_like", name=op.f("uq_assigned_identifier_looks_like")),
     )
     op.create_table(
         "outbox",
@@ -625,7 +625,7 @@ def downgrade() -> None:
 
     op.drop_table("person")
     op.drop_table("outbox")
-    op.drop_table("ledger")
+    op.drop_table("assigned_identifier")
     op.drop_table("lease")
     with op.batch_alter_table("journal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journal_subject"))
