@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from idp.db.bulk import run_many
-from idp.db.raw import Raw
+from idp.db.raw import Raw, Statement
 
 _PENDING: Final = (
     "INSERT INTO event_pending (event_id, at, kind, actor, subject, reason, correlation_id, data)"
@@ -21,6 +21,11 @@ _PENDING: Final = (
 def write_pending(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """Write events of an act in its transaction; both databases have the table under the same name."""
     run_many(connection, _PENDING, rows)
+
+
+def adding(row: Sequence[Any]) -> Statement:
+    """Return the statement that writes an event, for `Raw.write_together`."""
+    return _PENDING, row
 
 
 def add_events(raw: Raw, rows: Sequence[Sequence[Any]]) -> None:

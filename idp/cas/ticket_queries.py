@@ -10,11 +10,12 @@ So the end of a session ends the whole tree at once. Times are seconds since 197
 
 import json
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from idp.applications.assurance import Assurance
+from idp.audit.event_queries import adding
 from idp.db.one_time import hash_of
-from idp.db.raw import Raw, one, sweep
+from idp.db.raw import Raw, Row, one, sweep
 from idp.people.account_queries import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
 from idp.sso.session_queries import ALIVE
 
@@ -54,23 +55,26 @@ class TakenTicket(NamedTuple):
         return None if self.facts is None else self.facts.account_id
 
 
-def add_ticket(raw: Raw, text: str, new: NewTicket) -> None:
-    """Write a ticket; only its hash is kept."""
-    raw.run(
-        "INSERT INTO ticket (ticket_hash, kind, session_id, application_id, service_url, from_new_login, parent_hash,"
-        " proxies, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            hash_of(text),
-            new.kind,
-            new.session_id,
-            new.application_id,
-            new.service_url,
-            new.from_new_login,
-            new.parent_hash,
-            json.dumps(new.proxies) if new.proxies else "[]",
-            new.expires_at,
-        ),
+_ADD_TICKET: Final = (
+    "INSERT INTO ticket (ticket_hash, kind, session_id, application_id, service_url, from_new_login, parent_hash,"
+    " proxies, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def add_ticket(raw: Raw, text: str, new: NewTicket, *events: Row) -> None:
+    """Write a ticket together with its events; only its hash is kept."""
+    values = (
+        hash_of(text),
+        new.kind,
+        new.session_id,
+        new.application_id,
+        new.service_url,
+        new.from_new_login,
+        new.parent_hash,
+        json.dumps(new.proxies) if new.proxies else "[]",
+        new.expires_at,
     )
+    raw.write_together((_ADD_TICKET, values), *(adding(event) for event in events))
 
 
 # All that an answer needs in one read: the session, if it and its account count now, and the person.

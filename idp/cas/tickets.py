@@ -164,9 +164,8 @@ class TicketService:
     def _add_ticket(self, text: str, new: NewTicket, account_id: str, now: float) -> None:
         data = {"application": new.application_id, "session": new.session_id, "ticket": new.kind}
         issued = row(Event(event_types.TICKET_ISSUED, account_id, account_id, data=data), now)
-        with self.raw_store.lend() as raw, raw.transaction():  # one at a time: nothing is computed in here
-            store.add_ticket(raw, text, new)
-            add_events(raw, [issued])
+        with self.raw_store.lend() as raw:
+            store.add_ticket(raw, text, new, issued)
 
     def drop_expired(self) -> int:
         """Delete tickets that can no longer be used; return how many. For the worker."""
@@ -264,13 +263,14 @@ class TicketService:
         add_events(raw, [row(event, now)])
 
     def _write_success(self, raw: Raw, good: _Good, ticket: str, now: float) -> None:
-        address = good.application.cas.logout_address(good.taken.service_url)
-        session_id = good.taken.session_id
-        if address is not None:
-            add_visited(raw, Visited(session_id, ticket, "cas", good.application.id, address, now))
-        data = {"application": good.application.id, "session": session_id}
-        done = Event(event_types.TICKET_VALIDATED, good.account_id, good.account_id, data=data)
-        add_events(raw, [row(done, now)])
+        application, session_id = good.application, good.taken.session_id
+        data = {"application": application.id, "session": session_id}
+        done = row(Event(event_types.TICKET_VALIDATED, good.account_id, good.account_id, data=data), now)
+        address = application.cas.logout_address(good.taken.service_url)
+        if address is None:
+            add_events(raw, [done])
+        else:
+            add_visited(raw, Visited(session_id, ticket, "cas", application.id, address, now), done)
 
     # --- proxying ---------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from idp.db.settings import StoreSettings
 from idp.db.writers import Turn, WriterQueue
 
 Row = tuple[Any, ...]
+Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
 
 TIDY_LOG_BYTES = 4 * 1024 * 1024
 TIDY_WAIT_S = 0.05  # for readers; what is in their way then stays in the log until the next time
@@ -48,6 +49,9 @@ class Raw(Protocol):
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a writing statement once per row."""
+
+    def write_together(self, *statements: Statement) -> None:
+        """Run inserts into different tables, all or none: one round trip on PostgreSQL."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written within together, or, after an exception, none of it. Transactions do not nest."""
@@ -197,6 +201,14 @@ class SqliteRaw:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._connection.executemany(sql, rows)
 
+    def write_together(self, *statements: Statement) -> None:
+        if self._connection.in_transaction:
+            for sql, parameters in statements:
+                self._connection.execute(sql, parameters)
+            return
+        with self.transaction():
+            self.write_together(*statements)
+
     def transaction(self) -> AbstractContextManager[None]:
         return _Transaction(self._connection, self._queue)
 
@@ -293,10 +305,22 @@ class PostgresRaw:
         with self._connection.cursor() as cursor:
             cursor.executemany(_for_psycopg(sql), rows)
 
+    def write_together(self, *statements: Statement) -> None:
+        sql = _as_one_statement(tuple(sql for sql, _ in statements))
+        self._connection.execute(sql, [value for _, parameters in statements for value in parameters])
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._connection.transaction():
             yield
+
+
+@lru_cache(maxsize=64)
+def _as_one_statement(inserts: tuple[LiteralString, ...]) -> LiteralString:
+    """Return `WITH w0 AS (…), w1 AS (…) …`: PostgreSQL runs every insert of a WITH exactly once."""
+    *before, last = (_for_psycopg(insert) for insert in inserts)
+    parts: LiteralString = ", ".join(f"w{number} AS ({insert})" for number, insert in enumerate(before))
+    return f"WITH {parts} {last}" if before else last
 
 
 class ConnectionRaw:
@@ -318,6 +342,10 @@ class ConnectionRaw:
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
             self._run(sql, [tuple(row) for row in rows])
+
+    def write_together(self, *statements: Statement) -> None:
+        for sql, parameters in statements:
+            self._run(sql, tuple(parameters))
 
     def transaction(self) -> AbstractContextManager[None]:
         return nullcontext()  # the caller's

@@ -7,9 +7,10 @@ Times are seconds since 1970.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from idp.applications.assurance import Assurance
+from idp.audit.event_queries import adding
 from idp.db.one_time import hash_of
 from idp.db.raw import Raw, Row, one, sweep
 from idp.sso.factors import Factor, assurance_of, factors_as_json
@@ -239,13 +240,15 @@ class Owed:
 _OWED_COLUMNS = "owed_id, session_id, account_id, kind, application, address, ticket, tries"
 
 
-def add_visited(raw: Raw, visited: Visited) -> None:
-    """Remember an application of a session."""
-    raw.run(
-        "INSERT INTO session_application (session_id, ticket, kind, application, address, at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (visited.session_id, visited.ticket, visited.kind, visited.application, visited.address, visited.at),
-    )
+_ADD_VISITED: Final = (
+    "INSERT INTO session_application (session_id, ticket, kind, application, address, at) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
+def add_visited(raw: Raw, visited: Visited, *events: Row) -> None:
+    """Remember an application of a session, together with events."""
+    values = (visited.session_id, visited.ticket, visited.kind, visited.application, visited.address, visited.at)
+    raw.write_together((_ADD_VISITED, values), *(adding(event) for event in events))
 
 
 def take_visited(raw: Raw, session_id: str) -> list[Visited]:

@@ -51,6 +51,20 @@ def test_a_transaction_is_all_or_nothing(store: RawStore) -> None:
     assert count(store) == 1
 
 
+def test_statements_written_together_are_all_or_nothing(store: RawStore) -> None:
+    other = "INSERT INTO used_login_ticket (ticket_hash, uses, expires_at) VALUES (?, ?, ?)"
+    with store.lend() as raw:
+        raw.write_together((INSERT, TOKEN), (other, ("a" * 64, 1, 5.0)))
+        for again in ((INSERT, TOKEN), (INSERT, ("b" * 64, *TOKEN[1:]))):
+            with pytest.raises(Exception, match=r"(?i)unique"):
+                raw.write_together(again, (other, ("a" * 64, 1, 5.0)))
+        assert raw.all("SELECT count(*) FROM used_login_ticket") == [(1,)]
+        with raw.transaction():
+            raw.write_together((INSERT, ("c" * 64, *TOKEN[1:])))
+
+    assert count(store) == 2
+
+
 def test_the_identities_are_read_beside_the_sessions(store: RawStore) -> None:
     with store.lend() as raw:
         assert raw.all("SELECT account_id FROM identity.account") == []
@@ -65,7 +79,7 @@ def test_a_sign_in_does_not_wait_for_an_import(store: RawStore, databases: Datab
         done.set()
 
     with databases.identity.write() as importing:
-        importing.exec_driver_sql("DELETE FROM letter")
+        importing.exec_driver_sql("DELETE FROM account")
         thread = threading.Thread(target=write)
         thread.start()
         assert done.wait(5.0)
