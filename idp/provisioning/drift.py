@@ -36,12 +36,12 @@ from idp.provisioning.state_queries import (
     states_among,
     without_remote_id,
 )
-from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in
+from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in, entries_named
 from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.writer import TargetWriter, Write
 
 REPAIR, REPORT, ADOPT = "repair", "report", "adopt"
-PORTION = 500
+CHUNK = 500  # people in memory
 log = structlog.get_logger()
 Thing = TypeVar("Thing")
 
@@ -118,7 +118,7 @@ def _look_at_changes(provisioner: Provisioner, target: Target, found: DriftRepor
     changes = target.changes_since(cursor) if cursor else None
     if changes is None:
         return False
-    for some in _portions(changes.changed):
+    for some in _chunks(changes.changed):
         _keep_remote_ids(provisioner, target, [(one.entry.person_id, one.remote_id) for one in some])
         _judge(provisioner, target, [one.entry for one in some], found, actor)
         _lock_again(provisioner, target, some, found, actor)
@@ -135,14 +135,14 @@ def _look_at_everybody(
     # The cursor first: what changes while we read is told again by the next look.
     cursor = _cursor_now(target, or_none=or_none)
     if isinstance(target, ReadsChanges):
-        for pairs in _portions(target.remote_ids()):
+        for pairs in _chunks(target.remote_ids()):
             _keep_remote_ids(provisioner, target, pairs)
     with provisioner.databases.identity.read() as connection:
         observed = Observed(connection, target.kind)
         found.entries_read += observed.add(digests_in(target))
-        for some in _portions(person_id for person_id, _ in observed.false_unknowingly()):
+        for some in _chunks(person_id for person_id, _ in observed.false_unknowingly()):
             _judge(provisioner, target, _read(provisioner, target, some), found, actor, is_first=False)
-        for some in _portions(person_id for person_id, _ in observed.gone()):
+        for some in _chunks(person_id for person_id, _ in observed.gone()):
             _judge_missing(provisioner, target, some, found, actor)
         found.orphans += observed.strangers()
         known = {*found.people, *found.orphans}
@@ -189,9 +189,9 @@ def _judge(
     by_person = {entry.person_id: entry for entry in entries}
     ids = sorted(by_person)
     with provisioner.databases.identity.read() as connection:
-        seen = load_records(connection, ids, provisioner.people, provisioner.today())
+        loaded = load_records(connection, ids, provisioner.people, provisioner.today())
         states = states_among(connection, target.kind, ids)
-    people = {str(each.snapshot.person_id): each for each in seen}
+    people = {str(each.snapshot.person_id): each for each in loaded}
     found.orphans += [by_person[person_id].name for person_id in ids if person_id not in people]
     suspects = [
         person_id
@@ -202,7 +202,7 @@ def _judge(
         return
     # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
     names = {person_id: by_person[person_id].name for person_id in suspects}
-    now = {entry.person_id: entry for entry in target.read(suspects, names)}
+    now = entries_named(target, names)
     with provisioner.databases.identity.read() as connection:
         states_now = states_among(connection, target.kind, suspects)
     drifted: list[tuple[PersonRecords, Entry]] = []
@@ -228,13 +228,13 @@ def _judge(
         _settle(provisioner, target, drifted, found, actor)
 
 
-def _is_settled(provisioner: Provisioner, seen: PersonRecords, target: Target, state: TargetState) -> bool:
+def _is_settled(provisioner: Provisioner, person: PersonRecords, target: Target, state: TargetState) -> bool:
     """Return whether what the records ask for now is what we wrote last."""
-    return state.applied == state.desired == _effective(provisioner, seen, target).digest
+    return state.applied == state.desired == _effective(provisioner, person, target).digest
 
 
-def _effective(provisioner: Provisioner, seen: PersonRecords, target: Target) -> Entry:
-    return effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
+def _effective(provisioner: Provisioner, person: PersonRecords, target: Target) -> Entry:
+    return effective_entry(person.snapshot, target, person.kept, provisioner.targets.values())
 
 
 def _settle(
@@ -248,12 +248,12 @@ def _settle(
     now = provisioner.clock.now()
     differences = [
         one
-        for seen, entry in drifted
-        for one in differences_of(_effective(provisioner, seen, target), entry, target.kind, policies)
+        for person, entry in drifted
+        for one in differences_of(_effective(provisioner, person, target), entry, target.kind, policies)
     ]
-    records = {str(seen.snapshot.person_id): parts_of(by_records(seen.snapshot, target)) for seen, _ in drifted}
+    records = {str(person.snapshot.person_id): parts_of(by_records(person.snapshot, target)) for person, _ in drifted}
     repaired = {one.person_id for one in differences if one.policy == REPAIR}
-    ids = sorted({str(seen.snapshot.person_id) for seen, _ in drifted})
+    ids = sorted({str(person.snapshot.person_id) for person, _ in drifted})
     with provisioner.databases.identity.write() as connection:
         keep(connection, Kept(overrides=tuple(_overrides(differences, records, now))))
         # Even where nothing is to be repaired: only a recomputation says that they are as desired now.
@@ -282,16 +282,18 @@ def _overrides(differences: Iterable[Difference], records: Mapping[str, Parts], 
             yield Override(one.target, one.person_id, one.attribute, expected, one.found, one.policy, at)
 
 
-def differences_of(wanted: Entry, entry: Entry, target: str, policies: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield what differs from what is wanted, and what becomes of it. Pure.
+def differences_of(effective: Entry, observed: Entry, target: str, policies: Mapping[str, str]) -> Iterator[Difference]:
+    """Yield what differs from the effective entry, and what becomes of it. Pure.
 
     Shape:   policies {"displayName": "adopt"}; what is not named, and everything about a closed entry, is repaired
     """
-    should, has = parts_of(wanted), parts_of(replace(entry, only_if_present=wanted.only_if_present))
+    should = parts_of(effective)
+    has = parts_of(replace(observed, only_if_present=effective.only_if_present))
     for name in dict.fromkeys([*should, *has]):
         if should.get(name, ()) != has.get(name, ()):
             policy = policies.get(name, REPAIR)
-            yield Difference(target, entry.person_id, entry.name, name, should.get(name, ()), has.get(name, ()), policy)
+            values = (should.get(name, ()), has.get(name, ()))
+            yield Difference(target, observed.person_id, observed.name, name, *values, policy)
 
 
 def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
@@ -337,7 +339,7 @@ def _judge_gone(
         unknown = without_remote_id(connection, target.kind) if len(known) < len(set(remote_ids)) else []
     with provisioner.databases.identity.write() as connection:
         forget_remote_ids(connection, target.kind, remote_ids)
-    for some in _portions(sorted({*known.values(), *unknown})):
+    for some in _chunks(sorted({*known.values(), *unknown})):
         _judge_missing(provisioner, target, some, found, actor)
 
 
@@ -439,7 +441,7 @@ def _keep_remote_ids(provisioner: Provisioner, target: Target, pairs: Sequence[t
             keep_remote_ids(connection, target.kind, fresh)
 
 
-def _portions(things: Iterable[Thing]) -> Iterator[list[Thing]]:
+def _chunks(things: Iterable[Thing]) -> Iterator[list[Thing]]:
     iterator = iter(things)
-    while portion := list(itertools.islice(iterator, PORTION)):
-        yield portion
+    while chunk := list(itertools.islice(iterator, CHUNK)):
+        yield chunk

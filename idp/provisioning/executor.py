@@ -27,7 +27,7 @@ from idp.provisioning.run_steps import COMMAND_LOCK, release_abandoned, request
 from idp.provisioning.runs import ENDS, JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.states import State
-from idp.provisioning.target import Target
+from idp.provisioning.target import Target, entries_named
 from idp.provisioning.values import Outcome
 from idp.provisioning.verify import otherwise_in, verify
 from idp.provisioning.writer import Progress, TargetWriter, Write, change_of
@@ -258,7 +258,7 @@ def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, 
     writer = TargetWriter(provisioner, target, run.requested_by, run)
     for rows in _open_rows(provisioner, run, target, of_entries=True):
         ids = [row.person_id for row in rows]
-        there = {entry.person_id: entry for entry in target.read(ids)}
+        there = entries_named(target, {row.person_id: entry.name for row in rows if (entry := change_of(row).before)})
         with provisioner.databases.identity.read() as connection:
             known = states_among(connection, target.kind, ids)
         made_before: list[tuple[Write, Outcome]] = []

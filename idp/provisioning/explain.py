@@ -92,20 +92,20 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
         written = written_of(connection, person_id)
     if not loaded:
         raise NotFound("there is no such person")
-    (seen,) = loaded
-    sources = _Sources(seen, origin, programmes, chosen, provisioner.people)
+    (found,) = loaded
+    sources = _Sources(found, origin, programmes, chosen, provisioner.people)
     history = [*_from_runs(written), *_from_events(provisioner, person_id)]
     values: list[Value] = []
     errors: dict[str, str] = {}
     for kind, target in provisioner.targets.items():
-        effective = effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
+        effective = effective_entry(found.snapshot, target, found.kept, provisioner.targets.values())
         try:
             observed = target.read_one(person_id, effective.name)
         except IdpError as error:
             errors[kind] = str(error)
             observed = None
-        values += _values_in(target, seen.kept, effective, observed, sources, history, answered=kind not in errors)
-    person, now = seen.snapshot, seen.snapshot.status
+        values += _values_in(target, found.kept, effective, observed, sources, history, answered=kind not in errors)
+    person, now = found.snapshot, found.snapshot.status
     return Explanation(
         person_id=person.person_id,
         uid=person.uid,
@@ -211,7 +211,7 @@ def _from_events(provisioner: Provisioner, person_id: str) -> Iterable[_Write]:
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    seen: PersonRecords
+    records: PersonRecords
     origin: Origin | None
     programmes: Sequence[ProgrammeOrigin]
     chosen: datetime | None
@@ -232,7 +232,7 @@ class _Sources:
         elif word != ValueSource.LOCK:
             section, _, name = word.partition(".")
             yield Source("setting", f"[{section}] {name} = {getattr(self.people, name)}")
-        elif self.seen.snapshot.is_locked:
+        elif self.records.snapshot.is_locked:
             yield Source("hold", "a human keeps the account closed")
 
     def _programmes(self) -> Iterable[Source]:

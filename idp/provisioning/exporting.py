@@ -12,6 +12,6 @@ from idp.provisioning.values import Entry
 def desired_entries(provisioner: Provisioner, target: Target) -> Iterator[Entry | None]:
     """Yield for each person the entry that they should have in a target; None for who needs none."""
     with provisioner.databases.identity.read() as connection:
-        for seen in stream_records(connection, provisioner.people, provisioner.today()):
-            entry = effective_entry(seen.snapshot, target, seen.kept, provisioner.targets.values())
+        for person in stream_records(connection, provisioner.people, provisioner.today()):
+            entry = effective_entry(person.snapshot, target, person.kept, provisioner.targets.values())
             yield None if entry.only_if_present else entry

@@ -37,7 +37,7 @@ from idp.provisioning.recompute import recompute
 from idp.provisioning.records import load_records
 from idp.provisioning.runs import Run, RunKind, TargetSummary
 from idp.provisioning.state_queries import count_states
-from idp.provisioning.target import Target
+from idp.provisioning.target import Target, entries_named
 from idp.provisioning.values import Change, Finding
 
 
@@ -99,16 +99,17 @@ def _plan(
 ) -> None:
     """Write the plan, changes in `order` of people: an address must be given up before another entry may have it."""
     with provisioner.databases.identity.read() as connection:
-        seen = load_records(connection, order, provisioner.people, provisioner.today(), merges)
+        people = load_records(connection, order, provisioner.people, provisioner.today(), merges)
         populations = count_states(connection)
-    if len(seen) != len(set(order)):
+    if len(people) != len(set(order)):
         raise NotFound("there is no such person")
     with provisioner.databases.identity.write() as connection:
         at = provisioner.clock.now()
         runs.begin_plan(connection, draft.run_id, at, actor, kind=RunKind.MERGE, undoes=undoes)
     for kind, target in provisioner.targets.items():
-        desired = [effective_entry(each.snapshot, target, each.kept, provisioner.targets.values()) for each in seen]
-        observed = sorted(target.read(sorted(order)), key=lambda entry: entry.person_id)
+        desired = [effective_entry(each.snapshot, target, each.kept, provisioner.targets.values()) for each in people]
+        names = {entry.person_id: entry.name for entry in desired}
+        observed = sorted(entries_named(target, names).values(), key=lambda entry: entry.person_id)
         results = list(compare(desired, observed))
         changes = sorted(
             (one for one in results if isinstance(one, Change)), key=lambda one: order.index(one.person_id)

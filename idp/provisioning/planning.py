@@ -375,7 +375,8 @@ def _plan_some(
     computed = recompute_some(provisioner, ids, only=target.kind)
     there = [person_id for person_id, is_there in portion if is_there]
     with _reading(target):
-        compared = compare_some(computed.entries[target.kind], target.read(there) if there else [])
+        names = {entry.person_id: entry.name for entry, _ in computed.entries[target.kind]}
+        compared = compare_some(computed.entries[target.kind], target.read(there, names) if there else [])
     not_shown = _note_read(provisioner, target, ids, compared)
     is_allowed = may_enable(provisioner, target, draft)
     changes = [one for one in compared.changes if one.person_id not in not_shown and (is_allowed or not one.lets_in)]

@@ -79,7 +79,8 @@ class Preview:
         if not mine:
             return
         entries = compute_some(self.provisioner, mine, target.kind).entries[target.kind]
-        compared = compare_some(entries, target.read(mine))
+        names = {entry.person_id: entry.name for entry, _ in entries}
+        compared = compare_some(entries, target.read(mine, names))
         for change in compared.changes:
             if not change.lets_in or may_enable(self.provisioner, target, self._draft):
                 yield self._draft.change_row(target, change)

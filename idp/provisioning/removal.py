@@ -36,7 +36,7 @@ from idp.provisioning.removal_queries import (
 )
 from idp.provisioning.run_steps import refuse_while_running
 from idp.provisioning.runs import ChangeRow, Run, RunKind, TargetSummary
-from idp.provisioning.target import Stage, Target
+from idp.provisioning.target import Stage, Target, entries_named
 from idp.provisioning.values import Change
 
 LETTER = "removal"
@@ -138,8 +138,8 @@ def _plan_one(provisioner: Provisioner, target: Target, draft: Draft) -> None:
     for people in _closed(provisioner):
         removable = _removable(provisioner, people)
         names = {str(each.snapshot.person_id): each.snapshot.uid for each in removable}
-        entries = sorted(target.read(list(names), names), key=lambda entry: entry.person_id) if names else []
-        changes = [Change.remove(entry, REASON) for entry in entries if not entry.enabled]
+        entries = entries_named(target, names) if names else {}
+        changes = [Change.remove(entry, REASON) for _, entry in sorted(entries.items()) if not entry.enabled]
         add_to(provisioner, target, draft, changes, [])
         counts.update(change.kind.value for change in changes)
     draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts))

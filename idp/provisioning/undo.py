@@ -46,7 +46,7 @@ from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.runs import WRITTEN, ChangeRow, FindingRow, Run, RunKind, TargetSummary
 from idp.provisioning.state_queries import Desired, set_desired
 from idp.provisioning.states import Presence
-from idp.provisioning.target import Target
+from idp.provisioning.target import Target, entries_named
 from idp.provisioning.values import Change, Entry, Finding
 
 UNDO_OF = "undo: "  # before the reason of the change that is undone
@@ -114,7 +114,7 @@ def _plan_one(
     counts: Counter[str] = Counter()
     findings = 0
     for rows in _written_rows(provisioner, undone.run_id, target.kind):
-        there = _entries_of(target, rows)
+        there = entries_named(target, {row.person_id: row.name for row in rows})
         with provisioner.databases.identity.read() as connection:
             people = _snapshots_of(connection, provisioner, rows)
         backs = [
@@ -131,11 +131,6 @@ def _plan_one(
         findings += len(found)
         progress(len(rows))
     draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts), findings)
-
-
-def _entries_of(target: Target, rows: Sequence[ChangeRow]) -> dict[str, Entry]:
-    names = {row.person_id: row.name for row in rows}
-    return {entry.person_id: entry for entry in target.read([*names], names)}
 
 
 def _snapshots_of(
@@ -308,7 +303,7 @@ def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow
     Shape:   what stands as the change would leave it is none of them: it was made before, its outcome lost by a kill
     Raises:  TargetUnavailable, TargetRejected
     """
-    there = _entries_of(target, rows)
+    there = entries_named(target, {row.person_id: row.name for row in rows})
     with provisioner.databases.identity.read() as connection:  # after the target: a lock is a row before it is written
         people = _snapshots_of(connection, provisioner, rows)
     found: dict[int, str] = {}

@@ -9,7 +9,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeRow, ChangeState, Run
 from idp.provisioning.state_queries import Observed, clear_not_shown, count_attempts, states_among
 from idp.provisioning.states import NOT_SHOWN, State
-from idp.provisioning.target import Target, digests_in
+from idp.provisioning.target import Target, digests_in, entries_named
 from idp.provisioning.writer import change_of
 
 SIGN_EVERY = 10_000  # entries read
@@ -63,7 +63,7 @@ def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[Ch
     Effect:  that is unverified now and counts as a failed attempt; people who were changed on purpose meanwhile, or
              whose write the target shows later, are left out
     """
-    there = {entry.person_id: entry for entry in target.read([row.person_id for row in rows])}
+    there = entries_named(target, {row.person_id: row.name for row in rows})
     otherwise = [row for row in rows if there.get(row.person_id) != change_of(row).after]
     numbers = {row.number for row in otherwise}
     now = provisioner.clock.now()
