@@ -86,7 +86,7 @@ def test_while_the_directory_is_down_the_choice_stands_and_the_worker_brings_it(
         assert chosen.addresses.primary == PRIMARY
         assert entry_of(services, student) == {}
 
-    clock.advance(settings.provisioning.target_retry_s * 2)  # a target that failed is left alone for a moment
+    clock.advance(60)  # longer than the first wait of the target, and of the person in it
     with installed(settings, clock) as installation:
         assert reconcile_due(installation.provisioner) == 1
     assert entry_of(services, student)["mail"] == (PRIMARY,)
