@@ -4,8 +4,11 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
+
 from idp.people.snapshot import PersonSnapshot
-from idp.people.values import Status
+from idp.people.source_queries import PersonSource
+from idp.people.values import Source, Status
 from idp.provisioning.pins import (
     ACCESS,
     EXISTENCE,
@@ -26,7 +29,7 @@ from idp.provisioning.pins import (
 from idp.provisioning.records import PersonRecords
 from idp.provisioning.runs import ChangeRow
 from idp.provisioning.undo import pins_of_undo, take_back
-from idp.provisioning.values import NAME, SWITCH, Change, Entry
+from idp.provisioning.values import NAME, SWITCH, Change, Entry, Kind
 from tests.support.snapshots import snapshot
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
@@ -191,6 +194,18 @@ def test_a_person_without_an_entry_is_listed() -> None:
     back = take_back(row(BEFORE, AFTER), None, None, LDAP, remove_created=False)
 
     assert (back.change, [one.what for one in back.left]) == (None, ["not undone: has no entry any more"])
+
+
+def test_the_entry_of_a_member_of_staff_is_locked_and_never_removed() -> None:
+    made = by_records(ANNA, LDAP)
+    staff = msgspec.structs.replace(ANNA, sources=(PersonSource(Source.STAFF, "x"),))
+
+    removed = take_back(row(None, made), made, ANNA, LDAP, remove_created=True)
+    locked = take_back(row(None, made), made, staff, LDAP, remove_created=True)
+
+    assert removed.change is not None
+    assert locked.change is not None
+    assert (removed.change.kind, locked.change.kind) == (Kind.REMOVE, Kind.DISABLE)
 
 
 def after_undo(person: PersonSnapshot, before: Entry | None, after: Entry | None, *kept: Pin) -> list[Pin]:
