@@ -23,6 +23,8 @@ from rich.table import Table
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
 from idp.audit.events import new_id, shell_actor
+from idp.db.databases import UNAVAILABLE
+from idp.errors import StoreUnavailable
 from idp.permissions import Actor, Role
 from idp.text import visible
 
@@ -66,9 +68,17 @@ def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:
         structlog.contextvars.bind_contextvars(correlation_id=new_id())
         with open_idp() as installation:
             start_logs(installation.settings, level="WARNING")
-            return command(installation, *args, **kwargs)
+            try:
+                return command(installation, *args, **kwargs)
+            except UNAVAILABLE as exc:
+                raise StoreUnavailable(first_line(exc)) from exc
 
     return opened
+
+
+def first_line(error: Exception) -> str:
+    """Return what a database said, without the statement that it was asked."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0][:200]
 
 
 def current_actor() -> Actor:

@@ -143,11 +143,16 @@ def load_keys(settings: KeysSettings) -> Keys:
     return Keys(_read(settings.folder), lambda: _read(settings.folder))
 
 
+def missing_purposes(settings: KeysSettings) -> list[Purpose]:
+    """Return the purposes that have no key."""
+    present = {key.purpose for key in _read(settings.folder)} if settings.folder.exists() else set()
+    return [purpose for purpose in Purpose if purpose not in present]
+
+
 def create_missing_keys(settings: KeysSettings) -> list[Path]:
     """Make a first key for each purpose that has none and return the files; one that is there is never touched."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    present = {key.purpose for key in _read(settings.folder)}
-    return [_create(settings.folder, purpose, 1) for purpose in Purpose if purpose not in present]
+    return [_create(settings.folder, purpose, 1) for purpose in missing_purposes(settings)]
 
 
 def rotate_keys(settings: KeysSettings, purposes: Iterable[Purpose], actor: Actor) -> list[Path]:
