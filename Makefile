@@ -68,6 +68,7 @@ changelog: setup ## Move the fragments of changelog.d into CHANGELOG.md
 reference: setup ## Generate the reference pages of settings, commands and attributes
 	@scripts/settings-page
 	@scripts/cli-page
+	@scripts/json-page
 	@scripts/attributes-page
 
 lock: setup ## Write the locked requirements, with hashes (ARGS=--upgrade takes the newest versions)

@@ -1,9 +1,8 @@
 """The web: every blueprint over one installation."""
 
 from collections.abc import Callable
-from typing import Any
 
-from flask import Blueprint, Flask
+from flask import Flask
 
 from idp.app.installation import Idp
 from idp.app.readiness import Readiness
@@ -17,6 +16,7 @@ from idp.errors import StoreUnavailable, TargetUnavailable
 from idp.jobs import housekeeping
 from idp.portal.parts import Parts
 from idp.portal.views import blueprint as portal_blueprint
+from idp.web import health
 from idp.web.failures import answer_as
 from idp.web.logs import configure_logs
 from idp.web.plumbing import new_flask
@@ -45,7 +45,7 @@ def new_application(installation: Idp) -> Flask:
     )
     app.register_blueprint(installation.login_page.blueprint())
     app.register_blueprint(portal_blueprint(_portal_parts(installation)))
-    app.register_blueprint(_health(installation))
+    app.register_blueprint(health.blueprint(Readiness(checks(installation), installation.clock).parts))
     app.wsgi_app = WsgiFastPath(  # type: ignore[method-assign] # the way that Flask documents
         app.wsgi_app, installation.sign_on, installation.ticket_service, settings.web
     )
@@ -69,24 +69,6 @@ def _portal_parts(installation: Idp) -> Parts:
         university=settings.university,
         base_url=settings.web.base_url,
     )
-
-
-def _health(installation: Idp) -> Blueprint:
-    """/healthz: this process answers. /readyz: so does everything that it needs, or which part does not."""
-    health = Blueprint("health", __name__)
-    readiness = Readiness(checks(installation), installation.clock)
-
-    @health.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @health.get("/readyz")
-    def readyz() -> tuple[dict[str, Any], int]:
-        parts = readiness.parts()
-        ready = all(state == "ok" for state in parts.values())
-        return {"status": "ok" if ready else "down", "parts": dict(parts)}, 200 if ready else 503
-
-    return health
 
 
 def checks(installation: Idp) -> dict[str, Callable[[], object]]:

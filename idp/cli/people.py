@@ -153,7 +153,7 @@ def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:
         found = load_people(connection, [change.person_id for change in changes])
         waits_because = refusal(connection, run, installation.settings.provisioning)
     if as_json:
-        print_json({**run_facts(run), "waits_because": waits_because, "changes": change_facts(changes)})
+        print_json({**run_facts(run), "waits_because": waits_because, "changes": change_facts(changes, found)})
         return
     print_changes(changes, {person.person_id: person.display_name for person in found})
     print_findings(findings)

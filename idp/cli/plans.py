@@ -1,6 +1,6 @@
 """How commands show a plan: as JSON, and as a table for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from idp.cli.support import console
-from idp.provisioning.guard import sentence
+from idp.people.values import Person
 from idp.provisioning.runs import ChangeRow, FindingRow, Run
 from idp.provisioning.values import Change, Entry, Kind
 
@@ -17,23 +17,28 @@ def run_facts(run: Run) -> dict[str, Any]:
     """Return what JSON output says about a plan as a whole."""
     return {
         "run_id": run.run_id,
+        "kind": run.kind,
         "state": run.state,
         "created_at": run.created_at,
         "created_by": run.created_by,
         "digest": run.digest,
         "targets": run.summary,
         "total": run.changes,
-        "unsafe": sentence(run.violations),
+        "limit_violations": run.violations,
     }
 
 
-def change_facts(rows: Sequence[ChangeRow]) -> list[dict[str, Any]]:
-    """Return what JSON output says about changes."""
+def change_facts(rows: Sequence[ChangeRow], people: Iterable[Person]) -> list[dict[str, Any]]:
+    """Return what JSON output says about changes; `people`: those whom the changes are about."""
+    known = {str(person.person_id): person for person in people}
     return [
         {
+            "number": row.number,
             "target": row.target,
             "kind": row.kind,
             "person_id": row.person_id,
+            "album": known[row.person_id].album if row.person_id in known else None,
+            "os_id": (known[row.person_id].os_id or None) if row.person_id in known else None,
             "name": row.name,
             "reason": row.reason,
             "attributes": {name: {"before": before, "after": after} for name, before, after in differences_of(row)},

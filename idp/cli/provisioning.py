@@ -62,7 +62,7 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
         waits_because = refusal(connection, run, installation.settings.provisioning)
     awaiting = [] if waits_because else _awaiting(installation)
     if as_json:
-        facts = {"changes": change_facts(changes), "findings": findings, "awaiting_approval": awaiting}
+        facts = {"changes": change_facts(changes, people), "findings": findings, "awaiting_approval": awaiting}
         print_json({**run_facts(run), **facts})
         sys.exit(1 if awaiting else 0)
     print_changes(changes, {person.person_id: person.display_name for person in people})
@@ -110,7 +110,9 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     failed = _failed(installation, result)
     awaiting = _awaiting(installation) if run_id is None else []
     if as_json:
-        facts = {"failed": change_facts(failed), "awaiting_approval": awaiting}
+        with installation.databases.identity.read() as connection:
+            people = load_people(connection, [row.person_id for row in failed])
+        facts = {"failed": change_facts(failed, people), "awaiting_approval": awaiting}
         print_json({**run_facts(result.run), **_result_facts(result), **facts})
     else:
         _print_result(result, failed)
@@ -150,10 +152,10 @@ def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
     return run
 
 
-def _awaiting(installation: Idp) -> list[dict[str, str]]:
+def _awaiting(installation: Idp) -> list[dict[str, Any]]:
     """Return the plans that await approval, whose people were left out."""
     found = awaiting_runs(installation.provisioner)
-    return [{"run_id": run.run_id, "unsafe": sentence(run.violations)} for run in found]
+    return [{"run_id": run.run_id, "limit_violations": run.violations} for run in found]
 
 
 def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
@@ -213,11 +215,12 @@ def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
         click.echo(f"A worker goes on by itself; without one: idp apply {result.run.run_id}")
 
 
-def _print_awaiting(awaiting: Sequence[Mapping[str, str]]) -> None:
+def _print_awaiting(awaiting: Sequence[Mapping[str, Any]]) -> None:
     for one in awaiting:
         run_id = one["run_id"]
-        why = f"run {run_id} awaits approval: {one['unsafe']}. Its people were left out: idp runs show {run_id}"
-        click.secho(why, fg="yellow", err=True)
+        why = sentence(one["limit_violations"])
+        text = f"run {run_id} awaits approval: {why}. Its people were left out: idp runs show {run_id}"
+        click.secho(text, fg="yellow", err=True)
 
 
 def _print_status(found: Status, zone: ZoneInfo) -> None:
@@ -249,8 +252,8 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     if found.open_duplicates:
         table.add_row("duplicates", f"{found.open_duplicates} pairs to judge: idp people duplicates list")
     table.add_row("letters", _counts(found.letters) or "none")
-    if found.run_at_work:
-        table.add_row("at work", f"run {found.run_at_work}: idp runs show {found.run_at_work}")
+    if found.running_run_id:
+        table.add_row("at work", f"run {found.running_run_id}: idp runs show {found.running_run_id}")
     seen = f"{found.workers} alive, seen {when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen"
     table.add_row("worker", seen)
     console().print(table)

@@ -1,10 +1,8 @@
 """`idp runs`: what was planned and applied, plan by plan, and the approval of those that are over the limits."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -17,7 +15,6 @@ from idp.audit.events import shell_actor
 from idp.cli.files import private_file
 from idp.cli.plans import (
     change_facts,
-    differences_of,
     print_changes,
     print_findings,
     print_totals,
@@ -25,10 +22,10 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import Group, add_row, console, counted, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, counted, json_line, json_option, pass_idp, print_json, when
 from idp.errors import BadCredentials, NotFound
 from idp.people.queries import find_by_album, load_people
-from idp.people.values import parse_album
+from idp.people.values import Person, parse_album
 from idp.provisioning import run_queries as store
 from idp.provisioning import run_steps
 from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
@@ -81,12 +78,11 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
         waits_because = "" if run.state in ENDS else refusal(connection, run, installation.settings.provisioning)
     if as_json:
         facts = {
-            "over": run.violations,
             "approvals": progress.given,
             "approvals_needed": progress.needed,
             "became": became,
         }
-        print_json({**run_facts(run), **facts, "changes": change_facts(changes), "findings": findings})
+        print_json({**run_facts(run), **facts, "changes": change_facts(changes, people), "findings": findings})
         return
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)
@@ -219,14 +215,16 @@ def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
     return Approver(account.account_id, account.display_name, account.role, ("password",), shell_actor())
 
 
-def _changes(installation: Idp, run: Run) -> Iterator[ChangeRow]:
+def _changes(installation: Idp, run: Run) -> Iterator[tuple[list[ChangeRow], list[Person]]]:
+    """Yield the changes of a run in batches, each with the people whom it is about."""
     last = -1
     while True:
         with installation.databases.identity.read() as connection:
             rows = store.changes_of(connection, run.run_id, after=last)
+            people = load_people(connection, [row.person_id for row in rows])
         if not rows:
             return
-        yield from rows
+        yield rows, people
         last = rows[-1].number
 
 
@@ -234,24 +232,37 @@ def _changes(installation: Idp, run: Run) -> Iterator[ChangeRow]:
 
 
 def _export_lines(installation: Idp, run: Run, out: IO[str]) -> None:
-    targets = {kind: asdict(part) for kind, part in run.summary.items()}
-    facts = {**run_facts(run), "targets": targets, "over": [asdict(one) for one in run.violations]}
-    out.write(json.dumps(facts, default=str, ensure_ascii=False) + "\n")
-    for row in _changes(installation, run):
-        (change,) = change_facts([row])
-        out.write(json.dumps({"number": row.number, **change}, ensure_ascii=False) + "\n")
+    out.write(json_line(run_facts(run)))
+    for rows, people in _changes(installation, run):
+        for change in change_facts(rows, people):
+            out.write(json_line(change))
 
 
 def _export_table(installation: Idp, run: Run, out: IO[str]) -> None:
     writer = csv.writer(out, delimiter=";", lineterminator="\n")
     writer.writerow(
-        ["number", "target", "kind", "name", "person_id", "attribute", "before", "after", "reason", "state"]
+        [
+            "number",
+            "target",
+            "kind",
+            "name",
+            "person_id",
+            "album",
+            "os_id",
+            "attribute",
+            "before",
+            "after",
+            "reason",
+            "state",
+        ]
     )
-    for row in _changes(installation, run):
-        for attribute, before, after in differences_of(row):
-            values = ("|".join(before), "|".join(after))
-            cells = [row.target, row.kind, row.name, row.person_id, attribute, *values, row.reason, row.state]
-            writer.writerow([row.number, *map(_cell, cells)])
+    for rows, people in _changes(installation, run):
+        for change in change_facts(rows, people):
+            who = [change["person_id"], change["album"] or "", change["os_id"] or ""]
+            for attribute, values in change["attributes"].items():
+                sides = ["|".join(values["before"]), "|".join(values["after"])]
+                cells = [change["target"], change["kind"], change["name"], *who, attribute, *sides]
+                writer.writerow([change["number"], *map(_cell, [*cells, change["reason"], change["state"]])])
 
 
 def _cell(text: str) -> str:

@@ -84,7 +84,7 @@ def _when(installation: Idp, at: float) -> datetime:
 
 def _plain(installation: Idp, one: LiveSession) -> dict[str, object]:
     return {
-        "session": one.session_id,
+        "session_id": one.session_id,
         "signed_in_at": _when(installation, one.signed_in_at),
         "seen_at": _when(installation, one.seen_at),
         "expires_at": _when(installation, one.expires_at),

@@ -1,5 +1,7 @@
 """`idp staff`: invite members of staff and list them. The first administrator is made here, on the machine."""
 
+from dataclasses import asdict
+
 import click
 from rich.table import Table
 
@@ -79,7 +81,8 @@ def list_all(installation: Idp, as_json: bool) -> None:
     with installation.databases.identity.read() as connection:
         members = list_staff(connection)
     if as_json:
-        print_json(members)
+        facts = map(asdict, members)
+        print_json([{name: value for name, value in each.items() if name != "invitation"} for each in facts])
         return
     table = Table("name", "mail", "role", "uid", "state", box=None, header_style="bold")
     for member in members:

@@ -91,6 +91,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
+def json_line(value: Any) -> str:
+    """Return `value` as one line of JSON, for files with a document in each line."""
+    return json.dumps(value, default=_plain, ensure_ascii=False) + "\n"
+
+
 def add_row(table: Table, *cells: str) -> None:
     """Add a row of plain text: what people or servers wrote may hold colours of rich or of the terminal."""
     table.add_row(*(escape(visible(cell)) for cell in cells))

@@ -39,8 +39,8 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
         people = load_people(connection, [row.person_id for row in changes])
         waits_because = refusal(connection, run, installation.settings.provisioning)
     if as_json:
-        facts = {**run_facts(run), "undoes": run.undoes, "waits_because": waits_because}
-        print_json({**facts, "changes": change_facts(changes), "not_undone": findings})
+        facts = {**run_facts(run), "undoes_run_id": run.undoes, "waits_because": waits_because}
+        print_json({**facts, "changes": change_facts(changes, people), "not_undone": findings})
         return
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)

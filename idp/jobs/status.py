@@ -85,7 +85,7 @@ class Status:
     letters: Mapping[str, int]  # by state: pending, sent, dead
     worker_seen_at: datetime | None
     workers: int  # that live
-    run_at_work: str | None
+    running_run_id: str | None
     plans_waiting: Sequence[WaitingPlan]
     schedules: Mapping[str, ScheduleStatus]  # by name
     open_duplicates: int = 0  # pairs of records that a human must judge
@@ -139,7 +139,7 @@ def status(provisioner: Provisioner) -> Status:
             letters=letters.count_letters(connection),
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
             workers=alive,
-            run_at_work=runs.running(connection),
+            running_run_id=runs.running(connection),
             plans_waiting=_plans_waiting(provisioner, connection),
             schedules={
                 firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_put_off)

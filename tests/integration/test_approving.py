@@ -115,7 +115,7 @@ def test_a_plan_is_exported_whole_as_lines_and_as_a_table(terminal: Terminal, wa
     terminal.run("runs", "export", waiting, str(table), "--format", "csv")
 
     head, *changes = lines
-    assert (head["run_id"], head["state"], len(head["over"])) == (waiting, "awaiting_approval", 2)
+    assert (head["run_id"], head["state"], len(head["limit_violations"])) == (waiting, "awaiting_approval", 2)
     assert sorted((one["target"], one["kind"]) for one in changes) == [
         ("accounts", "disable"),
         ("accounts", "disable"),

@@ -108,7 +108,7 @@ def test_what_an_undo_pinned_is_said(imported: Terminal, tmp_path: Path) -> None
 
     surname = values(imported.json("explain", "person", "12345"))["sn"]
 
-    assert (undo["undoes"], undo["total"], undo["not_undone"]) == (run, 1, [])
+    assert (undo["undoes_run_id"], undo["total"], undo["not_undone"]) == (run, 1, [])
     assert (surname["effective"], surname["kept_by"], surname["run_id"]) == (["Nowak"], "pin", undo["run_id"])
     assert surname["sources"][0]["file"] == "delta.csv"
     assert "people" in imported.run("undo", "--drop-pins", run)

@@ -166,7 +166,7 @@ def test_serve_answers_and_stops_at_sigterm_with_everything_that_it_started(term
         finally:
             server.kill()
 
-    assert answer == {"ready": True, "parts": {"database": "ok"}}
+    assert answer == {"status": "ok", "parts": {"database": "ok"}}
     assert all(ended_within(pid, 2) for pid in started)
     assert not is_listened_on(terminal.port)
 

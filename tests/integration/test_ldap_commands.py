@@ -43,7 +43,7 @@ def test_a_plan_is_shown_and_then_applied_as_it_was_shown(terminal: Terminal, da
     applied = terminal.json("apply", plan["run_id"])
 
     assert "ldap: 2 create (0 entries of ours there)" in shown
-    assert (plan["total"], plan["unsafe"], plan["targets"]["ldap"]["counts"]) == (2, "", {"create": 2})
+    assert (plan["total"], plan["limit_violations"], plan["targets"]["ldap"]["counts"]) == (2, [], {"create": 2})
     (anna,) = (change for change in plan["changes"] if change["name"] == ANNA.uid)
     assert anna["attributes"]["sn"] == {"before": [], "after": ["Kowalska"]}
     assert (applied["run_id"], applied["digest"], applied["done"], applied["complete"]) == (
@@ -90,7 +90,9 @@ def test_a_plan_over_a_limit_says_what_to_do_and_writes_nothing(
     assert "ldap disable: 2 of 2, limit 1" in refused.stderr
     assert (beside.exit_code, json.loads(beside.stdout)["total"]) == (1, 0)  # left to those who approve
     assert [one["run_id"] for one in json.loads(beside.stdout)["awaiting_approval"]] == [plan["run_id"]]
-    assert plan["unsafe"] == "accounts disable: 2 of 2, limit 1; ldap disable: 2 of 2, limit 1"
+    assert [
+        (one["target"], one["kind"], one["count"], one["population"], one["limit"]) for one in plan["limit_violations"]
+    ] == [("accounts", "disable", 2, 2, 1), ("ldap", "disable", 2, 2, 1)]
     assert "must approve it" in status
     assert plan["run_id"] in status
     assert again.exit_code == 1  # it was over the limits that held when it was made
@@ -133,7 +135,8 @@ def test_status_says_what_is_put_off(terminal: Terminal, databases: Databases) -
             (now - timedelta(hours=1), schedules.RUNNING, "target_unavailable: gone"),
             (now - timedelta(minutes=1), schedules.FAILED, "target_unavailable: still gone"),
         ):
-            firing = schedules.Firing("sync", due_at, state, "w", now.timestamp(), 1, due_at, None, "", note)
+            finished_at = None if state == schedules.RUNNING else due_at
+            firing = schedules.Firing("sync", due_at, state, "w", now.timestamp(), 1, due_at, finished_at, "", note)
             assert schedules.begin_firing(connection, firing)
 
     (line,) = (line for line in terminal.run("status").splitlines() if line.split()[:1] == ["sync"])

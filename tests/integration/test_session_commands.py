@@ -67,10 +67,10 @@ def test_sessions_are_listed_and_one_is_ended(terminal: Terminal, raw_store: Raw
     first, second = signed_in(raw_store, anna, "[red]Firefox"), signed_in(raw_store, anna, "Chromium")
 
     assert "[red]Firefox" in terminal.run("sessions", "list", "123")
-    assert {one["session"] for one in terminal.json("sessions", "list", anna.uid)} == {first, second}
+    assert {one["session_id"] for one in terminal.json("sessions", "list", anna.uid)} == {first, second}
     assert "Ended: 1." in terminal.run("sessions", "end", "s123@student.po.edu.pl", first)
 
-    assert [one["session"] for one in terminal.json("sessions", "list", "123")] == [second]
+    assert [one["session_id"] for one in terminal.json("sessions", "list", "123")] == [second]
     assert isinstance(terminal.error("sessions", "end", "123", first), NotFound)
     assert isinstance(terminal.error("sessions", "list", "999"), NotFound)
 

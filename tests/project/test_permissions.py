@@ -41,8 +41,8 @@ COMMANDS_THAT_WRITE: dict[str, Permission] = {
 }
 
 WAITING: dict[str, Permission] = {
-    "accounts hold": Permission.ACCOUNTS_LOCK,
-    "accounts release": Permission.ACCOUNTS_UNLOCK,
+    "accounts lock": Permission.ACCOUNTS_LOCK,
+    "accounts unlock": Permission.ACCOUNTS_UNLOCK,
     "apply": Permission.RUNS_APPLY,
     "drift": Permission.DRIFT_MANAGE,
     "drift drop": Permission.DRIFT_MANAGE,
@@ -64,7 +64,7 @@ WAITING: dict[str, Permission] = {
 """Commands whose steps do not take an Actor yet. The set only shrinks."""
 
 READING = {
-    "accounts held",
+    "accounts locked",
     "addresses preview",
     "applications explain",
     "applications lint",

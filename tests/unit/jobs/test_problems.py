@@ -23,7 +23,7 @@ WELL = Status(
     letters={"pending": 1, "sent": 3, "dead": 0},
     worker_seen_at=AT,
     workers=2,
-    run_at_work=None,
+    running_run_id=None,
     plans_waiting=(),
     schedules={"sync": ScheduleStatus(AT, "done", "", is_put_off=False)},
 )
