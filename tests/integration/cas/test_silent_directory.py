@@ -95,13 +95,17 @@ def test_sessions_go_on_and_everybody_else_hears_the_truth_in_time(
         server = Program(tmp_path / "log", words, {"IDP_CONFIG": str(tmp_path / "idp.toml")})
         try:
             server.wait_until(lambda: answers(port))
-            forms = [hidden_fields(ask(port, "/cas/login").text)["lt"] for _ in range(storm)]
+            forms = [ask(port, "/cas/login") for _ in range(storm)]
             with ThreadPoolExecutor(storm) as pool:
                 tries = [
                     pool.submit(
-                        ask, port, "/cas/login", "", urlencode({"lt": lt, "username": "12345", "password": "x"})
+                        ask,
+                        port,
+                        "/cas/login",
+                        str(form.headers["Set-Cookie"]).partition(";")[0],
+                        urlencode({"lt": hidden_fields(form.text)["lt"], "username": "12345", "password": "x"}),
                     )
-                    for lt in forms
+                    for form in forms
                 ]
                 meanwhile = [ask(port, f"/cas/login?service={quote(APP, safe='')}", cookie)]
                 while not all(one.done() for one in tries):
