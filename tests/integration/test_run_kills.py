@@ -96,7 +96,7 @@ class World:
         with provisioner_over(folder, self.directory) as provisioner:
             entries = sorted((entry.person_id, entry.digest) for entry in provisioner.targets["ldap"].read())
             with provisioner.databases.identity.read() as connection:
-                columns = [target_state.c[name] for name in ("person_id", "desired", "applied", "tries", "quarantined")]
+                columns = [target_state.c[name] for name in ("person_id", "desired", "applied", "state", "attempts")]
                 states = connection.execute(select(*columns).order_by(target_state.c.person_id)).all()
                 marks = connection.execute(select(person_change.c.person_id)).all()
                 became = runs.count_changes(connection, self.run_id)
