@@ -7,7 +7,7 @@ SEED ?= $(shell date +%s)
 CODE := idp deploy tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset keycloak test lint sbom audit format campaign setup setup-test lock texts translations changelog reference clean
+.PHONY: help demo demo-reset keycloak test lint sbom audit format campaign setup setup-test lock texts translations changelog reference migration clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 26
@@ -70,6 +70,9 @@ reference: setup ## Generate the reference pages of settings, commands and attri
 	@scripts/cli-page
 	@scripts/json-page
 	@scripts/attributes-page
+
+migration: setup ## Write the next migration from the declared tables (NAME="add passkeys")
+	@scripts/migration "$(NAME)"
 
 lock: setup ## Write the locked requirements, with hashes (ARGS=--upgrade takes the newest versions)
 	@scripts/lock $(ARGS)

@@ -327,6 +327,11 @@ class Installation:
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.csv"))
         return Installation(folder, _environment(folder))
 
+    @classmethod
+    def over_nobody(cls, folder: Path) -> "Installation":
+        """Return one without settings, keys or people."""
+        return cls(folder, _environment(folder))
+
     def over(self, folder: Path) -> "Installation":
         """Return another one, of nobody yet, with the same keys."""
         folder.mkdir()

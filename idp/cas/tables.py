@@ -2,6 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Float, String, Table, Text
 
+from idp.db.constraints import one_of
 from idp.db.databases import sessions_metadata
 
 ticket = Table(
@@ -16,6 +17,7 @@ ticket = Table(
     Column("parent_hash", String(64)),  # of the PGT that asked for a PT
     Column("proxies", Text, nullable=False),  # JSON, most recent first
     Column("expires_at", Float, nullable=False),  # no index: the sweep reads the few that nobody has taken yet
+    one_of("kind", ("ST", "PT")),
     sqlite_with_rowid=False,  # one tree to write instead of two, here and below
 )
 

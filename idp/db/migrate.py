@@ -1,5 +1,6 @@
 """Bring both databases to this version of the program, by Alembic."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from alembic import command
@@ -10,15 +11,17 @@ from sqlalchemy import Connection, MetaData, text
 from idp.db.databases import Database, Databases, UtcDateTime, identity_metadata, sessions_metadata
 from idp.db.revisions import MIGRATIONS, version_table
 
+NEWEST: Mapping[str, str] = {"identity": "head", "sessions": "head"}
 
-def migrate(databases: Databases) -> dict[str, str]:
-    """Return each database's revision after bringing it to the newest.
+
+def migrate(databases: Databases, revisions: Mapping[str, str] = NEWEST) -> dict[str, str]:
+    """Return each database's revision after bringing it to the newest, or to the one given for it.
 
     Effect:  tables are made or altered; a repeat changes nothing
     """
     return {
-        "identity": _upgrade("identity", databases.identity, identity_metadata),
-        "sessions": _upgrade("sessions", databases.sessions, sessions_metadata),
+        "identity": _upgrade("identity", databases.identity, identity_metadata, revisions["identity"]),
+        "sessions": _upgrade("sessions", databases.sessions, sessions_metadata, revisions["sessions"]),
     }
 
 
@@ -36,12 +39,12 @@ def plain_type(kind: str, item: object, _context: object) -> str | Literal[False
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
-def _upgrade(name: str, database: Database, metadata: MetaData) -> str:
+def _upgrade(name: str, database: Database, metadata: MetaData, revision: str) -> str:
     with database.write() as connection:
         if not database.is_sqlite:
             # Both schemas before the first table: each database's search path names the other one, too.
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS sessions"))
-        command.upgrade(configuration(name, connection, metadata), "head")
+        command.upgrade(configuration(name, connection, metadata), revision)
         options = {"version_table": version_table(name)}
         return MigrationContext.configure(connection, opts=options).get_current_revision() or ""

@@ -12,7 +12,17 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def newest_revision(name: str) -> str:
     """Return the newest revision of a database; the files are named after their revision, which counts up."""
-    return max(file.stem.partition("_")[0] for file in (MIGRATIONS / name / "versions").glob("[0-9]*.py"))
+    return max(revisions(name))
+
+
+def revisions(name: str) -> list[str]:
+    """Return the revisions of a database in their order."""
+    return sorted(file.stem.partition("_")[0] for file in (MIGRATIONS / name / "versions").glob("[0-9]*.py"))
+
+
+def next_revision(name: str) -> str:
+    """Return the number of the revision to be written next."""
+    return f"{max(map(int, revisions(name)), default=0) + 1:04}"
 
 
 def version_table(name: str) -> str:

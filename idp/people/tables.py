@@ -17,7 +17,10 @@ from sqlalchemy import (
     text,
 )
 
+from idp.db.constraints import at_least, one_of
 from idp.db.databases import UtcDateTime, identity_metadata
+from idp.people.status import Access
+from idp.people.values import Priority, Source, Status
 
 person = Table(
     "person",
@@ -52,6 +55,8 @@ person = Table(
     Column("source_line", Integer, nullable=False),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Index("ix_person_pesel_mac", "pesel_mac"),
+    one_of("access", Access),
+    one_of("sex", ("", "K", "M")),
 )
 
 
@@ -74,6 +79,9 @@ enrolment = Table(
     Column("source_import", String(32), nullable=False),  # import run of the last change, and the line in its file
     Column("source_line", Integer, nullable=False),
     PrimaryKeyConstraint("person_id", "programme"),
+    one_of("status", Status),
+    one_of("status_before", Status),
+    CheckConstraint("(status_before IS NULL) = (before_from IS NULL)", name="before"),
 )
 
 
@@ -86,6 +94,7 @@ person_source = Table(
     Column("external_id", String(254), nullable=False),
     Column("since", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("person_id", "source"),
+    one_of("source", Source),
     UniqueConstraint("source", "external_id"),
 )
 
@@ -95,9 +104,9 @@ account = Table(
     "account",
     identity_metadata,
     Column("account_id", String(32), primary_key=True),
-    Column("kind", String(8), nullable=False),  # student | staff
+    Column("kind", String(8), nullable=False),
     Column("uid", String(16), nullable=False, unique=True),
-    Column("role", String(16), nullable=False),  # "" | clerk | operator | administrator
+    Column("role", String(16), nullable=False),  # "": none
     Column("display_name", String(200), nullable=False),
     Column("mail", String(254), nullable=False),  # staff: where they are written to; no address of ours
     Column("enabled", Boolean, nullable=False),  # false closes every door at once
@@ -106,6 +115,9 @@ account = Table(
     Column("invitation", String(32)),  # the one invitation to staff that counts; NULL: none
     Column("language", String(2), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    one_of("kind", ("student", "staff")),
+    one_of("role", ("", "clerk", "operator", "administrator")),
+    at_least("epoch", 0),
     # A sign-in by mail address finds one account at most; students have their addresses in `address`.
     Index("uq_account_mail", "mail", unique=True, sqlite_where=text("mail <> ''"), postgresql_where=text("mail <> ''")),
 )
@@ -115,12 +127,13 @@ account = Table(
 assigned_identifier = Table(
     "assigned_identifier",
     identity_metadata,
-    Column("kind", String(8), nullable=False),  # uid | album | address | sub
+    Column("kind", String(8), nullable=False),
     Column("value", String(254), nullable=False),  # lower case
     Column("owner_id", String(32), nullable=False),  # account_id
     Column("looks_like", String(254)),  # folded form: two addresses that look alike share it
     Column("given_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("kind", "value"),
+    one_of("kind", ("uid", "album", "address", "sub")),
     UniqueConstraint("looks_like"),
 )
 
@@ -131,8 +144,9 @@ address = Table(
     identity_metadata,
     Column("address", String(254), primary_key=True),
     Column("person_id", String(32), ForeignKey("person.person_id"), nullable=False, index=True),
-    Column("kind", String(8), nullable=False),  # primary | alias | former
+    Column("kind", String(8), nullable=False),
     Column("since", UtcDateTime, nullable=False),
+    one_of("kind", ("primary", "alias", "former")),
     # One primary and one alias per person, whoever asks at the same moment; former ones may be many.
     Index(
         "uq_address_person_id_kind",
@@ -149,14 +163,14 @@ address = Table(
 account_lock = Table(
     "account_lock",
     identity_metadata,
-    Column("account_id", String(32), nullable=False),
+    Column("account_id", String(32), ForeignKey("account.account_id"), nullable=False),
     Column("owner", String(8), nullable=False),  # idp.people.lock_queries.LockOwner
     Column("locked_by", String(64), nullable=False),  # an account_id, or "shell:<login name>"
     Column("reason", String(200), nullable=False),
     Column("locked_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, index=True),  # NULL: it ends when somebody removes it
     PrimaryKeyConstraint("account_id", "owner"),
-    CheckConstraint("owner IN ('operator', 'desk', 'self', 'staff')", name="owner"),
+    one_of("owner", ("operator", "desk", "self", "staff")),
 )
 
 
@@ -166,12 +180,14 @@ duplicate = Table(
     identity_metadata,
     Column("person_a", String(32), nullable=False),
     Column("person_b", String(32), nullable=False),
-    Column("state", String(10), nullable=False, index=True),  # open | dismissed | merged
+    Column("state", String(10), nullable=False, index=True),
     Column("evidence", Text, nullable=False),  # JSON: word -> what is alike; never a national id
     Column("found_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
     Column("settled_by", String(64), nullable=False),
     PrimaryKeyConstraint("person_a", "person_b"),
+    one_of("state", ("open", "dismissed", "merged")),
+    CheckConstraint("(state = 'open') = (settled_at IS NULL)", name="settled"),
     Index("ix_duplicate_person_b", "person_b"),
 )
 
@@ -190,7 +206,7 @@ person_merge = Table(
     Column("ended_run_id", String(32), index=True),
     Column("planned_at", UtcDateTime, nullable=False),
     Column("planned_by", String(64), nullable=False),
-    CheckConstraint("state IN ('planned', 'in_force', 'ended')", name="state"),
+    one_of("state", ("planned", "in_force", "ended")),
     # Nobody is merged into two people, whoever asks at the same moment.
     Index("uq_person_merge_merged", "merged", unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
 )
@@ -205,6 +221,6 @@ person_change = Table(
     Column("priority", String(4), nullable=False),  # idp.people.values.Priority
     Column("created_at", UtcDateTime, nullable=False),
     Column("not_before", UtcDateTime),  # set aside until then, because the rules failed for this person
-    CheckConstraint("priority IN ('live', 'bulk')", name="priority"),
+    one_of("priority", Priority),
     Index("ix_person_change_priority", "priority", "created_at"),
 )

@@ -15,7 +15,12 @@ from sqlalchemy import (
     text,
 )
 
+from idp.db.constraints import at_least, one_of
 from idp.db.databases import UtcDateTime, identity_metadata, sessions_metadata
+from idp.people.values import Priority
+from idp.provisioning.runs import ChangeState, RunKind, Runner, RunState
+from idp.provisioning.states import Presence, State
+from idp.provisioning.values import Kind
 
 _HAS_WORK = text("next_attempt_at IS NOT NULL")
 
@@ -40,9 +45,11 @@ target_state = Table(
     Column("run_id", String(32), nullable=False, server_default=""),  # that applied it; "": a live write, or a read
     Column("applied_at", UtcDateTime),
     PrimaryKeyConstraint("target", "person_id"),
-    CheckConstraint("state IN ('in_sync', 'pending', 'in_doubt', 'accepted', 'failed')", name="state"),
-    CheckConstraint("presence IN ('required', 'if_present')", name="presence"),
-    CheckConstraint("priority IN ('live', 'bulk')", name="priority"),
+    one_of("state", State),
+    one_of("presence", Presence),
+    one_of("priority", Priority),
+    at_least("attempts", 0),
+    at_least("delays", 0),
     CheckConstraint("(next_attempt_at IS NULL) = (state IN ('in_sync', 'failed'))", name="next_attempt"),
     Index("ix_target_state_remote_id", "target", "remote_id"),
     Index(
@@ -86,12 +93,11 @@ run = Table(
     Column("finished_at", UtcDateTime),
     Column("error", String(500), nullable=False, server_default=""),  # why it stopped, when it did
     Column("error_code", String(40), nullable=False, server_default=""),
-    CheckConstraint(
-        "state IN ('planning', 'planned', 'awaiting_approval', 'approved', 'running', 'incomplete', 'paused',"
-        " 'applied', 'cancelled', 'stale')",
-        name="state",
-    ),
-    CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name="runner"),
+    one_of("kind", RunKind),
+    one_of("state", RunState),
+    one_of("runner", Runner),
+    at_least("chunk", 1),
+    CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name="running"),
     CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name="next_attempt"),
     # The database itself lets one run alone be running, whatever processes and machines there are.
     Index("ix_run_running", "state", unique=True, sqlite_where=_IS_RUNNING, postgresql_where=_IS_RUNNING),
@@ -126,6 +132,7 @@ limit_violation = Table(
     Column("limit", Integer, nullable=False),
     Column("before", Integer, nullable=False),  # in the day before, by runs that nobody approved
     PrimaryKeyConstraint("run_id", "target", "kind"),
+    one_of("kind", (*Kind, "lose_rights")),
 )
 
 
@@ -148,7 +155,8 @@ change = Table(
     Column("error", String(500), nullable=False),
     Column("done_at", UtcDateTime),  # of the last attempt
     PrimaryKeyConstraint("run_id", "number"),
-    CheckConstraint("state IN ('open', 'done', 'rejected', 'unverified', 'superseded')", name="state"),
+    one_of("kind", Kind),
+    one_of("state", ChangeState),
     Index("ix_change_run_id_state", "run_id", "state"),
 )
 
@@ -156,7 +164,7 @@ change = Table(
 finding = Table(
     "finding",
     identity_metadata,
-    Column("run_id", String(32), nullable=False),
+    Column("run_id", String(32), ForeignKey("run.run_id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("target", String(32), nullable=False),
     Column("person_id", String(32), nullable=False),
@@ -169,7 +177,7 @@ finding = Table(
 run_approval = Table(
     "run_approval",
     identity_metadata,
-    Column("run_id", String(32), nullable=False),
+    Column("run_id", String(32), ForeignKey("run.run_id"), nullable=False),
     Column("account_id", String(32), nullable=False),  # who signed in for it
     Column("digest", String(64), nullable=False),  # of the plan that was approved: another one is not
     Column("name", String(200), nullable=False),  # as the person was called then
@@ -210,6 +218,7 @@ override = Table(
     Column("policy", String(8), nullable=False),  # report | adopt
     Column("found_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("target", "person_id", "attribute"),
+    one_of("policy", ("report", "adopt")),
     Index("ix_override_person_id", "person_id"),
 )
 

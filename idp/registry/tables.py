@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ForeignKey,
     Integer,
     String,
     Table,
@@ -56,7 +57,9 @@ quarantine = Table(
     Column("os_id", String(20), nullable=False, index=True),  # "" when the row does not say
     Column("programme", String(32), nullable=False),
     Column("reason", String(40), nullable=False),  # idp.registry.reasons
-    Column("import_id", String(32), nullable=False, index=True),  # the last import that brought it
+    Column(
+        "import_id", String(32), ForeignKey("import_run.import_id"), nullable=False, index=True
+    ),  # the last import that brought it
     Column("line", Integer, nullable=False),
     Column("file_digest", String(64), nullable=False),
     Column("sealed_row", Text, nullable=False),  # Keys.seal: it holds national ids

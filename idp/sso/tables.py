@@ -2,6 +2,8 @@
 
 from sqlalchemy import Boolean, Column, Float, Integer, PrimaryKeyConstraint, String, Table, Text
 
+from idp.applications.assurance import Assurance
+from idp.db.constraints import at_least, one_of
 from idp.db.databases import sessions_metadata
 
 session = Table(
@@ -21,6 +23,7 @@ session = Table(
     Column("browser", String(200), nullable=False),
     Column("factors", Text, nullable=False),  # JSON: what was shown, and when
     Column("assurance", String(16), nullable=False),  # the level that the factors make
+    one_of("assurance", Assurance),
 )
 
 
@@ -31,6 +34,7 @@ used_login_ticket = Table(
     Column("ticket_hash", String(64), primary_key=True),
     Column("uses", Integer, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
+    at_least("uses", 1),
 )
 
 
@@ -65,6 +69,8 @@ logout_owed = Table(
     Column("due_at", Float, nullable=False, index=True),
     Column("last_error", String(200), nullable=False),
     Column("since", Float, nullable=False),
+    one_of("state", ("owed", "confirmed", "given_up")),
+    at_least("tries", 0),
 )
 
 
@@ -76,6 +82,8 @@ failed_sign_in = Table(
     Column("failures", Integer, nullable=False),
     Column("last_at", Float, nullable=False, index=True),
     PrimaryKeyConstraint("scope", "key_hash"),
+    one_of("scope", ("account", "network")),
+    at_least("failures", 0),
 )
 
 

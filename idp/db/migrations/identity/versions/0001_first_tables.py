@@ -29,6 +29,9 @@ def upgrade() -> None:
         sa.Column("invitation", sa.String(length=32), nullable=True),
         sa.Column("language", sa.String(length=2), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('staff', 'student')", name=op.f("ck_account_kind")),
+        sa.CheckConstraint("role IN ('', 'administrator', 'clerk', 'operator')", name=op.f("ck_account_role")),
+        sa.CheckConstraint("epoch >= 0", name=op.f("ck_account_epoch")),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account")),
         sa.UniqueConstraint("uid", name=op.f("uq_account_uid")),
     )
@@ -42,19 +45,16 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "account_lock",
-        sa.Column("account_id", sa.String(length=32), nullable=False),
-        sa.Column("owner", sa.String(length=8), nullable=False),
-        sa.Column("locked_by", sa.String(length=64), nullable=False),
-        sa.Column("reason", sa.String(length=200), nullable=False),
-        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("owner IN ('operator', 'desk', 'self', 'staff')", name=op.f("ck_account_lock_owner")),
-        sa.PrimaryKeyConstraint("account_id", "owner", name=op.f("pk_account_lock")),
+        "assigned_identifier",
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("value", sa.String(length=254), nullable=False),
+        sa.Column("owner_id", sa.String(length=32), nullable=False),
+        sa.Column("looks_like", sa.String(length=254), nullable=True),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('address', 'album', 'sub', 'uid')", name=op.f("ck_assigned_identifier_kind")),
+        sa.PrimaryKeyConstraint("kind", "value", name=op.f("pk_assigned_identifier")),
+        sa.UniqueConstraint("looks_like", name=op.f("uq_assigned_identifier_looks_like")),
     )
-    with op.batch_alter_table("account_lock", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_account_lock_ends_at"), ["ends_at"], unique=False)
-
     op.create_table(
         "change",
         sa.Column("run_id", sa.String(length=32), nullable=False),
@@ -72,7 +72,10 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "state IN ('open', 'done', 'rejected', 'unverified', 'superseded')", name=op.f("ck_change_state")
+            "kind IN ('create', 'disable', 'enable', 'move', 'remove', 'rename', 'update')", name=op.f("ck_change_kind")
+        ),
+        sa.CheckConstraint(
+            "state IN ('done', 'open', 'rejected', 'superseded', 'unverified')", name=op.f("ck_change_state")
         ),
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_change")),
     )
@@ -81,17 +84,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_change_run_id_state", ["run_id", "state"], unique=False)
 
     op.create_table(
-        "person_change",
-        sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("change_id", sa.String(length=32), nullable=False),
-        sa.Column("priority", sa.String(length=4), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("priority IN ('live', 'bulk')", name=op.f("ck_person_change_priority")),
-        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person_change")),
+        "duplicate",
+        sa.Column("person_a", sa.String(length=32), nullable=False),
+        sa.Column("person_b", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_by", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("(state = 'open') = (settled_at IS NULL)", name=op.f("ck_duplicate_settled")),
+        sa.CheckConstraint("state IN ('dismissed', 'merged', 'open')", name=op.f("ck_duplicate_state")),
+        sa.PrimaryKeyConstraint("person_a", "person_b", name=op.f("pk_duplicate")),
     )
-    with op.batch_alter_table("person_change", schema=None) as batch_op:
-        batch_op.create_index("ix_person_change_priority", ["priority", "created_at"], unique=False)
+    with op.batch_alter_table("duplicate", schema=None) as batch_op:
+        batch_op.create_index("ix_duplicate_person_b", ["person_b"], unique=False)
+        batch_op.create_index(batch_op.f("ix_duplicate_state"), ["state"], unique=False)
 
     op.create_table(
         "event_pending",
@@ -105,17 +112,6 @@ def upgrade() -> None:
         sa.Column("data", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_event_pending")),
         sqlite_with_rowid=False,
-    )
-
-    op.create_table(
-        "finding",
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("what", sa.String(length=200), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_finding")),
     )
     op.create_table(
         "import_run",
@@ -132,10 +128,10 @@ def upgrade() -> None:
         sa.Column("fill", sa.Text(), nullable=False),
         sa.Column("newest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("counts", sa.Text(), nullable=False),
+        sa.CheckConstraint("(state = 'refused') = (reason <> '')", name=op.f("ck_import_run_reason")),
+        sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name=op.f("ck_import_run_finished")),
         sa.CheckConstraint("state IN ('broken_off', 'done', 'refused', 'running')", name=op.f("ck_import_run_state")),
         sa.CheckConstraint("people >= 0", name=op.f("ck_import_run_people")),
-        sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name=op.f("ck_import_run_finished")),
-        sa.CheckConstraint("(state = 'refused') = (reason <> '')", name=op.f("ck_import_run_reason")),
         sa.PrimaryKeyConstraint("import_id", name=op.f("pk_import_run")),
     )
     with op.batch_alter_table("import_run", schema=None) as batch_op:
@@ -155,11 +151,11 @@ def upgrade() -> None:
         sa.Column("salt", sa.LargeBinary(), nullable=True),
         sa.Column("rest_hash", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.CheckConstraint("seq >= 1", name=op.f("ck_journal_seq")),
         sa.CheckConstraint(
             "salt IS NOT NULL OR (actor = '' AND subject = '' AND reason = '' AND correlation_id = '' AND data = '{}')",
             name=op.f("ck_journal_erased"),
         ),
+        sa.CheckConstraint("seq >= 1", name=op.f("ck_journal_seq")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_journal")),
         sa.UniqueConstraint("event_id", name=op.f("uq_journal_event_id")),
     )
@@ -172,16 +168,6 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(length=64), nullable=False),
         sa.Column("until", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
-    )
-    op.create_table(
-        "assigned_identifier",
-        sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("value", sa.String(length=254), nullable=False),
-        sa.Column("owner_id", sa.String(length=32), nullable=False),
-        sa.Column("looks_like", sa.String(length=254), nullable=True),
-        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "value", name=op.f("pk_assigned_identifier")),
-        sa.UniqueConstraint("looks_like", name=op.f("uq_assigned_identifier_looks_like")),
     )
     op.create_table(
         "outbox",
@@ -198,10 +184,10 @@ def upgrade() -> None:
         sa.Column("last_error", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("settled_at", sa.Float(), nullable=True),
+        sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
+        sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
         sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
-        sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
-        sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
     )
@@ -213,6 +199,21 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'pending'"),
             postgresql_where=sa.text("state = 'pending'"),
         )
+
+    op.create_table(
+        "override",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("attribute", sa.String(length=64), nullable=False),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.Column("policy", sa.String(length=8), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("policy IN ('adopt', 'report')", name=op.f("ck_override_policy")),
+        sa.PrimaryKeyConstraint("target", "person_id", "attribute", name=op.f("pk_override")),
+    )
+    with op.batch_alter_table("override", schema=None) as batch_op:
+        batch_op.create_index("ix_override_person_id", ["person_id"], unique=False)
 
     op.create_table(
         "person",
@@ -241,6 +242,8 @@ def upgrade() -> None:
         sa.Column("source_import", sa.String(length=32), nullable=False),
         sa.Column("source_line", sa.Integer(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("access IN ('active', 'closed', 'suspended')", name=op.f("ck_person_access")),
+        sa.CheckConstraint("sex IN ('', 'K', 'M')", name=op.f("ck_person_sex")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person")),
         sa.UniqueConstraint("album", name=op.f("uq_person_album")),
         sa.UniqueConstraint("album_number", name=op.f("uq_person_album_number")),
@@ -252,36 +255,62 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_person_review_on"), ["review_on"], unique=False)
 
     op.create_table(
-        "person_source",
+        "person_change",
         sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("source", sa.String(length=16), nullable=False),
-        sa.Column("external_id", sa.String(length=254), nullable=False),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_person_source_person_id")),
-        sa.PrimaryKeyConstraint("person_id", "source", name=op.f("pk_person_source")),
-        sa.UniqueConstraint("source", "external_id", name=op.f("uq_person_source_source_external_id")),
+        sa.Column("change_id", sa.String(length=32), nullable=False),
+        sa.Column("priority", sa.String(length=4), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("priority IN ('bulk', 'live')", name=op.f("ck_person_change_priority")),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person_change")),
     )
-    op.create_table(
-        "quarantine",
-        sa.Column("quarantine_id", sa.String(length=32), nullable=False),
-        sa.Column("row_mac", sa.String(length=64), nullable=False),
-        sa.Column("os_id", sa.String(length=20), nullable=False),
-        sa.Column("programme", sa.String(length=32), nullable=False),
-        sa.Column("reason", sa.String(length=40), nullable=False),
-        sa.Column("import_id", sa.String(length=32), nullable=False),
-        sa.Column("line", sa.Integer(), nullable=False),
-        sa.Column("file_digest", sa.String(length=64), nullable=False),
-        sa.Column("sealed_row", sa.Text(), nullable=False),
-        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("line >= 0", name=op.f("ck_quarantine_line")),
-        sa.PrimaryKeyConstraint("quarantine_id", name=op.f("pk_quarantine")),
-        sa.UniqueConstraint("row_mac", name=op.f("uq_quarantine_row_mac")),
-    )
-    with op.batch_alter_table("quarantine", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_quarantine_import_id"), ["import_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_quarantine_os_id"), ["os_id"], unique=False)
+    with op.batch_alter_table("person_change", schema=None) as batch_op:
+        batch_op.create_index("ix_person_change_priority", ["priority", "created_at"], unique=False)
 
+    op.create_table(
+        "person_merge",
+        sa.Column("began_run_id", sa.String(length=32), nullable=False),
+        sa.Column("kept", sa.String(length=32), nullable=False),
+        sa.Column("merged", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("ended_run_id", sa.String(length=32), nullable=True),
+        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("planned_by", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("state IN ('ended', 'in_force', 'planned')", name=op.f("ck_person_merge_state")),
+        sa.PrimaryKeyConstraint("began_run_id", name=op.f("pk_person_merge")),
+    )
+    with op.batch_alter_table("person_merge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_person_merge_ended_run_id"), ["ended_run_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_person_merge_kept"), ["kept"], unique=False)
+        batch_op.create_index(
+            "uq_person_merge_merged",
+            ["merged"],
+            unique=True,
+            sqlite_where=sa.text("state = 'in_force'"),
+            postgresql_where=sa.text("state = 'in_force'"),
+        )
+
+    op.create_table(
+        "pin",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("expected", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("pinned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", "person_id", "key", name=op.f("pk_pin")),
+    )
+    with op.batch_alter_table("pin", schema=None) as batch_op:
+        batch_op.create_index("ix_pin_person_id", ["person_id"], unique=False)
+        batch_op.create_index("ix_pin_run_id", ["run_id"], unique=False)
+
+    op.create_table(
+        "removal_notice",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_removal_notice")),
+    )
     op.create_table(
         "run",
         sa.Column("run_id", sa.String(length=32), nullable=False),
@@ -301,17 +330,18 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.String(length=500), server_default="", nullable=False),
         sa.Column("error_code", sa.String(length=40), server_default="", nullable=False),
+        sa.CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name=op.f("ck_run_running")),
+        sa.CheckConstraint("kind IN ('merge', 'removal', 'sync', 'undo')", name=op.f("ck_run_kind")),
+        sa.CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name=op.f("ck_run_next_attempt")),
+        sa.CheckConstraint("runner IN ('command', 'engine')", name=op.f("ck_run_runner")),
         sa.CheckConstraint(
-            "state IN ('planning', 'planned', 'awaiting_approval', 'approved', 'running', 'incomplete', 'paused',"
-            " 'applied', 'cancelled', 'stale')",
+            "state IN ('applied', 'approved', 'awaiting_approval', 'cancelled', 'incomplete', 'paused', 'planned', 'planning', 'running', 'stale')",
             name=op.f("ck_run_state"),
         ),
-        sa.CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name=op.f("ck_run_runner")),
-        sa.CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name=op.f("ck_run_next_attempt")),
+        sa.CheckConstraint("chunk >= 1", name=op.f("ck_run_chunk")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run")),
     )
     with op.batch_alter_table("run", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_run_state"), ["state"], unique=False)
         batch_op.create_index(
             "ix_run_running",
             ["state"],
@@ -319,56 +349,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'running'"),
             postgresql_where=sa.text("state = 'running'"),
         )
+        batch_op.create_index(batch_op.f("ix_run_state"), ["state"], unique=False)
 
-    op.create_table(
-        "run_target",
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("population", sa.Integer(), nullable=False),
-        sa.Column("create", sa.Integer(), nullable=False),
-        sa.Column("update", sa.Integer(), nullable=False),
-        sa.Column("rename", sa.Integer(), nullable=False),
-        sa.Column("disable", sa.Integer(), nullable=False),
-        sa.Column("enable", sa.Integer(), nullable=False),
-        sa.Column("move", sa.Integer(), nullable=False),
-        sa.Column("remove", sa.Integer(), nullable=False),
-        sa.Column("lose_rights", sa.Integer(), nullable=False),
-        sa.Column("findings", sa.Integer(), nullable=False),
-        sa.Column("unread", sa.String(length=500), nullable=False),
-        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_run_target_run_id")),
-        sa.PrimaryKeyConstraint("run_id", "target", name=op.f("pk_run_target")),
-    )
-    op.create_table(
-        "limit_violation",
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("kind", sa.String(length=11), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("population", sa.Integer(), nullable=False),
-        sa.Column("limit", sa.Integer(), nullable=False),
-        sa.Column("before", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_limit_violation_run_id")),
-        sa.PrimaryKeyConstraint("run_id", "target", "kind", name=op.f("pk_limit_violation")),
-    )
-    op.create_table(
-        "target_rules",
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_rules")),
-    )
-    op.create_table(
-        "run_approval",
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("account_id", sa.String(length=32), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("factors", sa.String(length=40), nullable=False),
-        sa.Column("shell", sa.String(length=64), nullable=False),
-        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "account_id", name=op.f("pk_run_approval")),
-    )
     op.create_table(
         "schedule_firing",
         sa.Column("name", sa.String(length=32), nullable=False),
@@ -381,12 +363,26 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("note", sa.String(length=500), nullable=False),
-        sa.CheckConstraint("state IN ('done', 'failed', 'running', 'skipped')", name=op.f("ck_schedule_firing_state")),
-        sa.CheckConstraint("tries >= 1", name=op.f("ck_schedule_firing_tries")),
         sa.CheckConstraint(
             "(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name=op.f("ck_schedule_firing_finished")
         ),
+        sa.CheckConstraint("state IN ('done', 'failed', 'running', 'skipped')", name=op.f("ck_schedule_firing_state")),
+        sa.CheckConstraint("tries >= 1", name=op.f("ck_schedule_firing_tries")),
         sa.PrimaryKeyConstraint("name", "due_at", name=op.f("pk_schedule_firing")),
+    )
+    op.create_table(
+        "target_cursor",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_cursor")),
+    )
+    op.create_table(
+        "target_rules",
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_rules")),
     )
     op.create_table(
         "target_state",
@@ -407,14 +403,15 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=32), server_default="", nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(next_attempt_at IS NULL) = (state IN ('in_sync', 'failed'))",
-            name=op.f("ck_target_state_next_attempt"),
+            "(next_attempt_at IS NULL) = (state IN ('in_sync', 'failed'))", name=op.f("ck_target_state_next_attempt")
         ),
-        sa.CheckConstraint("presence IN ('required', 'if_present')", name=op.f("ck_target_state_presence")),
-        sa.CheckConstraint("priority IN ('live', 'bulk')", name=op.f("ck_target_state_priority")),
+        sa.CheckConstraint("presence IN ('if_present', 'required')", name=op.f("ck_target_state_presence")),
+        sa.CheckConstraint("priority IN ('bulk', 'live')", name=op.f("ck_target_state_priority")),
         sa.CheckConstraint(
-            "state IN ('in_sync', 'pending', 'in_doubt', 'accepted', 'failed')", name=op.f("ck_target_state_state")
+            "state IN ('accepted', 'failed', 'in_doubt', 'in_sync', 'pending')", name=op.f("ck_target_state_state")
         ),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_target_state_attempts")),
+        sa.CheckConstraint("delays >= 0", name=op.f("ck_target_state_delays")),
         sa.PrimaryKeyConstraint("target", "person_id", name=op.f("pk_target_state")),
     )
     with op.batch_alter_table("target_state", schema=None) as batch_op:
@@ -435,84 +432,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "removal_notice",
-        sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_removal_notice")),
+        "account_lock",
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=8), nullable=False),
+        sa.Column("locked_by", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("owner IN ('desk', 'operator', 'self', 'staff')", name=op.f("ck_account_lock_owner")),
+        sa.ForeignKeyConstraint(["account_id"], ["account.account_id"], name=op.f("fk_account_lock_account_id")),
+        sa.PrimaryKeyConstraint("account_id", "owner", name=op.f("pk_account_lock")),
     )
-    op.create_table(
-        "target_cursor",
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("cursor", sa.Text(), nullable=False),
-        sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", name=op.f("pk_target_cursor")),
-    )
-    op.create_table(
-        "pin",
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("expected", sa.Text(), nullable=False),
-        sa.Column("kept", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("pinned_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", "person_id", "key", name=op.f("pk_pin")),
-    )
-    with op.batch_alter_table("pin", schema=None) as batch_op:
-        batch_op.create_index("ix_pin_person_id", ["person_id"], unique=False)
-        batch_op.create_index("ix_pin_run_id", ["run_id"], unique=False)
-
-    op.create_table(
-        "override",
-        sa.Column("target", sa.String(length=32), nullable=False),
-        sa.Column("person_id", sa.String(length=32), nullable=False),
-        sa.Column("attribute", sa.String(length=64), nullable=False),
-        sa.Column("expected", sa.Text(), nullable=False),
-        sa.Column("kept", sa.Text(), nullable=False),
-        sa.Column("policy", sa.String(length=8), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("target", "person_id", "attribute", name=op.f("pk_override")),
-    )
-    with op.batch_alter_table("override", schema=None) as batch_op:
-        batch_op.create_index("ix_override_person_id", ["person_id"], unique=False)
-
-    op.create_table(
-        "duplicate",
-        sa.Column("person_a", sa.String(length=32), nullable=False),
-        sa.Column("person_b", sa.String(length=32), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("evidence", sa.Text(), nullable=False),
-        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("settled_by", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("person_a", "person_b", name=op.f("pk_duplicate")),
-    )
-    with op.batch_alter_table("duplicate", schema=None) as batch_op:
-        batch_op.create_index("ix_duplicate_person_b", ["person_b"], unique=False)
-        batch_op.create_index(batch_op.f("ix_duplicate_state"), ["state"], unique=False)
-
-    op.create_table(
-        "person_merge",
-        sa.Column("began_run_id", sa.String(length=32), nullable=False),
-        sa.Column("kept", sa.String(length=32), nullable=False),
-        sa.Column("merged", sa.String(length=32), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("ended_run_id", sa.String(length=32), nullable=True),
-        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("planned_by", sa.String(length=64), nullable=False),
-        sa.CheckConstraint("state IN ('planned', 'in_force', 'ended')", name=op.f("ck_person_merge_state")),
-        sa.PrimaryKeyConstraint("began_run_id", name=op.f("pk_person_merge")),
-    )
-    with op.batch_alter_table("person_merge", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_person_merge_ended_run_id"), ["ended_run_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_person_merge_kept"), ["kept"], unique=False)
-        batch_op.create_index(
-            "uq_person_merge_merged",
-            ["merged"],
-            unique=True,
-            sqlite_where=sa.text("state = 'in_force'"),
-            postgresql_where=sa.text("state = 'in_force'"),
-        )
+    with op.batch_alter_table("account_lock", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_lock_ends_at"), ["ends_at"], unique=False)
 
     op.create_table(
         "address",
@@ -520,6 +452,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('alias', 'former', 'primary')", name=op.f("ck_address_kind")),
         sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_address_person_id")),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_address")),
     )
@@ -550,14 +483,124 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("source_import", sa.String(length=32), nullable=False),
         sa.Column("source_line", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('active', 'admitted', 'cancelled', 'graduated_before_diploma', 'graduated_diploma', 'graduated_end_of_study', 'leave', 'suspended')",
+            name=op.f("ck_enrolment_status"),
+        ),
+        sa.CheckConstraint(
+            "status_before IN ('active', 'admitted', 'cancelled', 'graduated_before_diploma', 'graduated_diploma', 'graduated_end_of_study', 'leave', 'suspended')",
+            name=op.f("ck_enrolment_status_before"),
+        ),
+        sa.CheckConstraint("(status_before IS NULL) = (before_from IS NULL)", name=op.f("ck_enrolment_before")),
         sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_enrolment_person_id")),
         sa.PrimaryKeyConstraint("person_id", "programme", name=op.f("pk_enrolment")),
+    )
+    op.create_table(
+        "finding",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("what", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_finding_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_finding")),
+    )
+    op.create_table(
+        "limit_violation",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=11), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("population", sa.Integer(), nullable=False),
+        sa.Column("limit", sa.Integer(), nullable=False),
+        sa.Column("before", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('create', 'disable', 'enable', 'lose_rights', 'move', 'remove', 'rename', 'update')",
+            name=op.f("ck_limit_violation_kind"),
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_limit_violation_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "target", "kind", name=op.f("pk_limit_violation")),
+    )
+    op.create_table(
+        "person_source",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("external_id", sa.String(length=254), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("source IN ('registry', 'scim', 'staff')", name=op.f("ck_person_source_source")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_person_source_person_id")),
+        sa.PrimaryKeyConstraint("person_id", "source", name=op.f("pk_person_source")),
+        sa.UniqueConstraint("source", "external_id", name=op.f("uq_person_source_source_external_id")),
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("quarantine_id", sa.String(length=32), nullable=False),
+        sa.Column("row_mac", sa.String(length=64), nullable=False),
+        sa.Column("os_id", sa.String(length=20), nullable=False),
+        sa.Column("programme", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("import_id", sa.String(length=32), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("file_digest", sa.String(length=64), nullable=False),
+        sa.Column("sealed_row", sa.Text(), nullable=False),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("line >= 0", name=op.f("ck_quarantine_line")),
+        sa.ForeignKeyConstraint(["import_id"], ["import_run.import_id"], name=op.f("fk_quarantine_import_id")),
+        sa.PrimaryKeyConstraint("quarantine_id", name=op.f("pk_quarantine")),
+        sa.UniqueConstraint("row_mac", name=op.f("uq_quarantine_row_mac")),
+    )
+    with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_quarantine_import_id"), ["import_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_quarantine_os_id"), ["os_id"], unique=False)
+
+    op.create_table(
+        "run_approval",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("factors", sa.String(length=40), nullable=False),
+        sa.Column("shell", sa.String(length=64), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_run_approval_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "account_id", name=op.f("pk_run_approval")),
+    )
+    op.create_table(
+        "run_target",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("target", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("population", sa.Integer(), nullable=False),
+        sa.Column("create", sa.Integer(), nullable=False),
+        sa.Column("update", sa.Integer(), nullable=False),
+        sa.Column("rename", sa.Integer(), nullable=False),
+        sa.Column("disable", sa.Integer(), nullable=False),
+        sa.Column("enable", sa.Integer(), nullable=False),
+        sa.Column("move", sa.Integer(), nullable=False),
+        sa.Column("remove", sa.Integer(), nullable=False),
+        sa.Column("lose_rights", sa.Integer(), nullable=False),
+        sa.Column("findings", sa.Integer(), nullable=False),
+        sa.Column("unread", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_run_target_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "target", name=op.f("pk_run_target")),
     )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("run_target")
+    op.drop_table("run_approval")
+    with op.batch_alter_table("quarantine", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_quarantine_os_id"))
+        batch_op.drop_index(batch_op.f("ix_quarantine_import_id"))
+
+    op.drop_table("quarantine")
+    op.drop_table("person_source")
+    op.drop_table("limit_violation")
+    op.drop_table("finding")
     op.drop_table("enrolment")
     with op.batch_alter_table("address", schema=None) as batch_op:
         batch_op.drop_index(
@@ -568,6 +611,40 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_address_person_id"))
 
     op.drop_table("address")
+    with op.batch_alter_table("account_lock", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_lock_ends_at"))
+
+    op.drop_table("account_lock")
+    with op.batch_alter_table("target_state", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_target_state_work",
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_target_state_remote_id")
+        batch_op.drop_index(
+            "ix_target_state_due",
+            sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+        )
+
+    op.drop_table("target_state")
+    op.drop_table("target_rules")
+    op.drop_table("target_cursor")
+    op.drop_table("schedule_firing")
+    with op.batch_alter_table("run", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_run_state"))
+        batch_op.drop_index(
+            "ix_run_running", sqlite_where=sa.text("state = 'running'"), postgresql_where=sa.text("state = 'running'")
+        )
+
+    op.drop_table("run")
+    op.drop_table("removal_notice")
+    with op.batch_alter_table("pin", schema=None) as batch_op:
+        batch_op.drop_index("ix_pin_run_id")
+        batch_op.drop_index("ix_pin_person_id")
+
+    op.drop_table("pin")
     with op.batch_alter_table("person_merge", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_person_merge_merged",
@@ -578,54 +655,25 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_person_merge_ended_run_id"))
 
     op.drop_table("person_merge")
-    with op.batch_alter_table("duplicate", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_duplicate_state"))
-        batch_op.drop_index("ix_duplicate_person_b")
+    with op.batch_alter_table("person_change", schema=None) as batch_op:
+        batch_op.drop_index("ix_person_change_priority")
 
-    op.drop_table("duplicate")
-    with op.batch_alter_table("override", schema=None) as batch_op:
-        batch_op.drop_index("ix_override_person_id")
-
-    op.drop_table("override")
-    with op.batch_alter_table("pin", schema=None) as batch_op:
-        batch_op.drop_index("ix_pin_run_id")
-        batch_op.drop_index("ix_pin_person_id")
-
-    op.drop_table("pin")
-    op.drop_table("target_cursor")
-    op.drop_table("removal_notice")
-    with op.batch_alter_table("target_state", schema=None) as batch_op:
-        for name in ("ix_target_state_work", "ix_target_state_remote_id", "ix_target_state_due"):
-            batch_op.drop_index(name)
-
-    op.drop_table("target_state")
-    op.drop_table("schedule_firing")
-    op.drop_table("run_approval")
-    op.drop_table("target_rules")
-    op.drop_table("limit_violation")
-    op.drop_table("run_target")
-    with op.batch_alter_table("run", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_run_running",
-            sqlite_where=sa.text("state = 'running'"),
-            postgresql_where=sa.text("state = 'running'"),
-        )
-        batch_op.drop_index(batch_op.f("ix_run_state"))
-
-    op.drop_table("run")
-    with op.batch_alter_table("quarantine", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_quarantine_os_id"))
-        batch_op.drop_index(batch_op.f("ix_quarantine_import_id"))
-
-    op.drop_table("quarantine")
-    op.drop_table("person_source")
+    op.drop_table("person_change")
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_review_on"))
         batch_op.drop_index("ix_person_pesel_mac")
 
     op.drop_table("person")
+    with op.batch_alter_table("override", schema=None) as batch_op:
+        batch_op.drop_index("ix_override_person_id")
+
+    op.drop_table("override")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_outbox_due", sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'")
+        )
+
     op.drop_table("outbox")
-    op.drop_table("assigned_identifier")
     op.drop_table("lease")
     with op.batch_alter_table("journal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journal_subject"))
@@ -635,21 +683,18 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_import_run_started_at"))
 
     op.drop_table("import_run")
-    op.drop_table("finding")
     op.drop_table("event_pending")
-    with op.batch_alter_table("person_change", schema=None) as batch_op:
-        batch_op.drop_index("ix_person_change_priority")
+    with op.batch_alter_table("duplicate", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_duplicate_state"))
+        batch_op.drop_index("ix_duplicate_person_b")
 
-    op.drop_table("person_change")
+    op.drop_table("duplicate")
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.drop_index("ix_change_run_id_state")
         batch_op.drop_index(batch_op.f("ix_change_person_id"))
 
     op.drop_table("change")
-    with op.batch_alter_table("account_lock", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_account_lock_ends_at"))
-
-    op.drop_table("account_lock")
+    op.drop_table("assigned_identifier")
     with op.batch_alter_table("account", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_account_mail", sqlite_where=sa.text("mail <> ''"), postgresql_where=sa.text("mail <> ''")

@@ -44,13 +44,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_event_pending")),
         sqlite_with_rowid=False,
     )
-
     op.create_table(
         "failed_sign_in",
         sa.Column("scope", sa.String(length=8), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", sa.Float(), nullable=False),
+        sa.CheckConstraint("scope IN ('account', 'network')", name=op.f("ck_failed_sign_in_scope")),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_failed_sign_in_failures")),
         sa.PrimaryKeyConstraint("scope", "key_hash", name=op.f("pk_failed_sign_in")),
     )
     with op.batch_alter_table("failed_sign_in", schema=None) as batch_op:
@@ -80,6 +81,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_known_device_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "lease",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
+    op.create_table(
         "logout_owed",
         sa.Column("owed_id", sa.String(length=32), nullable=False),
         sa.Column("session_id", sa.String(length=32), nullable=False),
@@ -93,6 +101,8 @@ def upgrade() -> None:
         sa.Column("due_at", sa.Float(), nullable=False),
         sa.Column("last_error", sa.String(length=200), nullable=False),
         sa.Column("since", sa.Float(), nullable=False),
+        sa.CheckConstraint("state IN ('confirmed', 'given_up', 'owed')", name=op.f("ck_logout_owed_state")),
+        sa.CheckConstraint("tries >= 0", name=op.f("ck_logout_owed_tries")),
         sa.PrimaryKeyConstraint("owed_id", name=op.f("pk_logout_owed")),
     )
     with op.batch_alter_table("logout_owed", schema=None) as batch_op:
@@ -109,6 +119,37 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("one_time", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_one_time_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "outbox",
+        sa.Column("message_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("topic", sa.String(length=32), nullable=False),
+        sa.Column("once_key", sa.String(length=120), nullable=True),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.Float(), nullable=True),
+        sa.Column("last_error", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("settled_at", sa.Float(), nullable=True),
+        sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
+        sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
+        sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
+    )
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_outbox_due",
+            ["kind", "next_attempt_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        )
 
     op.create_table(
         "proxy_granting",
@@ -140,6 +181,7 @@ def upgrade() -> None:
         sa.Column("browser", sa.String(length=200), nullable=False),
         sa.Column("factors", sa.Text(), nullable=False),
         sa.Column("assurance", sa.String(length=16), nullable=False),
+        sa.CheckConstraint("assurance IN ('password', 'second_factor')", name=op.f("ck_session_assurance")),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_session")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_session_token_hash")),
     )
@@ -147,16 +189,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_session_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_session_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_session_idle_until"), ["idle_until"], unique=False)
-
-    op.create_table(
-        "used_login_ticket",
-        sa.Column("ticket_hash", sa.String(length=64), nullable=False),
-        sa.Column("uses", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_used_login_ticket")),
-    )
-    with op.batch_alter_table("used_login_ticket", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_used_login_ticket_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
         "session_application",
@@ -168,28 +200,6 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("session_id", "ticket", name=op.f("pk_session_application")),
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "ticket",
-        sa.Column("ticket_hash", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=2), nullable=False),
-        sa.Column("session_id", sa.String(length=32), nullable=False),
-        sa.Column("application_id", sa.String(length=64), nullable=False),
-        sa.Column("service_url", sa.Text(), nullable=False),
-        sa.Column("from_new_login", sa.Boolean(), nullable=False),
-        sa.Column("parent_hash", sa.String(length=64), nullable=True),
-        sa.Column("proxies", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_ticket")),
-        sqlite_with_rowid=False,
-    )
-
-    op.create_table(
-        "lease",
-        sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("holder", sa.String(length=64), nullable=False),
-        sa.Column("until", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
         "target_health",
@@ -207,6 +217,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("target", name=op.f("pk_target_pace")),
     )
     op.create_table(
+        "ticket",
+        sa.Column("ticket_hash", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=2), nullable=False),
+        sa.Column("session_id", sa.String(length=32), nullable=False),
+        sa.Column("application_id", sa.String(length=64), nullable=False),
+        sa.Column("service_url", sa.Text(), nullable=False),
+        sa.Column("from_new_login", sa.Boolean(), nullable=False),
+        sa.Column("parent_hash", sa.String(length=64), nullable=True),
+        sa.Column("proxies", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.CheckConstraint("kind IN ('PT', 'ST')", name=op.f("ck_ticket_kind")),
+        sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_ticket")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "used_login_ticket",
+        sa.Column("ticket_hash", sa.String(length=64), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.CheckConstraint("uses >= 1", name=op.f("ck_used_login_ticket_uses")),
+        sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_used_login_ticket")),
+    )
+    with op.batch_alter_table("used_login_ticket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_used_login_ticket_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "worker",
         sa.Column("worker_id", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.Float(), nullable=False),
@@ -217,52 +253,20 @@ def upgrade() -> None:
         sa.CheckConstraint("lane IN ('bulk', 'fast')", name=op.f("ck_worker_lane")),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker")),
     )
-    op.create_table(
-        "outbox",
-        sa.Column("message_id", sa.String(length=32), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("topic", sa.String(length=32), nullable=False),
-        sa.Column("once_key", sa.String(length=120), nullable=True),
-        sa.Column("subject", sa.String(length=64), nullable=False),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.Float(), nullable=True),
-        sa.Column("last_error", sa.String(length=200), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
-        sa.Column("settled_at", sa.Float(), nullable=True),
-        sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
-        sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
-        sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
-        sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
-        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
-        sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
-    )
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_outbox_due",
-            ["kind", "next_attempt_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'pending'"),
-            postgresql_where=sa.text("state = 'pending'"),
-        )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
-    op.drop_table("outbox")
     op.drop_table("worker")
-    op.drop_table("target_pace")
-    op.drop_table("target_health")
-    op.drop_table("lease")
-    op.drop_table("ticket")
-    op.drop_table("session_application")
     with op.batch_alter_table("used_login_ticket", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_used_login_ticket_expires_at"))
 
     op.drop_table("used_login_ticket")
+    op.drop_table("ticket")
+    op.drop_table("target_pace")
+    op.drop_table("target_health")
+    op.drop_table("session_application")
     with op.batch_alter_table("session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_session_idle_until"))
         batch_op.drop_index(batch_op.f("ix_session_expires_at"))
@@ -274,6 +278,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_proxy_granting_expires_at"))
 
     op.drop_table("proxy_granting")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_outbox_due", sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'")
+        )
+
+    op.drop_table("outbox")
     with op.batch_alter_table("one_time", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_one_time_expires_at"))
 
@@ -283,6 +293,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_logout_owed_due_at"))
 
     op.drop_table("logout_owed")
+    op.drop_table("lease")
     with op.batch_alter_table("known_device", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_known_device_expires_at"))
         batch_op.drop_index(batch_op.f("ix_known_device_account_id"))
