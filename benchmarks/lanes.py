@@ -56,6 +56,7 @@ from idp.sso import sessions
 from idp.sso.session_queries import Visited, add_visited, find_session
 from idp.sso.sessions import Browser
 from idp.sso.tokens import short_token
+from tests.support.actors import shell
 
 PROVISIONED = 500  # people who are there before the import, if it is of many more
 GOALS_S = {"sealing": 1.0}
@@ -249,7 +250,7 @@ def measure(
         time.sleep(max(0.0, began + expected_s * (number + 0.5) / len(locked) - time.perf_counter()))
         during += is_importing(installation)
         one.began = time.perf_counter()
-        lock_account(installation.databases, installation.clock, one.account.account_id, "shell:benchmark", "measured")
+        lock_account(installation.databases, installation.clock, one.account.account_id, shell("benchmark"), "measured")
         one.note("lock")
         watchers.append(threading.Thread(target=try_to_sign_in, args=(installation, one), daemon=True))
         watchers[-1].start()

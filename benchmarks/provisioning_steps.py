@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from idp.app.installation import Idp, open_idp
-from idp.permissions import Actor, Role
 from idp.provisioning import executor
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.run_steps import request
@@ -21,8 +20,9 @@ from idp.provisioning.runs import Runner
 from idp.provisioning.state_queries import Observed
 from idp.provisioning.target import digests_in
 from idp.registry.imports import import_file
+from tests.support.actors import shell
 
-ACTOR = "shell:benchmark"
+ACTOR = shell("benchmark")
 Facts = dict[str, Any]
 
 
@@ -62,7 +62,7 @@ def take(installation: Idp, file: str) -> Facts:
         installation.zone,
         Path(file),
         delta=False,
-        actor=Actor(ACTOR, Role.SHELL),
+        actor=ACTOR,
     )
     return {"people": found.people, "added": found.added, "changed": found.changed}
 

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     RUNS_APPROVE = "runs.approve"
     RUNS_CONTROL = "runs.control"  # pause, resume, cancel, retry
     RUNS_UNDO = "runs.undo"
+    RUNS_REMOVE = "runs.remove"  # plan the removal of entries of people who are closed for long
     DRIFT_MANAGE = "drift.manage"
     LETTERS_SEND = "letters.send"
     STAFF_MANAGE = "staff.manage"

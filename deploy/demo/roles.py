@@ -6,12 +6,12 @@ from typing import Any
 from deploy.demo.memory import Memory
 from deploy.demo.people import Candidate, new_password
 from deploy.demo.visitor import LostWay, Visitor
-from idp.accounts.staff import Role
 from idp.accounts.staff_queries import staff_by_mail
 from idp.app.installation import open_idp
 from idp.app.settings import Settings
 from idp.audit.events import shell_actor
 from idp.errors import ConfigError
+from idp.permissions import Actor, Role
 
 # name in access.json -> role, given name, surname
 STAFF = {
@@ -85,7 +85,9 @@ class Roles:
         mail = f"{name}@{self.settings.people.scope}"
         password = new_password()
         with open_idp(self.settings) as installation:
-            link = installation.staff_service.invite(mail, Role(role), given_name, surname, shell_actor())
+            link = installation.staff_service.invite(
+                mail, Role(role), given_name, surname, Actor(shell_actor(), Role.SHELL)
+            )
         visitor = Visitor(self.settings.web.base_url)
         visitor.visit(link)
         visitor.submit({"given_name": given_name, "surname": surname}, password)

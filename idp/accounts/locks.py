@@ -11,6 +11,7 @@ from idp.people.account_queries import load_account, refuse_last_administrator, 
 from idp.people.change_queries import queue_recompute
 from idp.people.lock_queries import Lock, LockOwner, add_lock, ended_locks, locks_of, remove_lock
 from idp.people.values import Priority
+from idp.permissions import Actor, Permission
 
 AT_ONCE = 500  # locks per transaction
 
@@ -19,39 +20,47 @@ def lock_account(
     databases: Databases,
     clock: Clock,
     account_id: str,
-    actor: str,
+    actor: Actor,
     reason: str,
     owner: LockOwner = LockOwner.OPERATOR,
     ends_at: datetime | None = None,
 ) -> None:
     """Lock an account until its owner's lock is removed or ends.
 
-    Raises:  NotFound; Conflict when this owner has a lock on it already; LastAdministrator
+    Raises:  NotAllowed; NotFound; Conflict when this owner has a lock on it already; LastAdministrator
     Effect:  the account is disabled in this transaction, so no session of it counts any more. Targets follow by a live
              change, and account.locked says who and why.
     """
+    if owner is not LockOwner.SELF or actor.actor_id != account_id:
+        actor.require(Permission.ACCOUNTS_LOCK)
     now = clock.now()
     with databases.identity.write() as connection:
         account = load_account(connection, account_id)
         if account is None:
             raise NotFound(f"there is no account {account_id}")
         refuse_last_administrator(connection, account)
-        if not add_lock(connection, Lock(account_id, owner, actor, reason[:200], now, ends_at)):
+        if not add_lock(connection, Lock(account_id, owner, actor.actor_id, reason[:200], now, ends_at)):
             raise Conflict("this account is locked already")
         set_enabled(connection, account_id, False)
         queue_recompute(connection, [account_id], Priority.LIVE)
         data = {"owner": owner.value, "ends_at": ends_at.isoformat() if ends_at else None}
-        record(connection, now.timestamp(), Event(event_types.ACCOUNT_LOCKED, account_id, actor, reason[:200], data))
+        record(
+            connection,
+            now.timestamp(),
+            Event(event_types.ACCOUNT_LOCKED, account_id, actor.actor_id, reason[:200], data),
+        )
 
 
 def unlock_account(
-    databases: Databases, clock: Clock, account_id: str, actor: str, owner: LockOwner = LockOwner.OPERATOR
+    databases: Databases, clock: Clock, account_id: str, actor: Actor, owner: LockOwner = LockOwner.OPERATOR
 ) -> list[Lock]:
     """Remove one owner's lock, and return the locks that remain. Without any, what the records say counts again.
 
-    Raises:  NotFound when this owner has no lock on it
+    Raises:  NotAllowed; NotFound when this owner has no lock on it
     Effect:  a live change, so that the account opens if the records say so; account.unlocked
     """
+    if owner is not LockOwner.SELF or actor.actor_id != account_id:
+        actor.require(Permission.ACCOUNTS_UNLOCK)
     now = clock.now()
     with databases.identity.write() as connection:
         if not remove_lock(connection, account_id, owner):
@@ -60,7 +69,7 @@ def unlock_account(
             raise NotFound(f"there is no lock of owner {owner} on this account{rest}")
         queue_recompute(connection, [account_id], Priority.LIVE)
         data = {"owner": owner.value}
-        record(connection, now.timestamp(), Event(event_types.ACCOUNT_UNLOCKED, account_id, actor, data=data))
+        record(connection, now.timestamp(), Event(event_types.ACCOUNT_UNLOCKED, account_id, actor.actor_id, data=data))
         return locks_of(connection, account_id)
 
 

@@ -6,7 +6,6 @@ A member of staff is a person with the source `staff`. Targets get their entries
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -50,18 +49,11 @@ from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
 from idp.people.source_queries import remove_source
 from idp.people.values import Priority, Source
+from idp.permissions import Actor, Permission, Role
 
 PURPOSE = "staff"
 LETTER = "staff_invite"
 DAY_S = 24 * 3600
-
-
-class Role(StrEnum):
-    """What a member of staff may do."""
-
-    CLERK = "clerk"
-    OPERATOR = "operator"
-    ADMINISTRATOR = "administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +84,14 @@ class StaffService:
     reconcile_person: Callable[[str], object]
     only_of: Callable[[str], str]
 
-    def invite(self, mail: str, role: Role, given_name: str, surname: str, actor: str) -> str:
+    def invite(self, mail: str, role: Role, given_name: str, surname: str, actor: Actor) -> str:
         """Return the single-use link for a new member of staff; it is queued as a letter, too.
 
-        Raises:  InvalidAddress; Conflict when somebody with this address has joined
+        Raises:  NotAllowed; InvalidAddress; Conflict when somebody with this address has joined
         Effect:  a closed account, staff.invited and a letter in one transaction. Inviting again gives a new link and
                  takes the older ones away.
         """
+        actor.require(Permission.STAFF_MANAGE)
         mail = mail.strip().lower()
         require_address(mail)
         if mail.endswith(f"@{self.student_domain}"):
@@ -119,7 +112,9 @@ class StaffService:
                 language=self.language,
                 data={"given_name": given_name, "link": link, "days": days},
             )
-            event = Event(event_types.STAFF_INVITED, invited.account_id, actor, data={"mail": mail, "role": role})
+            event = Event(
+                event_types.STAFF_INVITED, invited.account_id, actor.actor_id, data={"mail": mail, "role": role}
+            )
             record(connection, self.clock.timestamp(), event)
         return link
 
@@ -158,30 +153,33 @@ class StaffService:
             onetime.take(connection, PURPOSE, token, self.clock.timestamp())
         return account
 
-    def disable(self, mail: str, actor: str) -> StaffAccount:
+    def disable(self, mail: str, actor: Actor) -> StaffAccount:
         """Lock the account of a member of staff.
 
-        Raises:  NotFound; Conflict when they have not joined; LastAdministrator
+        Raises:  NotAllowed; NotFound; Conflict when they have not joined; LastAdministrator
         Effect:  a lock, as of any account; staff.disabled; no session of theirs counts any more; a repeat is harmless
         """
+        actor.require(Permission.STAFF_MANAGE)
         account = self._joined(mail)
         if self._is_new(lambda: self._lock(account, actor)):
-            self._record(event_types.STAFF_DISABLED, account, actor)
+            self._record(event_types.STAFF_DISABLED, account, actor.actor_id)
         return account
 
-    def enable(self, mail: str, actor: str) -> StaffAccount:
+    def enable(self, mail: str, actor: Actor) -> StaffAccount:
         """Unlock it again. Raises, Effect: as `disable`, with staff.enabled"""
+        actor.require(Permission.STAFF_MANAGE)
         account = self._joined(mail)
         if self._is_new(lambda: self._unlock(account, actor)):
-            self._record(event_types.STAFF_ENABLED, account, actor)
+            self._record(event_types.STAFF_ENABLED, account, actor.actor_id)
         return account
 
-    def withdraw(self, mail: str, actor: str) -> StaffAccount:
+    def withdraw(self, mail: str, actor: Actor) -> StaffAccount:
         """Take an invitation back: its link works no more.
 
-        Raises:  NotFound when nobody with this address is invited; Conflict when they have joined
+        Raises:  NotAllowed; NotFound when nobody with this address is invited; Conflict when they have joined
         Effect:  staff.withdrawn
         """
+        actor.require(Permission.STAFF_MANAGE)
         with self.databases.identity.write() as connection:
             account = staff_by_mail(connection, mail.strip().lower())
             if account is not None and account.joined_at is not None:
@@ -190,7 +188,7 @@ class StaffService:
                 raise NotFound("no invitation to this address is open")
             if remove_source(connection, account.account_id, Source.STAFF):  # of a join that was cut short
                 queue_recompute(connection, [account.account_id], Priority.LIVE)
-            event = Event(event_types.STAFF_WITHDRAWN, account.account_id, actor, data={"mail": account.mail})
+            event = Event(event_types.STAFF_WITHDRAWN, account.account_id, actor.actor_id, data={"mail": account.mail})
             record(connection, self.clock.timestamp(), event)
         return account
 
@@ -203,10 +201,10 @@ class StaffService:
             raise Conflict(f"{account.mail} has not joined yet")
         return account
 
-    def _lock(self, account: StaffAccount, actor: str) -> None:
+    def _lock(self, account: StaffAccount, actor: Actor) -> None:
         lock_account(self.databases, self.clock, account.account_id, actor, "staff disabled", LockOwner.STAFF)
 
-    def _unlock(self, account: StaffAccount, actor: str) -> None:
+    def _unlock(self, account: StaffAccount, actor: Actor) -> None:
         unlock_account(self.databases, self.clock, account.account_id, actor, LockOwner.STAFF)
 
     def _is_new(self, act: Callable[[], object]) -> bool:

@@ -7,9 +7,8 @@ from rich.table import Table
 
 from idp.accounts.locks import lock_account, unlock_account
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.reconciling import reconcile_at_once
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
 from idp.people.account_queries import Account, find_account, load_account
 from idp.people.lock_queries import LockOwner, list_locks
@@ -35,7 +34,9 @@ def lock(installation: Idp, name: str, reason: str, until: datetime | None) -> N
     """
     account = _find(installation, name)
     ends_at = until.replace(tzinfo=installation.zone) if until else None
-    lock_account(installation.databases, installation.clock, account.account_id, shell_actor(), reason, ends_at=ends_at)
+    lock_account(
+        installation.databases, installation.clock, account.account_id, current_actor(), reason, ends_at=ends_at
+    )
     click.echo(f"{account.display_name} ({account.uid}) is locked; every session of this account has ended.")
     reconcile_at_once(installation, account.account_id)
 
@@ -54,7 +55,7 @@ def unlock(installation: Idp, name: str, owner: str) -> None:
     """Remove a lock from the account of NAME: without any lock, what the records say counts again."""
     account = _find(installation, name)
     rest = unlock_account(
-        installation.databases, installation.clock, account.account_id, shell_actor(), LockOwner(owner)
+        installation.databases, installation.clock, account.account_id, current_actor(), LockOwner(owner)
     )
     reconcile_at_once(installation, account.account_id)
     with installation.databases.identity.read() as connection:

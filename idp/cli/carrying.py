@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from idp.errors import CanaryFailed, ConfigError, Conflict, IdpError, NotFound, StaleVersion
+from idp.permissions import Actor
 from idp.provisioning.executor import Result, apply_run, result_of
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import has_worker, request
@@ -13,7 +14,7 @@ STOPS: tuple[type[IdpError], ...] = (CanaryFailed, NotFound, ConfigError)  # wha
 
 
 def carry_out(
-    provisioner: Provisioner, run: Run, actor: str, advance: Callable[[int], None], *, here: bool = False
+    provisioner: Provisioner, run: Run, actor: Actor, advance: Callable[[int], None], *, here: bool = False
 ) -> Result:
     """Return what became of a run: a live worker carries it out while we look on, or this process does.
 

@@ -7,9 +7,8 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json
 from idp.people.queries import load_people
 from idp.provisioning.drift import REPORT, DriftReport, drop_overrides, find_drift_everywhere
 from idp.provisioning.pin_queries import latest_overrides
@@ -35,7 +34,7 @@ def drift(context: click.Context, whole: bool, as_json: bool) -> None:
 @pass_idp
 def show(installation: Idp, whole: bool, as_json: bool) -> None:
     """Look, and print what was found and what was left as found."""
-    reports = find_drift_everywhere(installation.provisioner, whole=whole, actor=shell_actor())
+    reports = find_drift_everywhere(installation.provisioner, whole=whole, actor=current_actor())
     with installation.databases.identity.read() as connection:
         overrides = latest_overrides(connection, OVERRIDES_SHOWN)
         ids = sorted({one.person_id for one in overrides}.union(*(found.people for found in reports)))
@@ -57,7 +56,7 @@ def show(installation: Idp, whole: bool, as_json: bool) -> None:
 @pass_idp
 def drop(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
     """Drop overrides: the next run writes our values for WHO, in these attributes or in all."""
-    done = drop_overrides(installation.provisioner, person_named(installation, who), attributes, shell_actor())
+    done = drop_overrides(installation.provisioner, person_named(installation, who), attributes, current_actor())
     names = ", ".join(f"{one.attribute} in {one.target}" for one in done)
     click.echo(f"{names}: the next run writes our values. See it with: idp plan")
 

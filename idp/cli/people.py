@@ -8,7 +8,6 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
@@ -132,7 +131,7 @@ def merge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
     Programmes and addresses of GONE count for KEPT. Nothing is destroyed: `idp people unmerge` parts them again.
     """
     ids = person_named(installation, kept), person_named(installation, gone)
-    _print_plan(installation, make_merge(installation.provisioner, *ids, shell_actor()), as_json)
+    _print_plan(installation, make_merge(installation.provisioner, *ids, current_actor()), as_json)
 
 
 @people.command()
@@ -143,7 +142,7 @@ def merge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
 def unmerge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
     """Make a plan that makes two people of what was merged, each as their records say. `idp apply` carries it out."""
     ids = person_named(installation, kept), person_named(installation, gone)
-    _print_plan(installation, make_unmerge(installation.provisioner, *ids, shell_actor()), as_json)
+    _print_plan(installation, make_unmerge(installation.provisioner, *ids, current_actor()), as_json)
 
 
 def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:

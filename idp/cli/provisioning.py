@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.carrying import carry_out
 from idp.cli.plans import (
     change_facts,
@@ -22,7 +21,7 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import console, counted, json_option, pass_idp, print_json, progress, when
+from idp.cli.support import console, counted, current_actor, json_option, pass_idp, print_json, progress, when
 from idp.jobs import schedule_queries as schedules
 from idp.jobs.status import Status, problems_of
 from idp.jobs.status import status as status_of
@@ -52,7 +51,7 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
     People of a plan that awaits approval are left out. Exit code 1 names that plan.
     """
     if removals:
-        run = make_removal_plan(installation.provisioner, shell_actor())
+        run = make_removal_plan(installation.provisioner, current_actor())
     else:
         run = _make_plan(installation, Scope.ALL if everybody else Scope.CHANGED)
     with installation.databases.identity.read() as connection:
@@ -106,7 +105,7 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     if not as_json:
         print_totals(run, shown=0)
     with progress("Writing", total=run.changes) as advance:
-        result = carry_out(installation.provisioner, run, shell_actor(), advance, here=here)
+        result = carry_out(installation.provisioner, run, current_actor(), advance, here=here)
     failed = _failed(installation, result)
     awaiting = _awaiting(installation) if run_id is None else []
     if as_json:
@@ -146,7 +145,7 @@ def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
     if scope is Scope.CHANGED:
         find_drift_where_possible(installation.provisioner)  # what others changed is part of it
     with progress("Comparing", total=people_to_look_at(installation.provisioner, scope)) as advance:
-        run = make_plan(installation.provisioner, shell_actor(), scope=scope, progress=advance)
+        run = make_plan(installation.provisioner, current_actor(), scope=scope, progress=advance)
     if not run.changes:
         refuse_if_unreachable(installation.provisioner)
     return run

@@ -11,7 +11,6 @@ import click
 from rich.table import Column, Table
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.files import private_file
 from idp.cli.plans import (
     change_facts,
@@ -22,13 +21,25 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import Group, add_row, console, counted, json_line, json_option, pass_idp, print_json, when
+from idp.cli.support import (
+    Group,
+    add_row,
+    console,
+    counted,
+    current_actor,
+    json_line,
+    json_option,
+    pass_idp,
+    print_json,
+    when,
+)
 from idp.errors import BadCredentials, NotFound
 from idp.people.queries import find_by_album, load_people
 from idp.people.values import Person, parse_album
+from idp.permissions import Actor, Role
 from idp.provisioning import run_queries as store
 from idp.provisioning import run_steps
-from idp.provisioning.approval import Approver, Progress, approve, needed_approvals, progress_of, refusal
+from idp.provisioning.approval import Progress, approve, needed_approvals, progress_of, refusal
 from idp.provisioning.guard import sentence
 from idp.provisioning.runs import ENDS, ChangeRow, Run
 from idp.sso.sessions import Browser
@@ -151,7 +162,7 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
 def pause(installation: Idp, run_id: str) -> None:
     """Stop a run after the batch that is being written; `idp runs resume` goes on with it."""
     run_id = run_named(installation, run_id).run_id
-    run_steps.pause(installation.provisioner, run_id, shell_actor())
+    run_steps.pause(installation.provisioner, run_id, current_actor())
     click.echo(f"Paused. Go on with: idp runs resume {run_id}")
 
 
@@ -161,7 +172,7 @@ def pause(installation: Idp, run_id: str) -> None:
 def resume(installation: Idp, run_id: str) -> None:
     """Go on with a paused run."""
     run_id = run_named(installation, run_id).run_id
-    run_steps.resume(installation.provisioner, run_id, shell_actor())
+    run_steps.resume(installation.provisioner, run_id, current_actor())
     if run_steps.has_worker(installation.provisioner):
         click.echo("Resumed; a worker goes on with it.")
     else:
@@ -177,7 +188,7 @@ def cancel(installation: Idp, run_id: str) -> None:
     What was written stays, and can be taken back with `idp undo`; the rest is work for the next plan.
     """
     run_id = run_named(installation, run_id).run_id
-    run_steps.cancel(installation.provisioner, run_id, shell_actor())
+    run_steps.cancel(installation.provisioner, run_id, current_actor())
     click.echo("Cancelled. What it wrote stays; the next plan has the rest.")
 
 
@@ -193,11 +204,11 @@ def retry(installation: Idp, album: str | None) -> None:
         if person is None:
             raise NotFound(f"nobody has the album number {album}")
         ids = [person.person_id]
-    released = run_steps.retry(installation.provisioner, shell_actor(), ids)
+    released = run_steps.retry(installation.provisioner, current_actor(), ids)
     click.echo(f"Tried again: {counted(len(released), 'person', 'people')}." if released else "Nobody was given up.")
 
 
-def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
+def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Actor:
     """Return who has just proved who they are, by the same check as every sign-in, throttle included."""
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
@@ -212,7 +223,8 @@ def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Approver:
             "this name and password do not belong together, or the account is closed. Give the name and password of"
             " your own staff account, as at eStudent; after several failures the next try has to wait."
         ) from refusal
-    return Approver(account.account_id, account.display_name, account.role, ("password",), shell_actor())
+    role = Role(account.role) if account.role else None
+    return Actor(account.account_id, role, account.display_name, ("password",), current_actor().actor_id)
 
 
 def _changes(installation: Idp, run: Run) -> Iterator[tuple[list[ChangeRow], list[Person]]]:

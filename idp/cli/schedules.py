@@ -9,7 +9,7 @@ from rich.table import Table
 from idp.app.installation import Idp
 from idp.app.schedules import timetable
 from idp.audit.events import shell_actor
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.jobs.schedule_queries import told_firing
 from idp.jobs.schedules import next_due
 
@@ -43,7 +43,7 @@ def list_all(installation: Idp, as_json: bool) -> None:
 @pass_idp
 def run_one(installation: Idp, name: str, as_json: bool) -> None:
     """Do now what a schedule does; its times stay as they are. Exit code 1 when a plan waits for approval."""
-    done = timetable(installation, shell_actor()).run_now(name)
+    done = timetable(installation, shell_actor()).run_now(name, current_actor())
     if as_json:
         print_json({"name": name, "note": done.note, "run_id": done.run_id, "waits": done.waits})
     else:

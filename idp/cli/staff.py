@@ -5,12 +5,11 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from idp.accounts.staff import Role
 from idp.accounts.staff_queries import StaffAccount, list_staff
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json
+from idp.permissions import STAFF_ROLES, Role
 from idp.sso.sessions import Ended, end_all
 
 
@@ -21,7 +20,9 @@ def staff() -> None:
 
 @staff.command()
 @click.argument("mail")
-@click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="What they may do.")
+@click.option(
+    "--role", required=True, type=click.Choice([role.value for role in STAFF_ROLES]), help="What they may do."
+)
 @click.option("--given-name", default="", help="Filled into the form; they may correct it.")
 @click.option("--surname", default="", help="As above.")
 @json_option
@@ -31,7 +32,7 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
 
     The link makes an account of its own: give it to nobody else, and do not open it yourself.
     """
-    link = installation.staff_service.invite(mail, Role(role), given_name, surname, shell_actor())
+    link = installation.staff_service.invite(mail, Role(role), given_name, surname, current_actor())
     seconds = installation.settings.accounts.invitation_s
     if as_json:
         print_json({"mail": mail, "role": role, "link": link, "works_for_s": seconds})
@@ -46,7 +47,7 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
 @pass_idp
 def disable(installation: Idp, mail: str) -> None:
     """Lock the account of a member of staff and end their sessions; applications are told."""
-    member = installation.staff_service.disable(mail, shell_actor())
+    member = installation.staff_service.disable(mail, current_actor())
     owed = end_all(
         installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=current_actor()
     )
@@ -60,7 +61,7 @@ def disable(installation: Idp, mail: str) -> None:
 @pass_idp
 def enable(installation: Idp, mail: str) -> None:
     """Let a member of staff sign in again."""
-    member = installation.staff_service.enable(mail, shell_actor())
+    member = installation.staff_service.enable(mail, current_actor())
     reconcile_at_once(installation, member.account_id)
     click.echo(f"{member.mail} may sign in again.")
 
@@ -70,7 +71,7 @@ def enable(installation: Idp, mail: str) -> None:
 @pass_idp
 def withdraw(installation: Idp, mail: str) -> None:
     """Take the invitation of MAIL back: its link works no more."""
-    click.echo(f"The invitation of {installation.staff_service.withdraw(mail, shell_actor()).mail} is withdrawn.")
+    click.echo(f"The invitation of {installation.staff_service.withdraw(mail, current_actor()).mail} is withdrawn.")
 
 
 @staff.command(name="list")

@@ -3,10 +3,9 @@
 import click
 
 from idp.app.installation import Idp
-from idp.audit.events import shell_actor
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
 from idp.cli.runs_named import run_named
-from idp.cli.support import json_option, pass_idp, print_json, progress
+from idp.cli.support import current_actor, json_option, pass_idp, print_json, progress
 from idp.people.queries import load_people
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
@@ -31,7 +30,7 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
         return
     undone = run_named(installation, run_id)
     with progress("Comparing", total=undone.changes) as advance:
-        actor = shell_actor()
+        actor = current_actor()
         run = make_undo(installation.provisioner, undone.run_id, actor, remove_created=remove, progress=advance)
     with installation.databases.identity.read() as connection:
         changes = runs.changes_of(connection, run.run_id, limit=limit)
@@ -54,7 +53,7 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
 
 
 def _drop_pins(installation: Idp, run_id: str, as_json: bool) -> None:
-    count = drop_pins(installation.provisioner, run_id, shell_actor())
+    count = drop_pins(installation.provisioner, run_id, current_actor())
     if as_json:
         print_json({"run_id": run_id, "people": count})
     elif count:

@@ -20,6 +20,7 @@ from idp.errors import Conflict, IdpError
 from idp.jobs import schedule_queries as store
 from idp.jobs.liveness import signing
 from idp.jobs.schedule_queries import Firing
+from idp.permissions import Actor, Permission
 
 HOLD_S = 120.0  # a worker that says nothing for so long while it does something counts as dead
 RETRY_S = 30.0  # until what a target or another worker was in the way of is tried again
@@ -95,8 +96,12 @@ class Timetable:
         """Do what is due and nobody else does, and return how many things that were."""
         return sum(self._fire_if_due(name, schedule) for name, schedule in self.schedules.items())
 
-    def run_now(self, name: str) -> Done:
-        """Do one thing now, whatever its times are; it has its own row, and its next time stays as it was."""
+    def run_now(self, name: str, actor: Actor) -> Done:
+        """Do one thing now, whatever its times are. It has its own row, and its next time stays as it was.
+
+        Raises:  NotAllowed
+        """
+        actor.require(Permission.RUNS_APPLY)
         act = self.schedules[name].act
         firing = self._firing(name, self.clock.now())
         with self.databases.identity.write() as connection:

@@ -144,7 +144,7 @@ class Sync:
         """
         if scope is Scope.CHANGED and not self._is_anything_to_do():
             return None
-        return make_plan(self.provisioner, SYSTEM_ID, scope=scope)
+        return make_plan(self.provisioner, SYSTEM, scope=scope)
 
     def _is_anything_to_do(self) -> bool:
         with self.databases.identity.read() as connection:
@@ -153,9 +153,9 @@ class Sync:
     def _apply(self, run: Run) -> str:
         """Carry a plan out: a small one here and now, a large one by the workers together where they do that."""
         if run.changes > self.provisioner.settings.sweep_people and has_worker(self.provisioner):
-            request(self.provisioner, run.run_id, SYSTEM_ID)
+            request(self.provisioner, run.run_id, SYSTEM)
             return f"{run.changes} changes handed to the workers"
-        result = apply_run(self.provisioner, run.run_id, SYSTEM_ID)
+        result = apply_run(self.provisioner, run.run_id, SYSTEM)
         return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")
 
 

@@ -3,9 +3,9 @@
 from flask_babel import gettext, ngettext
 
 from idp.accounts.passwords import MOST_BYTES, Weakness
-from idp.accounts.staff import Role
 from idp.aliases.refusals import MOST_CHARACTERS, Refusal
 from idp.people.values import Enrolment, Status
+from idp.permissions import Role
 
 
 def _(text: str, **values: object) -> str:

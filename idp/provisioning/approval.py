@@ -9,6 +9,7 @@ from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound
+from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval_queries import Approval, add_approval, approvals_of
 from idp.provisioning.guard import sentence
@@ -17,18 +18,6 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
 
 REMOVAL_APPROVALS = 2  # at least, of a removal after grace, whatever the settings say
-ROLES = ("operator", "administrator")  # who may approve
-
-
-@dataclass(frozen=True, slots=True)
-class Approver:
-    """Somebody who has just proved who they are, for this one approval."""
-
-    account_id: str
-    name: str
-    role: str
-    factors: tuple[str, ...]  # with what: ("password",)
-    terminal: str = ""  # whose terminal it was: "shell:<login name>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +48,16 @@ def progress_of(connection: Connection, run: Run, settings: ProvisioningSettings
 
 
 def approve(
-    databases: Databases, settings: ProvisioningSettings, run_id: str, digest: str, approver: Approver, clock: Clock
+    databases: Databases, settings: ProvisioningSettings, run_id: str, digest: str, actor: Actor, clock: Clock
 ) -> Progress:
     """Keep a person's word for a plan, and return how far its approval is then.
 
     Shape:   digest: of the plan that the person was shown
     Raises:  NotFound; Conflict when the plan is not waiting, is another one by now, or this person has approved it;
-             NotAllowed when this person may not
+             NotAllowed when this person may not, or may not approve this plan
     Effect:  run.approved; the last approval that is needed requests the run
     """
+    actor.require(Permission.RUNS_APPROVE)
     now = clock.now()
     with databases.identity.write() as connection:
         # One after the other: of two who give the last word at once, neither would see the other's.
@@ -78,32 +68,29 @@ def approve(
             raise Conflict(f"run {run_id} is {run.state} and does not await approval")
         if run.digest != digest:
             raise Conflict("this is not the plan that you were shown: look at it again")
-        if reason := why_not(run, approver, settings):
+        if reason := why_not(run, actor, settings):
             raise NotAllowed(reason)
-        factors = "+".join(approver.factors)
-        new = Approval(run_id, approver.account_id, digest, approver.name, factors, approver.terminal, now)
+        factors = "+".join(actor.factors)
+        new = Approval(run_id, actor.actor_id, digest, actor.name, factors, actor.terminal, now)
         if not add_approval(connection, new):
-            raise Conflict(f"{approver.name} has approved this run already")
+            raise Conflict(f"{actor.name} has approved this run already")
         progress = progress_of(connection, run, settings)
-        data = {"digest": digest, "factors": factors, "terminal": approver.terminal, "missing": progress.missing}
-        event = Event(event_types.RUN_APPROVED, subject=run_id, actor=approver.account_id, data=data)
+        data = {"digest": digest, "factors": factors, "terminal": actor.terminal, "missing": progress.missing}
+        event = Event(event_types.RUN_APPROVED, subject=run_id, actor=actor.actor_id, data=data)
         record(connection, now.timestamp(), event)
         if progress.missing == 0:
-            runs.move(connection, run_id, RunState.APPROVED, requested_by=approver.account_id)
+            runs.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
     return progress
 
 
-def why_not(run: Run, approver: Approver, settings: ProvisioningSettings) -> str:
+def why_not(run: Run, actor: Actor, settings: ProvisioningSettings) -> str:
     """Return why this person may not approve this plan, or ""."""
-    if approver.role not in ROLES:
-        who = f"{approver.name} is {approver.role or 'no member of staff'}"
-        return f"{who}; plans are approved by {' or '.join(f'{role}s' for role in ROLES)}"
     if settings.own_run_may_approve:
         return ""
-    if run.created_by == approver.account_id:
-        return f"{approver.name} started this run; somebody else must approve it"
+    if run.created_by == actor.actor_id:
+        return f"{actor.name} started this run; somebody else must approve it"
     # A terminal belongs to whoever logged in on the machine, and says who started the run as well as we can know.
-    if _removes(run) and approver.terminal and run.created_by == approver.terminal:
+    if _removes(run) and actor.terminal and run.created_by == actor.terminal:
         return (
             f"this run removes entries and was started by {run.created_by}, whose terminal this is:"
             " whoever starts a run with removals does not approve it; others do, each by a login of their own"

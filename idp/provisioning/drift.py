@@ -14,10 +14,11 @@ from typing import TypeVar
 import structlog
 
 from idp.audit import event_types
-from idp.audit.events import SYSTEM, Event, record, record_all
+from idp.audit.events import Event, record, record_all
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
 from idp.people.change_queries import queue_recompute
+from idp.permissions import SYSTEM, Actor, Permission
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.pin_queries import drop, keep, kept_among
 from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, effective_entry, parts_of
@@ -81,11 +82,12 @@ class DriftReport:
 # --- look -----------------------------------------------------------------------------------------------------------
 
 
-def find_drift_everywhere(provisioner: Provisioner, *, whole: bool = False, actor: str = SYSTEM) -> list[DriftReport]:
+def find_drift_everywhere(provisioner: Provisioner, *, whole: bool = False, actor: Actor = SYSTEM) -> list[DriftReport]:
     """Return the drift in every target that tells its changes; with `whole`, in every target, each read whole.
 
-    Raises:  TargetUnavailable, TargetRejected; Conflict when somebody else looks now
+    Raises:  NotAllowed; TargetUnavailable, TargetRejected; Conflict when somebody else looks now
     """
+    actor.require(Permission.DRIFT_MANAGE)
     return [
         find_drift(provisioner, kind, whole=whole, actor=actor)
         for kind, target in provisioner.targets.items()
@@ -93,19 +95,20 @@ def find_drift_everywhere(provisioner: Provisioner, *, whole: bool = False, acto
     ]
 
 
-def find_drift(provisioner: Provisioner, kind: str, *, whole: bool = False, actor: str = SYSTEM) -> DriftReport:
+def find_drift(provisioner: Provisioner, kind: str, *, whole: bool = False, actor: Actor = SYSTEM) -> DriftReport:
     """Return the drift in one target since the last look.
 
-    Raises:  TargetUnavailable, TargetRejected; Conflict when somebody else looks now
+    Raises:  NotAllowed; TargetUnavailable, TargetRejected; Conflict when somebody else looks now
     Effect:  an entry to repair is in doubt, an accepted value is an override; drift.found, drift.entry_lost. The next
              look goes on from here. A repeat finds nothing new
     """
+    actor.require(Permission.DRIFT_MANAGE)
     target = provisioner.targets[kind]
     with exclusive(provisioner.databases, f"drift-{kind}"):
         found = DriftReport(kind)
-        found.is_whole = whole or not _look_at_changes(provisioner, target, found, actor)
+        found.is_whole = whole or not _look_at_changes(provisioner, target, found, actor.actor_id)
         if found.is_whole:
-            _look_at_everybody(provisioner, target, found, actor, or_none=whole)
+            _look_at_everybody(provisioner, target, found, actor.actor_id, or_none=whole)
     return found
 
 
@@ -371,13 +374,14 @@ def _judge_missing(
 
 
 def drop_overrides(
-    provisioner: Provisioner, person_id: str, attributes: Sequence[str], actor: str
+    provisioner: Provisioner, person_id: str, attributes: Sequence[str], actor: Actor
 ) -> tuple[Override, ...]:
     """End a person's overrides, those of these attributes or all, and return them: the next run writes our values.
 
-    Raises:  NotFound when there is none
+    Raises:  NotAllowed; NotFound when there is none
     Effect:  the person is compared again; drift.override_dropped
     """
+    actor.require(Permission.DRIFT_MANAGE)
     names = {name.lower() for name in attributes}
     with provisioner.databases.identity.write() as connection:
         kept = kept_among(connection, [person_id]).get(person_id, NOTHING_KEPT)
@@ -387,7 +391,7 @@ def drop_overrides(
         drop(connection, [Kept(overrides=dropped)])
         queue_recompute(connection, [person_id])
         data = {"attributes": [each.attribute for each in dropped]}
-        event = Event(event_types.DRIFT_OVERRIDE_DROPPED, person_id, actor, data=data)
+        event = Event(event_types.DRIFT_OVERRIDE_DROPPED, person_id, actor.actor_id, data=data)
         record(connection, provisioner.clock.timestamp(), event)
     return dropped
 

@@ -15,6 +15,7 @@ from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
+from idp.permissions import Actor, Permission
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
 from idp.provisioning.canary import needs_first_few, try_first_few
@@ -72,15 +73,17 @@ def result_of(provisioner: Provisioner, run_id: str) -> Result:
     )
 
 
-def apply_run(provisioner: Provisioner, run_id: str, actor: str, *, progress: Progress = lambda _: None) -> Result:
+def apply_run(provisioner: Provisioner, run_id: str, actor: Actor, *, progress: Progress = lambda _: None) -> Result:
     """Return what became of a plan; one that a kill or an outage cut short goes on where it stopped.
 
-    Raises:  NotFound; NeedsApproval over a limit and StaleVersion when the records or a target moved since, both before
+    Raises:  NotAllowed; NotFound;
+             NeedsApproval over a limit and StaleVersion when the records or a target moved since, both before
              the first write; CanaryFailed after the first few; Conflict when another run is at work; TargetUnavailable
              when a target went away: what was written is noted, and the run can be applied again
     Effect:  writes to the targets; in batches the outcome of each change, target.changed for each done one, and at
              the end run.applied or run.failed
     """
+    actor.require(Permission.RUNS_APPLY)
     with exclusive(provisioner.databases, COMMAND_LOCK):
         if (other := release_abandoned(provisioner, is_command=True)) is not None:
             raise Conflict(f"run {other.run_id} is at work")

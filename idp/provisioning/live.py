@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from idp import permissions
 from idp.audit.events import SYSTEM
 from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
 from idp.people.change_queries import next_changes
@@ -217,9 +218,9 @@ def _answering(provisioner: Provisioner) -> list[str]:
 def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
     done, why = 0, "left for the next attempt"
     try:
-        run = make_plan(provisioner, SYSTEM, person_ids=due)
+        run = make_plan(provisioner, permissions.SYSTEM, person_ids=due)
         why = run.unread or why
-        done = apply_run(provisioner, run.run_id, SYSTEM).done
+        done = apply_run(provisioner, run.run_id, permissions.SYSTEM).done
     except Conflict:
         return 0  # somebody else plans or applies now: next time
     except (TargetError, UnsafePlan, CanaryFailed) as error:

@@ -28,6 +28,7 @@ from idp.people.merge_queries import (
     put_back_merge,
     settle_pair,
 )
+from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning.compare import compare
 from idp.provisioning.pins import effective_entry
@@ -41,12 +42,13 @@ from idp.provisioning.target import Target, entries_named
 from idp.provisioning.values import Change, Finding
 
 
-def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
+def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -> Run:
     """Return a plan that makes one person of two records; `kept` is the one that stays.
 
-    Raises:  NotFound; Conflict when one of them was merged already; LastAdministrator; TargetUnavailable
+    Raises:  NotAllowed; NotFound; Conflict when one of them was merged already; LastAdministrator; TargetUnavailable
     Effect:  a stored plan, to be applied like any other; until then nothing has changed
     """
+    actor.require(Permission.PEOPLE_MERGE)
     with exclusive(provisioner.databases, LOCK):
         with provisioner.databases.identity.read() as connection:
             in_force = merges_in_force(connection)
@@ -54,18 +56,19 @@ def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> 
                 refuse_last_administrator(connection, account)
         _refuse_to_merge(kept, merged, in_force)
         draft = Draft(new_id())
-        new = Merge(draft.run_id, kept, merged, provisioner.clock.now(), actor)
-        _plan(provisioner, draft, actor, [merged, kept], [*in_force, new], undoes=None)
+        new = Merge(draft.run_id, kept, merged, provisioner.clock.now(), actor.actor_id)
+        _plan(provisioner, draft, actor.actor_id, [merged, kept], [*in_force, new], undoes=None)
         with provisioner.databases.identity.write() as connection:
             plan_merge(connection, new)
-        return seal(provisioner, draft, actor)
+        return seal(provisioner, draft, actor.actor_id)
 
 
-def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: str) -> Run:
+def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -> Run:
     """Return a plan that makes two people of what was merged.
 
-    Raises:  NotFound when they are not merged; TargetUnavailable
+    Raises:  NotAllowed; NotFound when they are not merged; TargetUnavailable
     """
+    actor.require(Permission.PEOPLE_MERGE)
     with exclusive(provisioner.databases, LOCK):
         with provisioner.databases.identity.read() as connection:
             in_force = merges_in_force(connection)
@@ -74,8 +77,8 @@ def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: str) -
             raise NotFound("these two are not merged")
         draft = Draft(new_id())
         rest = [one for one in in_force if one != old]
-        _plan(provisioner, draft, actor, [kept, merged], rest, undoes=old.began_run_id)
-        return seal(provisioner, draft, actor)
+        _plan(provisioner, draft, actor.actor_id, [kept, merged], rest, undoes=old.began_run_id)
+        return seal(provisioner, draft, actor.actor_id)
 
 
 def _refuse_to_merge(kept: str, merged: str, in_force: Sequence[Merge]) -> None:

@@ -20,6 +20,7 @@ from idp.db.locks import exclusive
 from idp.errors import TargetError
 from idp.people.change_queries import count_changes
 from idp.people.queries import count_people
+from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning.compare import Compared, compare_some
 from idp.provisioning.fingerprint import fingerprint
@@ -34,8 +35,7 @@ from idp.provisioning.recompute import (
     recompute_everybody,
     recompute_some,
 )
-from idp.provisioning.run_steps import refuse_while_running
-from idp.provisioning.run_steps import retry as retry_failed
+from idp.provisioning.run_steps import refuse_while_running, retry_failed
 from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, Run, RunKind, TargetSummary
 from idp.provisioning.state_queries import (
     Observed,
@@ -125,7 +125,7 @@ class Draft:
 
 def make_plan(
     provisioner: Provisioner,
-    actor: str,
+    actor: Actor,
     *,
     scope: Scope = Scope.CHANGED,
     person_ids: Sequence[str] | None = None,
@@ -136,24 +136,26 @@ def make_plan(
     Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope
              people who belong to another run, as they are desired now, are left out
              a target that cannot be read has no part in the plan; nobody is enabled at a stage before it
-    Raises:  TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others;
+    Raises:  NotAllowed;
+             TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others;
              Conflict when another plan or run is at work
     Effect:  a stored plan, and the event run.planned; what the targets have is stored, nothing is written to them.
              A plan over everybody tries people again who were given up
     """
+    actor.require(Permission.RUNS_PLAN)
     databases, clock = provisioner.databases, provisioner.clock
     with exclusive(databases, LOCK):
         refuse_while_running(provisioner)
         draft = Draft(new_id())
         with databases.identity.write() as connection:
-            runs.begin_plan(connection, draft.run_id, clock.now(), actor, chunk=provisioner.settings.chunk)
+            runs.begin_plan(connection, draft.run_id, clock.now(), actor.actor_id, chunk=provisioner.settings.chunk)
         if person_ids is None:
             if scope is Scope.ALL:  # perhaps the target was repaired for those whom it refused, too
-                retry_failed(provisioner, actor)
+                retry_failed(provisioner, actor.actor_id)
             _plan_scope(provisioner, scope, draft, progress)
         else:
             _plan_people(provisioner, person_ids, draft)
-        return seal(provisioner, draft, actor)
+        return seal(provisioner, draft, actor.actor_id)
 
 
 def people_to_look_at(provisioner: Provisioner, scope: Scope) -> int:

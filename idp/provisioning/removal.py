@@ -20,6 +20,7 @@ from idp.letters.outgoing import queue_letter, require_address
 from idp.people.account_queries import unclaim
 from idp.people.status import Access, person_status
 from idp.people.values import Source
+from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning.pin_queries import drop, kept_among
 from idp.provisioning.pins import EXISTENCE, Kept
@@ -114,12 +115,14 @@ def _announce(connection: Connection, provisioner: Provisioner, keys: Keys, pers
 # --- plan -----------------------------------------------------------------------------------------------------------
 
 
-def make_removal_plan(provisioner: Provisioner, actor: str) -> Run:
+def make_removal_plan(provisioner: Provisioner, actor: Actor) -> Run:
     """Return a plan that removes the entries of everybody whose removal was announced long enough ago.
 
-    Raises:  Conflict when the settings remove nobody, or a run is at work; TargetUnavailable, TargetRejected
+    Raises:  NotAllowed;
+             Conflict when the settings remove nobody, or a run is at work; TargetUnavailable, TargetRejected
     Effect:  a stored plan that always needs two approvals; nothing is written to a target
     """
+    actor.require(Permission.RUNS_REMOVE)
     if not provisioner.settings.remove_after_days:
         raise Conflict("nobody is removed: set provisioning.remove_after_days")
     with exclusive(provisioner.databases, LOCK):
@@ -127,10 +130,10 @@ def make_removal_plan(provisioner: Provisioner, actor: str) -> Run:
         recompute_changed(provisioner)
         draft = Draft(new_id(), kind=RunKind.REMOVAL)
         with provisioner.databases.identity.write() as connection:
-            runs.begin_plan(connection, draft.run_id, provisioner.clock.now(), actor, kind=RunKind.REMOVAL)
+            runs.begin_plan(connection, draft.run_id, provisioner.clock.now(), actor.actor_id, kind=RunKind.REMOVAL)
         for target in _targets(provisioner):
             _plan_one(provisioner, target, draft)
-        return seal(provisioner, draft, actor)
+        return seal(provisioner, draft, actor.actor_id)
 
 
 def _plan_one(provisioner: Provisioner, target: Target, draft: Draft) -> None:

@@ -13,6 +13,7 @@ from idp.db.databases import Databases
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
 from idp.people.merge_queries import forget_planned_merge
+from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning import state_queries as states
 from idp.provisioning.approval import refuse_unless_approved
@@ -31,11 +32,13 @@ class Work:
     attempt: int
 
 
-def request(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """Request a run, and return it. The next runner carries it out; a run that is over is returned as it is.
 
-    Raises:  NotFound; NeedsApproval over a limit; Conflict when it was cancelled or undone, or its world has moved
+    Raises:  NotAllowed; NotFound;
+             NeedsApproval over a limit; Conflict when it was cancelled or undone, or its world has moved
     """
+    actor.require(Permission.RUNS_APPLY)
     with provisioner.databases.identity.write() as connection:
         run = runs.load_run(connection, run_id)
         if run is None or run.state == RunState.PLANNING:
@@ -46,7 +49,7 @@ def request(provisioner: Provisioner, run_id: str, actor: str) -> Run:
             return run
         _refuse_if_taken_back(connection, run)
         refuse_unless_approved(connection, run, provisioner.settings)
-        runs.move(connection, run_id, RunState.APPROVED, requested_by=actor)
+        runs.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
         asked = runs.load_run(connection, run_id)
     assert asked is not None  # loaded a few lines above
     return asked
@@ -61,28 +64,33 @@ def _refuse_if_taken_back(connection: Connection, run: Run) -> None:
         raise Conflict(f"run {undone.run_id}, which this one takes back, goes on; pause or cancel it first")
 
 
-def pause(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+def pause(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """Stop a run after the batch that is being written; `resume` goes on with it.
 
-    Raises:  NotFound; Conflict when it is not going to be carried out
+    Raises:  NotAllowed; NotFound; Conflict when it is not going to be carried out
     """
-    return _move(provisioner, run_id, RunState.PAUSED, actor, event_types.RUN_PAUSED)
+    actor.require(Permission.RUNS_CONTROL)
+    return _move(provisioner, run_id, RunState.PAUSED, actor.actor_id, event_types.RUN_PAUSED)
 
 
-def resume(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+def resume(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """Request a paused run again.
 
-    Raises:  NotFound; Conflict when it is not paused, or was undone meanwhile
+    Raises:  NotAllowed; NotFound; Conflict when it is not paused, or was undone meanwhile
     """
-    return _move(provisioner, run_id, RunState.APPROVED, actor, event_types.RUN_RESUMED, from_=[RunState.PAUSED])
+    actor.require(Permission.RUNS_CONTROL)
+    return _move(
+        provisioner, run_id, RunState.APPROVED, actor.actor_id, event_types.RUN_RESUMED, from_=[RunState.PAUSED]
+    )
 
 
-def cancel(provisioner: Provisioner, run_id: str, actor: str) -> Run:
+def cancel(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """Stop a run for good after the batch that is being written. What it wrote stays; the rest is for the next plan.
 
-    Raises:  NotFound; Conflict when it is over already
+    Raises:  NotAllowed; NotFound; Conflict when it is over already
     """
-    return _move(provisioner, run_id, RunState.CANCELLED, actor, event_types.RUN_CANCELLED)
+    actor.require(Permission.RUNS_CONTROL)
+    return _move(provisioner, run_id, RunState.CANCELLED, actor.actor_id, event_types.RUN_CANCELLED)
 
 
 def _move(
@@ -105,12 +113,21 @@ def _move(
     return run
 
 
-def retry(provisioner: Provisioner, actor: str, person_ids: Collection[str] | None = None) -> list[str]:
-    """Try people again who were given up, these or all, and return their ids."""
+def retry(provisioner: Provisioner, actor: Actor, person_ids: Collection[str] | None = None) -> list[str]:
+    """Try people again who were given up, these or all, and return their ids.
+
+    Raises:  NotAllowed
+    """
+    actor.require(Permission.RUNS_CONTROL)
+    return retry_failed(provisioner, actor.actor_id, person_ids)
+
+
+def retry_failed(provisioner: Provisioner, actor_id: str, person_ids: Collection[str] | None = None) -> list[str]:
+    """As `retry`, for a step that required its own permission."""
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         ids = states.retry(connection, now, None if person_ids is None else list(person_ids))
-        events = (Event(event_types.TARGET_LET_GO, person_id, actor) for person_id in ids)
+        events = (Event(event_types.TARGET_LET_GO, person_id, actor_id) for person_id in ids)
         record_all(connection, now.timestamp(), events)
     return ids
 

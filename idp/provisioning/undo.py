@@ -21,6 +21,7 @@ from idp.people.change_queries import queue_recompute
 from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
 from idp.people.values import Source
+from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning.desired import desired
 from idp.provisioning.pin_queries import drop, keep, pins_of_run
@@ -59,7 +60,7 @@ Progress = Callable[[int], None]
 def make_undo(
     provisioner: Provisioner,
     run_id: str,
-    actor: str,
+    actor: Actor,
     *,
     remove_created: bool = False,
     progress: Progress = lambda _: None,
@@ -67,22 +68,23 @@ def make_undo(
     """Return a plan that puts back what a run changed. Its findings are what cannot be put back.
 
     Shape:   remove_created: entries that are still as the run made them are removed; else they are locked and stay
-    Raises:  NotFound; Conflict when the run never wrote anything, will go on by itself, or is a merge;
+    Raises:  NotAllowed; NotFound; Conflict when the run never wrote anything, will go on by itself, or is a merge;
              TargetUnavailable
     Effect:  a stored plan, to be applied like any other; nothing is written to a target
     """
+    actor.require(Permission.RUNS_UNDO)
     with exclusive(provisioner.databases, LOCK):
         undone = _undoable(provisioner, run_id)
         draft = Draft(new_id())
         with provisioner.databases.identity.write() as connection:
             at = provisioner.clock.now()
-            runs.begin_plan(connection, draft.run_id, at, actor, kind=RunKind.UNDO, undoes=run_id)
+            runs.begin_plan(connection, draft.run_id, at, actor.actor_id, kind=RunKind.UNDO, undoes=run_id)
         for kind in undone.summary:
             if kind in provisioner.targets:
                 _plan_one(provisioner, provisioner.targets[kind], undone, draft, remove_created, progress)
             else:
                 _note_missing(provisioner, kind, draft)
-        return seal(provisioner, draft, actor)
+        return seal(provisioner, draft, actor.actor_id)
 
 
 def _undoable(provisioner: Provisioner, run_id: str) -> Run:
@@ -376,12 +378,13 @@ def _present(entry: Entry | None) -> Parts:
 # --- end the pins of a run ------------------------------------------------------------------------------------------
 
 
-def drop_pins(provisioner: Provisioner, run_id: str, actor: str) -> int:
+def drop_pins(provisioner: Provisioner, run_id: str, actor: Actor) -> int:
     """Obey the records again in what was undone of a run, and return for how many people.
 
-    Raises:  NotFound when there is no such run and no pin of it
+    Raises:  NotAllowed; NotFound when there is no such run and no pin of it
     Effect:  these people are compared again; run.pins_dropped
     """
+    actor.require(Permission.RUNS_UNDO)
     at = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         pins = pins_of_run(connection, run_id)  # they outlive the run, whose rows are deleted some day
@@ -391,6 +394,8 @@ def drop_pins(provisioner: Provisioner, run_id: str, actor: str) -> int:
         drop(connection, [Kept(pins=tuple(pins))])
         queue_recompute(connection, people)
         if people:
-            event = Event(event_types.RUN_PINS_DROPPED, subject=run_id, actor=actor, data={"people": len(people)})
+            event = Event(
+                event_types.RUN_PINS_DROPPED, subject=run_id, actor=actor.actor_id, data={"people": len(people)}
+            )
             record(connection, at.timestamp(), event)
     return len(people)

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import BadCredentials, Conflict, InvalidInput, NotAllowed, NotFound
 from idp.keys.key_files import Keys
+from idp.permissions import Role
 from tests.support.accounts import PASSWORD
+from tests.support.actors import shell
 from tests.support.installation import installed
 from tests.support.provisioning import add_students, change_status
 from tests.support.students import Student
@@ -58,7 +59,7 @@ def waiting(terminal: Terminal, databases: Databases, installation: Idp) -> str:
 
 def join(installation: Idp, mail: str, role: Role) -> None:
     """Make a member of staff who has joined."""
-    link = installation.staff_service.invite(mail, role, "Ewa", "Kowal", "shell:root")
+    link = installation.staff_service.invite(mail, role, "Ewa", "Kowal", shell("root"))
     installation.staff_service.join(link.rsplit("/", 1)[-1], "Ewa", "Kowal", PASSWORD, "en")
 
 

@@ -23,6 +23,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.ldap import Settings
 from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Kind
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
     ZONE,
@@ -38,7 +39,7 @@ from tests.support.students import Student
 
 ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="123456", given_name="Jan", surname="Beek", surname_prefix="van")
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 POLICIES = {"displayName": "adopt", "givenName": "report"}
 
 

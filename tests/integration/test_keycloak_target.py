@@ -14,6 +14,7 @@ from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.targets.keycloak import KeycloakTarget
 from idp.provisioning.values import Change, Entry
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_http import FaultyHttp
 from tests.support.keycloak import Hands, keycloak_entry, make_keycloak_target
@@ -282,8 +283,8 @@ def test_students_are_written_to_both_targets_and_disabled_in_both(
     add_students(databases, keys, [student])
 
     def bring() -> None:
-        run = make_plan(provisioner, "shell:test", scope=Scope.ALL)
-        assert apply_run(provisioner, run.run_id, "shell:test").is_complete
+        run = make_plan(provisioner, shell("test"), scope=Scope.ALL)
+        assert apply_run(provisioner, run.run_id, shell("test")).is_complete
 
     bring()
     (made,) = held(target)
@@ -296,4 +297,4 @@ def test_students_are_written_to_both_targets_and_disabled_in_both(
     user = hands.user(made.name)
     assert not user["enabled"]
     assert "idpUnfinished" not in user["attributes"]
-    assert make_plan(provisioner, "shell:test", scope=Scope.ALL).summary["keycloak"].counts == {}
+    assert make_plan(provisioner, shell("test"), scope=Scope.ALL).summary["keycloak"].counts == {}

@@ -14,6 +14,7 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.state_queries import due_work
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
@@ -60,7 +61,7 @@ def test_a_chosen_mail_name_is_there_at_once(
     assert entry is not None
     assert (entry.values("mail"), set(entry.values("mailLocalAddress"))) == ((MAIL,), {MAIL, ALIAS})
     assert waiting(databases) == 0
-    assert make_plan(provisioner, "shell:test").changes == 0
+    assert make_plan(provisioner, shell("test")).changes == 0
 
 
 def test_what_failed_while_the_directory_was_down_is_repaired_by_the_worker(
@@ -123,7 +124,7 @@ def test_many_people_of_an_import_wait_for_a_run(
 
     assert reconcile_due(provisioner) == 0
     assert eyes.entry(ANNA.uid) is None
-    assert apply_run(provisioner, make_plan(provisioner, "shell:test").run_id, "shell:test").is_complete
+    assert apply_run(provisioner, make_plan(provisioner, shell("test")).run_id, shell("test")).is_complete
     assert waiting(databases) == 0
     provisioner.close()
 

@@ -20,6 +20,7 @@ from idp.provisioning.run_queries import changes_of
 from idp.provisioning.runs import ChangeState
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.values import Change, Entry
+from tests.support.actors import shell
 from tests.support.provisioning import Eyes, add_students, change_person, ldap_entry, make_target, waiting
 from tests.support.students import Student
 from tests.support.terminal import Terminal
@@ -141,10 +142,10 @@ def test_a_run_reports_the_entry_that_took_the_place_of_ours_and_writes_the_othe
     provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, keys: Keys, eyes: Eyes
 ) -> None:
     add_students(databases, keys, [ANNA, JAN])
-    apply_run(provisioner, make_plan(provisioner, "shell:test").run_id, "shell:test")
+    apply_run(provisioner, make_plan(provisioner, shell("test")).run_id, shell("test"))
     for student in (ANNA, JAN):
         change_person(databases, student.person_id, surname="Nowak")
-    plan = make_plan(provisioner, "shell:test")
+    plan = make_plan(provisioner, shell("test"))
     dn = directory.settings.person_dn(ANNA.uid)
     theirs: list[Mapping[str, tuple[str, ...]]] = []
 
@@ -154,7 +155,7 @@ def test_a_run_reports_the_entry_that_took_the_place_of_ours_and_writes_the_othe
             assert eyes.value(ANNA.uid, "sn") == "Kowalska"
             theirs.append(replace_by_foreign(eyes, dn, f"other:{ANNA.person_id}"))
 
-    result = apply_run(provisioner, plan.run_id, "shell:test", progress=meddle)
+    result = apply_run(provisioner, plan.run_id, shell("test"), progress=meddle)
 
     assert (result.done, result.rejected, result.is_complete) == (1, 1, False)
     with databases.identity.read() as connection:

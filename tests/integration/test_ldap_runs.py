@@ -29,6 +29,7 @@ from idp.provisioning.runs import Run, RunState
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.state_queries import mark_in_doubt, states_among
 from idp.provisioning.target import digests_in
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.provisioning import (
@@ -46,7 +47,7 @@ from tests.support.students import Student
 ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="200", given_name="Jan", surname="Beek", surname_prefix="van")
 SUHARTO = Student("c" * 32, album="300", given_name="", surname="Suharto")
-ACTOR = "shell:test"
+ACTOR = shell("test")
 PROJECT = Path(__file__).parents[2]
 
 

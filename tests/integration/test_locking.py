@@ -14,6 +14,7 @@ from idp.clock import Clock
 from idp.errors import NotFound
 from idp.people.account_queries import load_account
 from idp.people.lock_queries import LockOwner
+from idp.permissions import Actor
 from tests.support.clock import ManualClock
 from tests.support.installation import installed
 from tests.support.provisioning import Eyes, add_students, change_person, change_status
@@ -110,7 +111,7 @@ def test_a_persons_own_act_does_not_carry_out_what_an_import_says_of_them(
 def test_each_owner_removes_their_own_lock_alone(terminal: Terminal, installation: Idp) -> None:
     databases, clock = installation.databases, installation.clock
     terminal.run("accounts", "lock", ANNA.uid, "--reason", "stolen password")
-    lock_account(databases, clock, ANNA.person_id, "anna", "telephone lost", LockOwner.SELF)
+    lock_account(databases, clock, ANNA.person_id, Actor(ANNA.person_id, None), "telephone lost", LockOwner.SELF)
 
     assert "still locked by: self" in terminal.run("accounts", "unlock", ANNA.uid)
     assert not is_open(installation, ANNA)

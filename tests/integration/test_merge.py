@@ -23,6 +23,7 @@ from idp.provisioning.runs import Run
 from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Entry
 from idp.registry.duplicates import evidence, find_duplicates
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.provisioning import Eyes, add_students, change_person, change_status, choose_mail_name
 from tests.support.students import SEEN, Student
@@ -30,7 +31,7 @@ from tests.support.students import SEEN, Student
 OLD = Student("a" * 32, album="123", given_name="Anna", surname="Kowalska")
 NEW = Student("b" * 32, album="456", given_name="Anna", surname="Kowalska")
 OTHER = Student("c" * 32, album="789", given_name="Jan", surname="Nowak")
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 
 
 def run_now(provisioner: Provisioner) -> None:
@@ -256,7 +257,7 @@ def test_a_dismissed_pair_does_not_come_again(databases: Databases, keys: Keys, 
     add_students(databases, keys, [OLD, NEW])
     find_duplicates(databases, clock, SYSTEM)
     with databases.identity.write() as connection:
-        settle_pair(connection, NEW.person_id, OLD.person_id, DISMISSED, clock.now(), ACTOR)
+        settle_pair(connection, NEW.person_id, OLD.person_id, DISMISSED, clock.now(), ACTOR.actor_id)
 
     assert find_duplicates(databases, clock, SYSTEM) == 0
 
@@ -274,7 +275,7 @@ def test_a_merge_settles_the_pair_and_an_unmerge_opens_it_again(
 
     assert settled is not None
     assert opened is not None
-    assert (settled.state, settled.settled_by, opened.state) == ("merged", ACTOR, OPEN)
+    assert (settled.state, settled.settled_by, opened.state) == ("merged", ACTOR.actor_id, OPEN)
     assert find_duplicates(databases, clock, SYSTEM) == 0
 
 

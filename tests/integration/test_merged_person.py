@@ -18,6 +18,7 @@ from idp.provisioning.merging import make_merge, make_unmerge
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.installation import Browser as PortalBrowser
 from tests.support.installation import installed, settings_for, text_of
@@ -32,7 +33,7 @@ OLD_PASSWORD, NEW_PASSWORD = "hasło starego konta", "hasło nowego konta"
 MAIL, FORMER, ALIAS = "anna.kowalska@student.po.edu.pl", "anna@student.po.edu.pl", "s123@student.po.edu.pl"
 NAMES_OF_OLD = ("123", OLD.uid, MAIL, FORMER, ALIAS)
 NAMES_OF_NEW = ("456", NEW.uid)
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 APPLICATION = "https://app.example/"
 REGISTRATION = """id = "app"
 name = { pl = "Aplikacja", en = "Application" }

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
+from idp.permissions import Role
 from idp.portal.settings import PortalSettings
 from tests.support.accounts import PASSWORD, Services
+from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
 from tests.support.installation import Browser, installed, settings_for, text_of
 from tests.support.students import Student, add_student
@@ -327,7 +328,7 @@ def test_a_name_of_ones_own_can_be_chosen(estudent: Browser, student: Student) -
 def test_staff_join_by_a_link_and_see_their_role_and_no_students_pages(
     estudent: Browser, installation: Idp, student: Student
 ) -> None:
-    link = installation.staff_service.invite("anna@po.edu.pl", Role.OPERATOR, "Anna", "", actor="test")
+    link = installation.staff_service.invite("anna@po.edu.pl", Role.OPERATOR, "Anna", "", actor=SHELL)
     path = link.removeprefix("http://localhost")
     assert "invited to join as: operator" in text_of(estudent.open(path))
     sent = {"given_name": "Anna", "surname": "Nowak", **PASSWORDS}
@@ -355,7 +356,7 @@ def test_students_do_not_see_the_page_of_staff(estudent: Browser, student: Stude
     "sent", [{"surname": ""}, {"surname": "=cmd"}, {"password": "krótkie", "password_again": "krótkie"}]
 )
 def test_a_wrong_form_of_staff_keeps_the_link_alive(estudent: Browser, installation: Idp, sent: dict[str, str]) -> None:
-    link = installation.staff_service.invite("anna@po.edu.pl", Role.CLERK, "", "", actor="test")
+    link = installation.staff_service.invite("anna@po.edu.pl", Role.CLERK, "", "", actor=SHELL)
     path = link.removeprefix("http://localhost")
 
     answer = estudent.send(path, {"given_name": "Anna", "surname": "Nowak", **PASSWORDS, **sent})

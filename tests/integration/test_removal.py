@@ -14,8 +14,9 @@ from idp.errors import Conflict, NeedsApproval
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import newest_letters
 from idp.people.tables import account, assigned_identifier
+from idp.permissions import Actor, Role
 from idp.provisioning import run_queries as runs
-from idp.provisioning.approval import Approver, approve
+from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -23,11 +24,12 @@ from idp.provisioning.removal import announce_removals, make_removal_plan
 from idp.provisioning.runs import Run, RunKind
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.provisioning import NO_LIMITS, Eyes, add_students, change_person, change_status, make_provisioner
 from tests.support.students import Student
 
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 CLAIMED = datetime(2025, 1, 1, tzinfo=UTC)
 ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska", claimed_at=CLAIMED)
 JAN = Student("b" * 32, album="123456", given_name="Jan", surname="Beek", claimed_at=CLAIMED)
@@ -66,7 +68,7 @@ def run_now(provisioner: Provisioner) -> None:
 
 def sign_for(provisioner: Provisioner, run: Run, *names: str) -> None:
     for name in names:
-        approver = Approver(name * 32, name, "administrator", ("password",))
+        approver = Actor(name * 32, Role.ADMINISTRATOR, name, ("password",))
         approve(provisioner.databases, provisioner.settings, run.run_id, run.digest, approver, provisioner.clock)
 
 

@@ -27,6 +27,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import RunState
 from idp.provisioning.tables import target_state
 from idp.provisioning.values import Change, Entry
+from tests.support.actors import shell
 from tests.support.counts import Counts
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner
 from tests.support.students import Student
@@ -129,14 +130,14 @@ def make_world(databases: Databases, directory: PrivateSlapd, keys: Keys, people
     provisioner = make_provisioner(databases, directory, Clock(), **SETTINGS)
     try:
         add_students(databases, keys, first)
-        assert apply_run(provisioner, make_plan(provisioner, "shell:test").run_id, "shell:test").is_complete
+        assert apply_run(provisioner, make_plan(provisioner, shell("test")).run_id, shell("test")).is_complete
         before = list(provisioner.targets["ldap"].read())
         for student in first[: people // 3]:
             change_person(databases, student.person_id, surname="Nowak")
         for student in first[people // 3 : people // 2]:
             change_status(databases, student.person_id, "suspended")
         add_students(databases, keys, everybody[len(first) :])
-        run_id = make_plan(provisioner, "shell:test").run_id
+        run_id = make_plan(provisioner, shell("test")).run_id
     finally:
         provisioner.close()
     databases.close()  # what is in memory goes to the files, which are copied

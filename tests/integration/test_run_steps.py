@@ -20,12 +20,13 @@ from idp.provisioning.run_steps import next_work
 from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Stage
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, mark, waiting
 from tests.support.students import Student
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(12)]
 IDS = [student.person_id for student in PEOPLE]
 

@@ -18,13 +18,14 @@ from idp.provisioning.executor import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import RunState
+from tests.support.actors import shell
 from tests.support.databases import PostgresDatabase
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.run import FOLDER
 from tests.support.students import Student
 from tests.support.workers import Workers, events_of, hand_over, over, until, workers_over, written
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(72)]
 SETTINGS: dict[str, Any] = {"batch": 4, "chunk": 8, "canary": 5, "target_patience_s": 1.0}
 LIVENESS_S = 3.0

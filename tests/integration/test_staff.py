@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.staff import Role, StaffService
+from idp.accounts.staff import StaffService
 from idp.accounts.staff_queries import list_staff
 from idp.audit.tables import event_pending
 from idp.db.databases import Databases
@@ -24,7 +24,9 @@ from idp.errors import (
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import newest_letters
 from idp.people.account_queries import Key, find_account
+from idp.permissions import Role
 from tests.support.accounts import PASSWORD, Services, make_staff_desk
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 
 MAIL = "anna.nowak@po.edu.pl"
@@ -44,7 +46,7 @@ def desk(databases: Databases, keys: Keys, clock: ManualClock, services: Service
 
 def invite(desk: StaffService, mail: str = MAIL, role: Role = Role.CLERK) -> str:
     """Return the token of a fresh link."""
-    link = desk.invite(mail, role, "Anna", "", actor="shell:root")
+    link = desk.invite(mail, role, "Anna", "", actor=shell("root"))
     return link.removeprefix("https://estudent.example/staff/join/")
 
 
@@ -198,16 +200,16 @@ def test_a_second_try_after_half_a_join_takes_up_where_it_stopped(
 
 def test_an_invitation_can_be_withdrawn_until_they_join(desk: StaffService, databases: Databases) -> None:
     token = invite(desk)
-    desk.withdraw("Anna.Nowak@PO.edu.pl", "shell:root")
+    desk.withdraw("Anna.Nowak@PO.edu.pl", shell("root"))
 
     with pytest.raises(NotFound):
         desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
     with pytest.raises(NotFound):
-        desk.withdraw(MAIL, "shell:root")
+        desk.withdraw(MAIL, shell("root"))
 
     desk.join(invite(desk), "Anna", "Nowak", PASSWORD, "pl")
     with pytest.raises(Conflict):
-        desk.withdraw(MAIL, "shell:root")
+        desk.withdraw(MAIL, shell("root"))
 
 
 def test_the_last_administrator_is_not_disabled(desk: StaffService, databases: Databases) -> None:
@@ -215,10 +217,10 @@ def test_the_last_administrator_is_not_disabled(desk: StaffService, databases: D
     invite(desk, mail="jan@po.edu.pl", role=Role.ADMINISTRATOR)  # invited is not enough
 
     with pytest.raises(LastAdministrator):
-        desk.disable(MAIL, "shell:root")
+        desk.disable(MAIL, shell("root"))
 
     desk.join(invite(desk, mail="jan@po.edu.pl", role=Role.ADMINISTRATOR), "Jan", "Beek", PASSWORD, "pl")
-    desk.disable(MAIL, "shell:root")
-    desk.disable(MAIL, "shell:root")  # a repeat is harmless
+    desk.disable(MAIL, shell("root"))
+    desk.disable(MAIL, shell("root"))  # a repeat is harmless
     with pytest.raises(LastAdministrator):
-        desk.disable("jan@po.edu.pl", "shell:root")
+        desk.disable("jan@po.edu.pl", shell("root"))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
-from idp.accounts.staff import Role
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
@@ -16,7 +15,7 @@ from idp.people.queries import review_everybody
 from idp.people.snapshot import load_snapshot, stream_snapshots
 from idp.people.source_queries import PersonSource, add_source
 from idp.people.values import Source
-from idp.permissions import SYSTEM
+from idp.permissions import SYSTEM, Role
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
 from idp.registry.reviews import review_statuses
@@ -24,6 +23,7 @@ from idp.sso import sessions
 from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
 from tests.support.accounts import PASSWORD
+from tests.support.actors import shell
 from tests.support.installation import installed
 from tests.support.provisioning import Eyes, add_students
 from tests.support.students import SEEN, Student
@@ -31,7 +31,7 @@ from tests.support.terminal import Terminal
 
 ANNA = Student("a" * 20, album="123", given_name="Anna", surname="Kowalska")
 MAIL, BOSS = "ewa.kowal@po.edu.pl", "jan.beek@po.edu.pl"
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def installation(terminal: Terminal) -> Iterator[Idp]:
 
 
 def join(installation: Idp, mail: str = MAIL, role: Role = Role.CLERK) -> Account:
-    link = installation.staff_service.invite(mail, role, "Ewa", "Kowal", "shell:root")
+    link = installation.staff_service.invite(mail, role, "Ewa", "Kowal", shell("root"))
     installation.staff_service.join(link.rsplit("/", 1)[-1], "Ewa", "Kowal", PASSWORD, "en")
     return account_of(installation, mail)
 

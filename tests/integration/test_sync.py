@@ -18,20 +18,22 @@ from idp.jobs.syncing import InboxWatch
 from idp.keys.key_files import Keys
 from idp.people.queries import find_by_os_id
 from idp.people.values import Album
+from idp.permissions import Actor, Role
 from idp.provisioning import run_queries as runs
-from idp.provisioning.approval import Approver, approve
+from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_run
 from idp.provisioning.runs import ChangeState, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from tests.support.accounts import PASSWORD
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.exports import export_row, person_rows, write_export
 from tests.support.imports import Registry
 from tests.support.installation import installed, settings_for
 from tests.support.provisioning import Eyes
 
-EVA = Approver("e" * 32, "Ewa Operator", "operator", ("password",))
+EVA = Actor("e" * 32, Role.OPERATOR, "Ewa Operator", ("password",))
 LATER = {"zmieniono": "2026-09-30T10:00:00Z"}
 STRICT = LimitSettings(disable_floor=1, disable_share=0)
 
@@ -265,7 +267,7 @@ def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
         run = runs.load_run(connection, waits.run_id)
     assert run is not None
     approve(databases, installation.settings.provisioning, run.run_id, run.digest, EVA, installation.clock)
-    assert apply_run(installation.provisioner, run.run_id, "shell:ewa").is_complete
+    assert apply_run(installation.provisioner, run.run_id, shell("ewa")).is_complete
     assert [eyes.value(uid, "idpStatus") for uid in uids] == ["suspended"] * 5
 
 

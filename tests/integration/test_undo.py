@@ -28,6 +28,7 @@ from idp.provisioning.target import Stage
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import drop_pins, make_undo
 from idp.provisioning.values import Change, Entry, Outcome
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (
     Eyes,
@@ -42,7 +43,7 @@ from tests.support.students import Student
 
 ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="123456", given_name="Jan", surname="Beek", surname_prefix="van")
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 
 
 @pytest.fixture

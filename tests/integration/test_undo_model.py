@@ -27,6 +27,7 @@ from idp.provisioning.runs import ChangeState
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import drop_pins, make_undo
 from idp.provisioning.values import NAME, SWITCH, Entry
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.counts import Counts
 from tests.support.databases import SqliteTemplate
@@ -40,7 +41,7 @@ from tests.support.provisioning import (
 )
 from tests.support.students import Student
 
-ACTOR = "shell:tester"
+ACTOR = shell("tester")
 PEOPLE = [Student(f"{number:032x}", album=str(1000 + number)) for number in range(5)]
 WHO = st.integers(0, len(PEOPLE) - 1)
 STATUSES = ["active", "suspended", "leave", "cancelled", "graduated_diploma"]

@@ -13,11 +13,12 @@ from idp.provisioning.executor import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import RunState
+from tests.support.actors import shell
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.students import Student
 from tests.support.workers import Workers, hand_over, over, until, workers_over
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 PEOPLE = [Student(f"{number:032x}", album=str(10_000 + number)) for number in range(200)]
 
 

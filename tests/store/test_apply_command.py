@@ -16,12 +16,13 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import Runner
 from idp.provisioning.settings import ProvisioningSettings
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import NO_LIMITS, ZONE, add_students
 from tests.support.students import Student
 
-ME = "shell:test"
+ME = shell("test")
 PEOPLE = [Student(f"p{number}", album=str(1000 + number)) for number in range(4)]
 
 

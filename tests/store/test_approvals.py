@@ -16,8 +16,9 @@ from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound, StaleVersi
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.tables import account
+from idp.permissions import Actor, Role
 from idp.provisioning import run_queries as runs
-from idp.provisioning.approval import Approver, Progress, approve, refuse_unless_approved
+from idp.provisioning.approval import Progress, approve, refuse_unless_approved
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
@@ -25,13 +26,14 @@ from idp.provisioning.runs import LimitViolation, Run, RunState, TargetSummary
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.tables import run
 from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.provisioning import add_students, change_status
 from tests.support.students import Student
 
-EVA = Approver("e" * 32, "Ewa Operator", "operator", ("password",), "shell:ewa")
-OLA = Approver("f" * 32, "Ola Administrator", "administrator", ("password",), "shell:ola")
+EVA = Actor("e" * 32, Role.OPERATOR, "Ewa Operator", ("password",), "shell:ewa")
+OLA = Actor("f" * 32, Role.ADMINISTRATOR, "Ola Administrator", ("password",), "shell:ola")
 STRICT = ProvisioningSettings(limits=LimitSettings(disable_floor=1, disable_share=0))
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(3)]
 
@@ -46,13 +48,13 @@ def provisioner(databases: Databases, clock: ManualClock) -> Provisioner:
 def waiting(provisioner: Provisioner, databases: Databases, keys: Keys) -> Run:
     """A plan that suspends three people where one may be."""
     add_students(databases, keys, PEOPLE)
-    apply_run(provisioner, make_plan(provisioner, "shell:jan").run_id, "shell:jan")
+    apply_run(provisioner, make_plan(provisioner, shell("jan")).run_id, shell("jan"))
     for student in PEOPLE:
         change_status(databases, student.person_id, "suspended")
-    return make_plan(provisioner, "shell:jan")
+    return make_plan(provisioner, shell("jan"))
 
 
-def say_yes(provisioner: Provisioner, run: Run, who: Approver, *, digest: str = "") -> Progress:
+def say_yes(provisioner: Provisioner, run: Run, who: Actor, *, digest: str = "") -> Progress:
     settings, clock = provisioner.settings, provisioner.clock
     return approve(provisioner.databases, settings, run.run_id, digest or run.digest, who, clock)
 
@@ -95,14 +97,14 @@ def test_a_plan_over_a_limit_is_not_applied_before_somebody_approved_it(
     provisioner: Provisioner, databases: Databases, waiting: Run
 ) -> None:
     with pytest.raises(NeedsApproval, match=r"accounts disable: 3 of 3, limit 1\..*idp runs approve") as refused:
-        apply_run(provisioner, waiting.run_id, "shell:jan")
+        apply_run(provisioner, waiting.run_id, shell("jan"))
     assert refused.value.code == "needs_approval"
     assert (state_of(databases, waiting), are_open(databases)) == (RunState.AWAITING_APPROVAL, [True] * 3)
 
     progress = say_yes(provisioner, waiting, EVA)
 
     assert (progress.missing, state_of(databases, waiting)) == (0, RunState.APPROVED)
-    assert apply_run(provisioner, waiting.run_id, "shell:jan").done == 3
+    assert apply_run(provisioner, waiting.run_id, shell("jan")).done == 3
     assert are_open(databases) == [False] * 3
 
 
@@ -113,7 +115,7 @@ def test_an_approval_is_an_event_that_says_who_and_with_what(
 
     with databases.identity.read() as connection:
         (event,) = connection.execute(select(event_pending).where(event_pending.c.kind == "run.approved")).all()
-    assert (event.subject, event.actor) == (waiting.run_id, EVA.account_id)
+    assert (event.subject, event.actor) == (waiting.run_id, EVA.actor_id)
     said = {"digest": waiting.digest, "factors": "password", "missing": 0, "terminal": "shell:ewa"}
     assert json.loads(event.data) == said
 
@@ -121,13 +123,13 @@ def test_an_approval_is_an_event_that_says_who_and_with_what(
 @pytest.mark.parametrize("role", ["", "clerk"])
 def test_only_operators_and_administrators_approve(provisioner: Provisioner, waiting: Run, role: str) -> None:
     with pytest.raises(NotAllowed):
-        say_yes(provisioner, waiting, replace(EVA, role=role))
+        say_yes(provisioner, waiting, replace(EVA, role=Role(role) if role else None))
 
 
 def test_whoever_started_a_run_does_not_approve_it(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
-    run = many_shut(databases, clock, EVA.account_id)
+    run = many_shut(databases, clock, EVA.actor_id)
 
     with pytest.raises(NotAllowed):
         say_yes(provisioner, run, EVA)
@@ -137,7 +139,7 @@ def test_whoever_started_a_run_does_not_approve_it(
 def test_the_starter_may_where_the_settings_say_so(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
-    run = many_shut(databases, clock, EVA.account_id)
+    run = many_shut(databases, clock, EVA.actor_id)
     lenient = STRICT.model_copy(update={"own_run_may_approve": True})
 
     assert approve(databases, lenient, run.run_id, run.digest, EVA, clock).missing == 0
@@ -170,7 +172,7 @@ def test_of_two_last_approvals_at_the_same_moment_each_knows_of_the_other(
     run = removal(databases, clock, "shell:jan")
     met = threading.Barrier(2)
 
-    class Hesitant(Approver):
+    class Hesitant(Actor):
         """Waits, in the middle of the approval, for the other to be there, too."""
 
         def __getattribute__(self, name: str) -> object:
@@ -217,7 +219,7 @@ def test_an_approval_of_another_plan_is_worth_nothing(
         connection.execute(update(run).values(digest="1" * 64))
 
     with pytest.raises(NeedsApproval):
-        apply_run(provisioner, waiting.run_id, "shell:jan")
+        apply_run(provisioner, waiting.run_id, shell("jan"))
     assert are_open(databases) == [True] * 3
 
 
@@ -225,7 +227,7 @@ def test_raising_a_limit_afterwards_is_no_way_around_an_approval(provisioner: Pr
     generous = replace(provisioner, settings=ProvisioningSettings())
 
     with pytest.raises(NeedsApproval):
-        apply_run(generous, waiting.run_id, "shell:jan")
+        apply_run(generous, waiting.run_id, shell("jan"))
 
 
 def test_an_approved_plan_is_still_refused_when_the_world_moved(
@@ -235,7 +237,7 @@ def test_an_approved_plan_is_still_refused_when_the_world_moved(
     change_status(databases, PEOPLE[0].person_id, "active")
 
     with pytest.raises(StaleVersion):
-        apply_run(provisioner, waiting.run_id, "shell:jan")
+        apply_run(provisioner, waiting.run_id, shell("jan"))
     assert are_open(databases) == [True] * 3
 
 

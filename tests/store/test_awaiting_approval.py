@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from idp import permissions
 from idp.accounts.locks import lock_account
 from idp.audit.events import SYSTEM
 from idp.db.databases import Databases
@@ -24,6 +25,7 @@ from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo
 from idp.registry.settings import RegistrySettings
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
@@ -31,7 +33,7 @@ from tests.support.provisioning import add_students, change_person, change_statu
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
 
-JAN = "shell:jan"
+JAN = shell("jan")
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(10)]
 IDS = [student.person_id for student in PEOPLE]
 SUSPENDED, INNOCENT = IDS[:6], IDS[9]
@@ -149,7 +151,7 @@ def test_a_persons_own_act_supersedes_that_persons_changes_and_the_plan_still_aw
 def test_a_lock_never_waits_for_a_plan_that_awaits_approval(
     sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
-    lock_account(sync.databases, clock, SUSPENDED[0], "boss", "stolen password")
+    lock_account(sync.databases, clock, SUSPENDED[0], shell("boss"), "stolen password")
 
     reconcile_due(sync.provisioner)
 
@@ -174,7 +176,7 @@ def test_a_plan_of_which_nothing_is_needed_any_more_is_stale(
     sync: Sync, waits: str, faulty: FaultyTarget, clock: ManualClock
 ) -> None:
     for person_id in SUSPENDED:
-        lock_account(sync.databases, clock, person_id, "boss", "stolen password")
+        lock_account(sync.databases, clock, person_id, shell("boss"), "stolen password")
     for _ in range(3):
         reconcile_due(sync.provisioner)
     assert make_plan(sync.provisioner, JAN).changes == 0
@@ -204,8 +206,8 @@ def test_an_undo_that_shares_people_makes_a_waiting_plan_stale(sync: Sync, clock
 def paused(sync: Sync) -> str:
     """A run of the worker that somebody paused after two of six accounts."""
     suspend(sync, SUSPENDED)
-    run_id = make_plan(sync.provisioner, SYSTEM).run_id
-    run_steps.request(sync.provisioner, run_id, SYSTEM)
+    run_id = make_plan(sync.provisioner, permissions.SYSTEM).run_id
+    run_steps.request(sync.provisioner, run_id, permissions.SYSTEM)
     begun = begin(sync.provisioner, run_id, 1, Runner.ENGINE)
     apply_chunk(sync.provisioner, run_id, 1, begun.chunks[0])
     run_steps.pause(sync.provisioner, run_id, JAN)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import select
 
+from idp import permissions
 from idp.db.databases import Databases, identity_file, open_databases, sessions_file
 from idp.db.settings import StoreSettings
 from idp.errors import RefusedSource, UnsafePlan
@@ -129,12 +130,12 @@ def test_one_that_an_operator_lets_in_still_writes_nothing_over_the_limits(unive
             provisioner = guarded(registry)
             most = provisioner.settings.limits_of("accounts")[Kind.DISABLE].most(len(before))
 
-            plan = make_plan(provisioner, "system")
+            plan = make_plan(provisioner, permissions.SYSTEM)
             if plan.violations:
                 with pytest.raises(UnsafePlan):
-                    apply_run(provisioner, plan.run_id, "system")
+                    apply_run(provisioner, plan.run_id, permissions.SYSTEM)
             else:
-                apply_run(provisioner, plan.run_id, "system")
+                apply_run(provisioner, plan.run_id, permissions.SYSTEM)
 
             after = doors(registry.databases)
             closed = [person for person, was_open in before.items() if was_open and not after[person]]

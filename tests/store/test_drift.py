@@ -15,13 +15,14 @@ from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import ObservedChange, ObservedChanges
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
 from tests.support.provisioning import add_students, change_person
 from tests.support.students import Student
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 ANNA = Student("a" * 20, album="1", given_name="Anna", surname="Kowalska")
 
 

@@ -20,6 +20,7 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
@@ -28,7 +29,7 @@ from tests.support.rounds import rounds_for
 from tests.support.students import Student
 from tests.support.workers import events_of
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
 TRIES = 3
 

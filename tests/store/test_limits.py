@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from idp.audit.events import SYSTEM
+from idp import permissions
 from idp.db.databases import Databases
 from idp.errors import NeedsApproval
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.permissions import Actor, Role
 from idp.provisioning import run_queries as runs
-from idp.provisioning.approval import Approver, approve
+from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import Scope, make_plan
@@ -21,6 +22,7 @@ from idp.provisioning.runs import LimitViolation, Run, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
@@ -28,8 +30,8 @@ from tests.support.provisioning import add_students, change_status
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
 
-JAN = "shell:jan"
-EVA = Approver("e" * 32, "Ewa Operator", "operator", ("password",))
+JAN = shell("jan")
+EVA = Actor("e" * 32, Role.OPERATOR, "Ewa Operator", ("password",))
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(6)]
 LIMITS = LimitSettings(create_floor=1, create_share=0, disable_floor=2, disable_share=0)
 
@@ -99,7 +101,7 @@ def test_small_portions_of_a_bad_feed_count_together(
     assert (closed(faulty), run.state) == (2, RunState.AWAITING_APPROVAL)
     assert LimitViolation("faulty", "disable", 2, 6, 2, before=2) in run.violations
     with pytest.raises(NeedsApproval, match=r"faulty disable: 2 of 6 and 2 in the last 24 hours, limit 2\."):
-        apply_run(provisioner, run.run_id, SYSTEM)
+        apply_run(provisioner, run.run_id, permissions.SYSTEM)
 
 
 def test_what_a_run_that_is_tried_again_has_yet_to_do_counts_together(
@@ -125,7 +127,7 @@ def test_whom_a_run_that_is_tried_again_has_yet_to_change_is_left_to_it(
     faulty.hangs_up_on = {student.person_id for student in PEOPLE}
     reconcile_due(provisioner)
 
-    again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
+    again = make_plan(provisioner, permissions.SYSTEM, scope=Scope.ALL)
 
     assert (again.violations, again.summary["faulty"].counts) == ((), {})
 
@@ -148,9 +150,9 @@ def test_what_people_started_or_approved_does_not_count(
     suspend(provisioner, PEOPLE[:1])
     apply_run(provisioner, make_plan(provisioner, JAN).run_id, JAN)
     suspend(provisioner, PEOPLE[1:4])
-    waiting = make_plan(provisioner, SYSTEM)
+    waiting = make_plan(provisioner, permissions.SYSTEM)
     approve(provisioner.databases, provisioner.settings, waiting.run_id, waiting.digest, EVA, clock)
-    apply_run(provisioner, waiting.run_id, SYSTEM)
+    apply_run(provisioner, waiting.run_id, permissions.SYSTEM)
 
     suspend(provisioner, PEOPLE[4:])
     reconcile_due(provisioner)
@@ -172,7 +174,7 @@ def test_a_person_to_whom_the_same_is_done_again_counts_once(provisioner: Provis
     for student in PEOPLE[:2]:  # opened behind our back
         faulty.entries[student.person_id] = replace(faulty.entries[student.person_id], enabled=True)
 
-    again = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
+    again = make_plan(provisioner, permissions.SYSTEM, scope=Scope.ALL)
 
     assert (again.violations, again.summary["faulty"].counts) == ((), {"disable": 2})
 
@@ -181,8 +183,8 @@ def test_a_first_load_that_came_by_itself_leaves_the_day_free(
     provisioner: Provisioner, faulty: FaultyTarget, keys: Keys
 ) -> None:
     larger = replace(provisioner, targets={**provisioner.targets, "fresh": FaultyTarget("fresh")})
-    run = make_plan(larger, SYSTEM)
-    assert apply_run(larger, run.run_id, SYSTEM).done == 6
+    run = make_plan(larger, permissions.SYSTEM)
+    assert apply_run(larger, run.run_id, permissions.SYSTEM).done == 6
     add_students(larger.databases, keys, [Student("f" * 20, album="2000")])
 
     assert reconcile_due(larger) == 2
@@ -204,11 +206,11 @@ def test_a_file_that_strikes_students_off_awaits_approval_although_its_changes_a
     for student in people[:2]:
         change_status(databases, student.person_id, "cancelled", since=provisioner.today())
 
-    run = make_plan(provisioner, SYSTEM)
+    run = make_plan(provisioner, permissions.SYSTEM)
 
     part = run.summary["faulty"]
     assert (part.counts, part.lose_rights) == ({"update": 2}, 2)
     assert run.violations == (LimitViolation("faulty", "lose_rights", 2, 20, 1),)
     with pytest.raises(NeedsApproval, match="faulty lose_rights: 2 of 20, limit 1"):
-        apply_run(provisioner, run.run_id, SYSTEM)
+        apply_run(provisioner, run.run_id, permissions.SYSTEM)
     assert faulty.did == []

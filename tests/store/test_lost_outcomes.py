@@ -17,6 +17,7 @@ from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import LostResponseTarget
 from tests.support.imports import ZONE
@@ -25,7 +26,7 @@ from tests.support.rounds import rounds_for
 from tests.support.students import Student
 from tests.support.workers import events_of
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
 
 
@@ -94,13 +95,13 @@ def test_what_an_undo_does_not_know_of_is_found_by_the_next_plan(
 def test_somebody_who_is_held_again_while_the_answer_to_their_release_is_lost_stays_out(
     provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: LostResponseTarget
 ) -> None:
-    lock_account(databases, clock, ANNA.person_id, "boss", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, shell("boss"), "stolen password")
     reconcile_person(provisioner, ANNA.person_id)
-    unlock_account(databases, clock, ANNA.person_id, "boss")
+    unlock_account(databases, clock, ANNA.person_id, shell("boss"))
     mail.loses_responses = True
     with pytest.raises(TargetUnavailable):
         reconcile_person(provisioner, ANNA.person_id)
-    lock_account(databases, clock, ANNA.person_id, "boss", "stolen after all")
+    lock_account(databases, clock, ANNA.person_id, shell("boss"), "stolen after all")
 
     mail.comes_back()
     run = make_plan(provisioner, ACTOR)

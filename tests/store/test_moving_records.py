@@ -21,13 +21,14 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
 from tests.support.provisioning import add_students, change_person, change_status, choose_mail_name, waiting
 from tests.support.students import Student
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
 
 
@@ -113,7 +114,7 @@ def test_whoever_read_older_records_does_not_put_them_back_over_newer_ones(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
     older = records_of(provisioner, ANNA)
-    lock_account(databases, clock, ANNA.person_id, "boss", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, shell("boss"), "stolen password")
     reconcile_person(provisioner, ANNA.person_id)
     newer = desired_of(provisioner, ANNA)
 
@@ -128,9 +129,9 @@ def test_nor_where_the_newer_ones_ask_for_what_was_there_before(
     provisioner: Provisioner, databases: Databases, clock: ManualClock
 ) -> None:
     before = desired_of(provisioner, ANNA)
-    lock_account(databases, clock, ANNA.person_id, "boss", "stolen password")
+    lock_account(databases, clock, ANNA.person_id, shell("boss"), "stolen password")
     older = records_of(provisioner, ANNA)
-    unlock_account(databases, clock, ANNA.person_id, "boss")
+    unlock_account(databases, clock, ANNA.person_id, shell("boss"))
     reconcile_person(provisioner, ANNA.person_id)
 
     older.store(provisioner)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.audit.events import SYSTEM
+from idp import permissions
 from idp.db.databases import Databases
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.jobs.syncing import Sync
@@ -19,13 +19,14 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.registry.settings import RegistrySettings
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
 from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status, waiting
 from tests.support.students import Student
 
-JAN = "shell:jan"
+JAN = shell("jan")
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(4)]
 IDS = [student.person_id for student in PEOPLE]
 
@@ -68,11 +69,11 @@ def test_who_has_two_entries_is_found_and_keeps_nobody_else_waiting(
     change_person(provisioner.databases, doubled, surname="Nowak")
     change_status(provisioner.databases, other, "suspended")
 
-    run = make_plan(provisioner, SYSTEM, scope=scope)
+    run = make_plan(provisioner, permissions.SYSTEM, scope=scope)
 
     assert findings(provisioner, run) == [("faulty", doubled, "has two entries with our mark")]
     assert run.summary["faulty"].findings == 1
-    assert apply_run(provisioner, run.run_id, SYSTEM).done == 2
+    assert apply_run(provisioner, run.run_id, permissions.SYSTEM).done == 2
     assert faulty.did == [("disable", other)]
 
 
@@ -102,10 +103,10 @@ def test_a_whole_look_tries_again_whom_a_target_refused_until_it_was_mended(
         reconcile_due(provisioner)
         clock.advance(1000)
     faulty.refuses = set()
-    assert make_plan(provisioner, SYSTEM).changes == 0  # given up
+    assert make_plan(provisioner, permissions.SYSTEM).changes == 0  # given up
 
-    run = make_plan(provisioner, SYSTEM, scope=Scope.ALL)
-    apply_run(provisioner, run.run_id, SYSTEM)
+    run = make_plan(provisioner, permissions.SYSTEM, scope=Scope.ALL)
+    apply_run(provisioner, run.run_id, permissions.SYSTEM)
 
     assert not is_open(provisioner, "faulty", IDS[0])
 
@@ -125,19 +126,19 @@ def test_a_target_that_is_away_keeps_no_other_one_from_being_planned(
     change_status(provisioner.databases, IDS[0], "suspended")
     faulty.is_away = True
 
-    run = make_plan(provisioner, SYSTEM, scope=scope)
+    run = make_plan(provisioner, permissions.SYSTEM, scope=scope)
 
     what = "not planned: faulty could not be read: gone for lunch"
     assert findings(provisioner, run) == [("faulty", "", what)]
     assert {kind: part.counts for kind, part in run.summary.items()} == {"accounts": {"disable": 1}, "faulty": {}}
-    assert apply_run(provisioner, run.run_id, SYSTEM).is_complete
+    assert apply_run(provisioner, run.run_id, permissions.SYSTEM).is_complete
     assert not is_open(provisioner, "accounts", IDS[0])
     assert waiting(provisioner.databases) == 1
     with pytest.raises(TargetUnavailable):  # nothing else is to be done
-        make_plan(provisioner, SYSTEM, scope=scope)
+        make_plan(provisioner, permissions.SYSTEM, scope=scope)
 
     faulty.is_away = False
-    assert make_plan(provisioner, SYSTEM).summary["faulty"].counts == {"disable": 1}
+    assert make_plan(provisioner, permissions.SYSTEM).summary["faulty"].counts == {"disable": 1}
 
 
 def test_nobody_is_let_in_while_a_door_behind_cannot_be_looked_at(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from idp import permissions
 from idp.audit.events import SYSTEM
 from idp.db.databases import Databases
 from idp.db.locks import exclusive
@@ -16,13 +17,14 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.state_queries import count_states
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
 from tests.support.provisioning import add_students, change_person, change_status
 from tests.support.students import Student
 
-JAN = "shell:jan"
+JAN = shell("jan")
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(4)]
 IDS = [student.person_id for student in PEOPLE]
 
@@ -71,14 +73,14 @@ def test_a_preview_shows_what_a_plan_would_have_and_stores_nothing(
         assert set(changes_among(connection, IDS)) == set(IDS[:3])
         assert count_states(connection) == {"mail": (4, 0)}
     assert (plans(provisioner), mail.did) == (before, [])
-    assert make_plan(provisioner, SYSTEM).summary == preview.summary
+    assert make_plan(provisioner, permissions.SYSTEM).summary == preview.summary
 
 
 def test_a_preview_of_some_people_is_of_them_alone(provisioner: Provisioner, databases: Databases) -> None:
     for person_id in IDS[:2]:
         change_person(databases, person_id, surname="Nowak")
 
-    rows = Preview(provisioner, JAN, IDS[1:]).rows()
+    rows = Preview(provisioner, JAN.actor_id, IDS[1:]).rows()
 
     assert [row.person_id for row in rows] == [IDS[1]]
 
@@ -89,7 +91,7 @@ def test_a_preview_says_what_could_not_be_read(
     change_person(databases, IDS[0], surname="Nowak")
     mail.is_away = True
 
-    preview = Preview(provisioner, JAN)
+    preview = Preview(provisioner, JAN.actor_id)
     (row,) = preview.rows()
 
     assert isinstance(row, FindingRow)

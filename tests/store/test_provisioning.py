@@ -43,6 +43,7 @@ from idp.provisioning.state_queries import (
     states_among,
 )
 from idp.provisioning.states import NOT_SHOWN, Patience, Presence, State
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
@@ -267,15 +268,15 @@ def test_a_life_in_runs_and_at_once(
     people = [Student(f"p{number:02}", album=str(1000 + number)) for number in range(20)]
     add_students(databases, keys, people)
 
-    plan = make_plan(provisioner, "shell:test")
-    assert (plan.changes, apply_run(provisioner, plan.run_id, "shell:test").is_complete) == (20, True)
-    assert (make_plan(provisioner, "shell:test").changes, waiting(databases)) == (0, 0)
+    plan = make_plan(provisioner, shell("test"))
+    assert (plan.changes, apply_run(provisioner, plan.run_id, shell("test")).is_complete) == (20, True)
+    assert (make_plan(provisioner, shell("test")).changes, waiting(databases)) == (0, 0)
 
     choose_mail_name(databases, people[0].person_id, "a@student.po.edu.pl", "s1000@student.po.edu.pl")
     reconcile_person(provisioner, people[0].person_id)
     change_person(databases, people[1].person_id, surname="Nowak")
     assert (reconcile_due(provisioner), waiting(databases)) == (1, 0)
-    assert make_plan(provisioner, "shell:test").changes == 0
+    assert make_plan(provisioner, shell("test")).changes == 0
     provisioner.close()
 
 
@@ -310,7 +311,7 @@ def test_somebody_whom_a_target_never_shows_is_tried_ever_more_rarely_and_given_
     with databases.identity.read() as connection:
         assert given_up(connection) == [GivenUp("faulty", "p1", 3, NOT_SHOWN)]
     assert events_of(databases, event_types.TARGET_GAVE_UP, "faulty") == 1
-    assert (waiting(databases), make_plan(provisioner, "shell:test").changes) == (0, 0)
+    assert (waiting(databases), make_plan(provisioner, shell("test")).changes) == (0, 0)
 
 
 def test_somebody_who_was_given_up_is_tried_again_when_the_same_records_come_back(databases: Databases) -> None:

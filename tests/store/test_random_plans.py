@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import bindparam, delete, select, update
 
+from idp import permissions
 from idp.db.databases import Databases
 from idp.errors import NeedsApproval
 from idp.keys.key_files import Keys
@@ -140,15 +141,15 @@ def test_no_plan_over_a_limit_is_applied_and_none_under_it_is_stopped(provisione
         limited = replace(provisioner, settings=ProvisioningSettings(limits=case.limits))
         before = open_doors(databases)
 
-        plan = make_plan(limited, "system", scope=Scope.ALL)
+        plan = make_plan(limited, permissions.SYSTEM, scope=Scope.ALL)
 
         assert plan.summary["accounts"].counts == {kind.value: count for kind, count in case.counts.items()}
         if case.is_over:
             with pytest.raises(NeedsApproval):
-                apply_run(limited, plan.run_id, "system")
+                apply_run(limited, plan.run_id, permissions.SYSTEM)
             assert open_doors(databases) == before
         else:
-            assert apply_run(limited, plan.run_id, "system").is_complete
+            assert apply_run(limited, plan.run_id, permissions.SYSTEM).is_complete
             assert open_doors(databases) == list(case.may)
 
     holds()

@@ -25,6 +25,7 @@ from idp.registry.reviews import review_statuses
 from idp.registry.sample.export import Order, write_sample
 from idp.registry.settings import RegistrySettings
 from idp.registry.tables import import_run, quarantine
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, export_text, person_rows, write_export
 from tests.support.imports import ZONE, Registry
@@ -245,7 +246,7 @@ def test_what_a_human_closed_stays_closed_when_something_else_changes(registry: 
     registry.take(write_export(file, [export_row()]))
     registry.carry_out()
     lock_account(
-        registry.databases, registry.clock, person_id_of(registry.databases, "101"), "shell:root", "lost telephone"
+        registry.databases, registry.clock, person_id_of(registry.databases, "101"), shell("root"), "lost telephone"
     )
 
     registry.take(write_export(file, [export_row(nazwisko="Kowalska", **LATER)]))

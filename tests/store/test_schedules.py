@@ -15,6 +15,7 @@ from idp.errors import Conflict, IdpError, TargetRejected, TargetUnavailable
 from idp.jobs import schedule_queries as store
 from idp.jobs.schedules import HOLD_S, RETRY_S, Done, Schedule, Timetable
 from idp.jobs.tables import schedule_firing
+from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
 from tests.support.imports import ZONE
 from tests.support.workers import until
@@ -193,7 +194,7 @@ def test_one_that_is_put_off_is_tried_again_although_somebody_tried_it_by_hand_a
     assert table.sweep() == 1
     clock.advance(10)
     with pytest.raises(TargetUnavailable):
-        worker(databases, clock, act, "shell:jan").run_now("sync")
+        worker(databases, clock, act, "shell:jan").run_now("sync", SHELL)
     with databases.identity.read() as connection:
         (told,) = store.told_firings(connection, clock.now())
     assert (told.is_put_off, told.due_at) == (True, datetime(2026, 10, 2, 10, 0, tzinfo=UTC))
@@ -225,7 +226,7 @@ def test_one_that_was_missed_is_made_up_unless_somebody_did_it_by_hand_since(
     table.sweep()
     clock.advance(DAY_S + 3600)  # no worker lived at noon
     with suppress(TargetUnavailable):
-        worker(databases, clock, act, "shell:jan").run_now("sync")
+        worker(databases, clock, act, "shell:jan").run_now("sync", SHELL)
     clock.advance(60)
 
     assert [table.sweep(), table.sweep()] == [int(is_away), 0]
@@ -280,7 +281,7 @@ def test_one_that_is_done_by_hand_and_fails_is_not_tried_again(databases: Databa
     clock.advance(60)
 
     with pytest.raises(TargetUnavailable):
-        table.run_now("sync")
+        table.run_now("sync", SHELL)
     clock.advance(RETRY_S)
 
     assert (table.sweep(), last(databases).state) == (0, store.FAILED)
@@ -320,7 +321,7 @@ def test_doing_it_by_hand_leaves_its_times_as_they_are(databases: Databases, clo
     table.sweep()
     clock.advance(3600)
 
-    assert table.run_now("sync").note == "rung"
+    assert table.run_now("sync", SHELL).note == "rung"
     clock.advance(DAY_S - 3600)
 
     assert table.sweep() == 1

@@ -18,6 +18,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
@@ -39,7 +40,7 @@ def sync(databases: Databases, keys: Keys, clock: ManualClock) -> Sync:
 def let_wait(sync: Sync, students: Sequence[Student]) -> str:
     """Change everybody's name, and return the plan that is over the limit by that."""
     add_students(sync.databases, sync.keys, students)
-    assert apply_run(sync.provisioner, make_plan(sync.provisioner, "shell:test").run_id, "shell:test").is_complete
+    assert apply_run(sync.provisioner, make_plan(sync.provisioner, shell("test")).run_id, shell("test")).is_complete
     with sync.databases.identity.write() as connection:
         connection.execute(update(person).values(surname="Changed"))
     mark(sync.databases, [student.person_id for student in students])

@@ -4,4 +4,10 @@ from typing import Final
 
 from idp.permissions import Actor, Role
 
-SHELL: Final = Actor("shell:tester", Role.SHELL)
+
+def shell(name: str) -> Actor:
+    """Return somebody who runs commands on the machine."""
+    return Actor(f"shell:{name}", Role.SHELL)
+
+
+SHELL: Final = shell("tester")

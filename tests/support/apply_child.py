@@ -11,6 +11,7 @@ from idp.clock import Clock
 from idp.db.databases import open_databases
 from idp.db.settings import StoreSettings
 from idp.provisioning.executor import apply_run
+from tests.support.actors import shell
 from tests.support.provisioning import make_provisioner
 
 
@@ -18,7 +19,7 @@ def main(data: Path, folder: Path, run_id: str) -> None:
     slapd = PrivateSlapd(folder, durable=False)
     slapd.start()  # it runs: this only learns where
     provisioner = make_provisioner(open_databases(StoreSettings(folder=data)), slapd, Clock(), batch=20)
-    apply_run(provisioner, run_id, "shell:child", progress=lambda _: print("written", flush=True))  # noqa: T201
+    apply_run(provisioner, run_id, shell("child"), progress=lambda _: print("written", flush=True))  # noqa: T201
 
 
 if __name__ == "__main__":

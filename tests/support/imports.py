@@ -67,7 +67,7 @@ class Registry:
         targets = {"accounts": AccountsTarget(self.databases.identity)}
         settings = ProvisioningSettings(limits=NO_LIMITS)
         provisioner = Provisioner(self.databases, targets, PeopleSettings(), settings, ZONE, self.clock)
-        apply_run(provisioner, make_plan(provisioner, "shell:tester").run_id, "shell:tester")
+        apply_run(provisioner, make_plan(provisioner, SHELL).run_id, SHELL)
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return what is stored, without keys made by chance, times of ours, and names of imports and lines."""

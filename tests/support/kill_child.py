@@ -19,6 +19,7 @@ from sqlalchemy import event
 from idp.provisioning.executor import apply_run
 from idp.provisioning.target import Stage, Target
 from idp.provisioning.values import Change, Entry, Outcome
+from tests.support.actors import shell
 from tests.support.worker_child import provisioner_of
 
 Tick = Callable[[], None]
@@ -85,7 +86,7 @@ def carry_out(told: dict[str, Any], run_id: str, at: int) -> int:
         event.listen(database.engine, "commit", tick)
         event.listen(database.engine, "begin", tick)  # also the moment after the commit before
     targets = {kind: Watched(target, tick) for kind, target in provisioner.targets.items()}
-    apply_run(replace(provisioner, targets=targets), run_id, "shell:child")
+    apply_run(replace(provisioner, targets=targets), run_id, shell("child"))
     return seen
 
 

@@ -9,8 +9,9 @@ from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import try_again
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import next_work
+from tests.support.actors import shell
 
-ACTOR = "shell:test"
+ACTOR = shell("test")
 OUTAGE_S = 180.0  # long enough for every wait to be the longest
 RECOVERY_S = 60.0  # within which all is there again
 Progress = Callable[[int], None]

@@ -36,7 +36,7 @@ from idp.sso import sessions
 from idp.sso.session_queries import Visited, add_visited
 from idp.sso.sessions import Browser
 from idp.sso.tokens import short_token
-from tests.support.actors import SHELL
+from tests.support.actors import SHELL, shell
 from tests.support.installation import installed, settings_for
 
 FOLDER = Path(__file__).parents[1] / "data" / "databases"
@@ -118,8 +118,8 @@ def _live_a_little(idp: Idp, export: Path) -> None:
     policy = idp.settings.people.access_policy
     registry = idp.settings.registry
     import_file(idp.databases, idp.keys, registry, policy, idp.clock, idp.zone, export, delta=False, actor=SHELL)
-    run = make_plan(idp.provisioner, "shell:sample")
-    apply_run(idp.provisioner, run.run_id, "shell:sample")
+    run = make_plan(idp.provisioner, shell("sample"))
+    apply_run(idp.provisioner, run.run_id, shell("sample"))
     with idp.databases.identity.read() as connection:
         accounts = tables_in(connection, "identity").tables["account"]
         ids = connection.execute(select(accounts.c.account_id).where(accounts.c.enabled)).scalars().all()
@@ -130,7 +130,7 @@ def _live_a_little(idp: Idp, export: Path) -> None:
     visited = Visited(started.session_id, short_token("ST-"), "cas", "fees", address, idp.clock.timestamp())
     with idp.raw_store.lend() as raw, raw.transaction():
         add_visited(raw, visited)
-    lock_account(idp.databases, idp.clock, ids[1], "shell:sample", "sample")
+    lock_account(idp.databases, idp.clock, ids[1], shell("sample"), "sample")
     seal_pending(idp.databases, idp.settings.audit, idp.clock, "sample")
 
 

@@ -20,6 +20,7 @@ from idp.provisioning.executor import result_of
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import request
 from idp.provisioning.runs import ENDS
+from tests.support.actors import shell
 
 PROJECT = Path(__file__).parents[2]
 LOOK_S = 0.05
@@ -100,7 +101,7 @@ def workers_over(folder: Path, databases: Databases, slapd: PrivateSlapd, **told
 
 def hand_over(provisioner: Provisioner, run_id: str) -> None:
     """Have workers carry out a run."""
-    request(provisioner, run_id, "shell:test")
+    request(provisioner, run_id, shell("test"))
 
 
 def written(provisioner: Provisioner, run_id: str, at_least: int) -> Callable[[], bool]:
