@@ -36,7 +36,7 @@ def sweeps(installation: Idp, lane: Lane, name: str) -> dict[str, Sweep]:
 
 
 def _fast(installation: Idp, name: str) -> dict[str, Sweep]:
-    """Return what people wait for. None of it takes long, whatever imports and runs do meanwhile."""
+    """Return what people wait for. Each runs in a thread of its own: a slow application delays no sealing."""
     settings, databases, clock = installation.settings, installation.databases, installation.clock
 
     def seal() -> int:

@@ -11,7 +11,7 @@ from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.support import pass_idp
 from idp.jobs.lanes import Lane
 from idp.jobs.liveness import Liveness
-from idp.jobs.worker import run
+from idp.jobs.worker import run, run_side_by_side
 
 
 @click.command()
@@ -60,7 +60,7 @@ def work_in(installation: Idp, lane: Lane) -> None:
     with Liveness(installation.databases, installation.settings.jobs, installation.clock, lane=lane) as me:
         work = sweeps(installation, lane, me.name)
         if lane is Lane.FAST:
-            run(work, installation.settings.jobs)
+            run_side_by_side(work, installation.settings.jobs)
             return
         runs = carrier(installation, me.name)
         try:

@@ -15,7 +15,12 @@ class JobsSettings(Section):
     Times are the university's wall clock, in its time zone. The daily sync is at `university.sync_hour`.
     """
 
-    interval_s: Annotated[float, "Seconds between two rounds when there is nothing to do.", Field(gt=0)] = 1.0
+    interval_s: Annotated[
+        float, "Seconds between two rounds of the bulk lane when there is nothing to do.", Field(gt=0)
+    ] = 1.0
+    fast_interval_s: Annotated[
+        float, "Seconds between two looks of each part of the fast lane when there is nothing to do.", Field(gt=0)
+    ] = 0.25
     liveness_s: Annotated[
         float, "Seconds of silence after which a worker counts as gone and others take over its work.", Field(gt=0)
     ] = 15.0

@@ -1,4 +1,4 @@
-"""The worker: a plain loop over the sweeps. Each sweep is safe to repeat, to be killed in, and to run twice at once."""
+"""The worker: it repeats the sweeps. A sweep is safe to repeat, to be killed, and to run twice at once."""
 
 import signal
 import threading
@@ -13,11 +13,35 @@ from idp.jobs.settings import JobsSettings
 log = structlog.get_logger(__name__)
 
 Sweep = Callable[[], int]
-"""Does what is owed, a bounded part of it at a time, and returns how many things it did."""
+"""Does a bounded part of its work, and returns how many things it did."""
 
 
 def run(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
     """Run all sweeps round after round until SIGTERM or SIGINT; a round that did something is followed at once."""
+    stopped = _stopped_by_signal()
+    while not stopped.is_set():
+        if one_round(sweeps) == 0:
+            stopped.wait(settings.interval_s)
+
+
+def run_side_by_side(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
+    """Run each sweep in a thread of its own until SIGTERM or SIGINT, so that a slow one delays no other."""
+    stopped = _stopped_by_signal()
+
+    def repeat(name: str, sweep: Sweep) -> None:
+        while not stopped.is_set():
+            if _swept(name, sweep) == 0:
+                stopped.wait(settings.fast_interval_s)
+
+    threads = [threading.Thread(target=repeat, args=each, name=each[0]) for each in sweeps.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _stopped_by_signal() -> threading.Event:
+    """Return an event that SIGTERM or SIGINT sets."""
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -26,9 +50,7 @@ def run(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
     # Installed explicitly: a shell's background job inherits SIGINT as ignored.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    while not stopped.is_set():
-        if one_round(sweeps) == 0:
-            stopped.wait(settings.interval_s)
+    return stopped
 
 
 def one_round(sweeps: Mapping[str, Sweep]) -> int:
