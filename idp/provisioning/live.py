@@ -14,6 +14,7 @@ from idp.provisioning import health
 from idp.provisioning import run_queries as runs
 from idp.provisioning.compare import compare
 from idp.provisioning.executor import apply_run
+from idp.provisioning.guard import loses_rights
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute, recompute_some
@@ -164,8 +165,9 @@ class _Person:
                 note_absent(connection, self.target.kind, [self.entry.person_id], now)
 
     def _is_left_to_runs(self, change: Change) -> bool:
-        """Return whether the records alone would disable this person: a file may be wrong about everybody."""
-        return change.kind is Kind.DISABLE and not self.seen.snapshot.is_locked
+        """Return whether the records alone take something away: a file may be wrong about everybody."""
+        takes_away = change.kind is Kind.DISABLE or loses_rights(change, self.target.attributes)
+        return takes_away and not self.seen.snapshot.is_locked
 
 
 # --- the worker -----------------------------------------------------------------------------------------------------

@@ -168,6 +168,25 @@ def test_a_suspension_that_comes_from_the_records_is_left_for_a_guarded_run(
     provisioner.close()
 
 
+def test_a_loss_of_student_rights_that_comes_from_the_records_is_left_for_a_guarded_run(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
+) -> None:
+    provisioner = make_provisioner(databases, directory, clock)
+    add_students(databases, keys, [ANNA])
+    reconcile_person(provisioner, ANNA.person_id)
+    change_status(databases, ANNA.person_id, "cancelled", clock.now().date())  # access stays for the days of grace
+    mark(databases, [ANNA.person_id], live=True)
+
+    reconcile_person(provisioner, ANNA.person_id)
+
+    entry = eyes.entry(ANNA.uid, ["eduPersonAffiliation"])
+    assert entry is not None
+    assert "student" in entry.values("eduPersonAffiliation")
+    with databases.identity.read() as connection:
+        assert due_work(connection, ["ldap"], Priority.BULK, provisioner.clock.now(), 9) == [ANNA.person_id]
+    provisioner.close()
+
+
 def test_a_crowd_of_an_import_does_not_hold_up_a_persons_own_act(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, eyes: Eyes
 ) -> None:
