@@ -21,7 +21,7 @@ from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
-from idp.provisioning.tables import change, run, target_state
+from idp.provisioning.tables import change, finding, limit_violation, run, run_target, target_state
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Kind
 from tests.support.clock import ManualClock
@@ -107,7 +107,7 @@ def set_up(databases: Databases, case: Case) -> None:
     doors = update(account).where(account.c.account_id == bindparam("of"))
     records = update(enrolment).where(enrolment.c.person_id == bindparam("of"))
     with databases.identity.write() as connection:
-        for table in (target_state, change, run):
+        for table in (target_state, change, finding, limit_violation, run_target, run):
             connection.execute(delete(table))
         connection.execute(doors.values(enabled=bindparam("is_open"), epoch=bindparam("times")), rows)
         connection.execute(records.values(status=bindparam("word"), status_from=date(2026, 1, 1)), rows)
