@@ -8,7 +8,7 @@ from idp.audit.sealing import seal_pending
 from idp.db.engine_database import engine_url
 from idp.jobs import housekeeping
 from idp.jobs.after_imports import AfterImports
-from idp.jobs.engine import Carrier
+from idp.jobs.engine import EngineRunner
 from idp.jobs.lanes import Lane
 from idp.jobs.syncing import InboxWatch
 from idp.jobs.worker import Sweep
@@ -24,10 +24,10 @@ from idp.registry.reviews import review_statuses
 from idp.sso import sessions
 
 
-def carrier(installation: Idp, name: str) -> Carrier:
+def engine_runner(installation: Idp, name: str) -> EngineRunner:
     """Return what carries out runs in this worker; the engine is imported and started with the first one."""
     settings = installation.settings
-    return Carrier(installation.provisioner, settings.jobs, lambda: engine_url(settings.store), name)
+    return EngineRunner(installation.provisioner, settings.jobs, lambda: engine_url(settings.store), name)
 
 
 def sweeps(installation: Idp, lane: Lane, name: str) -> dict[str, Sweep]:

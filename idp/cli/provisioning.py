@@ -236,8 +236,8 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
         needs = f"{plan_.missing} must approve it, or drop it: idp runs show {plan_.run_id}"
         table.add_row("[red]waits[/]", f"{when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
     for name, last in found.schedules.items():
-        if last.is_put_off or last.state == schedules.FAILED:
-            became = "[yellow]put off[/], tried again by a worker" if last.is_put_off else "[red]failed[/]"
+        if last.is_delayed or last.state == schedules.FAILED:
+            became = "[yellow]put off[/], tried again by a worker" if last.is_delayed else "[red]failed[/]"
             table.add_row(name, f"{became}, {when(last.due_at, zone)}: {escape(last.note)}")
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"

@@ -63,7 +63,7 @@ def _facts(installation: Idp, name: str) -> dict[str, Any]:
         "name": name,
         "next_at": next_due(schedule, now, installation.zone),
         "last_at": last.due_at if last else None,
-        "state": ("put off" if last.is_put_off else last.state) if last else "",
+        "state": ("put off" if last.is_delayed else last.state) if last else "",
         "note": last.note if last else "",
         "run_id": last.run_id if last else "",
     }

@@ -6,7 +6,7 @@ import click
 
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
-from idp.app.sweeps import carrier, sweeps
+from idp.app.sweeps import engine_runner, sweeps
 from idp.cli.children import ChildEnded, Children, Command, Stopped
 from idp.cli.support import pass_idp
 from idp.jobs.lanes import Lane
@@ -62,7 +62,7 @@ def work_in(installation: Idp, lane: Lane) -> None:
         if lane is Lane.FAST:
             run_side_by_side(work, installation.settings.jobs)
             return
-        runs = carrier(installation, me.name)
+        runs = engine_runner(installation, me.name)
         try:
             run({"runs": runs, **work}, installation.settings.jobs)
         finally:

@@ -216,7 +216,7 @@ class Engine:
             self._dbos.delete_workflows([one.workflow_id for one in old], delete_children=True)
 
 
-class Carrier:
+class EngineRunner:
     """The worker's sweep that carries runs: it starts the engine when there is the first one."""
 
     def __init__(self, provisioner: Provisioner, settings: JobsSettings, url: Callable[[], str], name: str) -> None:

@@ -33,7 +33,7 @@ class Firing:
     note: str
 
     @property
-    def is_put_off(self) -> bool:
+    def is_delayed(self) -> bool:
         """Whether something was in its way, so that it is tried again and again."""
         return self.state == RUNNING and self.note != ""
 
@@ -64,8 +64,8 @@ def silent_firing(connection: Connection, name: str, since: datetime, now: datet
 
 def told_firing(connection: Connection, name: str, now: datetime) -> Firing | None:
     """Return what is to be told of a schedule: its firing that is put off, if one is, and else its last one."""
-    is_put_off = (schedule_firing.c.state == RUNNING) & (schedule_firing.c.note != "")
-    put_off_one = _latest(connection, name, is_put_off, schedule_firing.c.due_at <= now)
+    is_delayed = (schedule_firing.c.state == RUNNING) & (schedule_firing.c.note != "")
+    put_off_one = _latest(connection, name, is_delayed, schedule_firing.c.due_at <= now)
     return put_off_one or last_firing(connection, name, now)
 
 
@@ -95,7 +95,7 @@ def give_up_before(connection: Connection, name: str, due_at: datetime, now: dat
     connection.execute(update(schedule_firing).where(older, silent).values(state=FAILED, finished_at=now))
 
 
-def take_over(connection: Connection, firing: Firing, holder: str, until: float, now: float) -> bool:
+def reclaim(connection: Connection, firing: Firing, holder: str, until: float, now: float) -> bool:
     """Go on with a firing whose worker fell silent; False when somebody else does."""
     taken = connection.execute(
         update(schedule_firing)
@@ -115,7 +115,7 @@ def stay(connection: Connection, firing: Firing, until: float) -> None:
     connection.execute(update(schedule_firing).where(*_is(firing)).values(until=until))
 
 
-def put_off(connection: Connection, firing: Firing, until: float, note: str) -> bool:
+def delay(connection: Connection, firing: Firing, until: float, note: str) -> bool:
     """Leave a firing that failed to whoever comes first after a moment; False when another worker has it by now."""
     values = {"until": until, "note": note[:500]}
     return connection.execute(update(schedule_firing).where(*_is(firing)).values(values)).rowcount == 1

@@ -135,9 +135,9 @@ class Timetable:
         now = self.clock.timestamp()
         until = now + self.hold_s
         with self.databases.identity.write() as connection:
-            if not store.take_over(connection, silent, self.worker, until, now):
+            if not store.reclaim(connection, silent, self.worker, until, now):
                 return False
-        if not silent.is_put_off:
+        if not silent.is_delayed:
             who = {"schedule": silent.name, "worker": silent.holder}
             log.warning("a schedule's worker fell silent", due_at=silent.due_at, **who)
         self._do(replace(silent, holder=self.worker, until=until, tries=silent.tries + 1), schedule.act)
@@ -150,7 +150,7 @@ class Timetable:
         except IdpError as error:
             failed = Done(f"{error.code}: {error}")
             if not is_raised and (error.retryable or isinstance(error, Conflict)):
-                self._put_off(firing, failed)
+                self._delay(firing, failed)
             else:
                 self._end(firing, store.FAILED, failed)
             if is_raised:
@@ -170,11 +170,11 @@ class Timetable:
         with self.databases.identity.write() as connection:
             store.stay(connection, firing, self.clock.timestamp() + self.hold_s)
 
-    def _put_off(self, firing: Firing, failed: Done) -> None:
+    def _delay(self, firing: Firing, failed: Done) -> None:
         """Have a firing taken over soon, by whoever comes first; an event tells of its first failure alone."""
         now = self.clock.timestamp()
         with self.databases.identity.write() as connection:
-            if store.put_off(connection, firing, now + RETRY_S, failed.note) and firing.tries == 1:
+            if store.delay(connection, firing, now + RETRY_S, failed.note) and firing.tries == 1:
                 record(connection, now, _event(event_types.SCHEDULE_FAILED, firing, failed))
 
     def _end(self, firing: Firing, state: str, done: Done) -> None:

@@ -66,7 +66,7 @@ class ScheduleStatus:
     due_at: datetime
     state: str
     note: str
-    is_put_off: bool
+    is_delayed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def problems_of(found: Status) -> list[str]:
     if found.last_run is not None and found.last_run.error:
         problems.append(f"Run {found.last_run.run_id} is {found.last_run.state}: {found.last_run.error}")
     for name, schedule in found.schedules.items():
-        if schedule.state == FAILED or schedule.is_put_off:
+        if schedule.state == FAILED or schedule.is_delayed:
             problems.append(f"Schedule {name} was not done: {schedule.note}")
     if dead := found.letters.get("dead", 0):
         problems.append(f"{dead} letters could not be delivered: idp letters list --state dead")
@@ -142,7 +142,7 @@ def status(provisioner: Provisioner) -> Status:
             running_run_id=runs.running(connection),
             plans_waiting=_plans_waiting(provisioner, connection),
             schedules={
-                firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_put_off)
+                firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_delayed)
                 for firing in told_firings(connection, provisioner.clock.now())
             },
             open_duplicates=count_open_pairs(connection),

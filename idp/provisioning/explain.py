@@ -194,7 +194,7 @@ def _from_runs(written: Iterable[Written]) -> Iterable[_Write]:
         before, after = sides(one.change)
         change = Change(Kind(one.change.kind), one.change.person_id, before, after, one.change.reason)
         names = frozenset(name for name, _, _ in change.differences())
-        yield _Write(one.change.target, names, one.at, one.asked_by, one.run_id)
+        yield _Write(one.change.target, names, one.at, one.requested_by, one.run_id)
 
 
 def _from_events(provisioner: Provisioner, person_id: str) -> Iterable[_Write]:

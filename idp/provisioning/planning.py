@@ -217,7 +217,7 @@ def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Dra
 def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
     """Return the plan that a draft has become: from now on it is what it is.
 
-    Effect:  run.planned, and run.waiting when it is over a limit or removes people
+    Effect:  run.planned, and run.awaiting_approval when it is over a limit or removes people
     """
     at = provisioner.clock.timestamp()
     over = violations_of(provisioner, draft, actor)
@@ -232,7 +232,9 @@ def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
         if waits:
             why = [asdict(one) for one in over]
             record(
-                connection, at, Event(event_types.RUN_WAITING, subject=draft.run_id, actor=actor, data={"over": why})
+                connection,
+                at,
+                Event(event_types.RUN_AWAITING_APPROVAL, subject=draft.run_id, actor=actor, data={"over": why}),
             )
         made = runs.load_run(connection, draft.run_id)
     assert made is not None  # written a line above

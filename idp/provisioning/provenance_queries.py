@@ -40,7 +40,7 @@ class Written:
 
     change: ChangeRow
     run_id: str
-    asked_by: str
+    requested_by: str
     at: datetime | None
 
 

@@ -127,7 +127,7 @@ def retry_failed(provisioner: Provisioner, actor_id: str, person_ids: Collection
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         ids = states.retry(connection, now, None if person_ids is None else list(person_ids))
-        events = (Event(event_types.TARGET_LET_GO, person_id, actor_id) for person_id in ids)
+        events = (Event(event_types.TARGET_RETRIED, person_id, actor_id) for person_id in ids)
         record_all(connection, now.timestamp(), events)
     return ids
 

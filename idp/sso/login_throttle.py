@@ -12,7 +12,7 @@ from idp.errors import Refused, TooManyAttempts
 from idp.sso import throttle
 from idp.sso import throttle_queries as store
 from idp.sso.settings import SsoSettings
-from idp.sso.throttle import Network, NetworkFailures, Standing
+from idp.sso.throttle import Network, NetworkFailures, Pressure
 from idp.sso.tokens import short_token
 
 ACCOUNT, NETWORK = "account", "network"
@@ -59,11 +59,11 @@ class LoginThrottle:
         Raises:  TooSoon, CaptchaDue
         """
         now = self.clock.timestamp()
-        standing = self._standing(one, now)
-        wait_s = throttle.wait_s(standing, self.settings.throttle, now)
+        pressure = self._pressure(one, now)
+        wait_s = throttle.wait_s(pressure, self.settings.throttle, now)
         if wait_s > 0:
             raise TooSoon(wait_s)
-        if not is_person and throttle.captcha_is_due(standing, self.settings.throttle, self.settings.captcha, now):
+        if not is_person and throttle.captcha_is_due(pressure, self.settings.throttle, self.settings.captcha, now):
             raise CaptchaDue
 
     def widest_network(self, address: str) -> str:
@@ -73,7 +73,7 @@ class LoginThrottle:
     def captcha_is_due(self, one: LoginAttempt) -> bool:
         """Tell whether the next form for this try asks for the CAPTCHA."""
         now = self.clock.timestamp()
-        return throttle.captcha_is_due(self._standing(one, now), self.settings.throttle, self.settings.captcha, now)
+        return throttle.captcha_is_due(self._pressure(one, now), self.settings.throttle, self.settings.captcha, now)
 
     def captcha_is_due_for_anybody(self, address: str, devices: tuple[str, ...]) -> bool:
         """Tell whether a form asks for the CAPTCHA before a name is known: a browser that somebody uses is trusted."""
@@ -126,10 +126,10 @@ class LoginThrottle:
         with self.raw_store.lend() as raw:
             return store.drop_forgotten(raw, now, now - longest_s)
 
-    def _standing(self, one: LoginAttempt, now: float) -> Standing:
+    def _pressure(self, one: LoginAttempt, now: float) -> Pressure:
         limits = self.settings.throttle
         if not limits.enabled:
-            return Standing()
+            return Pressure()
         since = now - limits.forget_s
         with self.raw_store.lend() as raw:
             networks = tuple(
@@ -140,7 +140,7 @@ class LoginThrottle:
                 )
                 for network in throttle.networks_of(one.address, limits)
             )
-            return Standing(
+            return Pressure(
                 account=store.failures_of(raw, ACCOUNT, one.key, since) if one.key else store.NONE,
                 networks=networks,
                 device=store.find_device(raw, one.devices, one.account_id or NOBODY, now),

@@ -38,7 +38,7 @@ class NetworkFailures:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Pressure:
     """What is known about a sign-in before the password is checked."""
 
     account: Failures = NONE
@@ -46,9 +46,9 @@ class Standing:
     device: Device | None = None
 
 
-def is_known(standing: Standing, settings: ThrottleSettings, now: float) -> bool:
+def is_known(pressure: Pressure, settings: ThrottleSettings, now: float) -> bool:
     """Tell whether the device vouches for itself: the account's own, and not spoilt by failures of its own."""
-    device = standing.device
+    device = pressure.device
     return device is not None and _lately(device.failures, settings, now).count < settings.device_failures
 
 
@@ -57,13 +57,13 @@ def is_guessing(network: NetworkFailures, settings: ThrottleSettings) -> bool:
     return network.accounts_guessed >= settings.guessed_accounts * network.factor
 
 
-def wait_s(standing: Standing, settings: ThrottleSettings, now: float) -> float:
+def wait_s(pressure: Pressure, settings: ThrottleSettings, now: float) -> float:
     """Return the seconds until the next attempt is looked at; 0 when it is now."""
-    if not settings.enabled or is_known(standing, settings, now):
+    if not settings.enabled or is_known(pressure, settings, now):
         return 0.0
-    account = standing.account
+    account = pressure.account
     ends = [account.last_at + delay_s(account.count - settings.account_free_failures, settings)]
-    for network in standing.networks:
+    for network in pressure.networks:
         free = settings.guessing_free_failures if is_guessing(network, settings) else settings.network_free_failures
         failures = network.failures
         ends.append(failures.last_at + delay_s(failures.count - free * network.factor, settings))
@@ -78,16 +78,16 @@ def delay_s(too_many: int, settings: ThrottleSettings) -> float:
     return float(min(settings.first_delay_s * 2 ** min(too_many, 30), settings.longest_delay_s))
 
 
-def captcha_is_due(standing: Standing, settings: ThrottleSettings, mode: str, now: float) -> bool:
+def captcha_is_due(pressure: Pressure, settings: ThrottleSettings, mode: str, now: float) -> bool:
     """Tell whether somebody must show that they are a person before the password is checked."""
     if mode != "adaptive":
         return mode == "always"
-    if is_known(standing, settings, now):
-        assert standing.device is not None
-        return _lately(standing.device.failures, settings, now).count >= settings.captcha_after
-    return standing.account.count >= settings.captcha_after or any(
+    if is_known(pressure, settings, now):
+        assert pressure.device is not None
+        return _lately(pressure.device.failures, settings, now).count >= settings.captcha_after
+    return pressure.account.count >= settings.captcha_after or any(
         network.failures.count >= settings.captcha_after * network.factor or is_guessing(network, settings)
-        for network in standing.networks
+        for network in pressure.networks
     )
 
 

@@ -337,8 +337,8 @@ def test_a_directory_that_is_down_keeps_the_cursor(
 
 def test_a_stray_entry_with_our_mark_is_named(written: Provisioner, eyes: Eyes, directory: PrivateSlapd) -> None:
     classes = ["inetOrgPerson", "idpStudent"]
-    stray = {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]}
-    eyes.directory.add(directory.settings.person_dn("ustray222"), stray)
+    orphan = {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]}
+    eyes.directory.add(directory.settings.person_dn("ustray222"), orphan)
 
     assert find_drift(written, "ldap").orphans == ["ustray222"]
     assert find_drift(written, "ldap", whole=True).orphans == ["unknown"]

@@ -160,8 +160,8 @@ def test_a_ticket_works_once(both: Both) -> None:
 
 def test_a_ticket_of_somebody_elses_sign_in_signs_nobody_in_and_is_not_redeemed(both: Both) -> None:
     """A foreign page sends the browser of somebody who is just signing in here with the ticket of another person."""
-    stranger, stranger_there = both.visitors()
-    foreign = both.way_back(stranger, stranger_there, "999")
+    outsider, stranger_there = both.visitors()
+    foreign = both.way_back(outsider, stranger_there, "999")
     victim, victim_there = both.visitors()
     own = both.way_back(victim, victim_there, "12345")
 
@@ -174,14 +174,14 @@ def test_a_ticket_of_somebody_elses_sign_in_signs_nobody_in_and_is_not_redeemed(
     assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert "fees_session" not in str([answer.headers for answer in answers])
     assert victim.get("/fees").location == "/login"
-    assert both.come_back(stranger, foreign).location == "/fees"  # the ticket was left unused
+    assert both.come_back(outsider, foreign).location == "/fees"  # the ticket was left unused
     assert both.come_back(victim, own).location == "/fees"  # and the victim's own sign-in goes on
     assert "album number 12345" in victim.get("/fees?lang=en").text
 
 
 def test_a_foreign_ticket_under_ones_own_state_is_refused(both: Both) -> None:
-    stranger, stranger_there = both.visitors()
-    foreign = both.way_back(stranger, stranger_there, "999")
+    outsider, stranger_there = both.visitors()
+    foreign = both.way_back(outsider, stranger_there, "999")
     victim = both.fees.test_client()
     state = query_of(both.press_log_in(victim))["state"]
 

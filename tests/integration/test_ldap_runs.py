@@ -297,16 +297,16 @@ def test_entries_of_others_and_attributes_of_others_are_left_alone(
 def test_an_entry_of_ours_without_a_person_is_a_finding_and_stays(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
 ) -> None:
-    stray = directory.settings.person_dn("ustray222")
+    orphan = directory.settings.person_dn("ustray222")
     classes = ["inetOrgPerson", "idpStudent"]
-    eyes.directory.add(stray, {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]})
+    eyes.directory.add(orphan, {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]})
     add_students(databases, keys, [ANNA])
 
     plan = make_plan(provisioner, ACTOR, scope=Scope.ALL)
     apply_run(provisioner, plan.run_id, ACTOR)
 
     assert (kinds(provisioner, plan), len(findings(provisioner, plan))) == (["create"], 1)
-    assert eyes.directory.read(stray, ["cn"]) is not None
+    assert eyes.directory.read(orphan, ["cn"]) is not None
 
 
 def test_two_entries_with_one_mark_are_a_finding_and_neither_is_written(

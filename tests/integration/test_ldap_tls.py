@@ -21,7 +21,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def outsider(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An authority that vouches for nobody here."""
     return make_certificates(tmp_path_factory.mktemp("tls") / "theirs").authority
 
@@ -65,9 +65,9 @@ def test_a_server_whose_certificate_is_vouched_for_is_read(
 
 @pytest.mark.parametrize("start_tls", [False, True])
 def test_a_server_of_another_authority_is_not_spoken_to(
-    slapd: PrivateSlapd, stranger: Path, client: Client, start_tls: bool
+    slapd: PrivateSlapd, outsider: Path, client: Client, start_tls: bool
 ) -> None:
-    server = LdapServer(slapd.url if start_tls else slapd.tls_url, stranger, start_tls)
+    server = LdapServer(slapd.url if start_tls else slapd.tls_url, outsider, start_tls)
 
     with pytest.raises(TargetUnavailable):
         client(server, slapd.service_dn("reader"), slapd.password("reader"))

@@ -649,14 +649,14 @@ def test_an_undo_that_is_resumed_lets_nobody_in_who_was_held_meanwhile(
     ours.acts.append(lambda: pause(doors, undo.run_id, ACTOR))
     apply_run(doors, undo.run_id, ACTOR)
     (shut,) = (student for student in (ANNA, JAN) if not open_in(doors, student))
-    (let_in,) = (student for student in (ANNA, JAN) if student != shut)
+    (enabled,) = (student for student in (ANNA, JAN) if student != shut)
     lock_account(databases, clock, shut.person_id, ACTOR, "stolen password")
     reconcile_person(doors, shut.person_id)
 
     resume(doors, undo.run_id, ACTOR)
     result = apply_run(doors, undo.run_id, ACTOR)
 
-    assert (open_in(doors, shut), open_in(doors, let_in)) == ([], ["ldap", "accounts"])
+    assert (open_in(doors, shut), open_in(doors, enabled)) == ([], ["ldap", "accounts"])
     assert (result.run.state, result.superseded) == (RunState.APPLIED, 2)
     why = "a human holds the account"
     assert states_of(doors, undo, shut) == [

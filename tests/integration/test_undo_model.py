@@ -119,7 +119,7 @@ class World:
     with_mail: set[int] = field(default_factory=set)
     locked: set[int] = field(default_factory=set)
     history: list[str] = field(default_factory=list)  # runs that wrote something
-    let_in: set[tuple[str, str, str]] = field(default_factory=set)  # by undos: target, person, why the records close
+    enabled: set[tuple[str, str, str]] = field(default_factory=set)  # by undos: target, person, why the records close
 
     def state(self) -> State:
         return {entry.person_id: entry for entry in self.provisioner.targets["ldap"].read()}
@@ -174,7 +174,7 @@ class World:
                 snapshot = snapshots[entry.person_id]
                 if entry.enabled and not snapshot.may_sign_in:
                     assert not snapshot.is_locked
-                    assert (kind, entry.person_id, snapshot.status.reason) in self.let_in
+                    assert (kind, entry.person_id, snapshot.status.reason) in self.enabled
 
     def meddle(self, who: int) -> None:
         if PEOPLE[who].person_id in self.state():
@@ -191,7 +191,7 @@ class World:
             self.history.append(undo.run_id)
             with self.databases.identity.read() as connection:
                 rows = runs.changes_of(connection, undo.run_id, state=ChangeState.DONE)
-            self.let_in |= {
+            self.enabled |= {
                 (row.target, row.person_id, snapshots[row.person_id].status.reason)
                 for row in rows
                 if row.kind == "enable"

@@ -210,7 +210,7 @@ def test_the_comparison_finds_all_that_differs_and_nothing_else(databases: Datab
         set_desired(connection, "ldap", desires, NOW)
         set_desired(connection, "other", [Desired("p9", "d9", Presence.REQUIRED)], NOW)
         note_shown(connection, "ldap", [("p1", "d1"), ("p4", "d4")], NOW)
-    there = [("p1", "d1"), ("p2", "d2"), ("p3", "different"), ("p6", "d6"), ("p6", "again"), ("p8", "stray")]
+    there = [("p1", "d1"), ("p2", "d2"), ("p3", "different"), ("p6", "d6"), ("p6", "again"), ("p8", "orphan")]
 
     with databases.identity.read() as connection:
         observed = Observed(connection, "ldap")
@@ -226,7 +226,7 @@ def test_the_comparison_finds_all_that_differs_and_nothing_else(databases: Datab
 
 def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
     change = ChangeRow(1, "ldap", "p1", "create", "u1", None, "{}", "student", "d1")
-    finding = FindingRow(2, "ldap", "p2", "u2", "stray")
+    finding = FindingRow(2, "ldap", "p2", "u2", "orphan")
     with databases.identity.write() as connection:
         runs.begin_plan(connection, "r1", NOW, "shell:test")
         runs.add_to_plan(connection, "r1", [change], [finding])

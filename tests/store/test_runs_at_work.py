@@ -27,7 +27,7 @@ def make_run(databases: Databases, run_id: str, people: int = 0, at: datetime = 
     return run_id
 
 
-def take_up(databases: Databases, run_id: str, attempt: int = 0) -> bool:
+def start_attempt(databases: Databases, run_id: str, attempt: int = 0) -> bool:
     with databases.identity.write() as connection:
         return runs.start_attempt(connection, run_id, attempt, Runner.ENGINE, NOW)
 
@@ -36,7 +36,7 @@ def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> 
     ids = [make_run(databases, f"r{number}") for number in range(4)] * 2
 
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda run_id: take_up(databases, run_id), ids))
+        taken = list(pool.map(lambda run_id: start_attempt(databases, run_id), ids))
 
     assert sum(taken) == 1
     with databases.identity.read() as connection:
@@ -45,11 +45,11 @@ def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> 
 
 def test_an_older_attempt_stops_and_ends_nothing(databases: Databases) -> None:
     run_id = make_run(databases, "r1")
-    assert take_up(databases, run_id)
+    assert start_attempt(databases, run_id)
     with databases.identity.write() as connection:
         assert runs.note_progress(connection, run_id, 1, NOW)
         assert runs.end_attempt(connection, run_id, 1, RunState.INCOMPLETE, next_attempt_at=NOW, error="x" * 900)
-    assert take_up(databases, run_id, attempt=1)
+    assert start_attempt(databases, run_id, attempt=1)
 
     with databases.identity.write() as connection:
         assert not runs.note_progress(connection, run_id, 1, NOW)
@@ -60,10 +60,10 @@ def test_an_older_attempt_stops_and_ends_nothing(databases: Databases) -> None:
 
 def test_a_run_that_is_taken_up_with_an_old_number_is_left_alone(databases: Databases) -> None:
     run_id = make_run(databases, "r1")
-    assert not take_up(databases, run_id, attempt=3)
+    assert not start_attempt(databases, run_id, attempt=3)
     with databases.identity.write() as connection:
         runs.skip_attempt(connection, run_id, 1)
-    assert take_up(databases, run_id, attempt=1)
+    assert start_attempt(databases, run_id, attempt=1)
 
 
 def test_portions_are_found_by_what_is_open_in_them(databases: Databases) -> None:
@@ -82,7 +82,7 @@ def test_old_runs_go_with_their_changes_and_one_at_work_stays(databases: Databas
         make_run(databases, "r2", 3, NOW - timedelta(days=450)),
         make_run(databases, "r3", 3),
     )
-    assert take_up(databases, at_work)
+    assert start_attempt(databases, at_work)
     before = NOW - timedelta(days=400)
 
     with databases.identity.write() as connection:

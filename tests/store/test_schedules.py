@@ -197,7 +197,7 @@ def test_one_that_is_put_off_is_tried_again_although_somebody_tried_it_by_hand_a
         worker(databases, clock, act, "shell:jan").run_now("sync", SHELL)
     with databases.identity.read() as connection:
         (told,) = store.told_firings(connection, clock.now())
-    assert (told.is_put_off, told.due_at) == (True, datetime(2026, 10, 2, 10, 0, tzinfo=UTC))
+    assert (told.is_delayed, told.due_at) == (True, datetime(2026, 10, 2, 10, 0, tzinfo=UTC))
 
     away.clear()
     clock.advance(RETRY_S)
@@ -207,7 +207,7 @@ def test_one_that_is_put_off_is_tried_again_although_somebody_tried_it_by_hand_a
         rows = connection.execute(select(schedule_firing).order_by(schedule_firing.c.due_at)).all()
         (told,) = store.told_firings(connection, clock.now())
     assert [row.state for row in rows] == [store.SKIPPED, store.DONE, store.FAILED]
-    assert (rows[1].note, told.is_put_off) == ("done after all", False)
+    assert (rows[1].note, told.is_delayed) == ("done after all", False)
 
 
 @pytest.mark.parametrize("is_away", [True, False])

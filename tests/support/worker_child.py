@@ -17,7 +17,7 @@ from idp.clock import Clock
 from idp.db.databases import Databases, open_databases
 from idp.db.engine_database import engine_url
 from idp.db.settings import StoreSettings
-from idp.jobs.engine import Carrier
+from idp.jobs.engine import EngineRunner
 from idp.jobs.liveness import Liveness
 from idp.jobs.settings import JobsSettings
 from idp.jobs.worker import Sweep, run
@@ -65,20 +65,20 @@ def main(file: Path) -> None:
     databases: Databases = provisioner.databases
     settings = JobsSettings.model_validate({"interval_s": 0.1, "liveness_s": 3.0, **told.get("jobs", {})})
     with Liveness(databases, settings, provisioner.clock, told.get("release")) as me:
-        carrier = Carrier(provisioner, settings, lambda: engine_url(databases.settings), me.name)
+        engine_runner = EngineRunner(provisioner, settings, lambda: engine_url(databases.settings), me.name)
         os.write(1, b"ready\n")
 
         def ask_failing() -> int:
             try_again(provisioner)
             return 0
 
-        sweeps: dict[str, Sweep] = {"runs": carrier, "failing": ask_failing}
+        sweeps: dict[str, Sweep] = {"runs": engine_runner, "failing": ask_failing}
         if told.get("sweeps_people"):
             sweeps["people"] = lambda: reconcile_due(provisioner)
         try:
             run(sweeps, settings)
         finally:
-            carrier.close()
+            engine_runner.close()
 
 
 if __name__ == "__main__":

@@ -129,9 +129,9 @@ def may_be_followed(text: str) -> bool:
 @given(url=service_urls())
 def test_no_hostile_address_gets_a_ticket_or_a_redirect(sign_on: SignOn, signed_in: Browser, url: str) -> None:
     sign_on.register("fees", REGISTRATION)
-    stranger = sign_on.browser()
+    outsider = sign_on.browser()
     answers = [
-        (signed_in if is_known else stranger).client.get(path, query_string={"service": url, "gateway": "true"})
+        (signed_in if is_known else outsider).client.get(path, query_string={"service": url, "gateway": "true"})
         for path in ("/cas/login", "/cas/logout")
         for is_known in (path == "/cas/login", False)
     ]
@@ -171,12 +171,12 @@ def test_of_two_services_neither_is_followed(
 @given(url=service_urls())
 def test_no_hostile_address_counts_in_a_form_or_a_question(sign_on: SignOn, signed_in: Browser, url: str) -> None:
     sign_on.register("fees", REGISTRATION)
-    stranger = sign_on.browser().client
-    form = stranger.post("/cas/login", data={"service": url, "gateway": "true"})
+    outsider = sign_on.browser().client
+    form = outsider.post("/cas/login", data={"service": url, "gateway": "true"})
     asked = [
-        stranger.get("/cas/serviceValidate", query_string={"service": url, "ticket": "ST-1", "pgtUrl": url}),
-        stranger.get("/cas/proxy", query_string={"pgt": "PGT-1", "targetService": url}),
-        stranger.post("/cas/samlValidate", query_string={"TARGET": url}, data="<x/>", content_type="text/xml"),
+        outsider.get("/cas/serviceValidate", query_string={"service": url, "ticket": "ST-1", "pgtUrl": url}),
+        outsider.get("/cas/proxy", query_string={"pgt": "PGT-1", "targetService": url}),
+        outsider.post("/cas/samlValidate", query_string={"TARGET": url}, data="<x/>", content_type="text/xml"),
     ]
 
     assert form.status_code < 500

@@ -68,7 +68,7 @@ def sign_on(
 
 
 @pytest.fixture
-def stranger(sign_on: SignOn) -> Guesser:
+def outsider(sign_on: SignOn) -> Guesser:
     return Guesser(sign_on.browser(), ELSEWHERE)
 
 
@@ -84,9 +84,9 @@ def test_the_captcha_is_not_asked_of_who_mistypes_twice(anna: Guesser) -> None:
 
 @pytest.mark.parametrize("name", ["12345", "99999"])
 def test_after_three_failures_the_captcha_is_due_for_whoever_is_tried(
-    stranger: Guesser, sign_on: SignOn, name: str
+    outsider: Guesser, sign_on: SignOn, name: str
 ) -> None:
-    refused = stranger.fail(3, name)
+    refused = outsider.fail(3, name)
     assert "data-altcha" in refused.text
 
     without = Guesser(sign_on.browser(), HOME).sign_in(name, PASSWORD)
@@ -95,82 +95,82 @@ def test_after_three_failures_the_captcha_is_due_for_whoever_is_tried(
     assert sign_on.events("sign_in.refused")[-1][1] == "captcha_due"
 
 
-def test_a_solved_captcha_lets_the_right_password_in_once(stranger: Guesser, clock: ManualClock) -> None:
-    page = stranger.fail(3).text
+def test_a_solved_captcha_lets_the_right_password_in_once(outsider: Guesser, clock: ManualClock) -> None:
+    page = outsider.fail(3).text
     solution = proof(page)
 
-    again = stranger.sign_in("12345", "wrong", page, **solution)
+    again = outsider.sign_in("12345", "wrong", page, **solution)
     # The same form, and the same solution in another form, are worth nothing.
-    assert stranger.sign_in("12345", PASSWORD, page, **solution).status_code == 400
-    moved = stranger.sign_in("12345", PASSWORD, again.text, **solution)
+    assert outsider.sign_in("12345", PASSWORD, page, **solution).status_code == 400
+    moved = outsider.sign_in("12345", PASSWORD, again.text, **solution)
     assert moved.status_code == 401
 
-    assert stranger.sign_in("12345", PASSWORD, moved.text, **proof(moved.text)).status_code == 303
+    assert outsider.sign_in("12345", PASSWORD, moved.text, **proof(moved.text)).status_code == 303
 
 
-def test_the_code_from_the_picture_does_as_well(stranger: Guesser, sign_on: SignOn) -> None:
-    page = stranger.fail(3).text
+def test_the_code_from_the_picture_does_as_well(outsider: Guesser, sign_on: SignOn) -> None:
+    page = outsider.fail(3).text
     sound = re.search(r'<audio [^>]*key=([A-Z2-7]+)"', page)
     assert sound is not None
     code = sign_on.login_tickets.hear(sound[1])
 
     assert code is not None
     assert code not in page
-    assert stranger.sign_in("12345", PASSWORD, page, captcha=code).status_code == 303
+    assert outsider.sign_in("12345", PASSWORD, page, captcha=code).status_code == 303
 
 
-def test_another_code_does_not(stranger: Guesser) -> None:
-    assert stranger.sign_in("12345", PASSWORD, stranger.fail(3).text, captcha="abcdef").status_code == 401
+def test_another_code_does_not(outsider: Guesser) -> None:
+    assert outsider.sign_in("12345", PASSWORD, outsider.fail(3).text, captcha="abcdef").status_code == 401
 
 
-def test_the_code_is_spoken(stranger: Guesser) -> None:
-    found = re.search(r'<audio [^>]*src="([^"]+)"', stranger.fail(3).text)
+def test_the_code_is_spoken(outsider: Guesser) -> None:
+    found = re.search(r'<audio [^>]*src="([^"]+)"', outsider.fail(3).text)
     assert found is not None
 
-    answer = stranger.browser.client.get(unescape(found[1]))
+    answer = outsider.browser.client.get(unescape(found[1]))
 
     assert answer.content_type == "audio/wav"
     assert answer.data.startswith(b"RIFF")
 
 
-def test_the_sound_can_be_asked_for_a_few_times_only(stranger: Guesser) -> None:
-    found = re.search(r'<audio [^>]*src="([^"]+)"', stranger.fail(3).text)
+def test_the_sound_can_be_asked_for_a_few_times_only(outsider: Guesser) -> None:
+    found = re.search(r'<audio [^>]*src="([^"]+)"', outsider.fail(3).text)
     assert found is not None
     path = urlsplit(unescape(found[1]))
-    asked = [stranger.browser.client.get(f"{path.path}?{path.query}").status_code for _ in range(6)]
+    asked = [outsider.browser.client.get(f"{path.path}?{path.query}").status_code for _ in range(6)]
 
     assert asked == [200] * 4 + [404] * 2
 
 
 @pytest.mark.parametrize("name", ["12345", "99999", "777", "54321"])
-def test_the_delay_grows_and_is_the_same_whoever_is_tried(stranger: Guesser, name: str, clock: ManualClock) -> None:
-    stranger.fail(5, name)
-    answer = stranger.sign_in(name, PASSWORD, **proof(stranger.open()))
+def test_the_delay_grows_and_is_the_same_whoever_is_tried(outsider: Guesser, name: str, clock: ManualClock) -> None:
+    outsider.fail(5, name)
+    answer = outsider.sign_in(name, PASSWORD, **proof(outsider.open()))
 
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "2"
 
 
-def test_waiting_it_out_gives_the_next_try(stranger: Guesser, clock: ManualClock) -> None:
-    stranger.fail(5)
+def test_waiting_it_out_gives_the_next_try(outsider: Guesser, clock: ManualClock) -> None:
+    outsider.fail(5)
     clock.advance(2)  # seconds of the first wait
-    page = stranger.open()
+    page = outsider.open()
 
-    assert stranger.sign_in("12345", PASSWORD, page, **proof(page)).status_code == 303
+    assert outsider.sign_in("12345", PASSWORD, page, **proof(page)).status_code == 303
 
 
 def test_a_stranger_cannot_shut_out_a_device_that_its_owner_has_used(
-    stranger: Guesser, anna: Guesser, sign_on: SignOn
+    outsider: Guesser, anna: Guesser, sign_on: SignOn
 ) -> None:
     assert anna.sign_in("12345", PASSWORD).status_code == 303
-    stranger.fail(5)
+    outsider.fail(5)
 
     assert "data-altcha" not in anna.open()
     assert anna.sign_in("12345", PASSWORD).status_code == 303
     assert Guesser(sign_on.browser(), HOME).sign_in("12345", PASSWORD).status_code == 429
 
 
-def test_a_success_clears_the_count_of_that_device_alone(stranger: Guesser, anna: Guesser, clock: ManualClock) -> None:
+def test_a_success_clears_the_count_of_that_device_alone(outsider: Guesser, anna: Guesser, clock: ManualClock) -> None:
     assert anna.sign_in("12345", PASSWORD).status_code == 303
     anna.fail(2)
     assert anna.sign_in("12345", PASSWORD).status_code == 303
@@ -178,12 +178,12 @@ def test_a_success_clears_the_count_of_that_device_alone(stranger: Guesser, anna
     assert anna.sign_in("12345", PASSWORD).status_code == 303
 
     # For everybody else the account has failed four times.
-    assert "data-altcha" in stranger.sign_in("12345", "wrong").text
+    assert "data-altcha" in outsider.sign_in("12345", "wrong").text
 
 
-def test_a_success_never_clears_the_count_of_the_network(stranger: Guesser, sign_on: SignOn) -> None:
-    stranger.fail(2, "90001")
-    assert stranger.sign_in("12345", PASSWORD).status_code == 303
+def test_a_success_never_clears_the_count_of_the_network(outsider: Guesser, sign_on: SignOn) -> None:
+    outsider.fail(2, "90001")
+    assert outsider.sign_in("12345", PASSWORD).status_code == 303
 
     # The third failure of the network, though the first of this name and browser.
     other = Guesser(sign_on.browser(), ELSEWHERE)
@@ -191,22 +191,22 @@ def test_a_success_never_clears_the_count_of_the_network(stranger: Guesser, sign
 
 
 def test_the_counts_hold_over_processes_and_restarts(
-    stranger: Guesser,
+    outsider: Guesser,
     databases: Databases,
     keys: Keys,
     clock: ManualClock,
     slapd: PrivateSlapd,
     tmp_path: Path,
 ) -> None:
-    stranger.fail(5)
+    outsider.fail(5)
 
     with build_sign_on(databases, keys, clock, slapd, tmp_path / "applications") as another:
         assert Guesser(another.browser(), HOME).sign_in("12345", PASSWORD).status_code == 429
 
 
-def test_the_widget_loads_only_when_it_is_due(stranger: Guesser) -> None:
-    assert "altcha" not in stranger.open()
-    assert "altcha.min.js" in stranger.fail(3).text
+def test_the_widget_loads_only_when_it_is_due(outsider: Guesser) -> None:
+    assert "altcha" not in outsider.open()
+    assert "altcha.min.js" in outsider.fail(3).text
 
 
 def test_a_known_device_that_fails_too_often_is_like_any_other(anna: Guesser, clock: ManualClock) -> None:
@@ -233,16 +233,16 @@ def test_a_device_token_is_new_after_each_sign_in_and_kept_hashed(anna: Guesser,
     assert kept not in seen
 
 
-def test_slow_guessing_over_many_accounts_is_noticed(stranger: Guesser, sign_on: SignOn, clock: ManualClock) -> None:
+def test_slow_guessing_over_many_accounts_is_noticed(outsider: Guesser, sign_on: SignOn, clock: ManualClock) -> None:
     for album in range(90_000, 90_020):
-        stranger.fail(1, str(album))
+        outsider.fail(1, str(album))
         clock.advance(3700)  # slower than the counts of failures forget
     assert len(sign_on.events("sign_in.guessing")) == 1
 
-    assert "data-altcha" in stranger.open()
-    stranger.fail(3, "90000")
-    page = stranger.open()
-    assert stranger.sign_in("90001", "wrong", page, **proof(page)).status_code == 429
+    assert "data-altcha" in outsider.open()
+    outsider.fail(3, "90000")
+    page = outsider.open()
+    assert outsider.sign_in("90001", "wrong", page, **proof(page)).status_code == 429
 
 
 def test_right_sign_ins_are_never_limited(sign_on: SignOn) -> None:

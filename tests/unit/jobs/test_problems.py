@@ -25,7 +25,7 @@ WELL = Status(
     workers=2,
     running_run_id=None,
     plans_waiting=(),
-    schedules={"sync": ScheduleStatus(AT, "done", "", is_put_off=False)},
+    schedules={"sync": ScheduleStatus(AT, "done", "", is_delayed=False)},
 )
 WRONG: Mapping[str, tuple[dict[str, object], str]] = {
     "worker": ({"workers": 0}, "No worker is alive"),

@@ -80,7 +80,7 @@ class Crowd:
         self._limiter = limiter
         self._threads: list[threading.Thread] = []
         self.served: list[str] = []
-        self.put_off: list[str] = []
+        self.refused: list[str] = []
 
     def come(self, account: str, network: str = "") -> None:
         def ask() -> None:
@@ -88,13 +88,13 @@ class Crowd:
                 with self._limiter.slot(account, network):
                     self.served.append(account)
             except TooBusy:
-                self.put_off.append(account)
+                self.refused.append(account)
 
-        waiting, refused = self._limiter.waiting, len(self.put_off)
+        waiting, refused = self._limiter.waiting, len(self.refused)
         thread = threading.Thread(target=ask)
         thread.start()
         self._threads.append(thread)
-        while thread.is_alive() and self._limiter.waiting == waiting and len(self.put_off) == refused:
+        while thread.is_alive() and self._limiter.waiting == waiting and len(self.refused) == refused:
             pass  # until it waits, or somebody was put off
 
     def leave(self) -> None:
@@ -114,7 +114,7 @@ def test_an_account_that_crowds_makes_room_for_others() -> None:
     crowd.leave()
 
     assert sorted(crowd.served) == ["crowding", "other", "third"]
-    assert crowd.put_off == ["crowding"] * 3
+    assert crowd.refused == ["crowding"] * 3
 
 
 def test_a_network_that_crowds_makes_room_for_others() -> None:
@@ -128,7 +128,7 @@ def test_a_network_that_crowds_makes_room_for_others() -> None:
     crowd.leave()
 
     assert sorted(crowd.served) == ["a1", "a2", "other"]
-    assert crowd.put_off == ["a3"]
+    assert crowd.refused == ["a3"]
 
 
 def test_nobody_is_put_off_for_one_that_has_as_many_places() -> None:
@@ -141,4 +141,4 @@ def test_nobody_is_put_off_for_one_that_has_as_many_places() -> None:
         crowd.come("d")
     crowd.leave()
 
-    assert (sorted(crowd.served), crowd.put_off) == (["b", "c"], ["d"])
+    assert (sorted(crowd.served), crowd.refused) == (["b", "c"], ["d"])

@@ -5,7 +5,7 @@ import pytest
 from idp.sso.settings import ThrottleSettings
 from idp.sso.throttle import (
     NetworkFailures,
-    Standing,
+    Pressure,
     captcha_is_due,
     delay_s,
     is_known,
@@ -23,12 +23,12 @@ def failed(count: int, ago_s: float = 0) -> Failures:
     return Failures(count, NOW - ago_s)
 
 
-def from_network(count: int = 0, accounts_guessed: int = 0, factor: int = 1) -> Standing:
-    return Standing(networks=(NetworkFailures(), NetworkFailures(failed(count), accounts_guessed, factor)))
+def from_network(count: int = 0, accounts_guessed: int = 0, factor: int = 1) -> Pressure:
+    return Pressure(networks=(NetworkFailures(), NetworkFailures(failed(count), accounts_guessed, factor)))
 
 
 def test_the_first_failures_cost_nothing_and_each_further_one_doubles_the_wait() -> None:
-    waits = [wait_s(Standing(account=failed(count)), LIMITS, NOW) for count in range(4, 9)]
+    waits = [wait_s(Pressure(account=failed(count)), LIMITS, NOW) for count in range(4, 9)]
 
     assert waits == [0, 2, 4, 8, 16]
 
@@ -38,8 +38,8 @@ def test_the_wait_has_a_limit_however_many_failures_there_are() -> None:
 
 
 def test_waiting_is_over_when_its_time_has_passed() -> None:
-    assert wait_s(Standing(account=failed(6, ago_s=3)), LIMITS, NOW) == 1
-    assert wait_s(Standing(account=failed(6, ago_s=5)), LIMITS, NOW) == 0
+    assert wait_s(Pressure(account=failed(6, ago_s=3)), LIMITS, NOW) == 1
+    assert wait_s(Pressure(account=failed(6, ago_s=5)), LIMITS, NOW) == 0
 
 
 def test_a_network_is_slowed_by_its_failures_whatever_the_account() -> None:
@@ -55,43 +55,43 @@ def test_a_network_that_failed_on_many_accounts_is_slowed_much_sooner() -> None:
 
 
 @pytest.mark.parametrize(
-    "standing",
-    [Standing(account=failed(99), device=KNOWN), Standing(networks=from_network(99).networks, device=KNOWN)],
+    "pressure",
+    [Pressure(account=failed(99), device=KNOWN), Pressure(networks=from_network(99).networks, device=KNOWN)],
 )
-def test_nobody_can_shut_a_known_device_out(standing: Standing) -> None:
-    assert wait_s(standing, LIMITS, NOW) == 0
-    assert not captcha_is_due(standing, LIMITS, "adaptive", NOW)
+def test_nobody_can_shut_a_known_device_out(pressure: Pressure) -> None:
+    assert wait_s(pressure, LIMITS, NOW) == 0
+    assert not captcha_is_due(pressure, LIMITS, "adaptive", NOW)
 
 
 def test_a_known_device_has_a_limit_of_its_own() -> None:
-    spoilt = Standing(account=failed(10), device=Device("hash", failed(10)))
+    spoilt = Pressure(account=failed(10), device=Device("hash", failed(10)))
 
     assert not is_known(spoilt, LIMITS, NOW)
     assert wait_s(spoilt, LIMITS, NOW) > 0
 
 
 def test_the_failures_of_a_device_are_forgotten_like_all_others() -> None:
-    assert is_known(Standing(device=Device("hash", failed(10, ago_s=3601))), LIMITS, NOW)
+    assert is_known(Pressure(device=Device("hash", failed(10, ago_s=3601))), LIMITS, NOW)
 
 
 @pytest.mark.parametrize(
-    ("standing", "is_due"),
+    ("pressure", "is_due"),
     [
-        (Standing(), False),
-        (Standing(account=failed(2)), False),
-        (Standing(account=failed(3)), True),
+        (Pressure(), False),
+        (Pressure(account=failed(2)), False),
+        (Pressure(account=failed(3)), True),
         (from_network(3), True),
-        (Standing(device=Device("hash", failed(3))), True),
+        (Pressure(device=Device("hash", failed(3))), True),
     ],
 )
-def test_the_captcha_is_due_after_three_failures(standing: Standing, is_due: bool) -> None:
-    assert captcha_is_due(standing, LIMITS, "adaptive", NOW) is is_due
-    assert captcha_is_due(standing, LIMITS, "always", NOW)
-    assert not captcha_is_due(standing, LIMITS, "off", NOW)
+def test_the_captcha_is_due_after_three_failures(pressure: Pressure, is_due: bool) -> None:
+    assert captcha_is_due(pressure, LIMITS, "adaptive", NOW) is is_due
+    assert captcha_is_due(pressure, LIMITS, "always", NOW)
+    assert not captcha_is_due(pressure, LIMITS, "off", NOW)
 
 
 def test_without_the_throttle_nobody_waits() -> None:
-    assert wait_s(Standing(account=failed(99)), ThrottleSettings(enabled=False), NOW) == 0
+    assert wait_s(Pressure(account=failed(99)), ThrottleSettings(enabled=False), NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_guesser_who_changes_the_64_is_slowed_by_the_48() -> None:
         NetworkFailures(failed(801), factor=16),
     )
 
-    assert wait_s(Standing(networks=networks), LIMITS, NOW) == 4
+    assert wait_s(Pressure(networks=networks), LIMITS, NOW) == 4
 
 
 @pytest.mark.parametrize(
