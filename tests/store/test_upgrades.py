@@ -15,6 +15,7 @@ from idp.cli.setup import setup
 from idp.db.databases import Databases, open_databases
 from idp.db.revisions import MIGRATIONS, require_migrated, revisions
 from idp.db.settings import StoreSettings
+from tests.support.keys import write_key_files
 from tests.support.stored_databases import FOLDER, StoredDatabases, digests, make, rows_in
 
 STORED = sorted(FOLDER.glob("*.json"))
@@ -51,6 +52,7 @@ def run_setup(databases: Databases, folder: Path, monkeypatch: pytest.MonkeyPatc
     """Run `idp setup` over these databases."""
     url = databases.settings.postgresql_url
     where = f'postgresql_url = "{url.get_secret_value()}"' if url else f'folder = "{databases.settings.folder}"'
+    write_key_files(folder / "keys")
     config = folder / "idp.toml"
     config.write_text(f'[store]\n{where}\n[keys]\nfolder = "{folder / "keys"}"\n')
     monkeypatch.setenv("IDP_CONFIG", str(config))
