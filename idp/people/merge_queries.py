@@ -225,7 +225,8 @@ def count_open_pairs(connection: Connection) -> int:
 
 
 def settle_pair(connection: Connection, one: str, other: str, state: str, at: datetime, by: str) -> int:
-    """Say what a human made of a pair, and return 1 if there is such a pair."""
+    """Say what a human made of a pair, and return 1 if there is such a pair; an open one is not settled."""
+    is_open = state == OPEN
     return connection.execute(
         update_rows(duplicate)
         .where(
@@ -234,7 +235,7 @@ def settle_pair(connection: Connection, one: str, other: str, state: str, at: da
                 (duplicate.c.person_a == other) & (duplicate.c.person_b == one),
             )
         )
-        .values(state=state, settled_at=at, settled_by=by)
+        .values(state=state, settled_at=None if is_open else at, settled_by="" if is_open else by)
     ).rowcount
 
 
