@@ -50,6 +50,21 @@ def _has_lease(home: Database, settings: AuditSettings, clock: Clock, holder: st
 
 
 def _seal(home: Database, source: Database, batch: int) -> int:
+    return _seal_here(home, batch) if source is home else _seal_across(home, source, batch)
+
+
+def _seal_here(home: Database, batch: int) -> int:
+    """Move events of the journal's own database: one transaction, so an import that also writes is waited for once."""
+    with home.write() as connection:
+        events = journal.oldest_pending(connection, batch)
+        if events:
+            journal.append(connection, list(_chain(events, *journal.last_sealed(connection))))
+            journal.drop_pending(connection, [event[0] for event in events])
+    return len(events)
+
+
+def _seal_across(home: Database, source: Database, batch: int) -> int:
+    """Move events of another database: a kill between the two transactions leaves them in both, and is noticed here."""
     with source.read() as connection:
         events = journal.oldest_pending(connection, batch)
     if not events:
@@ -60,8 +75,7 @@ def _seal(home: Database, source: Database, batch: int) -> int:
         fresh = [event for event in events if event[0] not in known] if known else events
         if fresh:
             journal.append(connection, list(_chain(fresh, *journal.last_sealed(connection))))
-    # Only now, in the other database: a kill in between leaves them in both, and `already_sealed` sees that. A few at
-    # a time, since sign-ins wait for it.
+    # A few at a time, since sign-ins wait for it.
     for start in range(0, len(ids), DROPPED_AT_ONCE):
         with source.write() as connection:
             journal.drop_pending(connection, ids[start : start + DROPPED_AT_ONCE])
