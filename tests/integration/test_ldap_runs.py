@@ -508,7 +508,7 @@ def test_each_change_is_in_the_journal_without_its_values(
         event_types.TARGET_CHANGED,
         event_types.RUN_APPLIED,
     ] * 2
-    assert {actor for _, _, actor, _ in events} == {ACTOR}
+    assert {actor for _, _, actor, _ in events} == {ACTOR.actor_id}
     assert events[0][1] == events[1][3]["run"] == result.run.run_id
     assert (events[4][1], events[4][3]["kind"]) == (ANNA.person_id, "update")
     assert events[4][3]["attributes"] == ["cn", "displayName", "sn"]
