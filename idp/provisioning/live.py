@@ -166,8 +166,10 @@ class _Person:
 
     def _is_left_to_runs(self, change: Change) -> bool:
         """Return whether the records alone take something away: a file may be wrong about everybody."""
-        takes_away = change.kind is Kind.DISABLE or loses_rights(change, self.target.attributes)
-        return takes_away and not self.seen.snapshot.is_locked
+        snapshot = self.seen.snapshot
+        # A pin may take rights away, too: an undo was looked at by people.
+        by_records = loses_rights(change, self.target.attributes) and not snapshot.status.is_student
+        return (change.kind is Kind.DISABLE or by_records) and not snapshot.is_locked
 
 
 # --- the worker -----------------------------------------------------------------------------------------------------
