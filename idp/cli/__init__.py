@@ -2,11 +2,11 @@
 
 import importlib
 import sys
-from difflib import get_close_matches
 
 import click
 
 from idp.cli.output import show_only_visible
+from idp.cli.suggestions import no_such_command
 from idp.errors import IdpError
 
 # command -> (module, attribute, help): the help line stands here so that `idp --help` imports nothing.
@@ -46,8 +46,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            ctx.fail(no_such_command(args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -2,11 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from enum import Enum
 from functools import wraps
 from pathlib import Path
@@ -23,6 +22,7 @@ from rich.table import Table
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
 from idp.audit.events import new_id, shell_actor
+from idp.cli.suggestions import no_such_command
 from idp.db.databases import UNAVAILABLE
 from idp.errors import StoreUnavailable
 from idp.permissions import Actor, Role
@@ -34,12 +34,6 @@ R = TypeVar("R")
 WIDE = 10_000  # columns of a file or a pipe
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-def no_such_command(name: str, commands: Sequence[str]) -> str:
-    """Return what to say about a command that does not exist, with the one that was probably meant."""
-    near = get_close_matches(name, commands, n=1)
-    return f"No such command {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
 
 
 class Group(click.Group):

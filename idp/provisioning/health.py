@@ -10,6 +10,7 @@ import structlog
 
 from idp.audit import event_types
 from idp.audit.events import Event, record
+from idp.db.backoff import Backoff
 from idp.errors import TargetUnavailable
 from idp.provisioning import health_queries as health
 from idp.provisioning.health_queries import Health
@@ -26,7 +27,7 @@ def wait_s(failures: int, first_s: float, most_s: float, chance: float) -> float
 
     Shape:   wait_s(1, 0.5, 20, 0.5) -> 0.5; (4, …) -> 4.0; (99, …) -> 20.0, each within a quarter
     """
-    return float(min(most_s, first_s * 2 ** min(failures - 1, 30)) * (0.75 + 0.5 * chance))
+    return Backoff(first_s, most_s, jitter=0.25).wait_s(failures, chance)
 
 
 def open_for(provisioner: Provisioner, kind: str) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from idp.db.backoff import Backoff
+
 
 class State(StrEnum):
     """What we know of one person in one target."""
@@ -33,14 +35,6 @@ class Presence(StrEnum):
 NOT_SHOWN = "found otherwise after it was written"  # the error when a target took a write and does not show it
 
 
-def wait_s(failures: int, first_s: float, most_s: float) -> float:
-    """Return how long to wait after so many failures in a row.
-
-    Shape:   wait_s(1, 5, 900) -> 5; (2, …) -> 10; (99, …) -> 900
-    """
-    return float(min(most_s, first_s * 2 ** min(max(failures, 1) - 1, 30)))
-
-
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How often and how soon failed work is tried again."""
@@ -52,8 +46,8 @@ class Patience:
 
     def after_attempts(self, count: int) -> timedelta | None:
         """Return the wait after so many failed attempts; None: give up."""
-        return None if count >= self.attempts else timedelta(seconds=wait_s(count, self.first_s, self.most_s))
+        return None if count >= self.attempts else timedelta(seconds=Backoff(self.first_s, self.most_s).wait_s(count))
 
     def after_delays(self, count: int) -> timedelta:
         """Return the wait after so many delays: short, so that people are written soon after the target is back."""
-        return timedelta(seconds=wait_s(count, self.first_s, max(self.first_s, self.delay_most_s)))
+        return timedelta(seconds=Backoff(self.first_s, max(self.first_s, self.delay_most_s)).wait_s(count))
