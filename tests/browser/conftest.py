@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from werkzeug.serving import make_server
 
 from deploy.demo.people import Candidate, candidates
@@ -33,6 +33,10 @@ LAUNCH: dict[str, Any] = {
         "--disable-sync",
     ],
 }
+
+# How long a test waits for what a page must show: a busy machine may be slow, and nothing waits longer than it has to.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 Open = Callable[..., Page]
 Meet = Callable[[], Candidate]
@@ -63,7 +67,7 @@ def open_browser(browser: Browser) -> Iterator[Open]:
             # Animations would be in the way of contrast checks and screenshots.
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: _note(message, complaints))

@@ -70,8 +70,8 @@ def test_the_way_in_works_with_the_keyboard_alone(open_browser: Open, meet: Meet
     page.keyboard.press("Enter")
     page.wait_for_url("**/account/done")
     press_link(page, words.log_in, within="main")
-    page.wait_for_url("**/cas/login**")
-    page.keyboard.type(who.album)  # the field has the focus already
+    expect(page.locator("[name=username]")).to_be_focused()  # only after the page has loaded
+    page.keyboard.type(who.album)
     tab_to(page, "[name=password]")
     page.keyboard.type(PASSWORD)
     tab_to(page, "[name=warn]")
