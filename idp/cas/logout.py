@@ -13,7 +13,7 @@ from idp.audit.events import new_id
 from idp.clock import Clock
 from idp.drivers.http import Outgoing
 from idp.errors import TargetRejected
-from idp.sso.session_queries import Owed
+from idp.sso.logouts import Logout
 
 PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -43,19 +43,19 @@ class CasLogoutSender:
         self._outgoing = outgoing
         self._clock = clock
 
-    def tell(self, owed: Owed) -> None:
+    def tell(self, logout: Logout) -> None:
         """Send one logout.
 
         Raises:  TargetUnavailable, TargetRejected
         """
-        document = logout_request(owed.ticket, self._clock.now(), new_id())
-        application = self._applications.current().by_id.get(owed.application)
+        document = logout_request(logout.ticket, self._clock.now(), new_id())
+        application = self._applications.current().by_id.get(logout.application)
         rule = LogoutRule() if application is None else application.cas.logout
         if rule.body == "raw":
-            answer = self._outgoing.post(owed.address, document.encode(), "text/xml")
+            answer = self._outgoing.post(logout.address, document.encode(), "text/xml")
         else:
             # `logoutRequest` is the first and only parameter: mod_auth_cas looks at the first bytes of the body.
-            answer = self._outgoing.post_form(owed.address, {"logoutRequest": document})
+            answer = self._outgoing.post_form(logout.address, {"logoutRequest": document})
         # A redirect as a rule says "sign in first" and that nothing was ended; only a registration knows better.
         if not answer.is_success and not (rule.redirect_confirms and answer.status in REDIRECTS):
             raise TargetRejected(f"HTTP {answer.status}")

@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Column, Float, Index, Integer, MetaData,
 
 from idp.db.constraints import at_least, one_of
 from idp.db.databases import identity_metadata, sessions_metadata
-from idp.db.raw import Raw, Row, one, sweep
+from idp.db.raw import Raw, Row, one
 
 _PENDING = text("state = 'pending'")
 
@@ -187,9 +187,15 @@ def count(raw: Raw, kind: str) -> dict[str, int]:
     return {state.value: found.get(state.value, 0) for state in MessageState}
 
 
+def any_settled(raw: Raw, kind: str, before: float) -> bool:
+    """Tell whether a message was settled before a moment: a read, so that an idle sweep writes nothing."""
+    settled = "SELECT 1 FROM outbox WHERE kind = ? AND state <> 'pending' AND settled_at < ? LIMIT 1"
+    return bool(raw.all(settled, (kind, before)))
+
+
 def forget_settled(raw: Raw, kind: str, before: float) -> int:
     """Delete messages that were settled before a moment; the journal keeps that they were."""
-    return sweep(raw, "outbox WHERE kind = ? AND state <> 'pending' AND settled_at < ?", (kind, before))
+    return raw.run("DELETE FROM outbox WHERE kind = ? AND state <> 'pending' AND settled_at < ?", (kind, before))
 
 
 def _row(message: Message, first_attempt_at: float) -> Row:

@@ -2,17 +2,19 @@
 
 import json
 from dataclasses import dataclass
+from email.message import EmailMessage
 
 import structlog
 
 from idp.audit import event_types
-from idp.audit.events import Event, record
+from idp.audit.event_queries import add_events
+from idp.audit.events import Event, row
 from idp.clock import Clock
-from idp.db import outbox
 from idp.db.backoff import Backoff
 from idp.db.databases import Databases
+from idp.db.dispatcher import SENT, Delivery, Dispatcher, IdentityOutbox, Verdict
 from idp.db.outbox import Message
-from idp.db.raw import over
+from idp.db.raw import Raw
 from idp.errors import ConfigError, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import LETTER
@@ -36,9 +38,17 @@ class Sender:
     transport: Transport
 
     @property
-    def backoff(self) -> Backoff:
-        """How long a letter waits after a failed attempt."""
-        return Backoff(self.settings.retry_s, self.settings.longest_wait_s)
+    def dispatcher(self) -> Dispatcher:
+        """Takes letters from the outbox and writes what became of them."""
+        return Dispatcher(
+            kind=LETTER,
+            outbox=IdentityOutbox(self.databases.identity),
+            clock=self.clock,
+            backoff=Backoff(self.settings.retry_s, self.settings.longest_wait_s),
+            max_attempts=self.settings.max_attempts,
+            lease_s=10 * self.settings.smtp_timeout_s,
+            on_settled=_record_settled,
+        )
 
 
 def send_due(sender: Sender, actor: Actor) -> int:
@@ -50,87 +60,67 @@ def send_due(sender: Sender, actor: Actor) -> int:
              the server cannot be reached
     """
     actor.require(Permission.LETTERS_SEND)
-    with sender.databases.identity.read() as connection:
-        if not outbox.any_due(over(connection), LETTER, sender.clock.timestamp()):
-            return 0
+    dispatcher = sender.dispatcher
+    if not dispatcher.any_due():
+        return 0
     sent = 0
     try:
         with sender.transport.sending() as send:
             for _ in range(sender.settings.per_round):
-                letter = _next_due(sender)
-                if letter is None:
+                letters = dispatcher.take_due(limit=1)
+                if not letters:
                     break
-                sent += _send_one(sender, letter, send)
+                sent += _send_one(sender, dispatcher, letters[0], send)
     except TargetUnavailable as error:
-        _delay_all(sender, str(error))
+        # Give the server a rest. It is not the letters' fault: no attempt is counted, and none is given up for it.
+        log.warning("letters wait for the mail server", error=str(error))
+        dispatcher.delay_due(sender.settings.retry_s, str(error))
     return sent
 
 
-def _delay_all(sender: Sender, error: str) -> None:
-    """Give the server a rest. It is not the letters' fault: no attempt is counted, and none is given up for it."""
-    log.warning("letters wait for the mail server", error=error)
-    now = sender.clock.timestamp()
-    with sender.databases.identity.write() as connection:
-        outbox.delay_due(over(connection), LETTER, now, now + sender.settings.retry_s, error)
-
-
-def _next_due(sender: Sender) -> Message | None:
-    now = sender.clock.timestamp()
-    # Longer than any transport takes: a letter that is unsettled then was being sent by a process that died.
-    again_at = now + 10 * sender.settings.smtp_timeout_s
-    with sender.databases.identity.write() as connection:
-        return next(iter(outbox.take_due(over(connection), LETTER, now, again_at, limit=1)), None)
-
-
-def _send_one(sender: Sender, letter: Message, send: Send) -> bool:
+def _send_one(sender: Sender, dispatcher: Dispatcher, letter: Message, send: Send) -> bool:
     """Try one letter; say whether it was sent.
 
     Raises:  TargetUnavailable when the server went away, after the letter's next attempt was noted
     """
-    try:
-        content = json.loads(sender.keys.unseal(letter.content))
-        send(
-            compose(
-                sender.letterhead,
-                letter.message_id,
-                letter.topic,
-                content["language"],
-                letter.destination,
-                letter.created_at,
-                content["data"],
-            )
-        )
-    except (TargetRejected, ConfigError, ValueError) as error:
-        # ValueError: the mail library will not write such a header; no later attempt will change that.
-        _give_up(sender, letter, str(error) if not isinstance(error, ValueError) else "cannot be written as a message")
-        return False
-    except TargetUnavailable as error:
-        _retry_later(sender, letter, str(error))
-        raise
-    now = sender.clock.timestamp()
-    with sender.databases.identity.write() as connection:
-        outbox.settle_sent(over(connection), letter.message_id, now)
-        record(connection, now, _event(event_types.LETTER_SENT, letter))
-    return True
+    gone: list[TargetUnavailable] = []
+
+    def deliver(letter: Message) -> Delivery:
+        try:
+            send(_composed(sender, letter))
+        except TargetUnavailable as error:
+            gone.append(error)
+            return Delivery(Verdict.RETRY, str(error))
+        except (TargetRejected, ConfigError) as error:
+            return Delivery(Verdict.GIVE_UP, str(error))
+        except ValueError:  # the mail library will not write such a header; no later attempt will change that
+            return Delivery(Verdict.GIVE_UP, "cannot be written as a message")
+        return SENT
+
+    delivery = dispatcher.attempt(letter, deliver)
+    if gone:
+        raise gone[0]
+    return delivery.verdict is Verdict.SENT
 
 
-def _retry_later(sender: Sender, letter: Message, error: str) -> None:
-    if letter.attempts >= sender.settings.max_attempts:
-        _give_up(sender, letter, error)
-        return
-    next_attempt_at = sender.clock.timestamp() + sender.backoff.wait_s(letter.attempts)
-    with sender.databases.identity.write() as connection:
-        outbox.retry_later(over(connection), letter.message_id, next_attempt_at, error)
+def _composed(sender: Sender, letter: Message) -> EmailMessage:
+    content = json.loads(sender.keys.unseal(letter.content))
+    return compose(
+        sender.letterhead,
+        letter.message_id,
+        letter.topic,
+        content["language"],
+        letter.destination,
+        letter.created_at,
+        content["data"],
+    )
 
 
-def _give_up(sender: Sender, letter: Message, error: str) -> None:
-    now = sender.clock.timestamp()
-    log.error("letter given up", letter=letter.message_id, kind=letter.topic, error=error)
-    with sender.databases.identity.write() as connection:
-        outbox.settle_dead(over(connection), letter.message_id, now, error)
-        record(connection, now, _event(event_types.LETTER_GIVEN_UP, letter, error))
-
-
-def _event(kind: str, letter: Message, reason: str = "") -> Event:
+def _record_settled(raw: Raw, letter: Message, delivery: Delivery, at: float) -> None:
+    kind = event_types.LETTER_SENT
+    if delivery.verdict is Verdict.GIVE_UP:
+        kind = event_types.LETTER_GIVEN_UP
+        log.error("letter given up", letter=letter.message_id, kind=letter.topic, error=delivery.error)
     data = {"letter": letter.message_id, "kind": letter.topic, "attempts": letter.attempts}
-    return Event(kind, subject=letter.subject or letter.destination, reason=reason or letter.topic, data=data)
+    reason = delivery.error or letter.topic
+    add_events(raw, [row(Event(kind, letter.subject or letter.destination, reason=reason, data=data), at)])

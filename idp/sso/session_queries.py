@@ -1,4 +1,4 @@
-"""Sign-on sessions, the applications visited in them and the logouts owed to those, on raw connections.
+"""Sign-on sessions and the applications visited in them, on raw connections.
 
 A session counts only while its account is enabled and has the session's epoch: every read joins `identity.account`.
 Tickets of the protocols count only through a living session, so ending a session ends them all.
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from idp.applications.assurance import Assurance
 from idp.audit.event_queries import adding
 from idp.db.one_time import hash_of
-from idp.db.raw import Raw, Row, one, sweep
+from idp.db.raw import Raw, Row, one
 from idp.sso.factors import Factor, assurance_of, factors_as_json
 
 # --- sessions -----------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def _live(row: Row) -> LiveSession:
 _ASSURANCES = {level.value: level for level in Assurance}
 
 
-# --- applications and the logouts owed to them ----------------------------------------------------------------------
+# --- applications ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,23 +221,6 @@ class Visited:
     application: str
     address: str
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """A logout that an application has not confirmed yet."""
-
-    owed_id: str
-    session_id: str
-    account_id: str
-    kind: str
-    application: str
-    address: str
-    ticket: str
-    tries: int
-
-
-_OWED_COLUMNS = "owed_id, session_id, account_id, kind, application, address, ticket, tries"
 
 
 _ADD_VISITED: Final = (
@@ -259,55 +242,3 @@ def take_visited(raw: Raw, session_id: str) -> list[Visited]:
         (session_id,),
     )
     return sorted((Visited(*row) for row in rows), key=lambda visited: visited.at, reverse=True)
-
-
-def add_owed(raw: Raw, rows: Sequence[Owed], now: float, due_at: float) -> None:
-    """Owe these logouts; the sweep leaves them alone until `due_at`."""
-    raw.many(
-        f"INSERT INTO logout_owed ({_OWED_COLUMNS}, state, due_at, last_error, since)"  # noqa: S608 - constants
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'owed', ?, '', ?)",
-        [
-            (
-                row.owed_id,
-                row.session_id,
-                row.account_id,
-                row.kind,
-                row.application,
-                row.address,
-                row.ticket,
-                row.tries,
-                due_at,
-                now,
-            )
-            for row in rows
-        ],
-    )
-
-
-def claim_owed(raw: Raw, now: float, until: float, limit: int) -> list[Owed]:
-    """Return logouts that are due and put them off until `until`, so that no second sweep takes them meanwhile."""
-    rows = raw.all(
-        "UPDATE logout_owed SET due_at = ? WHERE state = 'owed' AND due_at <= ? AND owed_id IN"  # noqa: S608 - constants
-        " (SELECT owed_id FROM logout_owed WHERE state = 'owed' AND due_at <= ? ORDER BY due_at LIMIT ?)"
-        f" RETURNING {_OWED_COLUMNS}",
-        (until, now, now, limit),
-    )
-    return [Owed(*row) for row in rows]
-
-
-def any_owed(raw: Raw, now: float) -> bool:
-    """Tell whether a logout is due: a read, so that an idle sweep writes nothing."""
-    return bool(raw.all("SELECT 1 FROM logout_owed WHERE state = 'owed' AND due_at <= ? LIMIT 1", (now,)))
-
-
-def settle_owed(raw: Raw, owed_id: str, state: str, tries: int, due_at: float, error: str) -> None:
-    """Write how a try went."""
-    raw.run(
-        "UPDATE logout_owed SET state = ?, tries = ?, due_at = ?, last_error = ? WHERE owed_id = ?",
-        (state, tries, due_at, error[:200], owed_id),
-    )
-
-
-def forget_settled(raw: Raw, before: float) -> int:
-    """Delete logouts that were confirmed or given up before a moment; the journal keeps that they happened."""
-    return sweep(raw, "logout_owed WHERE state <> 'owed' AND since < ?", (before,))

@@ -9,17 +9,20 @@ from idp.audit import event_types
 from idp.audit.event_queries import add_events
 from idp.audit.events import SYSTEM, Event, new_id, row
 from idp.clock import Clock
+from idp.db import outbox
+from idp.db.outbox import Message
 from idp.db.raw import Raw, RawStore
 from idp.people.account_queries import Account
 from idp.permissions import Actor, Permission
 from idp.sso import session_queries as store
 from idp.sso.factors import Factor, FactorKind
-from idp.sso.session_queries import LiveSession, NewSession, Owed, Visited
+from idp.sso.logouts import Logout, message_of
+from idp.sso.session_queries import LiveSession, NewSession, Visited
 from idp.sso.settings import SsoSettings
 from idp.sso.tokens import long_token
 
 TOUCH_SHARE = 20  # a use is noted when a twentieth of the idle time has passed since the last note
-SENDING_S = 30  # for so long the sweep leaves a logout to the request that owes it
+SENDING_S = 30  # for so long the sweep leaves a logout to the request that caused it
 SWEEP_SIZE = 200
 SWEPT_AT_ONCE = 20_000  # sessions looked at in a round of the worker: 15 ms
 MOST_PER_APPLICATION = 20  # logouts to one application in one session, the latest; older ones have long ended there
@@ -56,7 +59,7 @@ class Started:
 
     token: str
     session_id: str
-    owed: tuple[Owed, ...] = ()  # to applications of a session that this one replaced
+    logouts: tuple[Message, ...] = ()  # to applications of a session that this one replaced
     devices: tuple[str, ...] = ()  # tokens by which the browser is known from now on
 
 
@@ -96,21 +99,21 @@ def start(
     )
     with raw_store.lend() as raw, raw.transaction():
         before = store.find_session(raw, replaces, now) if replaces else None
-        owed: list[Owed] = []
+        logouts: list[Message] = []
         session_id = new.session_id
         if before is not None and before.account_id == account.account_id:
             session_id = before.session_id
             store.renew_session(raw, session_id, token, new)
         else:
             if before is not None:
-                owed = _end(raw, [before.session_id], now, Ended.REPLACED, account.account_id)
+                logouts = _end(raw, [before.session_id], now, Ended.REPLACED, account.account_id)
             store.add_session(raw, token, new)
             beyond = store.sessions_beyond(raw, account.account_id, settings.sessions_per_account)
-            owed += _end(raw, beyond, now, Ended.TOO_MANY, account.account_id)
+            logouts += _end(raw, beyond, now, Ended.TOO_MANY, account.account_id)
         data = {"session": session_id, "network": new.network}
         done = Event(event_types.SIGNED_IN, subject=account.account_id, actor=account.account_id, data=data)
         add_events(raw, [row(done, now)])
-    return Started(token, session_id, tuple(owed))
+    return Started(token, session_id, tuple(logouts))
 
 
 def find(raw_store: RawStore, settings: SsoSettings, clock: Clock, token: str) -> LiveSession | None:
@@ -136,10 +139,10 @@ def list_of(raw_store: RawStore, clock: Clock, account_id: str) -> list[LiveSess
 
 def end(
     raw_store: RawStore, clock: Clock, session_ids: Sequence[str], reason: Ended, actor: str = SYSTEM
-) -> list[Owed]:
-    """End sessions with everything that hangs on them and return the logouts that this makes due.
+) -> list[Message]:
+    """End sessions with everything that hangs on them and return the messages that this makes due.
 
-    Effect:  in one transaction: sessions and tickets gone, session.ended, a row owed per application; a session that
+    Effect:  in one transaction: sessions and tickets gone, session.ended, a message per application; a session that
              has already ended is passed over
     """
     now = clock.timestamp()
@@ -147,7 +150,7 @@ def end(
         return _end(raw, session_ids, now, reason, actor)
 
 
-def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: str, actor: Actor) -> list[Owed]:
+def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: str, actor: Actor) -> list[Message]:
     """End one session of an account, as its owner or staff ask. A session of another account is not touched.
 
     Raises:  NotAllowed
@@ -159,7 +162,7 @@ def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: s
         return _end(raw, mine, now, Ended.REVOKED, actor.actor_id)
 
 
-def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, actor: Actor) -> list[Owed]:
+def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, actor: Actor) -> list[Message]:
     """End every session of an account, as its owner or staff ask.
 
     Raises:  NotAllowed
@@ -217,26 +220,27 @@ def _sweep(raw_store: RawStore, clock: Clock, reason: Ended, choose: Callable[[R
             return 0  # an idle round takes no write lock
         with raw.transaction():
             chosen = choose(raw, now)
-            _end(raw, chosen, now, reason, SYSTEM, due_in_s=0)  # no request waits to send: the next sweep does
+            _end(raw, chosen, now, reason, SYSTEM, is_sent_at_once=False)  # no request sends: the next sweep does
     return len(chosen)
 
 
 def _end(
-    raw: Raw, session_ids: Sequence[str], now: float, reason: Ended, actor: str, due_in_s: float = SENDING_S
-) -> list[Owed]:
-    owed: list[Owed] = []
+    raw: Raw, session_ids: Sequence[str], now: float, reason: Ended, actor: str, *, is_sent_at_once: bool = True
+) -> list[Message]:
+    logouts: list[Message] = []
     events = []
     for gone in store.remove_sessions(raw, session_ids):
         visited = latest_per_application(store.take_visited(raw, gone.session_id))
         if reason is not Ended.EXPIRED:
-            owed.extend(_owed(one, gone.account_id) for one in visited)
+            attempts = 1 if is_sent_at_once else 0
+            logouts.extend(message_of(_logout(one, gone.account_id), now, attempts) for one in visited)
         data = {"session": gone.session_id, "applications": sorted({one.application for one in visited})}
         ended = Event(event_types.SIGNED_OUT, gone.account_id, actor, reason, data)
         events.append(row(ended, now))
-    if owed:
-        store.add_owed(raw, owed, now, due_at=now + due_in_s)
+    if logouts:
+        outbox.add(raw, logouts, first_attempt_at=now + SENDING_S if is_sent_at_once else now)
     add_events(raw, events)
-    return owed
+    return logouts
 
 
 def latest_per_application(visited: Sequence[Visited]) -> list[Visited]:
@@ -250,14 +254,12 @@ def latest_per_application(visited: Sequence[Visited]) -> list[Visited]:
     return kept
 
 
-def _owed(visited: Visited, account_id: str) -> Owed:
-    return Owed(
-        owed_id=new_id(),
-        session_id=visited.session_id,
+def _logout(visited: Visited, account_id: str) -> Logout:
+    return Logout(
+        protocol=visited.kind,
         account_id=account_id,
-        kind=visited.kind,
+        session_id=visited.session_id,
         application=visited.application,
         address=visited.address,
         ticket=visited.ticket,
-        tries=0,
     )

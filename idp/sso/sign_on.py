@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from flask import Request, Response
 
 from idp.clock import Clock
+from idp.db.outbox import Message
 from idp.db.raw import RawStore
 from idp.permissions import Actor
 from idp.sso import sessions
 from idp.sso.cookie import DeviceCookie, SessionCookie
 from idp.sso.login_throttle import LoginThrottle
-from idp.sso.session_queries import LiveSession, Owed
+from idp.sso.session_queries import LiveSession
 from idp.sso.sessions import Browser, Ended, Started
 from idp.sso.settings import SsoSettings
 from idp.sso.sign_in import PasswordCheck
@@ -66,7 +67,7 @@ class SignOnService:
             remembered=remember,
             warns=warns,
         )
-        self.sign_out_service.tell(started.owed, wait_s=0)
+        self.sign_out_service.tell(started.logouts, wait_s=0)
         return replace(started, devices=self.throttle.know_device(account.account_id, browser.devices))
 
     def give_cookies(self, response: Response, token: str, devices: tuple[str, ...], *, remember: bool) -> None:
@@ -86,17 +87,17 @@ class SignOnService:
 
     def sign_out(self, session: LiveSession) -> list[Outcome]:
         """End a session, as its owner asks, and return which applications have confirmed."""
-        owed = sessions.end(
+        logouts = sessions.end(
             self.raw_store, self.clock, [session.session_id], Ended.SIGNED_OUT, actor=session.account_id
         )
-        return self._tell(owed)
+        return self._tell(logouts)
 
     def revoke(self, account_id: str, session_id: str, actor: Actor) -> list[Outcome]:
         """End one session of an account from elsewhere."""
         return self._tell(sessions.end_one_of(self.raw_store, self.clock, account_id, session_id, actor))
 
-    def _tell(self, owed: Sequence[Owed]) -> list[Outcome]:
-        return self.sign_out_service.tell(owed, self.settings.logout_wait_s)
+    def _tell(self, logouts: Sequence[Message]) -> list[Outcome]:
+        return self.sign_out_service.tell(logouts, self.settings.logout_wait_s)
 
 
 def browser_of(request: Request, devices: tuple[str, ...] = ()) -> Browser:

@@ -54,26 +54,6 @@ session_application = Table(
 )
 
 
-logout_owed = Table(
-    "logout_owed",
-    sessions_metadata,
-    Column("owed_id", String(32), primary_key=True),
-    Column("session_id", String(32), nullable=False, index=True),
-    Column("account_id", String(32), nullable=False),
-    Column("kind", String(8), nullable=False),
-    Column("application", String(64), nullable=False),
-    Column("address", Text, nullable=False),
-    Column("ticket", String(64), nullable=False),
-    Column("state", String(9), nullable=False),  # owed | confirmed | given_up
-    Column("tries", Integer, nullable=False),
-    Column("due_at", Float, nullable=False, index=True),
-    Column("last_error", String(200), nullable=False),
-    Column("since", Float, nullable=False),
-    one_of("state", ("owed", "confirmed", "given_up")),
-    at_least("tries", 0),
-)
-
-
 failed_sign_in = Table(
     "failed_sign_in",
     sessions_metadata,

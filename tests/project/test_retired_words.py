@@ -76,7 +76,7 @@ RETIRED: dict[str, str] = {
 ALLOWED: dict[str, str] = {}
 """Path and name that may stay, with the reason."""
 
-WAITING: frozenset[str] = frozenset({"logout_owed"})
+WAITING: frozenset[str] = frozenset()
 """Names that code still has. The set only shrinks."""
 
 

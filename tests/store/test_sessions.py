@@ -23,22 +23,16 @@ from idp.people.account_queries import set_enabled
 from idp.sso.factors import Factor, FactorKind
 from idp.sso.session_queries import (
     NewSession,
-    Owed,
     Visited,
-    add_owed,
     add_session,
     add_visited,
-    any_owed,
-    claim_owed,
     closed_session_ids,
     end_of_part,
     expired_session_ids,
     find_session,
-    forget_settled,
     remove_sessions,
     renew_session,
     sessions_of,
-    settle_owed,
     take_visited,
     touch_session,
 )
@@ -239,21 +233,3 @@ def test_visited_applications_are_handed_over_once_latest_first(store: RawStore)
 
         assert [one.ticket for one in take_visited(raw, "s1")] == ["ST-2", "ST-1"]
         assert take_visited(raw, "s1") == []
-
-
-def test_owed_logouts_are_claimed_by_one_sweep_and_settled(store: RawStore) -> None:
-    rows = [Owed(f"o{n}", "s1", "p1", "cas", "fees", "http://x", f"ST-{n}", 0) for n in range(3)]
-    with store.lend() as raw:
-        add_owed(raw, rows, NOW, due_at=NOW + 30)
-        assert not any_owed(raw, NOW)
-        assert any_owed(raw, NOW + 30)
-
-        claimed = claim_owed(raw, NOW + 30, NOW + 90, limit=2)
-
-        assert len(claimed) == 2
-        assert len(claim_owed(raw, NOW + 30, NOW + 90, limit=5)) == 1
-        assert claim_owed(raw, NOW + 30, NOW + 90, limit=5) == []
-        settle_owed(raw, claimed[0].owed_id, "confirmed", 1, NOW, "")
-        settle_owed(raw, claimed[1].owed_id, "owed", 1, NOW + 40, "x" * 300)
-        assert [one.owed_id for one in claim_owed(raw, NOW + 50, NOW + 90, limit=5)] == [claimed[1].owed_id]
-        assert forget_settled(raw, NOW + 1) == 1

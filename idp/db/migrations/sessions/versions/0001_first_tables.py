@@ -88,28 +88,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
-        "logout_owed",
-        sa.Column("owed_id", sa.String(length=32), nullable=False),
-        sa.Column("session_id", sa.String(length=32), nullable=False),
-        sa.Column("account_id", sa.String(length=32), nullable=False),
-        sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("application", sa.String(length=64), nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("ticket", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=9), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("due_at", sa.Float(), nullable=False),
-        sa.Column("last_error", sa.String(length=200), nullable=False),
-        sa.Column("since", sa.Float(), nullable=False),
-        sa.CheckConstraint("state IN ('confirmed', 'given_up', 'owed')", name=op.f("ck_logout_owed_state")),
-        sa.CheckConstraint("tries >= 0", name=op.f("ck_logout_owed_tries")),
-        sa.PrimaryKeyConstraint("owed_id", name=op.f("pk_logout_owed")),
-    )
-    with op.batch_alter_table("logout_owed", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_logout_owed_due_at"), ["due_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_logout_owed_session_id"), ["session_id"], unique=False)
-
-    op.create_table(
         "one_time",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),
@@ -288,11 +266,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_one_time_expires_at"))
 
     op.drop_table("one_time")
-    with op.batch_alter_table("logout_owed", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_logout_owed_session_id"))
-        batch_op.drop_index(batch_op.f("ix_logout_owed_due_at"))
-
-    op.drop_table("logout_owed")
     op.drop_table("lease")
     with op.batch_alter_table("known_device", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_known_device_expires_at"))

@@ -1,0 +1,145 @@
+"""The dispatcher: takes messages that are due from an outbox, has each delivered, and writes how that went.
+
+Letters and sign-out messages use it. How a message travels, and how many travel at once, is the caller's.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+from idp.clock import Clock
+from idp.db import outbox
+from idp.db.backoff import Backoff
+from idp.db.databases import Database
+from idp.db.outbox import Message
+from idp.db.raw import Raw, RawStore, over
+
+
+class Verdict(Enum):
+    """What one attempt says about a message."""
+
+    SENT = auto()
+    RETRY = auto()
+    GIVE_UP = auto()  # no later attempt will do better
+
+
+class Delivery(NamedTuple):
+    """How one attempt went."""
+
+    verdict: Verdict
+    error: str = ""
+
+
+SENT = Delivery(Verdict.SENT)
+
+Deliver = Callable[[Message], Delivery]
+OnSettled = Callable[[Raw, Message, Delivery, float], None]
+
+
+class Outbox(Protocol):
+    """The outbox of one database."""
+
+    def read(self) -> AbstractContextManager[Raw]:
+        """Yield a connection to look with."""
+
+    def write(self) -> AbstractContextManager[Raw]:
+        """Yield a connection inside a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityOutbox:
+    """The outbox of the identities."""
+
+    database: Database
+
+    @contextmanager
+    def read(self) -> Iterator[Raw]:
+        with self.database.read() as connection:
+            yield over(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[Raw]:
+        with self.database.write() as connection:
+            yield over(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOutbox:
+    """The outbox of the sessions."""
+
+    raw_store: RawStore
+
+    def read(self) -> AbstractContextManager[Raw]:
+        return self.raw_store.lend()
+
+    @contextmanager
+    def write(self) -> Iterator[Raw]:
+        with self.raw_store.lend() as raw, raw.transaction():
+            yield raw
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Delivers the messages of one kind.
+
+    Shape:   lease_s: longer than an attempt can take. A message that is unsettled then was being sent by a process
+             that died, and is taken again; on_settled writes the event, in the transaction that settles
+    """
+
+    kind: str
+    outbox: Outbox
+    clock: Clock
+    backoff: Backoff
+    max_attempts: int
+    lease_s: float
+    on_settled: OnSettled
+
+    def any_due(self) -> bool:
+        """Tell whether a message is due."""
+        with self.outbox.read() as raw:
+            return outbox.any_due(raw, self.kind, self.clock.timestamp())
+
+    def take_due(self, limit: int) -> list[Message]:
+        """Return messages that are due, each with this attempt counted; two dispatchers share the work."""
+        now = self.clock.timestamp()
+        with self.outbox.write() as raw:
+            return outbox.take_due(raw, self.kind, now, now + self.lease_s, limit)
+
+    def attempt(self, message: Message, deliver: Deliver) -> Delivery:
+        """Deliver a message that was taken and return how that went.
+
+        Effect:  it is settled, or due again later; after the last attempt it is given up
+        """
+        delivery = deliver(message)
+        if delivery.verdict is Verdict.RETRY and message.attempts >= self.max_attempts:
+            delivery = Delivery(Verdict.GIVE_UP, delivery.error)
+        now = self.clock.timestamp()
+        with self.outbox.write() as raw:
+            match delivery.verdict:
+                case Verdict.RETRY:
+                    next_attempt_at = now + self.backoff.wait_s(message.attempts)
+                    outbox.retry_later(raw, message.message_id, next_attempt_at, delivery.error)
+                    return delivery
+                case Verdict.SENT:
+                    outbox.settle_sent(raw, message.message_id, now)
+                case Verdict.GIVE_UP:
+                    outbox.settle_dead(raw, message.message_id, now, delivery.error)
+            self.on_settled(raw, message, delivery, now)
+        return delivery
+
+    def delay_due(self, wait_s: float, error: str) -> None:
+        """Have nothing of this kind tried for a while; no attempt is counted."""
+        now = self.clock.timestamp()
+        with self.outbox.write() as raw:
+            outbox.delay_due(raw, self.kind, now, now + wait_s, error)
+
+    def forget_settled(self, kept_s: float) -> int:
+        """Delete messages that were settled longer ago than `kept_s`; the journal keeps that they were."""
+        before = self.clock.timestamp() - kept_s
+        with self.outbox.read() as raw:
+            if not outbox.any_settled(raw, self.kind, before):
+                return 0
+        with self.outbox.write() as raw:
+            return outbox.forget_settled(raw, self.kind, before)
