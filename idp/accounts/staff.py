@@ -5,7 +5,7 @@ A member of staff is a person with the source `staff`. Targets get their entries
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from idp.accounts.staff_queries import (
     begin_join,
     invite_again,
     mark_joined,
+    set_role,
     staff_by_id,
     staff_by_mail,
     withdraw_invitation,
@@ -41,6 +42,7 @@ from idp.errors import (
 )
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import queue_letter, require_address
+from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import queue_recompute
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
@@ -172,6 +174,27 @@ class StaffService:
         if self._is_new(lambda: self._unlock(account, actor)):
             self._record(event_types.STAFF_ENABLED, account, actor.actor_id)
         return account
+
+    def change_role(self, mail: str, role: Role, actor: Actor) -> StaffAccount:
+        """Give a member of staff another role; it counts in their open sessions, too.
+
+        Raises:  NotAllowed; NotFound; Conflict when they have not joined; LastAdministrator
+        Effect:  staff.role_changed, and a live change for the targets that hold the role; a repeat is harmless
+        """
+        actor.require(Permission.STAFF_MANAGE)
+        member = self._joined(mail)
+        with self.databases.identity.write() as connection:
+            account = load_account(connection, member.account_id)
+            assert account is not None  # accounts are not deleted
+            if account.role == role:
+                return member
+            refuse_last_administrator(connection, account)
+            set_role(connection, member.account_id, role)
+            queue_recompute(connection, [member.account_id], Priority.LIVE)
+            data = {"before": account.role, "after": role}
+            event = Event(event_types.STAFF_ROLE_CHANGED, member.account_id, actor.actor_id, data=data)
+            record(connection, self.clock.timestamp(), event)
+        return replace(member, role=role)
 
     def withdraw(self, mail: str, actor: Actor) -> StaffAccount:
         """Take an invitation back: its link works no more.

@@ -108,6 +108,11 @@ def withdraw_invitation(connection: Connection, account_id: str) -> bool:
     return withdrawn.rowcount == 1
 
 
+def set_role(connection: Connection, account_id: str, role: str) -> None:
+    """Write the role of a member of staff."""
+    connection.execute(update(account).where(account.c.account_id == account_id).values(role=role))
+
+
 def begin_join(connection: Connection, invited: StaffAccount, given_name: str, surname: str, at: datetime) -> bool:
     """Write name and source of somebody who joins, so that targets get an entry; False when the link counts no more.
 

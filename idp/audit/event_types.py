@@ -47,6 +47,7 @@ MAIL_NAME_REFUSED: Final = "mail_name.refused"
 STAFF_INVITED: Final = "staff.invited"
 STAFF_JOINED: Final = "staff.joined"
 STAFF_WITHDRAWN: Final = "staff.withdrawn"
+STAFF_ROLE_CHANGED: Final = "staff.role_changed"
 STAFF_DISABLED: Final = "staff.disabled"
 STAFF_ENABLED: Final = "staff.enabled"
 

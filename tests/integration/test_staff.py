@@ -1,5 +1,6 @@
 """Staff: invited on the machine, joined by a link, with a real directory."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ from idp.errors import (
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import newest_letters
 from idp.people.account_queries import Key, find_account
+from idp.people.change_queries import next_changes
+from idp.people.values import Priority
 from idp.permissions import Role
 from tests.support.accounts import PASSWORD, Services, make_staff_desk
 from tests.support.actors import shell
@@ -224,3 +227,33 @@ def test_the_last_administrator_is_not_disabled(desk: StaffService, databases: D
     desk.disable(MAIL, shell("root"))  # a repeat is harmless
     with pytest.raises(LastAdministrator):
         desk.disable("jan@po.edu.pl", shell("root"))
+
+
+def test_another_role_counts_at_once_and_is_told_to_the_journal(desk: StaffService, databases: Databases) -> None:
+    desk.join(invite(desk, role=Role.ADMINISTRATOR), "Anna", "Nowak", PASSWORD, "pl")
+    desk.join(invite(desk, mail="jan@po.edu.pl"), "Jan", "Beek", PASSWORD, "pl")
+
+    assert desk.change_role("Jan@po.edu.pl", Role.OPERATOR, shell("root")).role == "operator"
+    desk.change_role("jan@po.edu.pl", Role.OPERATOR, shell("root"))  # a repeat is harmless
+
+    with databases.identity.read() as connection:
+        account = find_account(connection, Key.MAIL, "jan@po.edu.pl")
+        kinds = select(event_pending.c.kind, event_pending.c.data).where(event_pending.c.kind == "staff.role_changed")
+        ((_, data),) = connection.execute(kinds)
+        waiting = next_changes(connection, Priority.LIVE, desk.clock.now(), 10)
+    assert account is not None
+    assert account.role == "operator"
+    assert json.loads(data) == {"before": "clerk", "after": "operator"}
+    assert account.account_id in waiting
+
+
+def test_a_role_is_changed_of_somebody_who_joined_and_never_of_the_last_administrator(desk: StaffService) -> None:
+    desk.join(invite(desk, role=Role.ADMINISTRATOR), "Anna", "Nowak", PASSWORD, "pl")
+    invite(desk, mail="jan@po.edu.pl")
+
+    with pytest.raises(LastAdministrator):
+        desk.change_role(MAIL, Role.CLERK, shell("root"))
+    with pytest.raises(Conflict, match="not joined"):
+        desk.change_role("jan@po.edu.pl", Role.OPERATOR, shell("root"))
+    with pytest.raises(NotFound):
+        desk.change_role("nobody@po.edu.pl", Role.CLERK, shell("root"))

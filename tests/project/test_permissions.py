@@ -45,6 +45,7 @@ STEPS: dict[Permission, set[str]] = {
         "provisioning.drift.find_drift_everywhere",
     },
     Permission.STAFF_MANAGE: {
+        "accounts.staff.StaffService.change_role",
         "accounts.staff.StaffService.disable",
         "accounts.staff.StaffService.enable",
         "accounts.staff.StaffService.invite",
@@ -87,6 +88,7 @@ COMMANDS_THAT_WRITE: dict[str, Permission] = {
     "staff disable": Permission.STAFF_MANAGE,
     "staff enable": Permission.STAFF_MANAGE,
     "staff invite": Permission.STAFF_MANAGE,
+    "staff role": Permission.STAFF_MANAGE,
     "staff withdraw": Permission.STAFF_MANAGE,
     "undo": Permission.RUNS_UNDO,
 }
