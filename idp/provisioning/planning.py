@@ -28,7 +28,6 @@ from idp.provisioning.guard import LOSE_RIGHTS, TOGETHER, excesses, loses_rights
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import (
     Progress,
-    pages,
     portions,
     recompute,
     recompute_changed,
@@ -322,7 +321,7 @@ def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> No
 
 def _with_work(provisioner: Provisioner, kind: str) -> Iterator[tuple[str, bool]]:
     """Yield people with work in a target; it may have an entry of each of them."""
-    return ((one, True) for ids in pages(provisioner, partial(work_after, target=kind)) for one in ids)
+    return ((one, True) for ids in provisioner.pages(partial(work_after, target=kind)) for one in ids)
 
 
 def _compare(

@@ -13,7 +13,7 @@ from idp.provisioning import run_queries as runs
 from idp.provisioning.compare import compare_some
 from idp.provisioning.planning import Draft, may_enable, population_of, violations_of
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.recompute import compute_some, pages, portions
+from idp.provisioning.recompute import compute_some, portions
 from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, TargetSummary
 from idp.provisioning.state_queries import work_after
 from idp.provisioning.target import Target
@@ -91,8 +91,8 @@ class Preview:
         if self.person_ids is not None:
             return iter(sorted(set(self.person_ids)))
         now = self.provisioner.clock.now()
-        changed = _each(pages(self.provisioner, partial(changed_after, now=now)))
-        return _unique(heapq.merge(changed, _each(pages(self.provisioner, partial(work_after, target=kind)))))
+        changed = _each(self.provisioner.pages(partial(changed_after, now=now)))
+        return _unique(heapq.merge(changed, _each(self.provisioner.pages(partial(work_after, target=kind)))))
 
 
 def _each(found: Iterable[Sequence[str]]) -> Iterator[str]:

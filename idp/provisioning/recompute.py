@@ -52,13 +52,13 @@ def recompute_changed(provisioner: Provisioner, progress: Progress = lambda _: N
     """Store what is desired of everybody whose records, or whose status by the calendar, changed."""
     queue_calendar(provisioner)
     now = provisioner.clock.now()
-    for ids in pages(provisioner, partial(changed_after, now=now)):
+    for ids in provisioner.pages(partial(changed_after, now=now)):
         progress(len(recompute_some(provisioner, ids).people))
 
 
 def recompute_everybody(provisioner: Provisioner, progress: Progress = lambda _: None) -> None:
     """Store what is desired of everybody: the rules or the settings may have changed."""
-    for ids in pages(provisioner, people_after):
+    for ids in provisioner.pages(people_after):
         progress(len(recompute_some(provisioner, ids).people))
 
 
@@ -205,15 +205,3 @@ def portions(things: Iterable[Thing]) -> Iterator[list[Thing]]:
     iterator = iter(things)
     while portion := list(itertools.islice(iterator, PORTION)):
         yield portion
-
-
-def pages(provisioner: Provisioner, ask: Callable[..., list[str]]) -> Iterator[list[str]]:
-    """Yield pages of what `ask` returns after a key. No reading transaction stays open between them."""
-    last = ""
-    while True:
-        with provisioner.databases.identity.read() as connection:
-            found = ask(connection, after=last, limit=PORTION)
-        if not found:
-            return
-        last = found[-1]
-        yield found

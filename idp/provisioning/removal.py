@@ -26,7 +26,7 @@ from idp.provisioning.pin_queries import drop, kept_among
 from idp.provisioning.pins import EXISTENCE, Kept
 from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.recompute import pages, recompute_changed
+from idp.provisioning.recompute import recompute_changed
 from idp.provisioning.records import PersonRecords, load_records
 from idp.provisioning.removal_queries import (
     add_notices,
@@ -169,9 +169,8 @@ def _targets(provisioner: Provisioner) -> list[Target]:
 
 def _closed(provisioner: Provisioner) -> Iterator[list[PersonRecords]]:
     kinds = [target.kind for target in _targets(provisioner)]
-    for ids in pages(provisioner, partial(closed_with_entries, targets=kinds)):
-        with provisioner.databases.identity.read() as connection:
-            yield load_records(connection, ids, provisioner.people, provisioner.today())
+    for ids in provisioner.pages(partial(closed_with_entries, targets=kinds)):
+        yield provisioner.read(provisioner.load, ids)
 
 
 # --- while it is applied ---------------------------------------------------------------------------------------------
