@@ -14,10 +14,10 @@ from sqlalchemy import (
 from idp.accounts.tables import claim_attempt, claim_failure
 from idp.db.one_time import hash_of
 
-# One statement on both databases: two parallel tries are counted as two.
+# One statement on both databases: two parallel attempts are counted as two.
 COUNT_ONE = text(
-    "INSERT INTO claim_attempt (album_number, day, tries) VALUES (:album_number, :day, 1) "
-    "ON CONFLICT (album_number, day) DO UPDATE SET tries = claim_attempt.tries + 1 RETURNING tries"
+    "INSERT INTO claim_attempt (album_number, day, attempts) VALUES (:album_number, :day, 1) "
+    "ON CONFLICT (album_number, day) DO UPDATE SET attempts = claim_attempt.attempts + 1 RETURNING attempts"
 ).bindparams(bindparam("day", type_=Date))
 COUNT_FAILURE = text(
     "INSERT INTO claim_failure (network_hash, day, failures) VALUES (:network_hash, :day, 1) "
@@ -25,10 +25,10 @@ COUNT_FAILURE = text(
 ).bindparams(bindparam("day", type_=Date))
 
 
-def count_try(connection: Connection, album_number: str, day: date) -> int:
+def count_attempt(connection: Connection, album_number: str, day: date) -> int:
     """Count one more try and return how many there are now, this one included."""
-    tries: int = connection.execute(COUNT_ONE, {"album_number": album_number, "day": day}).scalar_one()
-    return tries
+    attempts: int = connection.execute(COUNT_ONE, {"album_number": album_number, "day": day}).scalar_one()
+    return attempts
 
 
 def failures_of(connection: Connection, network: str, day: date) -> int:

@@ -35,7 +35,7 @@ NOBODY = Claimable("", "", "", "", "", "", "", "", None, None, None, False, None
 class Reason(StrEnum):
     """Why a claim was refused: in the journal only."""
 
-    TOO_MANY_TRIES = "too_many_tries"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
     NETWORK = "too_many_from_network"
     UNKNOWN_ALBUM = "unknown_album"
     DETAILS = "details_do_not_match"
@@ -86,9 +86,9 @@ class Claims:
     def match(self, album: Album, typed: Typed, address: str) -> str:
         """Return the token of the second step.
 
-        Shape:   address: of whoever asks; one network may use up the tries of a few album numbers, and not of all
+        Shape:   address: of whoever asks; one network may use up the attempts of a few album numbers, and not of all
         Raises:  BadCredentials, the same whatever was wrong; TooManyAttempts, known album number or not
-        Effect:  the try is counted first, so that no number of parallel tries gets past the album's limit;
+        Effect:  the attempt is counted first, so that no number of parallel tries gets past the album's limit;
                  claim.matched or claim.refused with its reason
         """
         now = self.clock.now()
@@ -106,7 +106,7 @@ class Claims:
         with self.databases.sessions.write() as connection:
             record(connection, now.timestamp(), Event(event_types.CLAIM_MATCHED, subject=found.person_id))
             expires_at = now.timestamp() + self.settings.claim_step_s
-            return onetime.give(connection, PURPOSE, {"person_id": found.person_id}, expires_at)
+            return onetime.issue(connection, PURPOSE, {"person_id": found.person_id}, expires_at)
 
     def whose(self, token: str) -> Claimable:
         """Return who is in the second step with this token.
@@ -144,7 +144,7 @@ class Claims:
             self._write_password(person, password)
             self._mark(person.person_id, language)
         with self.databases.sessions.write() as connection:
-            onetime.take(connection, PURPOSE, token, self.clock.timestamp())
+            onetime.consume(connection, PURPOSE, token, self.clock.timestamp())
         return person
 
     def _count(self, one: ClaimAttempt) -> Reason | None:
@@ -154,8 +154,8 @@ class Claims:
             for network in one.networks:
                 if attempts.failures_of(connection, network.name, one.day) >= limit * network.factor:
                     return Reason.NETWORK
-            tries = attempts.count_try(connection, one.number, one.day)
-        return Reason.TOO_MANY_TRIES if tries > self.settings.claim_tries_per_day else None
+            count = attempts.count_attempt(connection, one.number, one.day)
+        return Reason.TOO_MANY_ATTEMPTS if count > self.settings.claim_attempts_per_day else None
 
     def _reason_to_refuse(self, found: Claimable | None, typed: Typed) -> Reason | None:
         """Do all comparisons whoever was found, and only then say what speaks against it."""

@@ -16,7 +16,7 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class IntakePerson:
     """One person of a file who has no mail name yet, and what would be proposed first."""
 
     os_id: str
@@ -28,11 +28,11 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Namesakes:
-    """Several newcomers to whom one name would be proposed first, or one whose name is taken."""
+    """Several people to whom one name would be proposed first, or one whose name is taken."""
 
     mail_name: str
     is_taken: bool  # somebody has or had it, or one that looks like it
-    people: tuple[Newcomer, ...]
+    people: tuple[IntakePerson, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class IntakePreview:
     people: int
     with_name: int  # who have a mail name already
     bad: tuple[int, ...]  # lines of people whose rows are all bad
-    newcomers: int
+    without_name: int
     remarks: dict[str, int]
-    remarkable: tuple[Newcomer, ...]
+    remarkable: tuple[IntakePerson, ...]
     namesakes: tuple[Namesakes, ...]  # the largest groups first
 
 
@@ -53,7 +53,7 @@ def preview_intake(databases: Databases, people: Iterable[ReadPerson], rules: Na
 
     Effect:  none; what is free today may be taken when they come, for each chooses for himself
     """
-    newcomers: list[Newcomer] = []
+    unnamed: list[IntakePerson] = []
     bad: list[int] = []
     count = with_name = 0
     taken: set[str] = set()
@@ -64,33 +64,33 @@ def preview_intake(databases: Databases, people: Iterable[ReadPerson], rules: Na
         with databases.identity.read() as connection:
             named = named_among(connection, [person.os_id for person in some])
         with_name += len(named)
-        fresh = [_newcomer(person, rules) for person in some if person.identity and person.os_id not in named]
+        fresh = [_intake_person(person, rules) for person in some if person.identity and person.os_id not in named]
         asked = {_whole(each, rules) for each in fresh if each.mail_name.first}
         with databases.identity.read() as connection:
             taken |= taken_among(connection, asked)
-        newcomers += fresh
-    remarks = Counter(remark.value for each in newcomers for remark in each.mail_name.remarks)
+        unnamed += fresh
+    remarks = Counter(remark.value for each in unnamed for remark in each.mail_name.remarks)
     return IntakePreview(
         people=count,
         with_name=with_name,
         bad=tuple(bad),
-        newcomers=len(newcomers),
+        without_name=len(unnamed),
         remarks=dict(remarks),
-        remarkable=tuple(each for each in newcomers if each.mail_name.remarks),
-        namesakes=tuple(_namesakes(newcomers, taken, rules)),
+        remarkable=tuple(each for each in unnamed if each.mail_name.remarks),
+        namesakes=tuple(_namesakes(unnamed, taken, rules)),
     )
 
 
-def _newcomer(person: ReadPerson, rules: NameRules) -> Newcomer:
+def _intake_person(person: ReadPerson, rules: NameRules) -> IntakePerson:
     identity = person.identity
     assert identity is not None  # asked for by the caller
     name = FullName(identity.given_name, identity.middle_name, identity.surname_prefix, identity.surname)
-    return Newcomer(person.os_id, person.line, identity.album, identity.display_name, preview(name, rules))
+    return IntakePerson(person.os_id, person.line, identity.album, identity.display_name, preview(name, rules))
 
 
-def _namesakes(newcomers: Sequence[Newcomer], taken: set[str], rules: NameRules) -> list[Namesakes]:
-    groups: dict[str, list[Newcomer]] = defaultdict(list)
-    for each in newcomers:
+def _namesakes(unnamed: Sequence[IntakePerson], taken: set[str], rules: NameRules) -> list[Namesakes]:
+    groups: dict[str, list[IntakePerson]] = defaultdict(list)
+    for each in unnamed:
         if each.mail_name.first:
             groups[_whole(each, rules)].append(each)
     found = [
@@ -101,5 +101,5 @@ def _namesakes(newcomers: Sequence[Newcomer], taken: set[str], rules: NameRules)
     return sorted(found, key=lambda one: (-len(one.people), one.mail_name))
 
 
-def _whole(each: Newcomer, rules: NameRules) -> str:
+def _whole(each: IntakePerson, rules: NameRules) -> str:
     return f"{each.mail_name.looks_like}@{rules.domain}"

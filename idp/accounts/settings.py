@@ -25,7 +25,7 @@ class AccountsSettings(Section):
         "What must match beside the album number. id_end: last four characters of PESEL or document.",
         Field(min_length=1),
     ] = list(Detail)
-    claim_tries_per_day: Annotated[int, "Tries per album number and day, right ones included.", Field(ge=1)] = 5
+    claim_attempts_per_day: Annotated[int, "Attempts per album number and day, right ones included.", Field(ge=1)] = 5
     claim_network_failures_per_day: Annotated[
         int,
         "Failed claims from one network (see sso.throttle) on one day; then it waits for the next.",

@@ -100,7 +100,7 @@ class StaffService:
             raise InvalidAddress("an address of the students' domain is a student's")
         with self.databases.identity.write() as connection:
             invited = self._invited_account(connection, mail, role)
-            token = self._give_token(invited, given_name, surname)
+            token = self._issue_token(invited, given_name, surname)
             link = f"{self.base_url}/staff/join/{token}"
             days = round(self.settings.invitation_s / DAY_S)
             queue_letter(
@@ -152,7 +152,7 @@ class StaffService:
             self._write_password(account, password)
             self._finish(account, f"{given_name} {surname}".strip(), language)
         with self.databases.sessions.write() as connection:
-            onetime.take(connection, PURPOSE, token, self.clock.timestamp())
+            onetime.consume(connection, PURPOSE, token, self.clock.timestamp())
         return account
 
     def disable(self, mail: str, actor: Actor) -> StaffAccount:
@@ -266,11 +266,11 @@ class StaffService:
         add_invited(connection, new, self.language)
         return new
 
-    def _give_token(self, invited: StaffAccount, given_name: str, surname: str) -> str:
+    def _issue_token(self, invited: StaffAccount, given_name: str, surname: str) -> str:
         names = {"given_name": given_name, "surname": surname}
         data = {"account_id": invited.account_id, "invitation": invited.invitation, **names}
         with self.databases.sessions.write() as connection:
-            return onetime.give(connection, PURPOSE, data, self.clock.timestamp() + self.settings.invitation_s)
+            return onetime.issue(connection, PURPOSE, data, self.clock.timestamp() + self.settings.invitation_s)
 
     def _checked_password(self, account: StaffAccount, name: str, password: str) -> str:
         password = prepared(password)

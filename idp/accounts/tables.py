@@ -17,9 +17,9 @@ claim_attempt = Table(
     sessions_metadata,
     Column("album_number", String(10), nullable=False),  # whether or not anybody has it
     Column("day", Date, nullable=False),  # in the university's time zone
-    Column("tries", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
     PrimaryKeyConstraint("album_number", "day"),
-    at_least("tries", 1),
+    at_least("attempts", 1),
 )
 
 

@@ -90,7 +90,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
         "used login tickets": installation.login_tickets.drop_expired,
         "forgotten failures": installation.login_throttle.forget,
         "expired tokens": lambda: housekeeping.drop_expired_tokens(databases, clock),
-        "old claim tries": lambda: housekeeping.drop_old_claim_tries(databases, clock, installation.zone),
+        "old claim attempts": lambda: housekeeping.drop_old_claim_attempts(databases, clock, installation.zone),
         "old exports": lambda: sync_of(installation).forget(),
         "old runs": lambda: housekeeping.drop_old_runs(databases, clock, settings.provisioning.keep_runs_days),
     }

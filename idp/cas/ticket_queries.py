@@ -100,7 +100,7 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
     if taken is None:
         return None
     kind, session_id, application_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
-    behind = one(raw.all(_BEHIND_TICKET + raw.hold, (session_id, now, now)))
+    behind = one(raw.all(_BEHIND_TICKET + raw.row_lock, (session_id, now, now)))
     account_id, signed_in_at, session_expires_at, remembered, assurance, *about = behind or (
         None,
         0.0,
@@ -156,7 +156,7 @@ def add_proxy_granting(raw: Raw, text: str, new: ProxyGranting, now: float) -> b
     written = raw.run(
         "INSERT INTO proxy_granting (pgt_hash, session_id, application_id, proxies, parent_hash, expires_at)"  # noqa: S608 - constants
         " SELECT ?, s.session_id, ?, ?, ?, ? FROM session s JOIN identity.account a ON a.account_id = s.account_id"
-        f" WHERE s.session_id = ? AND {ALIVE}{raw.hold}",
+        f" WHERE s.session_id = ? AND {ALIVE}{raw.row_lock}",
         (
             hash_of(text),
             new.application_id,

@@ -72,7 +72,7 @@ class WsgiFastPath:
         number = _begin()
         started = time.perf_counter()
         endpoint = self._validators.get(path)
-        with self._tickets.raw_store.turn():
+        with self._tickets.raw_store.exclusive():
             body, content_type = (
                 validate(self._tickets, endpoint, [values]) if endpoint else proxy(self._tickets, [values])
             )
@@ -90,7 +90,7 @@ class WsgiFastPath:
         if found is None:
             return None
         request, application = found
-        with self._tickets.raw_store.turn():
+        with self._tickets.raw_store.exclusive():
             return self._ticket(request, application, token, start_response)
 
     def _ticket(

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from idp.accounts.intake import IntakePreview, Newcomer, preview_intake
+from idp.accounts.intake import IntakePerson, IntakePreview, preview_intake
 from idp.aliases.refusals import name_rules
 from idp.app.installation import Idp
 from idp.cli.registry import stages
@@ -44,7 +44,7 @@ def preview(installation: Idp, file: Path, limit: int, as_json: bool) -> None:
 
 def _print(found: IntakePreview, limit: int) -> None:
     click.echo(
-        f"{found.people:,} people, {found.with_name:,} with a mail name already, {found.newcomers:,} without,"
+        f"{found.people:,} people, {found.with_name:,} with a mail name already, {found.without_name:,} without,"
         f" {len(found.bad):,} whose rows are bad"
     )
     if found.namesakes:
@@ -67,7 +67,7 @@ def _print(found: IntakePreview, limit: int) -> None:
         click.echo("Nothing to look at.")
 
 
-def _what(each: Newcomer) -> str:
+def _what(each: IntakePerson) -> str:
     because = f" ({each.mail_name.usual}: {each.mail_name.refusal})" if each.mail_name.refusal else ""
     return ", ".join(remark.value for remark in each.mail_name.remarks) + because
 

@@ -23,7 +23,7 @@ def letters() -> None:
 @json_option
 @pass_idp
 def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
-    """Queue the letter with the album number for every newcomer, once. The worker does so after each import."""
+    """Queue the letter with the album number for every new student, once. The worker does so after each import."""
     settings = installation.settings
     done = queue_album_letters(
         installation.databases,
@@ -41,7 +41,7 @@ def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
     click.echo(f"{done.queued} letters {'would be' if dry_run else 'are'} queued.")
     if done.unwritable:
         click.echo(
-            f"{len(done.unwritable)} newcomers have an address that no letter can be sent to; --json names them."
+            f"{len(done.unwritable)} new students have an address that no letter can be sent to; --json names them."
         )
 
 

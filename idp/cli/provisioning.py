@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.cli.carrying import carry_out
+from idp.cli.applying import apply_or_follow
 from idp.cli.plans import (
     change_facts,
     print_changes,
@@ -105,7 +105,7 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     if not as_json:
         print_totals(run, shown=0)
     with progress("Writing", total=run.changes) as advance:
-        result = carry_out(installation.provisioner, run, current_actor(), advance, here=here)
+        result = apply_or_follow(installation.provisioner, run, current_actor(), advance, here=here)
     failed = _failed(installation, result)
     awaiting = _awaiting(installation) if run_id is None else []
     if as_json:

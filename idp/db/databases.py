@@ -86,8 +86,8 @@ class Database:
         On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so a transaction never fails half-way
         because somebody else wrote after its first read.
         """
-        turn: AbstractContextManager[object] = nullcontext() if self.queue is None else self.queue
-        with turn, self.engine.connect() as connection:
+        lock: AbstractContextManager[object] = nullcontext() if self.queue is None else self.queue
+        with lock, self.engine.connect() as connection:
             connection.execution_options(idp_write=True)
             with connection.begin():
                 yield connection

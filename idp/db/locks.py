@@ -23,8 +23,8 @@ def exclusive(databases: Databases, name: str) -> Iterator[None]:
         yield
 
 
-def wait_for_turn(connection: Connection, name: str) -> None:
-    """Return when this transaction, of all that write, holds `name` alone; it does until its end.
+def wait_for_lock(connection: Connection, name: str) -> None:
+    """Wait until this transaction is the only one that has the lock `name`; its end releases the lock.
 
     Effect:  none on SQLite, where one transaction writes at a time anyway
     """

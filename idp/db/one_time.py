@@ -1,4 +1,4 @@
-"""One-time things: an invitation, a claim step. Stored hashed, taken by one atomic delete-and-return."""
+"""One-time tokens: an invitation, a claim step. Stored hashed, consumed by one atomic delete that returns the row."""
 
 import hashlib
 import json
@@ -24,8 +24,8 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def give(connection: Connection, purpose: str, data: dict[str, Any], expires_at: float) -> str:
-    """Return a new token of 256 random bits for `data`; the caller hands it out and forgets it."""
+def issue(connection: Connection, purpose: str, data: dict[str, Any], expires_at: float) -> str:
+    """Return a new token of 256 random bits for `data`. The caller must not store it."""
     token = secrets.token_urlsafe(32)
     connection.execute(
         insert(one_time).values(
@@ -36,15 +36,15 @@ def give(connection: Connection, purpose: str, data: dict[str, Any], expires_at:
 
 
 def peek(connection: Connection, purpose: str, token: str, now: float) -> dict[str, Any] | None:
-    """Return a living token's data and leave it in place; None when unknown, expired or of another purpose."""
+    """Return a valid token's data and keep the token; None when it is unknown, expired or of another purpose."""
     row = connection.execute(
         one_time.select().where(one_time.c.token_hash == hash_of(token), one_time.c.purpose == purpose)
     ).one_or_none()
     return json.loads(row.data) if row is not None and row.expires_at > now else None
 
 
-def take(connection: Connection, purpose: str, token: str, now: float) -> dict[str, Any] | None:
-    """Return a living token's data and spend it: of any number of parallel takers exactly one gets the data."""
+def consume(connection: Connection, purpose: str, token: str, now: float) -> dict[str, Any] | None:
+    """Delete a valid token and return its data. Of any number of parallel callers, one gets the data."""
     row = connection.execute(
         delete(one_time)
         .where(one_time.c.token_hash == hash_of(token), one_time.c.purpose == purpose)

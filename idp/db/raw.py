@@ -22,7 +22,7 @@ from sqlalchemy import Connection, CursorResult
 
 from idp.db.databases import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.db.settings import StoreSettings
-from idp.db.writers import Turn, WriterQueue
+from idp.db.writers import BoundedLock, WriterQueue
 
 Row = tuple[Any, ...]
 Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
@@ -34,11 +34,11 @@ TIDY_WAIT_S = 0.05  # for readers; what is in their way then stays in the log un
 class Raw(Protocol):
     """One connection to the sessions' database that also reads the identities.
 
-    `hold`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers take turns
+    `row_lock`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers queue
     `skip_locked`: what a SELECT of rows to be taken ends with, so that parallel takers get different ones
     """
 
-    hold: LiteralString
+    row_lock: LiteralString
     skip_locked: LiteralString
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -63,12 +63,12 @@ class RawStore(Protocol):
     def lend(self) -> AbstractContextManager[Raw]:
         """Yield a connection that nobody else uses until the block ends."""
 
-    def turn(self) -> AbstractContextManager[object]:
-        """Hold the turn of this process among requests that are processor time and short statements alone.
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Run one request of this process at a time. For requests of processor time and short statements only.
 
-        Threads that run such requests side by side on SQLite take the interpreter's lock from each other at every
-        statement, which costs a good part of a request; over a network they had better wait side by side. Whoever waits
-        for others (a directory, an application) asks for no turn.
+        On SQLite, threads of such requests take the interpreter's lock from each other at every statement. That costs
+        a good part of a request. On PostgreSQL they wait for the network, so this locks nothing. A request that waits
+        for others (a directory, an application) must not enter.
         """
 
     def tidy(self) -> int:
@@ -109,10 +109,10 @@ class SqliteStore:
         self._settings = settings
         self._queue = queue  # that of the other way to the same file: of a process, one thread waits for others
         self._idle: deque[SqliteRaw] = deque()
-        self._turn = Turn(settings.busy_timeout_s)
+        self._exclusive = BoundedLock(settings.busy_timeout_s)
 
-    def turn(self) -> AbstractContextManager[object]:
-        return self._turn
+    def exclusive(self) -> AbstractContextManager[object]:
+        return self._exclusive
 
     def lend(self) -> AbstractContextManager[Raw]:
         return _Lent(self)
@@ -179,7 +179,7 @@ class _Lent:
 
 
 class SqliteRaw:
-    hold: LiteralString = ""
+    row_lock: LiteralString = ""
     skip_locked: LiteralString = ""
 
     def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
@@ -252,7 +252,7 @@ class PostgresStore:
         self._opening = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
 
-    def turn(self) -> AbstractContextManager[object]:
+    def exclusive(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     @contextmanager
@@ -289,7 +289,7 @@ class PostgresStore:
 
 
 class PostgresRaw:
-    hold: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
+    row_lock: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
     skip_locked: LiteralString = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
@@ -326,7 +326,7 @@ def _as_one_statement(inserts: tuple[LiteralString, ...]) -> LiteralString:
 class ConnectionRaw:
     """A SQLAlchemy connection inside its own transaction, as a raw one: for statements that serve both ways."""
 
-    hold: LiteralString = ""
+    row_lock: LiteralString = ""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -27,7 +27,7 @@ worker = Table(
     Column("worker_id", String(64), primary_key=True),
     Column("seen_at", Float, nullable=False),  # seconds since 1970
     Column("alive_until", Float, nullable=False),  # without another sign it counts as gone after that
-    Column("carries_runs", Boolean, nullable=False),  # its engine is up
+    Column("executes_runs", Boolean, nullable=False),  # its engine is up
     Column("version", String(64), nullable=False),  # of the code
     Column("lane", String(8), nullable=False),  # which sweeps it does
     one_of("lane", ("fast", "bulk")),
@@ -35,9 +35,9 @@ worker = Table(
 
 
 _SIGN = (
-    "INSERT INTO worker (worker_id, seen_at, alive_until, carries_runs, version, lane)"
-    " VALUES (:worker, {now}, {now} + :for_s, :carries, :version, :lane) ON CONFLICT (worker_id) DO UPDATE SET"
-    " seen_at = excluded.seen_at, alive_until = excluded.alive_until, carries_runs = excluded.carries_runs,"
+    "INSERT INTO worker (worker_id, seen_at, alive_until, executes_runs, version, lane)"
+    " VALUES (:worker, {now}, {now} + :for_s, :executes_runs, :version, :lane) ON CONFLICT (worker_id) DO UPDATE SET"
+    " seen_at = excluded.seen_at, alive_until = excluded.alive_until, executes_runs = excluded.executes_runs,"
     " version = excluded.version, lane = excluded.lane"
 )
 # The database's clock where several machines sign: by a clock that is ahead all others would be dead.
@@ -53,7 +53,7 @@ class Worker:
     worker_id: str
     seen_at: float
     alive_until: float
-    carries_runs: bool
+    executes_runs: bool
     version: str
     lane: str
 
@@ -64,7 +64,7 @@ def sign(
     now: float,
     for_s: float,
     *,
-    carries_runs: bool = False,
+    executes_runs: bool = False,
     version: str = "",
     lane: str = "bulk",
 ) -> None:
@@ -76,7 +76,7 @@ def sign(
         "worker": worker_id,
         "now": now,
         "for_s": for_s,
-        "carries": carries_runs,
+        "executes_runs": executes_runs,
         "version": version,
         "lane": lane,
     }

@@ -1,4 +1,4 @@
-"""Writers of one SQLite file, one after the other and without sleeping."""
+"""Writers of one SQLite file write one after the other, without sleeping."""
 
 import fcntl
 import os
@@ -9,15 +9,15 @@ from sqlalchemy.exc import TimeoutError as TookTooLong
 
 
 class WriterQueue:
-    """Where writers of one SQLite file wait for each other.
+    """The queue of the writers of one SQLite file.
 
-    SQLite has one writer per file. Its own writers sleep 1, 2, 5, 10 … ms and try again, so whoever comes next wins:
-    an import that writes chunk after chunk would starve everybody else. Here threads of one process wait at a lock and
-    processes at a file lock. The kernel hands it on at once, and takes it from a process that dies. Whoever writes past
-    the queue is waited for in SQLite's own way.
+    SQLite has one writer per file. A writer that finds the file locked sleeps 1, 2, 5, 10 … ms and tries again, so an
+    import that writes chunk after chunk would starve everybody else. Here threads of one process wait at a lock, and
+    processes wait at a file lock. The kernel hands the file lock on at once, and frees it when a process dies. A writer
+    outside the queue is waited for in SQLite's own way.
 
-    The kernel's wait has no end. While another process is stopped with the file lock, one thread of this process waits
-    for it, and the others give up after `wait_s`.
+    The kernel's wait has no timeout. If another process is stopped while it has the file lock, one thread of this
+    process waits for it, and the others give up after `wait_s`.
     """
 
     def __init__(self, lock_file: Path, wait_s: float) -> None:
@@ -50,8 +50,8 @@ class WriterQueue:
                 self._descriptor = -1
 
 
-class Turn:
-    """A lock between threads of one process that is not waited for without end."""
+class BoundedLock:
+    """A lock between threads of one process; waiting for it ends with an error."""
 
     __slots__ = ("_lock", "_wait_s")
 

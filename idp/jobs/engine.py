@@ -65,7 +65,7 @@ class Engine:
         )
         self._run, self._part = self._workflows()
         DBOS.launch()
-        for queue, at_once in ((RUNS, 2), (PARTS, settings.parts_at_once)):
+        for queue, at_once in ((RUNS, 2), (PARTS, settings.chunks_at_once)):
             DBOS.register_queue(
                 queue, worker_concurrency=at_once, polling_interval_sec=settings.poll_s, on_conflict="always_update"
             )
@@ -227,7 +227,7 @@ class EngineRunner:
         self._engine: Engine | None = None
 
     def __call__(self) -> int:
-        if not self._settings.carries_runs:
+        if not self._settings.executes_runs:
             return 0
         if self._engine is None:
             if not self._is_needed():

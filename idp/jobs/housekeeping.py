@@ -42,7 +42,7 @@ def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:
         return runs.forget_runs(connection, before, AT_ONCE)
 
 
-def drop_old_claim_tries(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:
+def drop_old_claim_attempts(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:
     """Forget how often claims were tried before today: nobody is counted longer than the limit needs."""
     today = local_date(clock.now(), zone)
     with databases.sessions.read() as connection:

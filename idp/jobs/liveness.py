@@ -101,13 +101,13 @@ class Liveness:
         """Write one sign of life."""
         now = self._clock.timestamp()
         with self._databases.sessions.write() as connection:
-            carries, for_s = self.lane is Lane.BULK and self._settings.carries_runs, self._settings.liveness_s
+            executes_runs, for_s = self.lane is Lane.BULK and self._settings.executes_runs, self._settings.liveness_s
             workers.sign(
                 connection,
                 self.name,
                 now,
                 for_s,
-                carries_runs=carries,
+                executes_runs=executes_runs,
                 version=self._release,
                 lane=self.lane,
             )

@@ -1,8 +1,8 @@
-"""Schedules: when something falls due by the university's clock, and doing it once, over however many workers.
+"""Schedules: work at fixed times of the university's clock, done once by any number of workers.
 
-Each moment at which a schedule falls due is one row: who inserts it does it. Of several moments that were missed, only
-the last is made up. A firing whose worker fell silent is taken over, one that may succeed later is tried again: what
-schedules do may be repeated.
+Each due time is one row, and the worker that inserts it does the work. Of several missed times, only the last is made
+up. A worker reclaims a firing whose lease has expired. A firing that may succeed later is tried again. So the work of a
+schedule must be repeatable.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ from idp.jobs.liveness import signing
 from idp.jobs.schedule_queries import Firing
 from idp.permissions import Actor, Permission
 
-HOLD_S = 120.0  # a worker that says nothing for so long while it does something counts as dead
-RETRY_S = 30.0  # until what a target or another worker was in the way of is tried again
+LEASE_S = 120.0  # a worker that renews no lease for so long counts as dead
+RETRY_S = 30.0  # until a firing that a target or another worker blocked is tried again
 KEEP_DAYS = 400  # firings are kept as long as the runs that they made
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a firing did, in a sentence, and the run that it made; `waits`: for people to approve it."""
+    """What a firing did, in a sentence, and the run that it made. `waits`: the run needs an approval."""
 
     note: str
     run_id: str = ""
@@ -41,7 +41,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One thing that is done at certain times of certain days, and what does it."""
+    """Work for certain times of certain days, and the function that does it."""
 
     times: tuple[time, ...]  # the university's wall clock
     act: Callable[[], Done]
@@ -52,10 +52,10 @@ class Schedule:
 
 
 def last_due(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return the last moment, up to now, at which a schedule fell due; None when it never does.
+    """Return the last due time up to now; None for a schedule without times.
 
-    Noon is noon on the days of both clock changes, too. A time that a clock change leaves out falls due as much later
-    as the clock jumps; one that comes twice falls due the first time.
+    Noon is noon on the days of both clock changes. A time that the clock skips is due as much later as the clock jumps.
+    A time that comes twice is due the first time.
 
     Shape:   12:00 daily, 2026-10-25T11:30Z in Warsaw (winter time since that night) -> 2026-10-25T11:00Z
     """
@@ -63,7 +63,7 @@ def last_due(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime | No
 
 
 def next_due(schedule: Schedule, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return the next moment after now at which a schedule falls due."""
+    """Return the next due time after now."""
     return min((at for at in _around(schedule, now, zone, range(-1, 9)) if at > now), default=None)
 
 
@@ -83,21 +83,21 @@ def _around(schedule: Schedule, now: datetime, zone: ZoneInfo, days: range) -> l
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """All schedules of one installation, as one worker carries them out."""
+    """All schedules of one installation, as one worker executes them."""
 
     databases: Databases
     clock: Clock
     zone: ZoneInfo
     schedules: Mapping[str, Schedule]
     worker: str
-    hold_s: float = HOLD_S
+    lease_s: float = LEASE_S
 
     def sweep(self) -> int:
-        """Do what is due and nobody else does, and return how many things that were."""
+        """Do what is due and no other worker does; return how many firings that were."""
         return sum(self._fire_if_due(name, schedule) for name, schedule in self.schedules.items())
 
     def run_now(self, name: str, actor: Actor) -> Done:
-        """Do one thing now, whatever its times are. It has its own row, and its next time stays as it was.
+        """Do a schedule's work now. It gets a firing of its own, and the next due time stays.
 
         Raises:  NotAllowed
         """
@@ -106,7 +106,7 @@ class Timetable:
         firing = self._firing(name, self.clock.now())
         with self.databases.identity.write() as connection:
             if not store.begin_firing(connection, firing):
-                raise Conflict(f"{name} is being done now")
+                raise Conflict(f"the schedule {name} is running now")
         return self._do(firing, act, is_raised=True)
 
     def _fire_if_due(self, name: str, schedule: Schedule) -> bool:
@@ -116,11 +116,11 @@ class Timetable:
             return False
         with self.databases.identity.read() as connection:
             last = store.last_firing(connection, name, now)
-            # Not the last one alone: a newer one, done by hand, says nothing of one that was put off.
+            # Look beyond the last firing: a newer one, done by hand, does not end one that was delayed.
             silent = store.silent_firing(connection, name, due, now)
             is_seen_to = store.is_seen_to(connection, name, due, now)
         if is_seen_to:
-            return silent is not None and self._take_over(silent, schedule)
+            return silent is not None and self._reclaim(silent, schedule)
         firing = self._firing(name, due)
         if last is None:  # a new installation, or a new schedule: nothing was missed
             firing = self._firing(name, due, state=store.SKIPPED)
@@ -131,21 +131,23 @@ class Timetable:
             self._do(firing, schedule.act)
         return is_mine and last is not None
 
-    def _take_over(self, silent: Firing, schedule: Schedule) -> bool:
+    def _reclaim(self, silent: Firing, schedule: Schedule) -> bool:
         now = self.clock.timestamp()
-        until = now + self.hold_s
+        lease_until = now + self.lease_s
         with self.databases.identity.write() as connection:
-            if not store.reclaim(connection, silent, self.worker, until, now):
+            if not store.reclaim(connection, silent, self.worker, lease_until, now):
                 return False
         if not silent.is_delayed:
             who = {"schedule": silent.name, "worker": silent.holder}
-            log.warning("a schedule's worker fell silent", due_at=silent.due_at, **who)
-        self._do(replace(silent, holder=self.worker, until=until, tries=silent.tries + 1), schedule.act)
+            log.warning("reclaimed a schedule from a silent worker", due_at=silent.due_at, **who)
+        self._do(
+            replace(silent, holder=self.worker, lease_until=lease_until, attempts=silent.attempts + 1), schedule.act
+        )
         return True
 
     def _do(self, firing: Firing, act: Callable[[], Done], *, is_raised: bool = False) -> Done:
         try:
-            with signing(lambda: self._stay(firing), self.hold_s / 6, schedule=firing.name):
+            with signing(lambda: self._heartbeat(firing), self.lease_s / 6, schedule=firing.name):
                 done = act()
         except IdpError as error:
             failed = Done(f"{error.code}: {error}")
@@ -155,9 +157,11 @@ class Timetable:
                 self._end(firing, store.FAILED, failed)
             if is_raised:
                 raise
-            log.warning("schedule failed", schedule=firing.name, code=error.code, error=str(error), tries=firing.tries)
+            log.warning(
+                "schedule failed", schedule=firing.name, code=error.code, error=str(error), attempts=firing.attempts
+            )
             return failed
-        except StoreError:  # a database that is busy or restarts: taken over as if the worker had died
+        except StoreError:  # a database that is busy or restarts: another worker reclaims the firing
             raise
         except Exception:
             self._end(firing, store.FAILED, Done("internal: see the log"))
@@ -165,16 +169,16 @@ class Timetable:
         self._end(firing, store.DONE, done)
         return done
 
-    def _stay(self, firing: Firing) -> None:
-        """Say that the worker of a firing lives, however long it takes."""
+    def _heartbeat(self, firing: Firing) -> None:
+        """Renew the lease on a firing, however long the work takes."""
         with self.databases.identity.write() as connection:
-            store.stay(connection, firing, self.clock.timestamp() + self.hold_s)
+            store.heartbeat(connection, firing, self.clock.timestamp() + self.lease_s)
 
     def _delay(self, firing: Firing, failed: Done) -> None:
-        """Have a firing taken over soon, by whoever comes first; an event tells of its first failure alone."""
+        """Let any worker try a firing again soon. Only its first failure is an event."""
         now = self.clock.timestamp()
         with self.databases.identity.write() as connection:
-            if store.delay(connection, firing, now + RETRY_S, failed.note) and firing.tries == 1:
+            if store.delay(connection, firing, now + RETRY_S, failed.note) and firing.attempts == 1:
                 record(connection, now, _event(event_types.SCHEDULE_FAILED, firing, failed))
 
     def _end(self, firing: Firing, state: str, done: Done) -> None:
@@ -182,15 +186,15 @@ class Timetable:
         word = event_types.SCHEDULE_DONE if state == store.DONE else event_types.SCHEDULE_FAILED
         with self.databases.identity.write() as connection:
             is_ours = store.end_firing(connection, firing, state, done.run_id, done.note, now)
-            # Counted from this one, so that a schedule's last firing always stays.
+            # Counted from this firing, so that a schedule's last firing is always kept.
             store.forget_firings(connection, firing.name, firing.due_at - timedelta(days=KEEP_DAYS))
             if is_ours:
                 record(connection, now.timestamp(), _event(word, firing, done))
 
     def _firing(self, name: str, due_at: datetime, *, state: str = store.RUNNING) -> Firing:
         now = self.clock.now()
-        until = now.timestamp() + self.hold_s
-        return Firing(name, due_at, state, self.worker, until, 1, now, None, "", "")
+        lease_until = now.timestamp() + self.lease_s
+        return Firing(name, due_at, state, self.worker, lease_until, 1, now, None, "", "")
 
 
 def _event(word: str, firing: Firing, done: Done) -> Event:

@@ -22,7 +22,7 @@ class FiringState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    SKIPPED = "skipped"  # due before this installation knew the schedule; it is not done later
+    SKIPPED = "skipped"  # due before this installation knew the schedule; never done
 
 
 schedule_firing = Table(
@@ -32,15 +32,15 @@ schedule_firing = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("state", String(8), nullable=False),
     Column("holder", String(64), nullable=False),  # the worker that does it
-    # Seconds since 1970; a firing still running after that is taken over: its worker is dead, or it was put off.
-    Column("until", Float, nullable=False),
-    Column("tries", Integer, nullable=False),
+    # Seconds since 1970. After that, any worker may reclaim a running firing: its worker is dead, or it was delayed.
+    Column("lease_until", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
-    Column("run_id", String(32), nullable=False),  # that it made, or ""
+    Column("run_id", String(32), nullable=False),  # the run that it made, or ""
     Column("note", String(500), nullable=False),  # what it did, or why it failed
     PrimaryKeyConstraint("name", "due_at"),
     one_of("state", FiringState),
-    at_least("tries", 1),
+    at_least("attempts", 1),
     CheckConstraint("(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name="finished"),
 )

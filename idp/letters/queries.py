@@ -11,7 +11,7 @@ from idp.people.tables import account, enrolment, person
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class Recipient:
     """Somebody who has not been told the album number yet."""
 
     person_id: str
@@ -21,7 +21,7 @@ class Newcomer:
     language: str
 
 
-def newcomers_without_letter(
+def recipients_without_letter(
     connection: Connection,
     once_prefix: str,
     admitted_since: date,
@@ -29,8 +29,8 @@ def newcomers_without_letter(
     statuses: Collection[str],
     after: str,
     limit: int,
-) -> list[Newcomer]:
-    """Return newcomers with an album number, an enrolment address and no claim, who never got this letter.
+) -> list[Recipient]:
+    """Return new students with an album number, an enrolment address and no claim, who never got this letter.
 
     Shape:   once_prefix "album:" -> once_key "album:<person_id>"; sorted by person_id, those behind `after`
     """
@@ -61,4 +61,4 @@ def newcomers_without_letter(
         .order_by(person.c.person_id)
         .limit(limit)
     )
-    return [Newcomer(*row) for row in rows]
+    return [Recipient(*row) for row in rows]

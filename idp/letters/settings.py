@@ -33,7 +33,11 @@ class LettersSettings(Section):
     longest_wait_s: Annotated[float, "The longest wait between two attempts.", Field(gt=0)] = 6 * 3600.0
     max_attempts: Annotated[int, "Attempts before a letter is given up.", Field(ge=1)] = 12
     album_letter_days: Annotated[int, "Album letters go to students admitted within that many days.", Field(ge=1)] = 180
-    album_letter_levels: Annotated[list[str], "Levels of study whose newcomers get an album letter."] = ["1", "JM", "2"]
+    album_letter_levels: Annotated[list[str], "Levels of study whose new students get an album letter."] = [
+        "1",
+        "JM",
+        "2",
+    ]
 
     @model_validator(mode="after")
     def _letters_with_links_do_not_travel_in_the_clear(self) -> Self:

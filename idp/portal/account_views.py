@@ -92,7 +92,7 @@ class _Pages:
             errors=errors,
             refused=refused,
             tried_too_often=tried_too_often,
-            tries=parts.accounts.claim_tries_per_day,
+            tries=parts.accounts.claim_attempts_per_day,
             retry_at=earliest_retry(parts.clock.now(), parts.zone, parts.university.sync_hour),
             sync_hour=parts.university.sync_hour,
         )

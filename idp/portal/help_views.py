@@ -15,7 +15,7 @@ def add_help_views(portal: Blueprint, parts: Parts) -> None:
         return render_template(
             "portal/faq.html",
             asked=[detail.value for detail in parts.accounts.claim_details],
-            tries=parts.accounts.claim_tries_per_day,
+            tries=parts.accounts.claim_attempts_per_day,
             min_length=parts.accounts.password_min_length,
             sync_hour=parts.university.sync_hour,
             retry_at=earliest_retry(parts.clock.now(), parts.zone, parts.university.sync_hour),

@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from idp.db.locks import wait_for_turn
+from idp.db.locks import wait_for_lock
 from idp.people.change_queries import (
     PersonChange,
     changed_after,
@@ -108,7 +108,7 @@ def store(
     if not (news.touched or changes):
         return computed.result
     with provisioner.databases.identity.write() as connection:
-        wait_for_turn(connection, LOCK)
+        wait_for_lock(connection, LOCK)
         newest = changes_among(connection, ids)
         late = {one for one in news.touched if one not in changes or changes[one] != newest.get(one)}
         if late:

@@ -138,7 +138,7 @@ def retry_failed(provisioner: Provisioner, actor_id: str, person_ids: Collection
 def has_worker(provisioner: Provisioner) -> bool:
     """Return whether a worker lives that carries out runs."""
     with provisioner.databases.sessions.read() as connection:
-        return any(one.carries_runs for one in workers.alive(connection, provisioner.clock.timestamp()))
+        return any(one.executes_runs for one in workers.alive(connection, provisioner.clock.timestamp()))
 
 
 def refuse_while_running(provisioner: Provisioner) -> None:

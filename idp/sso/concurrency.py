@@ -32,8 +32,8 @@ class ConcurrencyLimiter:
     """Gives out slots. A password hash needs memory and a core for tens of milliseconds.
 
     A storm of sign-ins must neither exhaust the memory nor take every thread from people who are signed in already.
-    When all places are taken, a newcomer takes the place of one that waits for a crowding account or network: for one
-    that holds at least two places more than the newcomer's own. So nobody can keep the others out.
+    If all places are taken, a new request takes the place of a waiting one whose account or network has at least two
+    places more than its own. So nobody can keep the others out.
     """
 
     def __init__(self, served_at_once: int, waiting: int, wait_s: float) -> None:
@@ -81,23 +81,23 @@ class ConcurrencyLimiter:
         finally:
             self._leave(account, network)
 
-    def _enter(self, newcomer: _Waiting) -> None:
+    def _enter(self, request: _Waiting) -> None:
         with self._lock:
             if self._serving < self._served_at_once and not self._waiting:
                 self._serving += 1
-                self._count(newcomer, 1)
+                self._count(request, 1)
                 return
             if len(self._waiting) >= self._places:
-                self._put_off(self._crowding(newcomer))
-            self._waiting.append(newcomer)
-            self._count(newcomer, 1)
-        newcomer.decided.wait(self._wait_s)
+                self._put_off(self._crowding(request))
+            self._waiting.append(request)
+            self._count(request, 1)
+        request.decided.wait(self._wait_s)
         with self._lock:
-            if newcomer.has_slot:
+            if request.has_slot:
                 return
-            if newcomer in self._waiting:  # too late; one that was put off is not there any more
-                self._waiting.remove(newcomer)
-                self._count(newcomer, -1)
+            if request in self._waiting:  # too late; one that was put off is not there any more
+                self._waiting.remove(request)
+                self._count(request, -1)
         raise TooBusy
 
     def _leave(self, account: str, network: str) -> None:
@@ -110,15 +110,15 @@ class ConcurrencyLimiter:
             following.has_slot = True
             following.decided.set()
 
-    def _crowding(self, newcomer: _Waiting) -> _Waiting:
+    def _crowding(self, request: _Waiting) -> _Waiting:
         """Return the latest waiting one of the account, or else the network, that crowds most.
 
-        Raises:  TooBusy when nobody crowds more than the newcomer would
+        Raises:  TooBusy when nobody crowds more than the new request would
         """
         for counts, key_of in ((self._accounts, _account_of), (self._networks, _network_of)):
             waiting = [one for one in self._waiting if key_of(one)]
             most = max((counts[key_of(one)] for one in waiting), default=0)
-            if most >= counts[key_of(newcomer)] + 2:
+            if most >= counts[key_of(request)] + 2:
                 return next(one for one in reversed(waiting) if counts[key_of(one)] == most)
         raise TooBusy
 

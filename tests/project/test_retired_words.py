@@ -1,10 +1,12 @@
 """Names that decision 0010 and the glossary retired stay retired.
 
-A name counts where it is an identifier, or the whole of a text: a table, a column, a setting, a kind of event. Prose is
-not read.
+In Python, a name counts where it is an identifier or a whole string: a table, a column, a setting, a kind of event. In
+other files it counts if it cannot be an English word: it has an underscore, a dot or a capital inside. Of Markdown,
+only code is read.
 """
 
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,12 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = ("idp", "deploy", "tests", "benchmarks")
+OTHER_FOLDERS = (*FOLDERS, "docs", "letters", "scripts", ".ci")
+OTHER_ENDINGS = frozenset(
+    {".toml", ".html", ".txt", ".sh", ".md", ".json", ".conf", ".service", ".yml", ".yaml", ".js", ""}
+)
+HISTORY = ("docs/decisions/", "docs/reference/campaign.md")
+"""Pages that tell what something was called before."""
 
 RETIRED: dict[str, str] = {
     "account_hold": "account_lock",
@@ -70,6 +78,38 @@ RETIRED: dict[str, str] = {
     "Mumbling": "LostResponseTarget",
     "MumblingTarget": "LostResponseTarget",
     "logout_owed": "outbox",
+    "release_hold": "unlock",
+    "on_hold": "locked",
+    "held_value": "pin",
+    "HeldValue": "Pin",
+    "wanted_entry": "effective_entry",
+    "WantedEntry": "EffectiveEntry",
+    "bring_true": "reconcile",
+    "dirty_row": "person_change",
+    "quarantined_person": "failed",
+    "waiting_run": "awaiting_run",
+    "excess": "limit_violation",
+    "Excess": "LimitViolation",
+    "PartWriter": "ChunkWriter",
+    "parts_at_once": "chunks_at_once",
+    "carrying": "applying",
+    "carried_by": "runner",
+    "carries_runs": "executes_runs",
+    "Newcomer": "IntakePerson",
+    "newcomer": "recipient",
+    "newcomers": "recipients",
+    "Turn": "BoundedLock",
+    "wait_for_turn": "wait_for_lock",
+    "Try": "LoginAttempt",
+    "count_try": "count_attempt",
+    "claim_tries_per_day": "claim_attempts_per_day",
+    "drop_old_claim_tries": "drop_old_claim_attempts",
+    "too_many_tries": "too_many_attempts",
+    "HOLD_S": "LEASE_S",
+    "hold_s": "lease_s",
+    "give_token": "issue",
+    "survey": "scan",
+    "examine": "evaluate",
 }
 """Retired name: the name that took its place."""
 
@@ -89,9 +129,32 @@ def names_in(source: str) -> Iterator[str]:
             yield token.string.strip("\"'")
 
 
+def coined_names_in(text: str, *, is_markdown: bool = False) -> Iterator[str]:
+    """Yield every name that cannot be an English word."""
+    parts = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL) if is_markdown else [text]
+    for name in re.findall(r"[A-Za-z][\w.]*\w", "\n".join(parts)):
+        if re.search(r"[_.]|[a-z][A-Z]", name):
+            yield name
+            yield from name.split(".")
+
+
 def files() -> list[Path]:
     this = Path(__file__)
     return [file for folder in FOLDERS for file in sorted((PROJECT / folder).rglob("*.py")) if file != this]
+
+
+def other_files() -> list[Path]:
+    """Return what is no Python: settings, templates, scripts, services, documents."""
+    inside = (file for folder in OTHER_FOLDERS for file in sorted((PROJECT / folder).rglob("*")))
+    at_top = (file for file in sorted(PROJECT.iterdir()) if file.name != "CHANGELOG.md")
+    return [
+        file
+        for file in (*at_top, *inside)
+        if file.is_file()
+        and file.suffix in OTHER_ENDINGS
+        and not str(file.relative_to(PROJECT)).startswith(HISTORY)
+        and "__pycache__" not in file.parts
+    ]
 
 
 def test_no_retired_name_is_used() -> None:
@@ -104,6 +167,17 @@ def test_no_retired_name_is_used() -> None:
     assert found - ALLOWED.keys() == set()
 
 
+def test_no_retired_name_stands_in_settings_templates_scripts_or_documents() -> None:
+    found = {
+        f"{file.relative_to(PROJECT)} {name}"
+        for file in other_files()
+        for name in set(coined_names_in(file.read_text("utf-8", "replace"), is_markdown=file.suffix == ".md"))
+        & RETIRED.keys() - WAITING
+    }
+
+    assert found == set()
+
+
 def test_names_that_wait_are_still_used() -> None:
     used = {name for file in files() for name in names_in(file.read_text(encoding="utf-8"))}
 
@@ -113,6 +187,19 @@ def test_names_that_wait_are_still_used() -> None:
 @pytest.mark.parametrize("source", ["def let_in(): ...", "x.let_in", 'Table("let_in")', "class A: let_in: int"])
 def test_a_retired_name_is_seen(source: str) -> None:
     assert "let_in" in set(names_in(source))
+
+
+@pytest.mark.parametrize(
+    "text", ["carries_runs = true", "[jobs.carries_runs]", "{{ jobs.carries_runs }}", "idp --set jobs.carries_runs=1"]
+)
+def test_a_retired_name_is_seen_outside_of_python(text: str) -> None:
+    assert "carries_runs" in set(coined_names_in(text))
+
+
+def test_of_a_document_only_code_is_read() -> None:
+    text = "In prose let_in is a word. In code `jobs.parts_at_once` is a setting."
+
+    assert set(coined_names_in(text, is_markdown=True)) == {"jobs.parts_at_once", "jobs", "parts_at_once"}
 
 
 def test_prose_may_use_any_word() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from idp.cli.carrying import carry_out
+from idp.cli.applying import apply_or_follow
 from idp.db import workers
 from idp.db.databases import Databases
 from idp.errors import CanaryFailed, IdpError, NotFound
@@ -43,13 +43,13 @@ def look_on(provisioner: Provisioner, of_worker: Provisioner) -> None:
     """Have a plan carried out by a worker, which takes it up at our first look."""
     run = make_plan(provisioner, ME)
     with provisioner.databases.sessions.write() as connection:
-        workers.sign(connection, "other/1/1", provisioner.clock.timestamp(), 60, carries_runs=True)
+        workers.sign(connection, "other/1/1", provisioner.clock.timestamp(), 60, executes_runs=True)
 
     def advance(_count: int) -> None:
         with suppress(IdpError):
             begin(of_worker, run.run_id, run.attempt + 1, Runner.ENGINE)
 
-    carry_out(provisioner, run, ME, advance)
+    apply_or_follow(provisioner, run, ME, advance)
 
 
 def test_who_looks_on_is_told_that_the_first_few_went_wrong(provisioner: Provisioner, faulty: FaultyTarget) -> None:

@@ -14,7 +14,7 @@ def rows(databases: Databases) -> int:
 
 def write_one(databases: Databases) -> None:
     with databases.identity.write() as connection:
-        connection.execute(insert(lease).values(name="sealer", holder="me", until=1.0))
+        connection.execute(insert(lease).values(name="sealer", holder="me", expires_at=1.0))
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
@@ -28,7 +28,7 @@ def test_each_test_gets_databases_without_rows(databases: Databases, time: str) 
 def test_an_exception_takes_back_the_whole_transaction(databases: Databases) -> None:
     def write_and_fail() -> None:
         with databases.identity.write() as connection:
-            connection.execute(insert(lease).values(name="sealer", holder="me", until=1.0))
+            connection.execute(insert(lease).values(name="sealer", holder="me", expires_at=1.0))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -54,7 +54,7 @@ def test_namesakes_other_scripts_long_names_and_bad_rows_are_seen(
 ) -> None:
     found = previewed(databases, clock, file)
 
-    assert (found.people, found.newcomers, found.with_name, found.bad) == (7, 6, 0, (8,))
+    assert (found.people, found.without_name, found.with_name, found.bad) == (7, 6, 0, (8,))
     (group,) = found.namesakes
     assert (group.mail_name, group.is_taken) == ("jan.kowalski", False)
     assert [(each.album, each.line) for each in group.people] == [("700", 2), ("701", 3), ("702", 4)]
@@ -74,7 +74,7 @@ def test_a_preview_writes_nothing_and_an_import_afterwards_takes_everybody(
     assert registry.take(file).added == 6
 
 
-def test_a_name_that_is_taken_is_a_collision_and_its_owner_is_no_newcomer(
+def test_a_name_that_is_taken_is_a_collision_and_its_owner_has_a_name_already(
     databases: Databases, keys: Keys, clock: ManualClock, file: Path
 ) -> None:
     Registry(databases, keys, clock, RegistrySettings(bad_rows_floor=100)).take(file)
@@ -87,7 +87,7 @@ def test_a_name_that_is_taken_is_a_collision_and_its_owner_is_no_newcomer(
 
     found = previewed(databases, clock, file)
 
-    assert (found.with_name, found.newcomers) == (1, 5)
+    assert (found.with_name, found.without_name) == (1, 5)
     assert {(group.mail_name, group.is_taken) for group in found.namesakes} == {
         ("jan.kowalski", False),
         ("irina.shevchenko", True),

@@ -19,7 +19,7 @@ def database(request: pytest.FixtureRequest, databases: Databases) -> Database:
 def test_of_many_who_try_one_has_the_lease(database: Database) -> None:
     def one(number: int) -> bool:
         with database.write() as connection:
-            return acquire(connection, NAME, f"w{number}", now=100.0, until=160.0)
+            return acquire(connection, NAME, f"w{number}", now=100.0, expires_at=160.0)
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         assert sum(pool.map(one, range(8))) == 1
@@ -27,18 +27,18 @@ def test_of_many_who_try_one_has_the_lease(database: Database) -> None:
 
 def test_a_lease_is_renewed_by_its_holder_and_reclaimed_when_it_runs_out(database: Database) -> None:
     with database.write() as connection:
-        assert acquire(connection, NAME, "w1", now=100.0, until=160.0)
-        assert not acquire(connection, NAME, "w2", now=159.0, until=200.0)
-        assert acquire(connection, NAME, "w1", now=159.0, until=180.0)
+        assert acquire(connection, NAME, "w1", now=100.0, expires_at=160.0)
+        assert not acquire(connection, NAME, "w2", now=159.0, expires_at=200.0)
+        assert acquire(connection, NAME, "w1", now=159.0, expires_at=180.0)
         assert remaining_s(connection, NAME, "w1", now=170.0) == 10.0
-        assert acquire(connection, NAME, "w2", now=180.0, until=240.0)
+        assert acquire(connection, NAME, "w2", now=180.0, expires_at=240.0)
         assert remaining_s(connection, NAME, "w1", now=181.0) == 0.0
 
 
 def test_only_the_holder_can_release_a_lease(database: Database) -> None:
     with database.write() as connection:
-        assert acquire(connection, NAME, "w1", now=100.0, until=160.0)
+        assert acquire(connection, NAME, "w1", now=100.0, expires_at=160.0)
         release(connection, NAME, "w2")
-        assert not acquire(connection, NAME, "w2", now=101.0, until=160.0)
+        assert not acquire(connection, NAME, "w2", now=101.0, expires_at=160.0)
         release(connection, NAME, "w1")
-        assert acquire(connection, NAME, "w2", now=101.0, until=160.0)
+        assert acquire(connection, NAME, "w2", now=101.0, expires_at=160.0)

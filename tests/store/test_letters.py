@@ -219,7 +219,7 @@ def test_a_letter_taken_by_a_sender_that_died_comes_back(databases: Databases, k
     assert send_due(sender(databases, keys, clock, server), SYSTEM) == 1
 
 
-def test_newcomers_get_the_album_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+def test_new_students_get_the_album_letter_once(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     add_student(databases, keys, Student("p1"))
 
     assert queue_albums(databases, keys, clock).queued == 1
@@ -259,7 +259,7 @@ def test_nobody_else_gets_an_album_letter(databases: Databases, keys: Keys, cloc
     [{"status": "admitted"}, {"level": "JM"}, {"admitted_on": None}],
     ids=["admitted", "JM", "no admission day"],
 )
-def test_whoever_is_admitted_or_begins_is_a_newcomer(
+def test_whoever_is_admitted_or_begins_is_a_new_student(
     databases: Databases, keys: Keys, clock: ManualClock, change: dict[str, object]
 ) -> None:
     add_student(databases, keys, replace(Student("p1"), **change))  # type: ignore[arg-type] # the list above
@@ -267,7 +267,7 @@ def test_whoever_is_admitted_or_begins_is_a_newcomer(
     assert queue_albums(databases, keys, clock).queued == 1
 
 
-def test_a_newcomer_with_an_unusable_address_is_named_and_stops_nobody(
+def test_a_new_student_with_an_unusable_address_is_named_and_stops_nobody(
     databases: Databases, keys: Keys, clock: ManualClock
 ) -> None:
     add_student(databases, keys, Student("p1", private_mail="nobody at home"))

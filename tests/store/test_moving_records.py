@@ -7,7 +7,7 @@ import pytest
 
 from idp.accounts.locks import lock_account, unlock_account
 from idp.db.databases import Databases
-from idp.db.locks import wait_for_turn
+from idp.db.locks import wait_for_lock
 from idp.keys.key_files import Keys
 from idp.people.change_queries import PersonChange, changes_among
 from idp.people.settings import PeopleSettings
@@ -157,11 +157,11 @@ def test_what_is_desired_is_written_by_one_after_the_other(databases: Databases)
 
     def second() -> None:
         with databases.identity.write() as connection:
-            wait_for_turn(connection, LOCK)
+            wait_for_lock(connection, LOCK)
             order.append("second")
 
     with databases.identity.write() as connection:
-        wait_for_turn(connection, LOCK)
+        wait_for_lock(connection, LOCK)
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)

@@ -142,7 +142,7 @@ def test_a_writer_that_hangs_holds_up_one_thread_of_a_process_and_not_all(databa
         row = (f"{number:064}", "test", "{}", 5.0)
         try:
             if number % 3:
-                with store.turn() if number % 2 else nullcontext(), store.lend() as raw:
+                with store.exclusive() if number % 2 else nullcontext(), store.lend() as raw:
                     raw.run(INSERT, row)
             else:
                 with hasty.sessions.write() as connection:

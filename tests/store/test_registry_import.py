@@ -669,11 +669,11 @@ def test_a_delta_with_a_column_that_empties_is_refused_too(registry: Registry, f
     assert registry.take(write_export(file, rows[:99]), delta=True).changed == 99
 
 
-def test_a_delta_of_newcomers_may_leave_a_column_empty(registry: Registry, file: Path) -> None:
+def test_a_delta_of_new_people_may_leave_a_column_empty(registry: Registry, file: Path) -> None:
     registry.take(write_export(file, person_rows(300)))
-    newcomers = person_rows(200, first=5000, telefon="", email_prywatny="", zmieniono=LATER["zmieniono"])
+    people = person_rows(200, first=5000, telefon="", email_prywatny="", zmieniono=LATER["zmieniono"])
 
-    assert registry.take(write_export(file, newcomers), delta=True).added == 200
+    assert registry.take(write_export(file, people), delta=True).added == 200
 
 
 def test_a_file_that_strikes_off_a_tenth_of_the_students_is_refused_and_may_be_accepted(

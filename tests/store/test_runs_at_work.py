@@ -121,12 +121,12 @@ def test_a_failing_target_is_counted_and_recovers_once(databases: Databases) -> 
 
 def test_a_worker_lives_as_long_as_it_said(databases: Databases) -> None:
     with databases.sessions.write() as connection:
-        workers.sign(connection, "a", 1000.0, 20.0, carries_runs=True, version="1")
+        workers.sign(connection, "a", 1000.0, 20.0, executes_runs=True, version="1")
         workers.sign(connection, "b", 1000.0, -0.001)
         workers.sign(connection, "c", 1000.0, 20.0)
         assert [one.worker_id for one in workers.alive(connection, 1000.0)] == ["a", "c"]
         workers.sign(connection, "a", 1000.0, -0.001)
-        workers.sign(connection, "b", 1000.0, 20.0, carries_runs=True, version="2")
+        workers.sign(connection, "b", 1000.0, 20.0, executes_runs=True, version="2")
         workers.leave(connection, "c")
         assert [(one.worker_id, one.version) for one in workers.alive(connection, 1000.0)] == [("b", "2")]
         workers.forget_silent(connection, 1000.0, 60.0)

@@ -13,7 +13,7 @@ from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.errors import Conflict, IdpError, TargetRejected, TargetUnavailable
 from idp.jobs import schedule_queries as store
-from idp.jobs.schedules import HOLD_S, RETRY_S, Done, Schedule, Timetable
+from idp.jobs.schedules import LEASE_S, RETRY_S, Done, Schedule, Timetable
 from idp.jobs.tables import schedule_firing
 from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
@@ -108,11 +108,11 @@ def test_one_whose_worker_fell_silent_is_taken_over_by_one(
     second, third = (worker(databases, clock, bell, name) for name in ("two", "three"))
 
     early = second.sweep()
-    clock.advance(HOLD_S + 1)
+    clock.advance(LEASE_S + 1)
     late = [second.sweep(), third.sweep()]
 
     assert (early, late, bell.rung) == (0, [1, 0], 1)
-    assert (last(databases).state, last(databases).holder, last(databases).tries) == (store.DONE, "two", 2)
+    assert (last(databases).state, last(databases).holder, last(databases).attempts) == (store.DONE, "two", 2)
 
 
 def test_one_that_takes_long_is_not_taken_over_while_its_worker_lives(
@@ -122,17 +122,17 @@ def test_one_that_takes_long_is_not_taken_over_while_its_worker_lives(
 
     def take_long() -> Done:
         for _ in range(3):
-            clock.advance(HOLD_S - 1)
-            until(lambda: last(databases).until > clock.timestamp(), within_s=20)
+            clock.advance(LEASE_S - 1)
+            until(lambda: last(databases).lease_until > clock.timestamp(), within_s=20)
             assert other.sweep() == 0
         return Done("at last")
 
-    table = replace(worker(databases, clock, take_long), hold_s=0.6)
+    table = replace(worker(databases, clock, take_long), lease_s=0.6)
     table.sweep()
     clock.advance(DAY_S)
 
     assert table.sweep() == 1
-    assert (last(databases).note, last(databases).tries, bell.rung) == ("at last", 1, 0)
+    assert (last(databases).note, last(databases).attempts, bell.rung) == ("at last", 1, 0)
 
 
 def test_one_that_failed_says_why_and_comes_again_at_its_next_time(databases: Databases, clock: ManualClock) -> None:
@@ -171,7 +171,7 @@ def test_one_that_something_was_in_the_way_of_is_tried_until_it_is_done(
 
     assert done == [1] * 6
     found = last(databases)
-    assert (found.state, found.note, found.tries) == (store.DONE, "done after all", 6)
+    assert (found.state, found.note, found.attempts) == (store.DONE, "done after all", 6)
     assert [table.sweep() for table in tables] == [0, 0]
     with databases.identity.read() as connection:
         kinds = connection.execute(select(event_pending.c.kind)).scalars().all()
@@ -257,7 +257,7 @@ def test_one_that_was_taken_over_is_told_of_by_the_worker_that_has_it(databases:
     second = worker(databases, clock, lambda: Done("by the second"), "two")
 
     def act() -> Done:
-        clock.advance(HOLD_S + 1)  # this worker was stopped meanwhile
+        clock.advance(LEASE_S + 1)  # this worker was stopped meanwhile
         assert second.sweep() == 1
         return Done("by the first")
 

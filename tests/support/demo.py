@@ -1,4 +1,4 @@
-"""A running demo for tests: in a copy of the project, on its own ports, as a newcomer would start it."""
+"""A running demo for tests: in a copy of the project, on its own ports, as a new developer would start it."""
 
 import json
 import os

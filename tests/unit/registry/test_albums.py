@@ -27,7 +27,7 @@ def test_one_claim_is_no_contest() -> None:
     assert contest([]) == {}
 
 
-def test_a_newcomer_does_not_get_a_number_that_somebody_has() -> None:
+def test_a_new_person_does_not_get_a_number_that_somebody_has() -> None:
     assert refused_beside("7", AlbumOwner("p1", "7", None)) is Reason.ALBUM_OF_TWO
     assert refused_beside("007", AlbumOwner("p1", "7", None)) is Reason.ALBUM_ZERO_TWIN
 

@@ -166,7 +166,7 @@ def upgrade() -> None:
         "lease",
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
-        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
@@ -357,8 +357,8 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
-        sa.Column("until", sa.Float(), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.Float(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("run_id", sa.String(length=32), nullable=False),
@@ -367,7 +367,7 @@ def upgrade() -> None:
             "(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name=op.f("ck_schedule_firing_finished")
         ),
         sa.CheckConstraint("state IN ('done', 'failed', 'running', 'skipped')", name=op.f("ck_schedule_firing_state")),
-        sa.CheckConstraint("tries >= 1", name=op.f("ck_schedule_firing_tries")),
+        sa.CheckConstraint("attempts >= 1", name=op.f("ck_schedule_firing_attempts")),
         sa.PrimaryKeyConstraint("name", "due_at", name=op.f("pk_schedule_firing")),
     )
     op.create_table(

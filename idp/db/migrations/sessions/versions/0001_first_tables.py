@@ -19,8 +19,8 @@ def upgrade() -> None:
         "claim_attempt",
         sa.Column("album_number", sa.String(length=10), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.CheckConstraint("tries >= 1", name=op.f("ck_claim_attempt_tries")),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.CheckConstraint("attempts >= 1", name=op.f("ck_claim_attempt_attempts")),
         sa.PrimaryKeyConstraint("album_number", "day", name=op.f("pk_claim_attempt")),
     )
     op.create_table(
@@ -84,7 +84,7 @@ def upgrade() -> None:
         "lease",
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
-        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
@@ -225,7 +225,7 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.Float(), nullable=False),
         sa.Column("alive_until", sa.Float(), nullable=False),
-        sa.Column("carries_runs", sa.Boolean(), nullable=False),
+        sa.Column("executes_runs", sa.Boolean(), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("lane", sa.String(length=8), nullable=False),
         sa.CheckConstraint("lane IN ('bulk', 'fast')", name=op.f("ck_worker_lane")),

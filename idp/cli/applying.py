@@ -1,4 +1,4 @@
-"""Have a run carried out from a command: by a worker that lives, and else here."""
+"""Apply a run from a command: follow a live worker that does it, or do it here if there is none."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,25 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import has_worker, request
 from idp.provisioning.runs import ENDS, Run, RunState
 
-LOOK_S = 0.3
-STOPS: tuple[type[IdpError], ...] = (CanaryFailed, NotFound, ConfigError)  # what ends an attempt until somebody asks
+POLL_S = 0.3
+STOPS: tuple[type[IdpError], ...] = (
+    CanaryFailed,
+    NotFound,
+    ConfigError,
+)  # what ends an attempt until somebody applies again
 
 
-def carry_out(
+def apply_or_follow(
     provisioner: Provisioner, run: Run, actor: Actor, advance: Callable[[int], None], *, here: bool = False
 ) -> Result:
-    """Return what became of a run: a live worker carries it out while we look on, or this process does.
+    """Apply a run and return its result: a live worker applies it while we show its progress, or this process does.
 
     Raises:  as apply_run
     """
     if here or run.changes == 0 or not has_worker(provisioner):
         return apply_run(provisioner, run.run_id, actor, progress=advance)
     asked = request(provisioner, run.run_id, actor)
-    result = _look_on(provisioner, asked, advance)
+    result = _follow(provisioner, asked, advance)
     if result is None:  # every worker has died
         return apply_run(provisioner, run.run_id, actor, progress=advance)
     if result.run.state == RunState.STALE:
@@ -36,12 +40,12 @@ def carry_out(
 
 
 def _as_it_stopped(run: Run) -> IdpError:
-    """Return why the attempt could not go on, as its worker met it."""
-    return next((each for each in STOPS if each.code == run.error_code), Conflict)(run.error)
+    """Return the error that stopped the worker's attempt."""
+    return next((error for error in STOPS if error.code == run.error_code), Conflict)(run.error)
 
 
-def _look_on(provisioner: Provisioner, asked: Run, advance: Callable[[int], None]) -> Result | None:
-    """Show the progress that the run's rows tell, until the attempt has ended; None when no worker is left."""
+def _follow(provisioner: Provisioner, asked: Run, advance: Callable[[int], None]) -> Result | None:
+    """Show progress as the run's rows change, until the attempt ends; None if no worker is left."""
     clock = provisioner.clock
     shown = 0
     while True:
@@ -54,8 +58,8 @@ def _look_on(provisioner: Provisioner, asked: Run, advance: Callable[[int], None
             return result
         if not has_worker(provisioner):
             return None
-        # Counting a million rows takes its time; looking on must cost the worker nothing.
-        clock.sleep(max(LOOK_S, 10 * (clock.timestamp() - began_at)))
+        # Counting a million rows takes time. Look seldom enough to cost the worker little.
+        clock.sleep(max(POLL_S, 10 * (clock.timestamp() - began_at)))
 
 
 def _is_of_new_attempt(run: Run, asked: Run) -> bool:
