@@ -79,7 +79,7 @@ def measure(folder: Path, slapd: PrivateSlapd, rounds: int) -> dict[str, list[fl
         manager.add(
             dn,
             {
-                "objectClass": ["inetOrgPerson", "idpStudent"],
+                "objectClass": ["inetOrgPerson", "idpPerson"],
                 **{name: [person.uid] for name in ("uid", "cn", "sn")},
                 "idpOwner": [f"idp:{person.person_id}"],
             },

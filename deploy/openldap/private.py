@@ -25,7 +25,7 @@ from idp.people.directory import DirectorySettings
 HERE = Path(__file__).parent
 SERVICES = {
     "signin": "reads what sign-in needs",
-    "provisioning": "writes students' entries; neither reads nor writes passwords",
+    "provisioning": "writes people's entries; neither reads nor writes passwords",
     "accounts": "sets passwords",
     "reader": "reads everything but passwords and their state",
 }
@@ -39,7 +39,7 @@ SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin:/usr/lib/openldap:/usr/libexec
 MODULE_FOLDERS = ("/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap", "/usr/libexec/openldap")
 SCHEMA_FOLDERS = ("/etc/ldap/schema", "/etc/openldap/schema", "/usr/share/openldap/schema")
 PACKAGED_SCHEMAS = ("core", "cosine", "inetorgperson", "misc")
-OWN_SCHEMAS = ("eduperson", "schac", "idpstudent")
+OWN_SCHEMAS = ("eduperson", "schac", "idpperson")
 
 
 class SlapdFailed(Exception):

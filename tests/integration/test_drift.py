@@ -336,7 +336,7 @@ def test_a_directory_that_is_down_keeps_the_cursor(
 
 
 def test_a_stray_entry_with_our_mark_is_named(written: Provisioner, eyes: Eyes, directory: PrivateSlapd) -> None:
-    classes = ["inetOrgPerson", "idpStudent"]
+    classes = ["inetOrgPerson", "idpPerson"]
     orphan = {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]}
     eyes.directory.add(directory.settings.person_dn("ustray222"), orphan)
 

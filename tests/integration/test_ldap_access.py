@@ -137,7 +137,7 @@ def test_the_accounts_service_makes_nobody(services: Services, directory: Privat
 
 def test_provisioning_brings_no_password_with_a_new_entry(services: Services, directory: PrivateSlapd) -> None:
     dn = directory.settings.person_dn("unew22222")
-    entry = {"objectClass": ["inetOrgPerson", "idpStudent"], "cn": ["N"], "sn": ["N"], "idpOwner": ["idp:new"]}
+    entry = {"objectClass": ["inetOrgPerson", "idpPerson"], "cn": ["N"], "sn": ["N"], "idpOwner": ["idp:new"]}
 
     with pytest.raises(TargetRejected):
         services["provisioning"].add(dn, {**entry, "userPassword": [AS_STUDENTS.hash(PASSWORD)]})
@@ -163,7 +163,7 @@ def test_the_server_itself_keeps_provisioning_from_entries_of_others(
     with pytest.raises(TargetRejected):
         services["provisioning"].modify(theirs, [Replace("cn", ["X"])])
     with pytest.raises(TargetRejected):
-        services["provisioning"].modify(theirs, [Replace("objectClass", ["inetOrgPerson", "idpStudent"])])
+        services["provisioning"].modify(theirs, [Replace("objectClass", ["inetOrgPerson", "idpPerson"])])
     with pytest.raises(TargetRejected):
         services["provisioning"].delete(theirs)
 
@@ -213,7 +213,7 @@ def test_a_student_reads_and_changes_nothing_over_ldap(directory: PrivateSlapd) 
 
 @pytest.mark.parametrize(("name", "value"), [("uid", UID), ("idpAlbum", "123"), ("mailLocalAddress", "A@example.ORG")])
 def test_an_identifier_has_one_holder(services: Services, directory: PrivateSlapd, name: str, value: str) -> None:
-    other = {"objectClass": ["inetOrgPerson", "idpStudent", "inetLocalMailRecipient"], "cn": ["B"], "sn": ["B"]}
+    other = {"objectClass": ["inetOrgPerson", "idpPerson", "inetLocalMailRecipient"], "cn": ["B"], "sn": ["B"]}
     second = {**other, "idpOwner": ["idp:p2"], "uid": ["uother222"]}
     second[name] = [*second.get(name, []), value]
 

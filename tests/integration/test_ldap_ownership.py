@@ -73,7 +73,7 @@ def write(request: pytest.FixtureRequest, directory: PrivateSlapd) -> Iterator[W
 def replace_by_foreign(eyes: Eyes, dn: str, mark: str | None) -> Mapping[str, tuple[str, ...]]:
     """Put an entry of somebody else at the name of ours, and return everything in it, its change number included."""
     eyes.directory.delete(dn)
-    entry = {"objectClass": ["inetOrgPerson", "idpStudent"], "cn": ["Guest"], "sn": ["Guest"]}
+    entry = {"objectClass": ["inetOrgPerson", "idpPerson"], "cn": ["Guest"], "sn": ["Guest"]}
     eyes.directory.add(dn, entry if mark is None else {**entry, "idpOwner": [mark]})
     return everything(eyes, dn)
 

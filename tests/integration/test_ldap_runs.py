@@ -298,7 +298,7 @@ def test_an_entry_of_ours_without_a_person_is_a_finding_and_stays(
     provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes, directory: PrivateSlapd
 ) -> None:
     orphan = directory.settings.person_dn("ustray222")
-    classes = ["inetOrgPerson", "idpStudent"]
+    classes = ["inetOrgPerson", "idpPerson"]
     eyes.directory.add(orphan, {"objectClass": classes, "cn": ["X"], "sn": ["X"], "idpOwner": ["idp:unknown"]})
     add_students(databases, keys, [ANNA])
 
@@ -314,7 +314,7 @@ def test_two_entries_with_one_mark_are_a_finding_and_neither_is_written(
 ) -> None:
     add_students(databases, keys, [ANNA])
     run_once(provisioner)
-    copy = {"objectClass": ["inetOrgPerson", "idpStudent"], "cn": ["X"], "sn": ["X"]}
+    copy = {"objectClass": ["inetOrgPerson", "idpPerson"], "cn": ["X"], "sn": ["X"]}
     eyes.directory.add(
         directory.settings.person_dn("ucopy2222"), {**copy, "idpOwner": [f"idp:{ANNA.person_id}"], "uid": ["ucopy2222"]}
     )

@@ -66,7 +66,7 @@ def reconcile_person(databases: Databases, services: Services, person_id: str) -
         person = load_person(connection, person_id)
     assert person is not None
     entry: dict[str, Sequence[str]] = {
-        "objectClass": ["inetOrgPerson", "idpStudent"],
+        "objectClass": ["inetOrgPerson", "idpPerson"],
         "uid": [person.uid],
         "cn": [person.display_name],
         "sn": [person.full_surname],

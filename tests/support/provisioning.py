@@ -132,7 +132,7 @@ def ldap_entry(person_id: str, uid: str, **changed: str | tuple[str, ...]) -> En
     attributes: dict[str, tuple[str, ...]] = {
         "objectClass": (
             "eduPerson",
-            "idpStudent",
+            "idpPerson",
             "inetLocalMailRecipient",
             "inetOrgPerson",
             "schacContactLocation",

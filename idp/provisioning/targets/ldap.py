@@ -45,7 +45,7 @@ KIND = "ldap"
 
 CLASSES = (
     "eduPerson",
-    "idpStudent",
+    "idpPerson",
     "inetLocalMailRecipient",
     "inetOrgPerson",
     "schacContactLocation",
@@ -63,7 +63,7 @@ READ_AT_ONCE = 200  # people per filter
 
 
 class Settings(TargetSettings):
-    """`[targets.ldap]`: students' entries in the directory of `[directory]`."""
+    """`[targets.ldap]`: people's entries in the directory of `[directory]`."""
 
     owner: Annotated[
         str,
@@ -95,7 +95,7 @@ def open_target(
 
 
 class LdapTarget:
-    """The directory, as the account that writes students' entries and no passwords."""
+    """The directory, as the account that writes people's entries and no passwords."""
 
     kind = KIND
     stage = Stage.DIRECTORY

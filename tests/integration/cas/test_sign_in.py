@@ -79,7 +79,7 @@ def test_every_refusal_looks_the_same_outside_and_differs_in_the_journal(
 
 def lock(slapd: PrivateSlapd, dn: str, person_id: str) -> None:
     manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
-    manager.modify(dn, [AddValues("objectClass", ["idpStudent"]), Replace("idpOwner", [f"idp:{person_id}"])])
+    manager.modify(dn, [AddValues("objectClass", ["idpPerson"]), Replace("idpOwner", [f"idp:{person_id}"])])
     manager.modify(dn, [LOCK])
     manager.close()
 
