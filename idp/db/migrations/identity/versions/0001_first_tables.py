@@ -29,8 +29,10 @@ def upgrade() -> None:
         sa.Column("invitation", sa.String(length=32), nullable=True),
         sa.Column("language", sa.String(length=2), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('staff', 'student')", name=op.f("ck_account_kind")),
-        sa.CheckConstraint("role IN ('', 'administrator', 'clerk', 'operator')", name=op.f("ck_account_role")),
+        sa.CheckConstraint("kind = 'staff' OR kind = 'student'", name=op.f("ck_account_kind")),
+        sa.CheckConstraint(
+            "role = '' OR role = 'administrator' OR role = 'clerk' OR role = 'operator'", name=op.f("ck_account_role")
+        ),
         sa.CheckConstraint("epoch >= 0", name=op.f("ck_account_epoch")),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_account")),
         sa.UniqueConstraint("uid", name=op.f("uq_account_uid")),
@@ -51,7 +53,10 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.String(length=32), nullable=False),
         sa.Column("looks_like", sa.String(length=254), nullable=True),
         sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('address', 'album', 'sub', 'uid')", name=op.f("ck_assigned_identifier_kind")),
+        sa.CheckConstraint(
+            "kind = 'address' OR kind = 'album' OR kind = 'sub' OR kind = 'uid'",
+            name=op.f("ck_assigned_identifier_kind"),
+        ),
         sa.PrimaryKeyConstraint("kind", "value", name=op.f("pk_assigned_identifier")),
         sa.UniqueConstraint("looks_like", name=op.f("uq_assigned_identifier_looks_like")),
     )
@@ -72,10 +77,12 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('create', 'disable', 'enable', 'move', 'remove', 'rename', 'update')", name=op.f("ck_change_kind")
+            "kind = 'create' OR kind = 'disable' OR kind = 'enable' OR kind = 'move' OR kind = 'remove' OR kind = 'rename' OR kind = 'update'",
+            name=op.f("ck_change_kind"),
         ),
         sa.CheckConstraint(
-            "state IN ('done', 'open', 'rejected', 'superseded', 'unverified')", name=op.f("ck_change_state")
+            "state = 'done' OR state = 'open' OR state = 'rejected' OR state = 'superseded' OR state = 'unverified'",
+            name=op.f("ck_change_state"),
         ),
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_change")),
     )
@@ -93,7 +100,9 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_by", sa.String(length=64), nullable=False),
         sa.CheckConstraint("(state = 'open') = (settled_at IS NULL)", name=op.f("ck_duplicate_settled")),
-        sa.CheckConstraint("state IN ('dismissed', 'merged', 'open')", name=op.f("ck_duplicate_state")),
+        sa.CheckConstraint(
+            "state = 'dismissed' OR state = 'merged' OR state = 'open'", name=op.f("ck_duplicate_state")
+        ),
         sa.PrimaryKeyConstraint("person_a", "person_b", name=op.f("pk_duplicate")),
     )
     with op.batch_alter_table("duplicate", schema=None) as batch_op:
@@ -130,7 +139,10 @@ def upgrade() -> None:
         sa.Column("counts", sa.Text(), nullable=False),
         sa.CheckConstraint("(state = 'refused') = (reason <> '')", name=op.f("ck_import_run_reason")),
         sa.CheckConstraint("(state = 'running') = (finished_at IS NULL)", name=op.f("ck_import_run_finished")),
-        sa.CheckConstraint("state IN ('broken_off', 'done', 'refused', 'running')", name=op.f("ck_import_run_state")),
+        sa.CheckConstraint(
+            "state = 'broken_off' OR state = 'done' OR state = 'refused' OR state = 'running'",
+            name=op.f("ck_import_run_state"),
+        ),
         sa.CheckConstraint("people >= 0", name=op.f("ck_import_run_people")),
         sa.PrimaryKeyConstraint("import_id", name=op.f("pk_import_run")),
     )
@@ -186,7 +198,7 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.Float(), nullable=True),
         sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
         sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
-        sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("state = 'dead' OR state = 'pending' OR state = 'sent'", name=op.f("ck_outbox_state")),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
@@ -209,7 +221,7 @@ def upgrade() -> None:
         sa.Column("kept", sa.Text(), nullable=False),
         sa.Column("policy", sa.String(length=8), nullable=False),
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("policy IN ('adopt', 'report')", name=op.f("ck_override_policy")),
+        sa.CheckConstraint("policy = 'adopt' OR policy = 'report'", name=op.f("ck_override_policy")),
         sa.PrimaryKeyConstraint("target", "person_id", "attribute", name=op.f("pk_override")),
     )
     with op.batch_alter_table("override", schema=None) as batch_op:
@@ -242,8 +254,10 @@ def upgrade() -> None:
         sa.Column("source_import", sa.String(length=32), nullable=False),
         sa.Column("source_line", sa.Integer(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("access IN ('active', 'closed', 'suspended')", name=op.f("ck_person_access")),
-        sa.CheckConstraint("sex IN ('', 'K', 'M')", name=op.f("ck_person_sex")),
+        sa.CheckConstraint(
+            "access = 'active' OR access = 'closed' OR access = 'suspended'", name=op.f("ck_person_access")
+        ),
+        sa.CheckConstraint("sex = '' OR sex = 'K' OR sex = 'M'", name=op.f("ck_person_sex")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person")),
         sa.UniqueConstraint("album", name=op.f("uq_person_album")),
         sa.UniqueConstraint("album_number", name=op.f("uq_person_album_number")),
@@ -261,7 +275,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.String(length=4), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("priority IN ('bulk', 'live')", name=op.f("ck_person_change_priority")),
+        sa.CheckConstraint("priority = 'bulk' OR priority = 'live'", name=op.f("ck_person_change_priority")),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person_change")),
     )
     with op.batch_alter_table("person_change", schema=None) as batch_op:
@@ -276,7 +290,9 @@ def upgrade() -> None:
         sa.Column("ended_run_id", sa.String(length=32), nullable=True),
         sa.Column("planned_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("planned_by", sa.String(length=64), nullable=False),
-        sa.CheckConstraint("state IN ('ended', 'in_force', 'planned')", name=op.f("ck_person_merge_state")),
+        sa.CheckConstraint(
+            "state = 'ended' OR state = 'in_force' OR state = 'planned'", name=op.f("ck_person_merge_state")
+        ),
         sa.PrimaryKeyConstraint("began_run_id", name=op.f("pk_person_merge")),
     )
     with op.batch_alter_table("person_merge", schema=None) as batch_op:
@@ -331,11 +347,13 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), server_default="", nullable=False),
         sa.Column("error_code", sa.String(length=40), server_default="", nullable=False),
         sa.CheckConstraint("(runner IS NOT NULL) = (state = 'running')", name=op.f("ck_run_running")),
-        sa.CheckConstraint("kind IN ('merge', 'removal', 'sync', 'undo')", name=op.f("ck_run_kind")),
-        sa.CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name=op.f("ck_run_next_attempt")),
-        sa.CheckConstraint("runner IN ('command', 'engine')", name=op.f("ck_run_runner")),
         sa.CheckConstraint(
-            "state IN ('applied', 'approved', 'awaiting_approval', 'cancelled', 'incomplete', 'paused', 'planned', 'planning', 'running', 'stale')",
+            "kind = 'merge' OR kind = 'removal' OR kind = 'sync' OR kind = 'undo'", name=op.f("ck_run_kind")
+        ),
+        sa.CheckConstraint("next_attempt_at IS NULL OR state = 'incomplete'", name=op.f("ck_run_next_attempt")),
+        sa.CheckConstraint("runner = 'command' OR runner = 'engine'", name=op.f("ck_run_runner")),
+        sa.CheckConstraint(
+            "state = 'applied' OR state = 'approved' OR state = 'awaiting_approval' OR state = 'cancelled' OR state = 'incomplete' OR state = 'paused' OR state = 'planned' OR state = 'planning' OR state = 'running' OR state = 'stale'",
             name=op.f("ck_run_state"),
         ),
         sa.CheckConstraint("chunk >= 1", name=op.f("ck_run_chunk")),
@@ -366,7 +384,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name=op.f("ck_schedule_firing_finished")
         ),
-        sa.CheckConstraint("state IN ('done', 'failed', 'running', 'skipped')", name=op.f("ck_schedule_firing_state")),
+        sa.CheckConstraint(
+            "state = 'done' OR state = 'failed' OR state = 'running' OR state = 'skipped'",
+            name=op.f("ck_schedule_firing_state"),
+        ),
         sa.CheckConstraint("attempts >= 1", name=op.f("ck_schedule_firing_attempts")),
         sa.PrimaryKeyConstraint("name", "due_at", name=op.f("pk_schedule_firing")),
     )
@@ -405,10 +426,11 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(next_attempt_at IS NULL) = (state IN ('in_sync', 'failed'))", name=op.f("ck_target_state_next_attempt")
         ),
-        sa.CheckConstraint("presence IN ('if_present', 'required')", name=op.f("ck_target_state_presence")),
-        sa.CheckConstraint("priority IN ('bulk', 'live')", name=op.f("ck_target_state_priority")),
+        sa.CheckConstraint("presence = 'if_present' OR presence = 'required'", name=op.f("ck_target_state_presence")),
+        sa.CheckConstraint("priority = 'bulk' OR priority = 'live'", name=op.f("ck_target_state_priority")),
         sa.CheckConstraint(
-            "state IN ('accepted', 'failed', 'in_doubt', 'in_sync', 'pending')", name=op.f("ck_target_state_state")
+            "state = 'accepted' OR state = 'failed' OR state = 'in_doubt' OR state = 'in_sync' OR state = 'pending'",
+            name=op.f("ck_target_state_state"),
         ),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_target_state_attempts")),
         sa.CheckConstraint("delays >= 0", name=op.f("ck_target_state_delays")),
@@ -439,7 +461,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=200), nullable=False),
         sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("owner IN ('desk', 'operator', 'self', 'staff')", name=op.f("ck_account_lock_owner")),
+        sa.CheckConstraint(
+            "owner = 'desk' OR owner = 'operator' OR owner = 'self' OR owner = 'staff'",
+            name=op.f("ck_account_lock_owner"),
+        ),
         sa.ForeignKeyConstraint(["account_id"], ["account.account_id"], name=op.f("fk_account_lock_account_id")),
         sa.PrimaryKeyConstraint("account_id", "owner", name=op.f("pk_account_lock")),
     )
@@ -452,7 +477,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('alias', 'former', 'primary')", name=op.f("ck_address_kind")),
+        sa.CheckConstraint("kind = 'alias' OR kind = 'former' OR kind = 'primary'", name=op.f("ck_address_kind")),
         sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_address_person_id")),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_address")),
     )
@@ -484,11 +509,11 @@ def upgrade() -> None:
         sa.Column("source_import", sa.String(length=32), nullable=False),
         sa.Column("source_line", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "status IN ('active', 'admitted', 'cancelled', 'graduated_before_diploma', 'graduated_diploma', 'graduated_end_of_study', 'leave', 'suspended')",
+            "status = 'active' OR status = 'admitted' OR status = 'cancelled' OR status = 'graduated_before_diploma' OR status = 'graduated_diploma' OR status = 'graduated_end_of_study' OR status = 'leave' OR status = 'suspended'",
             name=op.f("ck_enrolment_status"),
         ),
         sa.CheckConstraint(
-            "status_before IN ('active', 'admitted', 'cancelled', 'graduated_before_diploma', 'graduated_diploma', 'graduated_end_of_study', 'leave', 'suspended')",
+            "status_before = 'active' OR status_before = 'admitted' OR status_before = 'cancelled' OR status_before = 'graduated_before_diploma' OR status_before = 'graduated_diploma' OR status_before = 'graduated_end_of_study' OR status_before = 'leave' OR status_before = 'suspended'",
             name=op.f("ck_enrolment_status_before"),
         ),
         sa.CheckConstraint("(status_before IS NULL) = (before_from IS NULL)", name=op.f("ck_enrolment_before")),
@@ -516,7 +541,7 @@ def upgrade() -> None:
         sa.Column("limit", sa.Integer(), nullable=False),
         sa.Column("before", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('create', 'disable', 'enable', 'lose_rights', 'move', 'remove', 'rename', 'update')",
+            "kind = 'create' OR kind = 'disable' OR kind = 'enable' OR kind = 'lose_rights' OR kind = 'move' OR kind = 'remove' OR kind = 'rename' OR kind = 'update'",
             name=op.f("ck_limit_violation_kind"),
         ),
         sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_limit_violation_run_id")),
@@ -528,7 +553,9 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("external_id", sa.String(length=254), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("source IN ('registry', 'scim', 'staff')", name=op.f("ck_person_source_source")),
+        sa.CheckConstraint(
+            "source = 'registry' OR source = 'scim' OR source = 'staff'", name=op.f("ck_person_source_source")
+        ),
         sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_person_source_person_id")),
         sa.PrimaryKeyConstraint("person_id", "source", name=op.f("pk_person_source")),
         sa.UniqueConstraint("source", "external_id", name=op.f("uq_person_source_source_external_id")),

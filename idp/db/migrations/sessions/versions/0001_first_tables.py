@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", sa.Float(), nullable=False),
-        sa.CheckConstraint("scope IN ('account', 'network')", name=op.f("ck_failed_sign_in_scope")),
+        sa.CheckConstraint("scope = 'account' OR scope = 'network'", name=op.f("ck_failed_sign_in_scope")),
         sa.CheckConstraint("failures >= 0", name=op.f("ck_failed_sign_in_failures")),
         sa.PrimaryKeyConstraint("scope", "key_hash", name=op.f("pk_failed_sign_in")),
     )
@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.Float(), nullable=True),
         sa.CheckConstraint("(state = 'pending') = (next_attempt_at IS NOT NULL)", name=op.f("ck_outbox_next_attempt")),
         sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name=op.f("ck_outbox_settled")),
-        sa.CheckConstraint("state IN ('dead', 'pending', 'sent')", name=op.f("ck_outbox_state")),
+        sa.CheckConstraint("state = 'dead' OR state = 'pending' OR state = 'sent'", name=op.f("ck_outbox_state")),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_outbox_attempts")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("once_key", name=op.f("uq_outbox_once_key")),
@@ -159,7 +159,7 @@ def upgrade() -> None:
         sa.Column("browser", sa.String(length=200), nullable=False),
         sa.Column("factors", sa.Text(), nullable=False),
         sa.Column("assurance", sa.String(length=16), nullable=False),
-        sa.CheckConstraint("assurance IN ('password', 'second_factor')", name=op.f("ck_session_assurance")),
+        sa.CheckConstraint("assurance = 'password' OR assurance = 'second_factor'", name=op.f("ck_session_assurance")),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_session")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_session_token_hash")),
     )
@@ -205,7 +205,7 @@ def upgrade() -> None:
         sa.Column("parent_hash", sa.String(length=64), nullable=True),
         sa.Column("proxies", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.CheckConstraint("kind IN ('PT', 'ST')", name=op.f("ck_ticket_kind")),
+        sa.CheckConstraint("kind = 'PT' OR kind = 'ST'", name=op.f("ck_ticket_kind")),
         sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_ticket")),
         sqlite_with_rowid=False,
     )
@@ -228,7 +228,7 @@ def upgrade() -> None:
         sa.Column("executes_runs", sa.Boolean(), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("lane", sa.String(length=8), nullable=False),
-        sa.CheckConstraint("lane IN ('bulk', 'fast')", name=op.f("ck_worker_lane")),
+        sa.CheckConstraint("lane = 'bulk' OR lane = 'fast'", name=op.f("ck_worker_lane")),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_worker")),
     )
     # ### end Alembic commands ###
