@@ -16,6 +16,11 @@ def rest_hash(salt: bytes, event: Sequence[Any]) -> str:
     return hashlib.sha256(salt + _as_json(list(event[3:])).encode()).hexdigest()
 
 
+def is_empty(event: Sequence[Any]) -> bool:
+    """Return whether nothing is left of what an erasure empties."""
+    return tuple(event[3:]) == ("", "", "", "", "{}")
+
+
 def chained(before: str, seq: int, event: Sequence[Any], rest: str) -> str:
     """Return the digest of a row after the digest `before`: SHA-256 in hex over number, id, time, kind and rest."""
     covered = _as_json([before, seq, *event[:3], rest])

@@ -5,6 +5,7 @@ import hmac
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +35,11 @@ class Purpose(StrEnum):
 
 FOR_EVER = frozenset({Purpose.MATCHING, Purpose.PAIRWISE})
 """Stored values depend on these: with another key nobody would be recognised."""
+
+
+_HEX = re.compile(rb"[0-9a-f]{64}")
+_FORM = dict.fromkeys(Purpose, _HEX) | {Purpose.SEALING: re.compile(rb"[A-Za-z0-9_-]{43}=")}
+"""What a whole key looks like (`new_secret`). An empty or cut file would be a key that everybody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,10 @@ def _read(folder: Path) -> list[Key]:
             match = _FILE.fullmatch(file.name)
             if match and match["purpose"] in {purpose.value for purpose in Purpose}:
                 require_private("keys.folder", file)
-                found.append(Key(Purpose(match["purpose"]), match["key_id"], file.read_bytes().strip()))
+                secret = file.read_bytes().strip()
+                if not _FORM[Purpose(match["purpose"])].fullmatch(secret):
+                    raise ConfigError(f"{file} is not a whole key: restore your keys from backup.")
+                found.append(Key(Purpose(match["purpose"]), match["key_id"], secret))
     except OSError as exc:
         why = f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup."
         raise ConfigError(why) from exc
@@ -205,7 +214,17 @@ def new_secret(purpose: Purpose) -> bytes:
 
 def _create(folder: Path, purpose: Purpose, number: int) -> Path:
     file = folder / f"{purpose}.{number:04d}.key"
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(new_secret(purpose) + b"\n")
+    create_whole(file, new_secret(purpose) + b"\n")
     return file
+
+
+def create_whole(file: Path, content: bytes) -> None:
+    """Make a private file that is there with its whole content, or not at all, whatever kill or full disk comes.
+
+    Raises:  FileExistsError when it is there: it is never touched
+    """
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.") as stream:  # made with mode 0600
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+        os.link(stream.name, file)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select, update
 from sqlalchemy import Row as SqlRow
 
+from idp.db.locks import wait_for_lock
 from idp.db.raw import Raw, Row, one
 from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
@@ -113,6 +114,7 @@ def refuse_last_administrator(connection: Connection, found: Account) -> None:
     """
     if found.role != ADMINISTRATOR or not found.enabled or not found.is_claimed:
         return
+    wait_for_lock(connection, "administrators")  # else two acts at once could each count on the other's administrator
     others = select(account.c.account_id).where(
         account.c.role == ADMINISTRATOR,
         account.c.account_id != found.account_id,

@@ -144,9 +144,9 @@ class Scan:
     def contested(self) -> Iterator[tuple[int, list[int]]]:
         """Yield each album number that rows of several people carry, with the places of these people."""
         several: dict[int, set[int]] = {}
-        before = 0
+        before = -1  # a claim may be 0: album 0 of the first person
         for claim in sorted(self.claims):  # those of one number stand side by side; most are of one person
-            if 0 < claim ^ before <= _PLACES and before:
+            if before >= 0 and 0 < claim ^ before <= _PLACES:
                 several.setdefault(claim >> _PLACE_BITS, {before & _PLACES}).add(claim & _PLACES)
             before = claim
         for number, places in several.items():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import Connection, delete, inspect, text, update
 
 from idp.audit.checkpoints import Fault, Verdict, parse_checkpoints, sign_head, verify
 from idp.audit.events import Event, record
@@ -128,6 +128,25 @@ def test_an_erased_event_keeps_the_chain_and_loses_its_content(databases: Databa
     assert verify(databases) == Verdict(2, 1)
 
 
+def test_a_forged_event_does_not_pass_as_an_erased_one(databases: Databases, clock: ManualClock) -> None:
+    happened(databases.identity, clock, "person.added", "person.changed")
+    seal_pending(databases, SETTINGS, clock, "w1")
+    with databases.identity.write() as connection:
+        without_checks(connection)
+        connection.execute(update(journal).where(journal.c.seq == 1).values(salt=None, actor="somebody else"))
+
+    assert verify(databases) == Verdict(1, 0, Fault.ALTERED, 1)
+
+
+def without_checks(connection: Connection) -> None:
+    """Take the table's constraints away, as somebody can who may change the database."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA ignore_check_constraints = ON"))
+        return
+    for check in inspect(connection).get_check_constraints("journal", schema="identity"):
+        connection.execute(text(f'ALTER TABLE journal DROP CONSTRAINT "{check["name"]}"'))
+
+
 def test_a_cut_at_the_end_is_found_by_a_checkpoint(databases: Databases, keys: Keys, clock: ManualClock) -> None:
     happened(databases.identity, clock, "person.added", "person.changed", "account.claimed")
     seal_pending(databases, SETTINGS, clock, "w1")
@@ -157,6 +176,9 @@ def test_a_journal_that_was_chained_anew_is_found_by_a_checkpoint(
 
     assert verify(databases) == Verdict(3, 0)
     assert verify(databases, keys, [checkpoint]) == Verdict(3, 0, Fault.REPLACED, 3)
+    signed_again = sign_head(databases, keys, clock)  # by our own worker: the same number, another digest
+    assert signed_again is not None
+    assert verify(databases, keys, [checkpoint, signed_again]) == Verdict(3, 0, Fault.REPLACED, 3)
 
 
 def test_a_checkpoint_that_our_key_did_not_sign_is_refused(

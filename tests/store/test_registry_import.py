@@ -295,6 +295,14 @@ def test_a_first_album_goes_on_the_ledger(registry: Registry, file: Path) -> Non
         assert people.album_owners(connection, ["12345"])["12345"].person_id == person_id_of(registry.databases, "101")
 
 
+def test_album_0_of_the_first_person_is_contested_like_any_other(registry: Registry, file: Path) -> None:
+    other = export_row(**FOREIGNER | {"os_id": "103", "nr_albumu": "0"})
+
+    result = registry.take(write_export(file, [export_row(nr_albumu="0"), other]))
+
+    assert result.quarantined == {"album_of_two": 2}
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_why_an_album_is_refused_does_not_depend_on_the_order_of_rows(
     registry: Registry, file: Path, order: int

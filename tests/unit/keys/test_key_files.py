@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from idp.errors import ConfigError
-from idp.keys.key_files import FOR_EVER, Keys, Purpose, create_missing_keys, load_keys, rotate_keys
+from idp.keys.key_files import (
+    FOR_EVER,
+    Keys,
+    Purpose,
+    create_missing_keys,
+    create_whole,
+    load_keys,
+    rotate_keys,
+)
 from idp.keys.settings import KeysSettings
 from tests.support.actors import SHELL
 from tests.support.keys import key_set, shared_keys
@@ -79,3 +87,27 @@ def test_pairwise_names_differ_for_each_application() -> None:
 
     assert keys.pairwise("fees", "p1") == keys.pairwise("fees", "p1")
     assert len({keys.pairwise("fees", "p1"), keys.pairwise("usosweb", "p1"), keys.pairwise("fees", "p2")}) == 3
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize("content", [b"", b"abc\n"])
+def test_a_file_that_is_not_a_whole_key_is_refused_and_kept(
+    settings: KeysSettings, purpose: Purpose, content: bytes
+) -> None:
+    file = settings.folder / f"{purpose}.0001.key"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=f"{purpose}.0001.key is not a whole key"):
+        load_keys(settings)
+    with pytest.raises(ConfigError):
+        create_missing_keys(settings)
+    assert file.read_bytes() == content
+
+
+def test_a_key_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "one.key"
+    create_whole(file, b"secret")
+
+    with pytest.raises(FileExistsError):
+        create_whole(file, b"another")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("one.key", b"secret")]
