@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -56,20 +57,23 @@ def _sift(
 ) -> tuple[list[tuple[Charge, str]], list[tuple[int, IdpError]]]:
     """Return the charges to add, each with its album, and what is wrong at which place of the list."""
     students = ids_by_album(connection)
-    known = charges_by_reference(connection, (new.reference for new in wanted))
-    fresh: list[tuple[Charge, str]] = []
+    charges: dict[int, Charge] = {}
     mistakes: list[tuple[int, IdpError]] = []
     for place, new in enumerate(wanted):
         try:
-            charge = _charge(new, kinds, students)
-            if (before := known.get(charge.reference)) is None:
-                known[charge.reference] = charge
-                fresh.append((charge, new.album))
-            elif replace(before, charge_id=0) != charge:
-                raise Conflict(f"The reference {new.reference!r} is a different charge already.")
+            charges[place] = _charge(new, kinds, students)
         except IdpError as mistake:
             mistakes.append((place, mistake))
-    return fresh, mistakes
+    # By the reference as it is stored: a list may spell it with other blanks.
+    known = charges_by_reference(connection, (charge.reference for charge in charges.values()))
+    fresh: list[tuple[Charge, str]] = []
+    for place, charge in charges.items():
+        if (before := known.get(charge.reference)) is None:
+            known[charge.reference] = charge
+            fresh.append((charge, wanted[place].album))
+        elif replace(before, charge_id=0) != charge:
+            mistakes.append((place, Conflict(f"The reference {charge.reference!r} is a different charge already.")))
+    return fresh, sorted(mistakes, key=itemgetter(0))
 
 
 def _charge(new: NewCharge, kinds: Mapping[str, AccountKind], students: Mapping[str, int]) -> Charge:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, cre
 
 from idp.errors import ConfigError
 from idp.fees.settings import FeesSettings
+from idp.files import create_private
 from idp.settings import FEES_PREFIX, not_set_up, require_private
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -152,24 +153,29 @@ def create_missing_key(settings: FeesSettings) -> Path | None:
     file = key_file(settings)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        file.touch(mode=0o600, exist_ok=False)
+        create_private(file, secrets.token_hex(KEY_BYTES).encode())
     except FileExistsError:
         return None
-    file.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
     return file
 
 
 def load_key(settings: FeesSettings) -> bytes:
     """Return the key.
 
-    Raises:  ConfigError when there is none, or others may read it
+    Raises:  ConfigError when there is none, it is not whole, or others may read it
     """
     file = key_file(settings)
     try:
         require_private("fees.folder", file)
-        return bytes.fromhex(file.read_text(encoding="ascii"))
-    except (OSError, ValueError) as exc:
+        key = bytes.fromhex(file.read_text(encoding="ascii"))
+    except OSError as exc:
         raise ConfigError(f"{file}: no key of the fees application. Run `idp fees setup`.") from exc
+    except ValueError:
+        key = b""
+    # An empty or cut file would be a key that somebody can guess.
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"{file} is not a whole key. Restore it from backup, or remove it and run `idp fees setup`.")
+    return key
 
 
 def _sqlite(file: Path, busy_timeout_s: float) -> Engine:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -51,20 +52,23 @@ def _sift(
 ) -> tuple[list[Payment], list[tuple[int, IdpError]]]:
     """Return the payments to add, and what is wrong at which place of the list."""
     accounts = accounts_by_number(connection, (new.nrb for new in wanted))
-    known = payments_by_reference(connection, (new.reference for new in wanted))
-    fresh: list[Payment] = []
+    payments: dict[int, Payment] = {}
     mistakes: list[tuple[int, IdpError]] = []
     for place, new in enumerate(wanted):
         try:
-            payment = _payment(new, accounts, day)
-            if (before := known.get(payment.reference)) is None:
-                known[payment.reference] = payment
-                fresh.append(payment)
-            elif replace(before, payment_id=0) != payment:
-                raise Conflict(f"The reference {new.reference!r} is a different payment already.")
+            payments[place] = _payment(new, accounts, day)
         except IdpError as mistake:
             mistakes.append((place, mistake))
-    return fresh, mistakes
+    # By the reference as it is stored: a list may spell it with other blanks.
+    known = payments_by_reference(connection, (payment.reference for payment in payments.values()))
+    fresh: list[Payment] = []
+    for place, payment in payments.items():
+        if (before := known.get(payment.reference)) is None:
+            known[payment.reference] = payment
+            fresh.append(payment)
+        elif replace(before, payment_id=0) != payment:
+            mistakes.append((place, Conflict(f"The reference {payment.reference!r} is a different payment already.")))
+    return fresh, sorted(mistakes, key=itemgetter(0))
 
 
 def _payment(new: NewPayment, accounts: Mapping[Nrb, Account], day: date) -> Payment:

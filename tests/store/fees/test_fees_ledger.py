@@ -98,6 +98,22 @@ def test_the_same_reference_again_is_the_same_entry(cashier: Cashier) -> None:
     assert len(cashier.ledger("12345").charges) == len(cashier.ledger("12345").payments) == 1
 
 
+def test_a_reference_spelt_with_other_blanks_is_the_same_entry(cashier: Cashier) -> None:
+    charge, payment = replace(CHARGE, reference="A  B"), replace(cashier.payment, reference=" A  B ")
+
+    assert cashier.charge(charge) == Recorded(added=1, known=0)
+    assert cashier.charge(charge) == Recorded(added=0, known=1)
+    assert cashier.pay(payment) == Recorded(added=1, known=0)
+    assert cashier.pay(payment) == Recorded(added=0, known=1)
+
+
+def test_mistakes_are_told_in_the_order_of_the_list(cashier: Cashier) -> None:
+    cashier.charge(CHARGE)
+
+    with pytest.raises(InvalidInput, match=r"(?s)entry 1: .*entry 2: "):
+        cashier.charge(replace(CHARGE, minor=1), replace(CHARGE, reference="bad", album="99"))
+
+
 def test_two_equal_payments_with_two_references_are_two_payments(cashier: Cashier) -> None:
     assert cashier.pay(cashier.payment, replace(cashier.payment, reference="p2")).added == 2
 

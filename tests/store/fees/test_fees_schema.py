@@ -1,5 +1,7 @@
 """The fees database is brought to this version by migrations that say what the tables say."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from idp.errors import ConfigError
-from idp.fees.database import Database, create_missing_key, load_key, migrate, open_database, require_migrated
+from idp.fees.database import (
+    Database,
+    create_missing_key,
+    key_file,
+    load_key,
+    migrate,
+    open_database,
+    require_migrated,
+)
 from idp.fees.settings import FeesSettings
 from idp.fees.tables import metadata
 
@@ -65,3 +75,34 @@ def test_the_key_is_made_once_and_only_we_can_read_it(tmp_path: Path) -> None:
     assert create_missing_key(settings) is None
     assert load_key(settings) == key
     assert len(key) == 64
+
+
+@pytest.mark.parametrize("content", ["", "00" * 63, "no hex"])
+def test_a_key_file_that_is_not_whole_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
+    settings = FeesSettings(folder=tmp_path)
+    file = key_file(settings)
+    file.touch(mode=0o600)
+    file.write_text(content, encoding="ascii")
+
+    with pytest.raises(ConfigError, match="not a whole key"):
+        load_key(settings)
+
+    assert create_missing_key(settings) is None
+    assert file.read_text(encoding="ascii") == content
+
+
+def test_a_disk_that_fills_up_leaves_no_half_key(tmp_path: Path) -> None:
+    settings = FeesSettings(folder=tmp_path)
+    child = (
+        "import resource, sys; from pathlib import Path;"
+        "from idp.fees.database import create_missing_key; from idp.fees.settings import FeesSettings;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10));"
+        "create_missing_key(FeesSettings(folder=Path(sys.argv[1])))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", child, tmp_path], capture_output=True, text=True, check=False)
+
+    assert "File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert create_missing_key(settings) is not None
+    assert len(load_key(settings)) == 64
