@@ -6,12 +6,15 @@ from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
+from idp.db.outbox import Message
+from idp.db.raw import RawStore
 from idp.errors import Conflict, NotFound
 from idp.people.account_queries import load_account, refuse_last_administrator, set_enabled
 from idp.people.change_queries import queue_recompute
 from idp.people.lock_queries import Lock, LockOwner, add_lock, ended_locks, locks_of, remove_lock
 from idp.people.values import Priority
 from idp.permissions import Actor, Permission
+from idp.sso.sessions import Ended, end_all
 
 AT_ONCE = 500  # locks per transaction
 
@@ -49,6 +52,25 @@ def lock_account(
             now.timestamp(),
             Event(event_types.ACCOUNT_LOCKED, account_id, actor.actor_id, reason[:200], data),
         )
+
+
+def lock_and_sign_out(
+    databases: Databases,
+    raw_store: RawStore,
+    clock: Clock,
+    account_id: str,
+    actor: Actor,
+    reason: str,
+    owner: LockOwner = LockOwner.OPERATOR,
+    ends_at: datetime | None = None,
+) -> list[Message]:
+    """Lock an account, end its sessions, and return the sign-out messages; whoever has time sends them now.
+
+    Raises:  as `lock_account`
+    Effect:  as `lock_account`, and session.ended; where this is killed in between, the worker ends the sessions
+    """
+    lock_account(databases, clock, account_id, actor, reason, owner, ends_at)
+    return end_all(raw_store, clock, account_id, Ended.ACCOUNT_CLOSED, actor)
 
 
 def unlock_account(

@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from idp.accounts.holding import one_at_a_time
-from idp.accounts.locks import lock_account, unlock_account
+from idp.accounts.locks import lock_and_sign_out, unlock_account
 from idp.accounts.passwords import password_hash, prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff_queries import (
@@ -30,13 +30,14 @@ from idp.audit.events import Event, new_id, record
 from idp.clock import Clock
 from idp.db import one_time as onetime
 from idp.db.databases import Databases
+from idp.db.outbox import Message
+from idp.db.raw import RawStore
 from idp.drivers.ldap import Directory
 from idp.errors import (
     Conflict,
     InvalidAddress,
     InvalidInput,
     InvalidPassword,
-    LastAdministrator,
     NotFound,
     TargetUnavailable,
 )
@@ -46,12 +47,13 @@ from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import queue_recompute
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
-from idp.people.lock_queries import LockOwner
+from idp.people.lock_queries import LockOwner, locks_of
 from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
 from idp.people.source_queries import remove_source
 from idp.people.values import Priority, Source
 from idp.permissions import Actor, Permission, Role
+from idp.sso.sessions import Ended, end_all
 
 PURPOSE = "staff"
 LETTER = "staff_invite"
@@ -75,6 +77,7 @@ class StaffService:
     """
 
     databases: Databases
+    raw_store: RawStore
     keys: Keys
     settings: AccountsSettings
     clock: Clock
@@ -155,25 +158,26 @@ class StaffService:
             onetime.consume(connection, PURPOSE, token, self.clock.timestamp())
         return account
 
-    def disable(self, mail: str, actor: Actor) -> StaffAccount:
-        """Lock the account of a member of staff.
+    def disable(self, mail: str, actor: Actor) -> tuple[StaffAccount, list[Message]]:
+        """Lock the account of a member of staff, and return it with the sign-out messages of its sessions.
 
         Raises:  NotAllowed; NotFound; Conflict when they have not joined; LastAdministrator
-        Effect:  a lock, as of any account; staff.disabled; no session of theirs counts any more; a repeat is harmless
+        Effect:  a lock of the owner `staff`, as of any account; a repeat is harmless
         """
         actor.require(Permission.STAFF_MANAGE)
-        account = self._joined(mail)
-        if self._is_new(lambda: self._lock(account, actor)):
-            self._record(event_types.STAFF_DISABLED, account, actor.actor_id)
-        return account
+        member = self._joined(mail)
+        stores = (self.databases, self.raw_store, self.clock)
+        if self._is_disabled(member):
+            return member, end_all(*stores[1:], member.account_id, Ended.ACCOUNT_CLOSED, actor)
+        return member, lock_and_sign_out(*stores, member.account_id, actor, "staff disabled", LockOwner.STAFF)
 
     def enable(self, mail: str, actor: Actor) -> StaffAccount:
-        """Unlock it again. Raises, Effect: as `disable`, with staff.enabled"""
+        """Unlock it again. Raises, Effect: as `disable`"""
         actor.require(Permission.STAFF_MANAGE)
-        account = self._joined(mail)
-        if self._is_new(lambda: self._unlock(account, actor)):
-            self._record(event_types.STAFF_ENABLED, account, actor.actor_id)
-        return account
+        member = self._joined(mail)
+        if self._is_disabled(member):
+            unlock_account(self.databases, self.clock, member.account_id, actor, LockOwner.STAFF)
+        return member
 
     def change_role(self, mail: str, role: Role, actor: Actor) -> StaffAccount:
         """Give a member of staff another role; it counts in their open sessions, too.
@@ -224,24 +228,9 @@ class StaffService:
             raise Conflict(f"{account.mail} has not joined yet")
         return account
 
-    def _lock(self, account: StaffAccount, actor: Actor) -> None:
-        lock_account(self.databases, self.clock, account.account_id, actor, "staff disabled", LockOwner.STAFF)
-
-    def _unlock(self, account: StaffAccount, actor: Actor) -> None:
-        unlock_account(self.databases, self.clock, account.account_id, actor, LockOwner.STAFF)
-
-    def _is_new(self, act: Callable[[], object]) -> bool:
-        try:
-            act()
-        except LastAdministrator:
-            raise
-        except (Conflict, NotFound):  # locked, or unlocked, before
-            return False
-        return True
-
-    def _record(self, word: str, account: StaffAccount, actor: str) -> None:
-        with self.databases.identity.write() as connection:
-            record(connection, self.clock.timestamp(), Event(word, account.account_id, actor))
+    def _is_disabled(self, member: StaffAccount) -> bool:
+        with self.databases.identity.read() as connection:
+            return any(lock.owner is LockOwner.STAFF for lock in locks_of(connection, member.account_id))
 
     def _invited_account(self, connection: Connection, mail: str, role: Role) -> StaffAccount:
         known = staff_by_mail(connection, mail)

@@ -169,6 +169,7 @@ class Idp:
         owner = getattr(self.settings.targets, KIND).owner
         return StaffService(
             databases=self.databases,
+            raw_store=self.raw_store,
             keys=self.keys,
             settings=self.settings.accounts,
             clock=self.clock,

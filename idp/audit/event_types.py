@@ -48,8 +48,6 @@ STAFF_INVITED: Final = "staff.invited"
 STAFF_JOINED: Final = "staff.joined"
 STAFF_WITHDRAWN: Final = "staff.withdrawn"
 STAFF_ROLE_CHANGED: Final = "staff.role_changed"
-STAFF_DISABLED: Final = "staff.disabled"
-STAFF_ENABLED: Final = "staff.enabled"
 
 LETTER_QUEUED: Final = "letter.queued"
 LETTER_SENT: Final = "letter.sent"

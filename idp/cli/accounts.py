@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 from rich.table import Table
 
-from idp.accounts.locks import lock_account, unlock_account
+from idp.accounts.locks import lock_and_sign_out, unlock_account
 from idp.app.installation import Idp
 from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
@@ -34,9 +34,16 @@ def lock(installation: Idp, name: str, reason: str, until: datetime | None) -> N
     """
     account = _find(installation, name)
     ends_at = until.replace(tzinfo=installation.zone) if until else None
-    lock_account(
-        installation.databases, installation.clock, account.account_id, current_actor(), reason, ends_at=ends_at
+    messages = lock_and_sign_out(
+        installation.databases,
+        installation.raw_store,
+        installation.clock,
+        account.account_id,
+        current_actor(),
+        reason,
+        ends_at=ends_at,
     )
+    installation.sign_out_service.tell(messages, installation.settings.sso.logout_wait_s)
     click.echo(f"{account.display_name} ({account.uid}) is locked; every session of this account has ended.")
     reconcile_at_once(installation, account.account_id)
 

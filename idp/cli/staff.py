@@ -10,7 +10,6 @@ from idp.app.installation import Idp
 from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json
 from idp.permissions import STAFF_ROLES, Role
-from idp.sso.sessions import Ended, end_all
 
 
 @click.group(cls=Group)
@@ -47,11 +46,8 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
 @pass_idp
 def disable(installation: Idp, mail: str) -> None:
     """Lock the account of a member of staff and end their sessions; applications are told."""
-    member = installation.staff_service.disable(mail, current_actor())
-    owed = end_all(
-        installation.raw_store, installation.clock, member.account_id, Ended.ACCOUNT_CLOSED, actor=current_actor()
-    )
-    installation.sign_out_service.tell(owed, installation.settings.sso.logout_wait_s)
+    member, messages = installation.staff_service.disable(mail, current_actor())
+    installation.sign_out_service.tell(messages, installation.settings.sso.logout_wait_s)
     click.echo(f"{member.mail} is disabled; every session has ended.")
     reconcile_at_once(installation, member.account_id)
 

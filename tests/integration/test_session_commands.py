@@ -88,6 +88,18 @@ def test_ending_all_sessions_tells_the_applications(terminal: Terminal, raw_stor
     assert "Nothing to end" in terminal.run("sessions", "end", "123")
 
 
+def test_a_lock_ends_the_sessions_and_tells_the_applications_without_a_worker(
+    terminal: Terminal, raw_store: RawStore, anna: Account
+) -> None:
+    with Application() as application, raw_store.lend() as raw:
+        session_id = signed_in(raw_store, anna, "Firefox")
+        store.add_visited(raw, Visited(session_id, "ST-1", "cas", "fees", f"{application.url}/app", 1.0))
+        terminal.run("accounts", "lock", "123", "--reason", "stolen password")
+
+    assert sessions.list_of(raw_store, Clock(), "anna") == []
+    assert len(application.requests) == 1
+
+
 def test_a_member_of_staff_is_shut_out_and_let_in_again(
     terminal: Terminal, databases: Databases, raw_store: RawStore
 ) -> None:
@@ -113,4 +125,4 @@ def test_a_member_of_staff_is_shut_out_and_let_in_again(
 
     assert [one["enabled"] for one in terminal.json("staff", "list")] == [True]
     told = {one["kind"] for one in terminal.json("audit", "--subject", "jan")}
-    assert {"staff.disabled", "staff.enabled", "session.ended"} <= told
+    assert {"account.locked", "account.unlocked", "session.ended"} <= told

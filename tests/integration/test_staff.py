@@ -13,6 +13,7 @@ from idp.accounts.staff_queries import list_staff
 from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.db.outbox import MessageState
+from idp.db.raw import open_raw
 from idp.errors import (
     Conflict,
     InvalidAddress,
@@ -43,8 +44,10 @@ def services(slapd: PrivateSlapd) -> Iterator[Services]:
 
 
 @pytest.fixture
-def desk(databases: Databases, keys: Keys, clock: ManualClock, services: Services) -> StaffService:
-    return make_staff_desk(databases, keys, clock, services)
+def desk(databases: Databases, keys: Keys, clock: ManualClock, services: Services) -> Iterator[StaffService]:
+    raw_store = open_raw(databases)
+    yield make_staff_desk(databases, raw_store, keys, clock, services)
+    raw_store.close()
 
 
 def invite(desk: StaffService, mail: str = MAIL, role: Role = Role.CLERK) -> str:

@@ -14,6 +14,7 @@ from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff import StaffService
 from idp.clock import Clock
 from idp.db.databases import Databases, identity_file
+from idp.db.raw import RawStore
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
@@ -105,10 +106,13 @@ def make_claims(
     )
 
 
-def make_staff_desk(databases: Databases, keys: Keys, clock: Clock, services: Services) -> StaffService:
+def make_staff_desk(
+    databases: Databases, raw_store: RawStore, keys: Keys, clock: Clock, services: Services
+) -> StaffService:
     """Return the staff desk over a real directory."""
     return StaffService(
         databases=databases,
+        raw_store=raw_store,
         keys=keys,
         settings=SETTINGS,
         clock=clock,
