@@ -14,7 +14,7 @@ BATCH = 1000
 
 
 class LockOwner(StrEnum):
-    """Who may remove a lock. A lock of one owner stays when another owner removes theirs."""
+    """On whose behalf a lock stands. Removing one owner's lock leaves the others."""
 
     OPERATOR = "operator"
     DESK = "desk"  # the Student Service Center
