@@ -9,7 +9,7 @@ IdpError
 ├── CanaryFailed      the first few of a run did not come out well
 ├── RefusedSource     a registry file that is refused as a whole
 ├── StoreUnavailable  our own database did not answer
-├── TargetError       TargetUnavailable (retry), TargetRejected (do not)
+├── TargetError       TargetUnavailable (retry), TargetDeferred (retry this one later), TargetRejected (do not)
 └── ConfigError       settings, keys or databases that a person must mend
 
 An error carries a stable `code` (part of the API and of the audit trail) and says whether a retry can help.
@@ -180,6 +180,13 @@ class TargetUnavailable(TargetError):
     def __init__(self, sentence: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(sentence)
         self.retry_after_s = retry_after_s  # the pause that the target asked for
+
+
+class TargetDeferred(TargetError):
+    """It takes this one later and others now."""
+
+    code = "target_deferred"
+    retryable = True
 
 
 class TargetRejected(TargetError):

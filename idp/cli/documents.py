@@ -130,6 +130,8 @@ class StatusDocument(Document):
     targets: dict[str, TargetStatus]
     to_look_at: int
     letters: dict[str, int]
+    delayed_letters: int
+    letters_error: str
     worker_seen_at: Time | None
     workers: int
     running_run_id: str | None

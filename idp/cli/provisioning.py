@@ -250,7 +250,8 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
         )
     if found.open_duplicates:
         table.add_row("duplicates", f"{found.open_duplicates} pairs to judge: idp people duplicates list")
-    table.add_row("letters", _counts(found.letters) or "none")
+    waiting = f"; {found.delayed_letters} wait after an error: {escape(found.letters_error)}"
+    table.add_row("letters", (_counts(found.letters) or "none") + (waiting if found.delayed_letters else ""))
     if found.running_run_id:
         table.add_row("at work", f"run {found.running_run_id}: idp runs show {found.running_run_id}")
     seen = f"{found.workers} alive, seen {when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen"

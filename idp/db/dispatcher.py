@@ -22,6 +22,7 @@ class Verdict(Enum):
 
     SENT = auto()
     RETRY = auto()
+    DELAY = auto()  # what stopped it is not the message's fault: no attempt is counted
     GIVE_UP = auto()  # no later attempt will do better
 
 
@@ -122,11 +123,17 @@ class Dispatcher:
                     next_attempt_at = now + self.backoff.wait_s(message.attempts)
                     outbox.retry_later(raw, message.message_id, next_attempt_at, delivery.error)
                     return delivery
+                case Verdict.DELAY:
+                    # The second wait: if this message alone cannot be sent, the others go before it next time.
+                    outbox.delay(raw, message.message_id, now + self.backoff.wait_s(2), delivery.error)
+                    return delivery
                 case Verdict.SENT:
-                    outbox.settle_sent(raw, message.message_id, now)
+                    is_settled = outbox.settle_sent(raw, message.message_id, now)
                 case Verdict.GIVE_UP:
-                    outbox.settle_dead(raw, message.message_id, now, delivery.error)
-            self.on_settled(raw, message, delivery, now)
+                    is_settled = outbox.settle_dead(raw, message.message_id, now, delivery.error)
+            # Another dispatcher took and settled it if this attempt outlasted the lease. One event tells of it.
+            if is_settled:
+                self.on_settled(raw, message, delivery, now)
         return delivery
 
     def delay_due(self, wait_s: float, error: str) -> None:

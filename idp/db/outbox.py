@@ -124,20 +124,27 @@ def take_due(raw: Raw, kind: str, now: float, again_at: float, limit: int) -> li
     return sorted(map(_message, rows), key=lambda message: (message.created_at, message.message_id))
 
 
-def settle_sent(raw: Raw, message_id: str, at: float) -> None:
-    """Write that a message was delivered; its content is forgotten."""
-    raw.run(
-        "UPDATE outbox SET state = 'sent', settled_at = ?, next_attempt_at = NULL, last_error = '', content = ''"
-        " WHERE message_id = ?",
-        (at, message_id),
+def settle_sent(raw: Raw, message_id: str, at: float) -> bool:
+    """Write that a message was delivered; say whether it was pending still. Its content is forgotten."""
+    return (
+        raw.run(
+            "UPDATE outbox SET state = 'sent', settled_at = ?, next_attempt_at = NULL, last_error = '', content = ''"
+            " WHERE message_id = ? AND state = 'pending'",
+            (at, message_id),
+        )
+        == 1
     )
 
 
-def settle_dead(raw: Raw, message_id: str, at: float, error: str) -> None:
-    """Write that a message is not tried any more, and what stopped it."""
-    raw.run(
-        "UPDATE outbox SET state = 'dead', settled_at = ?, next_attempt_at = NULL, last_error = ? WHERE message_id = ?",
-        (at, error[:200], message_id),
+def settle_dead(raw: Raw, message_id: str, at: float, error: str) -> bool:
+    """Write that a message is not tried any more, and what stopped it; say whether it was pending still."""
+    return (
+        raw.run(
+            "UPDATE outbox SET state = 'dead', settled_at = ?, next_attempt_at = NULL, last_error = ?"
+            " WHERE message_id = ? AND state = 'pending'",
+            (at, error[:200], message_id),
+        )
+        == 1
     )
 
 
@@ -145,6 +152,15 @@ def retry_later(raw: Raw, message_id: str, next_attempt_at: float, error: str) -
     """Write when a message is tried again, and what stopped it."""
     raw.run(
         "UPDATE outbox SET next_attempt_at = ?, last_error = ? WHERE message_id = ? AND state = 'pending'",
+        (next_attempt_at, error[:200], message_id),
+    )
+
+
+def delay(raw: Raw, message_id: str, next_attempt_at: float, error: str) -> None:
+    """Write when a message is tried again, and what stopped it; the attempt that was counted is taken back."""
+    raw.run(
+        "UPDATE outbox SET attempts = attempts - 1, next_attempt_at = ?, last_error = ?"
+        " WHERE message_id = ? AND state = 'pending' AND attempts > 0",
         (next_attempt_at, error[:200], message_id),
     )
 
@@ -185,6 +201,19 @@ def count(raw: Raw, kind: str) -> dict[str, int]:
     """Return how many messages of a kind are in each state."""
     found: dict[str, int] = dict(raw.all("SELECT state, count(*) FROM outbox WHERE kind = ? GROUP BY state", (kind,)))
     return {state.value: found.get(state.value, 0) for state in MessageState}
+
+
+def delayed(raw: Raw, kind: str) -> tuple[int, str]:
+    """Return how many messages of a kind wait after an error, and the error of one of them.
+
+    A message that failed once is left out: many mail servers take one only the second time.
+    """
+    count, error = raw.all(
+        "SELECT count(*), coalesce(max(last_error), '') FROM outbox"
+        " WHERE state = 'pending' AND kind = ? AND last_error <> '' AND attempts <> 1",
+        (kind,),
+    )[0]
+    return count, error
 
 
 def any_settled(raw: Raw, kind: str, before: float) -> bool:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
-from idp.errors import TargetRejected, TargetUnavailable
+from idp.errors import ConfigError, TargetDeferred, TargetRejected, TargetUnavailable
+
+_CLOSING = 421  # "Service not available, closing transmission channel" (RFC 5321 section 4.2.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,14 @@ class SmtpConnection:
         """Send a message to its one recipient; when this returns, the server has taken it.
 
         Raises:  TargetRejected when the server refuses this message for good (5xx);
-                 TargetUnavailable when a later try may succeed
+                 TargetDeferred when it takes this message later (4xx), as greylisting does;
+                 ConfigError when it refuses our sender for good: no message can be sent;
+                 TargetUnavailable when it takes nothing now
         """
         try:
             self._client.send_message(message)
+        except smtplib.SMTPSenderRefused as exc:
+            self._refuse_sender(exc.smtp_code, exc)
         except smtplib.SMTPRecipientsRefused as exc:
             code, _ = next(iter(exc.recipients.values()))
             self._refuse(code, exc)
@@ -53,7 +59,15 @@ class SmtpConnection:
         # Only the code: a server's own text may repeat what the message holds.
         if 500 <= code < 600:
             raise TargetRejected(f"the mail server refused the letter (code {code})") from cause
-        raise TargetUnavailable(f"the mail server put the letter off (code {code})") from cause
+        if code == _CLOSING:
+            raise TargetUnavailable(f"the mail server closed the connection (code {code})") from cause
+        raise TargetDeferred(f"the mail server takes the letter later (code {code})") from cause
+
+    @staticmethod
+    def _refuse_sender(code: int, cause: Exception) -> None:
+        if 500 <= code < 600:
+            raise ConfigError(f"the mail server refuses our sender address (code {code})") from cause
+        raise TargetUnavailable(f"the mail server takes nothing from us now (code {code})") from cause
 
 
 @contextmanager

@@ -88,6 +88,8 @@ class Status:
     running_run_id: str | None
     plans_waiting: Sequence[WaitingPlan]
     schedules: Mapping[str, ScheduleStatus]  # by name
+    delayed_letters: int = 0  # pending after an error
+    letters_error: str = ""  # why
     open_duplicates: int = 0  # pairs of records that a human must judge
 
 
@@ -113,6 +115,8 @@ def problems_of(found: Status) -> list[str]:
             problems.append(f"Schedule {name} was not done: {schedule.note}")
     if dead := found.letters.get("dead", 0):
         problems.append(f"{dead} letters could not be delivered: idp letters list --state dead")
+    if found.delayed_letters:
+        problems.append(f"{found.delayed_letters} letters wait after an error: {found.letters_error}")
     if found.open_duplicates:
         problems.append(f"{found.open_duplicates} pairs of records may be one person: idp people duplicates list")
     return problems
@@ -126,6 +130,7 @@ def status(provisioner: Provisioner) -> Status:
     targets = _targets(provisioner)
     with provisioner.databases.identity.read() as connection:
         accounts = counts.accounts_by_kind(connection)
+        delayed_letters, letters_error = letters.delayed_letters(connection)
         return Status(
             people=counts.people_by_access(connection),
             students_accounts=accounts.get("student", (0, 0))[0],
@@ -137,6 +142,8 @@ def status(provisioner: Provisioner) -> Status:
             targets=targets,
             to_look_at=count_changes(connection),
             letters=letters.count_letters(connection),
+            delayed_letters=delayed_letters,
+            letters_error=letters_error,
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
             workers=alive,
             running_run_id=runs.running(connection),

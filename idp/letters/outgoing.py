@@ -71,6 +71,11 @@ def count_letters(connection: Connection) -> dict[str, int]:
     return outbox.count(over(connection), LETTER)
 
 
+def delayed_letters(connection: Connection) -> tuple[int, str]:
+    """Return how many letters wait after an error, and the error."""
+    return outbox.delayed(over(connection), LETTER)
+
+
 def require_address(text: str) -> None:
     """Check that a letter can be addressed to `text`; the network is not asked.
 

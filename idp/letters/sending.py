@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 import structlog
+from jinja2 import TemplateError
 
 from idp.audit import event_types
 from idp.audit.event_queries import add_events
@@ -15,7 +16,7 @@ from idp.db.databases import Databases
 from idp.db.dispatcher import SENT, Delivery, Dispatcher, IdentityOutbox, Verdict
 from idp.db.outbox import Message
 from idp.db.raw import Raw
-from idp.errors import ConfigError, TargetRejected, TargetUnavailable
+from idp.errors import ConfigError, TargetDeferred, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import LETTER
 from idp.letters.settings import LettersSettings
@@ -56,8 +57,8 @@ def send_due(sender: Sender, actor: Actor) -> int:
 
     Raises:  NotAllowed
     Effect:  each letter is settled in a transaction of its own. A letter is sent twice only if we are killed between
-             the server's answer and that transaction. The second copy has the same Message-ID. The round ends when
-             the server cannot be reached
+             the server's answer and that transaction. The second copy has the same Message-ID. The round ends, and
+             all letters wait, when the server cannot be reached or the settings allow no letter to be sent
     """
     actor.require(Permission.LETTERS_SEND)
     dispatcher = sender.dispatcher
@@ -75,31 +76,43 @@ def send_due(sender: Sender, actor: Actor) -> int:
         # Give the server a rest. It is not the letters' fault: no attempt is counted, and none is given up for it.
         log.warning("letters wait for the mail server", error=str(error))
         dispatcher.delay_due(sender.settings.retry_s, str(error))
+    except ConfigError as error:
+        log.error("letters wait until the settings or keys are repaired", error=str(error))
+        dispatcher.delay_due(sender.settings.retry_s, str(error))
     return sent
 
 
 def _send_one(sender: Sender, dispatcher: Dispatcher, letter: Message, send: Send) -> bool:
     """Try one letter; say whether it was sent.
 
-    Raises:  TargetUnavailable when the server went away, after the letter's next attempt was noted
+    Raises:  TargetUnavailable or ConfigError when no letter can be sent now, after this one's next attempt was noted
     """
-    gone: list[TargetUnavailable] = []
+    stopped: list[TargetUnavailable | ConfigError] = []
 
     def deliver(letter: Message) -> Delivery:
         try:
             send(_composed(sender, letter))
         except TargetUnavailable as error:
-            gone.append(error)
+            stopped.append(error)
             return Delivery(Verdict.RETRY, str(error))
-        except (TargetRejected, ConfigError) as error:
+        except ConfigError as error:
+            stopped.append(error)
+            return Delivery(Verdict.DELAY, str(error))
+        except TargetDeferred as error:
+            return Delivery(Verdict.RETRY, str(error))
+        except TargetRejected as error:
             return Delivery(Verdict.GIVE_UP, str(error))
         except ValueError:  # the mail library will not write such a header; no later attempt will change that
             return Delivery(Verdict.GIVE_UP, "cannot be written as a message")
+        except (LookupError, TypeError, AttributeError, TemplateError) as error:
+            # A template and its values do not fit: a mistake of ours. It must not stop the other letters.
+            log.exception("letter not composed", letter=letter.message_id, kind=letter.topic)
+            return Delivery(Verdict.RETRY, f"cannot be composed: {type(error).__name__}")
         return SENT
 
     delivery = dispatcher.attempt(letter, deliver)
-    if gone:
-        raise gone[0]
+    if stopped:
+        raise stopped[0]
     return delivery.verdict is Verdict.SENT
 
 

@@ -16,7 +16,8 @@ from idp.settings import read_secret
 class Send(Protocol):
     """Sends one message.
 
-    Raises:  TargetUnavailable when a later try may succeed, TargetRejected when none will
+    Raises:  TargetDeferred when a later try may succeed, TargetRejected when none will;
+             TargetUnavailable or ConfigError when no message can be sent now
     """
 
     def __call__(self, message: EmailMessage) -> None: ...

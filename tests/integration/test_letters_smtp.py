@@ -10,7 +10,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.processes import free_port
 from idp.drivers.smtp import SmtpServer, connected
-from idp.errors import TargetRejected, TargetUnavailable
+from idp.errors import ConfigError, TargetDeferred, TargetRejected, TargetUnavailable
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead, compose
 from idp.letters.transports import make_transport
@@ -27,10 +27,17 @@ DATA = {"given_name": "Żaneta", "album": "12345", "account_url": "https://estud
 
 
 class Mailboxes:
-    """Takes mail for everybody but two."""
+    """Takes mail for everybody but three, from everybody unless told otherwise."""
 
     def __init__(self) -> None:
         self.taken: list[Message] = []
+        self.answer_to_sender = "250 OK"
+
+    async def handle_MAIL(  # noqa: N802 - the library calls it so
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return self.answer_to_sender
 
     async def handle_RCPT(  # noqa: N802 - the library calls it so
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -39,6 +46,8 @@ class Mailboxes:
             return "550 no such mailbox"
         if address.startswith("later@"):
             return "451 try again later"
+        if address.startswith("closing@"):
+            return "421 closing"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -82,9 +91,26 @@ def test_a_refused_recipient_is_refused_for_good_and_a_put_off_one_may_be_tried_
 ) -> None:
     with pytest.raises(TargetRejected, match="550"):
         send(settings, "nobody@example.org")
-    with pytest.raises(TargetUnavailable, match="451"):
+    with pytest.raises(TargetDeferred, match="451"):
         send(settings, "later@example.org")
     assert mailboxes.taken == []
+
+
+def test_a_server_that_closes_the_connection_takes_no_further_letter(settings: LettersSettings) -> None:
+    with pytest.raises(TargetUnavailable, match="421"):
+        send(settings, "closing@example.org")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [("553 not your address", ConfigError), ("451 later", TargetUnavailable)], ids=["5xx", "4xx"]
+)
+def test_a_refused_sender_is_no_fault_of_the_letter(
+    settings: LettersSettings, mailboxes: Mailboxes, answer: str, error: type[Exception]
+) -> None:
+    mailboxes.answer_to_sender = answer
+
+    with pytest.raises(error, match=answer[:3]):
+        send(settings, "a@example.org")
 
 
 def test_after_a_refusal_the_same_connection_goes_on(settings: LettersSettings, mailboxes: Mailboxes) -> None:

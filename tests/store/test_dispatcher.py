@@ -112,6 +112,29 @@ def test_a_message_that_cannot_arrive_is_given_up_at_once(rig: Rig) -> None:
     assert rig.states() == {MessageState.DEAD: 1}
 
 
+def test_a_delayed_message_is_never_given_up(rig: Rig) -> None:
+    rig.add("a")
+
+    for _ in range(MAX_ATTEMPTS + 1):
+        assert rig.attempt(Delivery(Verdict.DELAY, "no key")) is Verdict.DELAY
+        assert rig.take() == []
+        rig.clock.advance(15)
+
+    assert rig.attempt(SENT) is Verdict.SENT
+
+
+def test_a_message_is_settled_once_though_two_delivered_it(rig: Rig) -> None:
+    rig.add("a")
+    (slow,) = rig.dispatcher.take_due(1)
+    rig.clock.advance(LEASE_S)
+    assert rig.attempt(SENT) is Verdict.SENT
+
+    rig.dispatcher.attempt(slow, lambda _message: Delivery(Verdict.GIVE_UP, "lost"))
+    rig.dispatcher.attempt(slow, lambda _message: SENT)
+
+    assert (rig.states(), rig.settled) == ({MessageState.SENT: 1}, [("a", Verdict.SENT)])
+
+
 def test_a_sent_message_is_forgotten_after_a_while(rig: Rig) -> None:
     rig.add("a", "b")
     assert rig.attempt(SENT) is Verdict.SENT

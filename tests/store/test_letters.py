@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,10 +17,10 @@ import pytest
 from idp.db.databases import Databases
 from idp.db.outbox import Message, MessageState, take_due
 from idp.db.raw import over
-from idp.errors import InvalidAddress, NotFound, TargetRejected, TargetUnavailable
-from idp.keys.key_files import Keys
+from idp.errors import ConfigError, InvalidAddress, NotFound, TargetDeferred, TargetRejected, TargetUnavailable
+from idp.keys.key_files import Key, Keys, Purpose, new_secret
 from idp.letters.albums import AlbumLetters, queue_album_letters
-from idp.letters.outgoing import LETTER, count_letters, newest_letters, queue_letter, retry_letter
+from idp.letters.outgoing import LETTER, count_letters, delayed_letters, newest_letters, queue_letter, retry_letter
 from idp.letters.sending import Sender, send_due
 from idp.letters.settings import LettersSettings
 from idp.letters.texts import Letterhead
@@ -178,6 +179,90 @@ def test_a_letter_is_given_up_after_its_last_attempt(databases: Databases, keys:
         clock.advance(SETTINGS.longest_wait_s)
 
     assert [(letter.state, letter.attempts) for letter in letters(databases)] == [("dead", SETTINGS.max_attempts)]
+
+
+def test_a_deferred_letter_is_tried_again_and_the_others_go_at_once(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    for name in ("p1", "p2", "p3"):
+        queue_one(databases, keys, clock, f"album:{name}")
+        clock.advance(1)
+    mine = sender(databases, keys, clock, MailServer(TargetDeferred("greylisted")))
+
+    assert send_due(mine, SYSTEM) == 2
+    clock.advance(SETTINGS.retry_s)
+    assert send_due(mine, SYSTEM) == 1
+
+
+def test_settings_that_allow_no_letter_count_no_attempt_and_are_told(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    for name in ("p1", "p2"):
+        queue_one(databases, keys, clock, f"album:{name}")
+        clock.advance(1)
+    rounds = SETTINGS.max_attempts + 1
+    mine = sender(databases, keys, clock, MailServer(*[ConfigError("the mail server refuses our sender")] * rounds))
+
+    for _ in range(rounds):
+        assert send_due(mine, SYSTEM) == 0
+        clock.advance(SETTINGS.retry_s)
+
+    assert [(letter.state, letter.attempts) for letter in letters(databases)] == [("pending", 0)] * 2
+    with databases.identity.read() as connection:
+        assert delayed_letters(connection) == (2, "the mail server refuses our sender")
+    clock.advance(SETTINGS.retry_s)
+    assert send_due(mine, SYSTEM) == 2
+    with databases.identity.read() as connection:
+        assert delayed_letters(connection) == (0, "")
+
+
+def test_without_their_sealing_key_letters_wait(databases: Databases, keys: Keys, clock: ManualClock) -> None:
+    queue_one(databases, keys, clock)
+    others = Keys([Key(purpose, "0002", new_secret(purpose)) for purpose in Purpose])
+
+    assert send_due(sender(databases, others, clock, MailServer()), SYSTEM) == 0
+
+    assert [(letter.state, letter.attempts) for letter in letters(databases)] == [("pending", 0)]
+    clock.advance(2 * SETTINGS.retry_s)
+    assert send_due(sender(databases, keys, clock, MailServer()), SYSTEM) == 1
+
+
+def test_one_letter_that_does_not_open_does_not_keep_the_others_for_ever(
+    databases: Databases, keys: Keys, clock: ManualClock
+) -> None:
+    others = Keys([Key(purpose, "0002", new_secret(purpose)) for purpose in Purpose])
+    queue_one(databases, others, clock, "album:p1")
+    clock.advance(1)
+    queue_one(databases, keys, clock, "album:p2")
+    mine = sender(databases, keys, clock, MailServer())
+
+    assert send_due(mine, SYSTEM) == 0
+    clock.advance(SETTINGS.retry_s)
+    assert send_due(mine, SYSTEM) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"letterhead": replace(LETTERHEAD, university={"pl": "Politechnika"})}, {"data": {"album": "1"}}],
+    ids=["a language is missing", "a value is missing"],
+)
+def test_a_letter_that_cannot_be_composed_stops_no_other_and_is_given_up(
+    databases: Databases, keys: Keys, clock: ManualClock, wrong: dict[str, Any]
+) -> None:
+    with databases.identity.write() as connection:
+        data = wrong.get("data", DATA)
+        queue_letter(connection, keys, clock, "album", "album:p1", "p1", "jan@example.org", "pl", data)
+    mine = replace(
+        sender(databases, keys, clock, MailServer()), **{name: wrong[name] for name in wrong if name == "letterhead"}
+    )
+
+    for _ in range(SETTINGS.max_attempts):
+        assert send_due(mine, SYSTEM) == 0
+        clock.advance(SETTINGS.longest_wait_s)
+
+    (letter,) = letters(databases)
+    assert (letter.state, letter.attempts) == ("dead", SETTINGS.max_attempts)
+    assert "cannot be composed" in letter.last_error
 
 
 def test_a_dead_letter_can_be_retried_as_if_never_tried(databases: Databases, keys: Keys, clock: ManualClock) -> None:

@@ -36,6 +36,10 @@ WRONG: Mapping[str, tuple[dict[str, object], str]] = {
     "run": ({"last_run": RunStatus("r1", "incomplete", AT, None, {}, "away")}, "r1 is incomplete: away"),
     "schedule": ({"schedules": {"sync": ScheduleStatus(AT, "failed", "why", False)}}, "sync was not done: why"),
     "letters": ({"letters": {"dead": 2}}, "2 letters could not be delivered"),
+    "letters that wait": (
+        {"delayed_letters": 3, "letters_error": "code 553"},
+        "3 letters wait after an error: code 553",
+    ),
     "duplicates": ({"open_duplicates": 3}, "3 pairs of records"),
 }
 
