@@ -93,7 +93,11 @@ class SignOutService:
         return self._pool.submit(copy_context().run, self._attempt, message)
 
     def _attempt(self, message: Message) -> bool:
-        return self._dispatcher.attempt(message, self._deliver).verdict is Verdict.SENT
+        try:
+            return self._dispatcher.attempt(message, self._deliver).verdict is Verdict.SENT
+        except Exception:  # the session has ended: whoever signed out must see that, also while the database is away
+            log.exception("logout not noted; it is sent again", message=message.message_id)
+            return False
 
     def _deliver(self, message: Message) -> Delivery:
         """Send one logout; never raises, for nobody may be there to see it."""
