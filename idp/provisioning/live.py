@@ -66,7 +66,7 @@ def _reconcile(
         failures: dict[str, TargetError] = {}
         is_late = False
         for target in _in_order(provisioner, seen):
-            ((entry, _),) = computed.entries[target.kind]
+            (entry,) = computed.entries[target.kind]
             one = _Person(provisioner, target, seen, entry, actor)
             try:
                 is_late |= not one.reconcile(is_request)
@@ -143,8 +143,8 @@ class _Person:
         except TargetError as error:
             self._note_failed_read(error)
             raise
-        changes = compare([self.entry], [found] if found else [])
-        return next((one for one in changes if isinstance(one, Change)), None), found is not None
+        changes = compare([self.entry], [found] if found else []).changes
+        return next(iter(changes), None), found is not None
 
     def _note_failed_read(self, error: TargetError) -> None:
         kind, now, patience = self.target.kind, self.provisioner.clock.now(), self.provisioner.settings.patience

@@ -4,7 +4,6 @@ While a merge is in force, the merged record's programmes and addresses count fo
 closed. Names stay assigned to their first owner. When the merge ends, everything is as the records say of each.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -29,17 +28,12 @@ from idp.people.merge_queries import (
     settle_pair,
 )
 from idp.permissions import Actor, Permission
-from idp.provisioning import run_queries as runs
 from idp.provisioning.compare import compare
-from idp.provisioning.pins import effective_entry
-from idp.provisioning.planning import LOCK, Draft, add_to, seal
+from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute
-from idp.provisioning.records import load_records
-from idp.provisioning.runs import Run, RunKind, TargetSummary
-from idp.provisioning.state_queries import count_states
-from idp.provisioning.target import Target, entries_named
-from idp.provisioning.values import Change, Finding
+from idp.provisioning.runs import Run, RunKind
+from idp.provisioning.target import entries_named
 
 
 def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -> Run:
@@ -55,12 +49,11 @@ def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -
             if (account := load_account(connection, merged)) is not None:
                 refuse_last_administrator(connection, account)
         _refuse_to_merge(kept, merged, in_force)
-        draft = Draft(new_id())
-        new = Merge(draft.run_id, kept, merged, provisioner.clock.now(), actor.actor_id)
-        _plan(provisioner, draft, actor.actor_id, [merged, kept], [*in_force, new], undoes=None)
+        new = Merge(new_id(), kept, merged, provisioner.clock.now(), actor.actor_id)
+        draft = _plan(provisioner, new.began_run_id, actor.actor_id, [merged, kept], [*in_force, new])
         with provisioner.databases.identity.write() as connection:
             plan_merge(connection, new)
-        return seal(provisioner, draft, actor.actor_id)
+        return draft.seal()
 
 
 def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -> Run:
@@ -75,10 +68,8 @@ def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: Actor)
         old = next((one for one in in_force if (one.kept, one.merged) == (kept, merged)), None)
         if old is None:
             raise NotFound("these two are not merged")
-        draft = Draft(new_id())
         rest = [one for one in in_force if one != old]
-        _plan(provisioner, draft, actor.actor_id, [kept, merged], rest, undoes=old.began_run_id)
-        return seal(provisioner, draft, actor.actor_id)
+        return _plan(provisioner, new_id(), actor.actor_id, [kept, merged], rest, undoes=old.began_run_id).seal()
 
 
 def _refuse_to_merge(kept: str, merged: str, in_force: Sequence[Merge]) -> None:
@@ -93,39 +84,24 @@ def _refuse_to_merge(kept: str, merged: str, in_force: Sequence[Merge]) -> None:
 
 def _plan(
     provisioner: Provisioner,
-    draft: Draft,
+    run_id: str,
     actor: str,
     order: Sequence[str],
     merges: Sequence[Merge],
-    *,
-    undoes: str | None,
-) -> None:
+    undoes: str | None = None,
+) -> Draft:
     """Write the plan, changes in `order` of people: an address must be given up before another entry may have it."""
-    with provisioner.databases.identity.read() as connection:
-        people = load_records(connection, order, provisioner.people, provisioner.today(), merges)
-        populations = count_states(connection)
+    people = provisioner.read(provisioner.load, order, merges)
     if len(people) != len(set(order)):
         raise NotFound("there is no such person")
-    with provisioner.databases.identity.write() as connection:
-        at = provisioner.clock.now()
-        runs.begin_plan(connection, draft.run_id, at, actor, kind=RunKind.MERGE, undoes=undoes)
+    people.sort(key=lambda person: order.index(person.person_id))
+    draft = Draft.begin(provisioner, actor, provisioner.targets, RunKind.MERGE, undoes, run_id)
     for kind, target in provisioner.targets.items():
-        desired = [effective_entry(each.snapshot, target, each.kept, provisioner.targets.values()) for each in people]
-        names = {entry.person_id: entry.name for entry in desired}
-        observed = sorted(entries_named(target, names).values(), key=lambda entry: entry.person_id)
-        results = list(compare(desired, observed))
-        changes = sorted(
-            (one for one in results if isinstance(one, Change)), key=lambda one: order.index(one.person_id)
-        )
-        _add(provisioner, target, draft, changes, [one for one in results if isinstance(one, Finding)])
-        counts = Counter(change.kind.value for change in changes)
-        draft.summary[kind] = TargetSummary(populations.get(kind, (0, 0))[0], dict(counts))
-
-
-def _add(
-    provisioner: Provisioner, target: Target, draft: Draft, changes: Sequence[Change], findings: Sequence[Finding]
-) -> None:
-    add_to(provisioner, target, draft, changes, findings)
+        desired = [provisioner.effective_entry(person, target) for person in people]
+        observed = entries_named(target, {entry.person_id: entry.name for entry in desired}).values()
+        comparison = compare(desired, observed)
+        draft.add(kind, comparison.changes, comparison.findings)
+    return draft
 
 
 def put_in_force(provisioner: Provisioner, run: Run) -> bool:

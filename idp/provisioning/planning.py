@@ -4,58 +4,59 @@ Its cost grows with what changed. It compares people whose records changed and p
 only if the rules changed, or if somebody asks for that. Drift is found before (idp.provisioning.drift).
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from types import MappingProxyType
 
-import msgspec
+from more_itertools import chunked
+from sqlalchemy import Connection
 
-from idp.audit import event_types
-from idp.audit.events import SYSTEM, Event, new_id, record
 from idp.db.locks import exclusive
 from idp.errors import TargetError
-from idp.people.change_queries import count_changes
+from idp.people.change_queries import changes_among, count_changes
 from idp.people.queries import count_people
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
-from idp.provisioning.compare import Compared, compare_some
+from idp.provisioning.compare import Comparison, compare
+from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.fingerprint import fingerprint
-from idp.provisioning.guard import LOSE_RIGHTS, TOGETHER, excesses, loses_rights
-from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.provisioner import PAGE, Provisioner
 from idp.provisioning.recompute import (
     Progress,
-    portions,
+    Recomputed,
     recompute,
     recompute_changed,
     recompute_everybody,
     recompute_some,
 )
 from idp.provisioning.run_steps import refuse_while_running, retry_failed
-from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, Run, RunKind, TargetSummary
+from idp.provisioning.runs import Run
 from idp.provisioning.state_queries import (
     Observed,
+    accepted_among,
     compared_rules,
     count_attempts,
-    count_states,
     delay,
     mark_in_doubt,
     note_absent,
     note_all_absent,
     note_rules,
     note_shown,
-    states_among,
-    was_filled,
     work_after,
 )
-from idp.provisioning.states import NOT_SHOWN, State
+from idp.provisioning.states import NOT_SHOWN
 from idp.provisioning.target import Target, digests_in
-from idp.provisioning.values import Change, Finding
+from idp.provisioning.values import Finding
 
-LOCK = "provisioning"  # one plan or run at a time
+Suspect = tuple[str, str, bool]  # (person_id, target, whether it may have an entry): something may differ
+Suspects = Mapping[str, Mapping[str, bool]]  # the same by person and target
+_PERSON = itemgetter(0)
 
 
 class Scope(Enum):
@@ -72,54 +73,6 @@ class NotRead(Exception):
         super().__init__(f"{kind} could not be read: {error}")
         self.kind = kind
         self.error = error
-
-
-@dataclass(slots=True)
-class Draft:
-    """A plan in the making: numbers its rows and digests them in order."""
-
-    run_id: str
-    kind: RunKind = RunKind.SYNC
-    unread: dict[str, TargetError] = field(default_factory=dict)  # by target, why nothing is planned in it
-    number: int = 0
-    summary: dict[str, TargetSummary] = field(default_factory=dict)
-    lose_rights: Counter[str] = field(default_factory=Counter)  # changes that take student rights away, by target
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-
-    def begin_anew(self) -> None:
-        """Forget the rows."""
-        self.number, self.summary, self.lose_rights, self.digest = 0, {}, Counter(), hashlib.sha256()
-
-    def summary_with_losses(self) -> dict[str, TargetSummary]:
-        """Return the summary with the changes that take student rights away."""
-        return {kind: replace(part, lose_rights=self.lose_rights[kind]) for kind, part in self.summary.items()}
-
-    def change_row(self, target: Target, change: Change) -> ChangeRow:
-        """Return the next row of the plan."""
-        loses = loses_rights(change, target.attributes)
-        self.lose_rights[target.kind] += loses
-        before, after = (entry.to_json() if entry else None for entry in (change.before, change.after))
-        self.number += 1
-        self.digest.update(
-            msgspec.json.encode([self.number, target.kind, change.person_id, change.kind, before, after])
-        )
-        return ChangeRow(
-            number=self.number,
-            target=target.kind,
-            person_id=change.person_id,
-            kind=change.kind.value,
-            name=change.name,
-            before=before,
-            after=after,
-            reason=change.reason,
-            desired=change.after.digest if change.after else None,
-            loses_rights=loses,
-        )
-
-    def finding_row(self, target: str, found: Finding) -> FindingRow:
-        """Return the next finding of the plan."""
-        self.number += 1
-        return FindingRow(self.number, target, found.person_id, found.name, found.what)
 
 
 def make_plan(
@@ -142,26 +95,23 @@ def make_plan(
              A plan over everybody tries people again who were given up
     """
     actor.require(Permission.RUNS_PLAN)
-    databases, clock = provisioner.databases, provisioner.clock
-    with exclusive(databases, LOCK):
+    with exclusive(provisioner.databases, LOCK):
         refuse_while_running(provisioner)
-        draft = Draft(new_id())
-        with databases.identity.write() as connection:
-            runs.begin_plan(connection, draft.run_id, clock.now(), actor.actor_id, chunk=provisioner.settings.chunk)
+        draft = Draft.begin(provisioner, actor.actor_id, provisioner.targets)
         if person_ids is None:
             if scope is Scope.ALL:  # perhaps the target was repaired for those whom it refused, too
                 retry_failed(provisioner, actor.actor_id)
             _plan_scope(provisioner, scope, draft, progress)
         else:
-            _plan_people(provisioner, person_ids, draft)
-        return seal(provisioner, draft, actor.actor_id)
+            ids = sorted(set(person_ids))
+            recompute(provisioner, ids)
+            _plan(provisioner, draft, lambda: [everywhere(provisioner, ids)])
+        return draft.seal()
 
 
 def people_to_look_at(provisioner: Provisioner, scope: Scope) -> int:
     """Return how many people a plan of this scope would report as progress, about."""
-    is_whole = bool(_whole(provisioner, scope, _rules(provisioner)))
-    with provisioner.databases.identity.read() as connection:
-        return count_people(connection) if is_whole else count_changes(connection)
+    return provisioner.read(count_people if _rules_of_whole(provisioner, scope) else count_changes)
 
 
 def refuse_if_unreachable(provisioner: Provisioner) -> None:
@@ -173,107 +123,76 @@ def refuse_if_unreachable(provisioner: Provisioner) -> None:
         target.ping()
 
 
-def _rules(provisioner: Provisioner) -> dict[str, str]:
-    return {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
-
-
-def _whole(provisioner: Provisioner, scope: Scope, rules: Mapping[str, str]) -> set[str]:
-    """Return which targets are to be read whole."""
-    with provisioner.databases.identity.read() as connection:
-        known = compared_rules(connection)
-    return {kind for kind in rules if scope is Scope.ALL or known.get(kind) != rules[kind]}
+def _rules_of_whole(provisioner: Provisioner, scope: Scope) -> dict[str, str]:
+    """Return the fingerprints of the rules of the targets that are to be read whole."""
+    known = provisioner.read(compared_rules)
+    rules = {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
+    return {kind: rule for kind, rule in rules.items() if scope is Scope.ALL or known.get(kind) != rule}
 
 
 def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
-    rules = _rules(provisioner)
-    whole = _whole(provisioner, scope, rules)
-    recompute_everybody(provisioner, progress) if whole else recompute_changed(provisioner, progress)
+    rules = _rules_of_whole(provisioner, scope)
+    recompute_everybody(provisioner, progress) if rules else recompute_changed(provisioner, progress)
     with provisioner.databases.identity.write() as connection:
         runs.drop_unneeded(connection, provisioner.clock.now())
+    with ExitStack() as stack:
+        whole: dict[str, Observed] = {}
+        for kind in rules:
+            observed = Observed(stack.enter_context(provisioner.databases.identity.read()), kind)
+            try:
+                draft.populations[kind] = observed.add(digests_in(provisioner.targets[kind]))
+            except TargetError as error:
+                draft.unread[kind] = error
+                continue
+            whole[kind] = observed
+            _note_whole(provisioner, observed, draft.populations[kind])
+        doubled = {kind: observed.twice() for kind, observed in whole.items()}
 
-    def compare(target: Target) -> None:
-        if target.kind in whole:
-            _compare_whole(provisioner, target, draft)
-        else:
-            _compare(provisioner, target, draft, _with_work(provisioner, target.kind))
+        def suspects() -> list[Iterable[Suspect]]:
+            return [
+                _differing(whole[kind], doubled[kind]) if kind in whole else with_work(provisioner, kind)
+                for kind in provisioner.targets
+            ]
 
-    _compare_each(provisioner, draft, compare)
-    seen = {kind: rules[kind] for kind in whole if kind not in draft.unread}
+        _plan(provisioner, draft, suspects, doubled)
     with provisioner.databases.identity.write() as connection:
-        note_rules(connection, seen, provisioner.clock.now())
+        note_rules(connection, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
 
 
-def _plan_people(provisioner: Provisioner, person_ids: Sequence[str], draft: Draft) -> None:
-    ids = sorted(set(person_ids))
-    recompute(provisioner, ids)
-
-    def compare(target: Target) -> None:
-        _compare(provisioner, target, draft, ((person_id, True) for person_id in ids))
-
-    _compare_each(provisioner, draft, compare)
+def with_work(provisioner: Provisioner, kind: str) -> Iterator[Suspect]:
+    """Yield people with work in a target, sorted; it may have an entry of each of them."""
+    return ((one, kind, True) for ids in provisioner.pages(partial(work_after, target=kind)) for one in ids)
 
 
-def seal(provisioner: Provisioner, draft: Draft, actor: str) -> Run:
-    """Return the plan that a draft has become: from now on it is what it is.
-
-    Effect:  run.planned, and run.awaiting_approval when it is over a limit or removes people
-    """
-    at = provisioner.clock.timestamp()
-    over = violations_of(provisioner, draft, actor)
-    with provisioner.databases.identity.write() as connection:
-        waits = bool(over) or (draft.kind is RunKind.REMOVAL and any(part.counts for part in draft.summary.values()))
-        summary = draft.summary_with_losses()
-        runs.end_plan(connection, draft.run_id, draft.digest.hexdigest(), summary, over, waits=waits)
-        counts = {kind: part.counts for kind, part in draft.summary.items()}
-        record(
-            connection, at, Event(event_types.RUN_PLANNED, subject=draft.run_id, actor=actor, data={"changes": counts})
-        )
-        if waits:
-            why = [asdict(one) for one in over]
-            record(
-                connection,
-                at,
-                Event(event_types.RUN_AWAITING_APPROVAL, subject=draft.run_id, actor=actor, data={"over": why}),
-            )
-        made = runs.load_run(connection, draft.run_id)
-    assert made is not None  # written a line above
-    return made
+def everywhere(provisioner: Provisioner, person_ids: Iterable[str]) -> Iterator[Suspect]:
+    """Yield people in every target; it may have an entry of each of them."""
+    return ((person_id, kind, True) for person_id in person_ids for kind in provisioner.targets)
 
 
-def violations_of(provisioner: Provisioner, draft: Draft, actor: str) -> list[LimitViolation]:
-    """Return which of today's limits a plan exceeds; it is kept with the plan, whatever the limits are later."""
-    found: list[LimitViolation] = []
-    since = provisioner.clock.now() - TOGETHER
-    with provisioner.databases.identity.read() as connection:
-        # What people start, they look at; what nobody looks at counts together.
-        done = runs.people_done(connection, draft.run_id, SYSTEM, since) if actor == SYSTEM else {}
-        for target, part in draft.summary.items():
-            limits = provisioner.settings.limits_of(target)
-            # A target that had entries of ours and holds none now was emptied, or is another one.
-            is_first = part.population == 0 and not was_filled(connection, target)
-            before = done.get(target, {})
-            loses = draft.lose_rights[target]
-            counts = {**part.counts, **({LOSE_RIGHTS: loses} if loses else {})}
-            found += excesses(target, counts, part.population, limits, is_first_load=is_first, before=before)
-    return found
+def _differing(observed: Observed, doubled: Collection[str]) -> Iterator[Suspect]:
+    return ((one, observed.target, is_there) for one, is_there in observed.differing() if one not in doubled)
 
 
 # --- compare --------------------------------------------------------------------------------------------------------
 
 
-def _compare_each(provisioner: Provisioner, draft: Draft, compare: Callable[[Target], None]) -> None:
-    """Write each target's part of the plan; of one that cannot be read, that it has none.
+def _plan(
+    provisioner: Provisioner,
+    draft: Draft,
+    suspects: Callable[[], Iterable[Iterable[Suspect]]],
+    doubled: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Write the plan over people in whom something may differ in a target, sorted.
 
-    Raises:  TargetUnavailable, TargetRejected when nothing is to be done in the others
+    Raises:  TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others
     """
-    targets = provisioner.targets
     while True:
+        for kind in provisioner.targets:
+            unread = [draft.unread_finding(kind)] if kind in draft.unread else []
+            draft.add(kind, [], unread or map(Finding.doubled, doubled.get(kind, ())))
         try:
-            for kind, target in targets.items():
-                if kind in draft.unread:
-                    _leave(provisioner, target, draft)
-                else:
-                    compare(target)
+            for page in by_page(suspects()):
+                _plan_page(provisioner, draft, page)
             break
         except NotRead as failed:
             # Start again: at the stages before it the plan may enable somebody.
@@ -281,139 +200,95 @@ def _compare_each(provisioner: Provisioner, draft: Draft, compare: Callable[[Tar
             draft.begin_anew()
             with provisioner.databases.identity.write() as connection:
                 runs.empty_plan(connection, draft.run_id)
-    if draft.unread and not any(part.counts for part in draft.summary.values()):
+    if draft.unread and not any(sum(counts.values()) for counts in draft.counts.values()):
         raise next(iter(draft.unread.values()))
 
 
-def _leave(provisioner: Provisioner, target: Target, draft: Draft) -> None:
-    why = str(draft.unread[target.kind])
-    what = f"not planned: {target.kind} could not be read: {why}"
-    add_to(provisioner, target, draft, [], [Finding("", "everybody", what[:200])])
-    draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), findings=1, unread=why)
+def _plan_page(provisioner: Provisioner, draft: Draft, suspects: Suspects) -> None:
+    page = Page.of(provisioner, suspects, partial(recompute_some, provisioner))
+    for target in provisioner.targets.values():
+        if target.kind in draft.unread or not (people := page.people(target.kind)):
+            continue
+        if provisioner.read(changes_among, people):  # somebody's records changed while another target was read
+            page = Page.of(provisioner, suspects, partial(recompute_some, provisioner))
+        comparison = page.compare(target, draft)
+        with provisioner.databases.identity.write() as connection:
+            not_shown = _note_read(provisioner, connection, target.kind, page, comparison)
+            changes = (one for one in comparison.changes if one.person_id not in not_shown)
+            runs.add_to_plan(connection, draft.run_id, *draft.rows(target.kind, changes, comparison.findings))
 
 
-@contextmanager
-def _reading(target: Target) -> Iterator[None]:
-    try:
-        yield
-    except TargetError as error:
-        raise NotRead(target.kind, error) from error
+def by_page(streams: Iterable[Iterable[Suspect]]) -> Iterator[Suspects]:
+    """Yield the people of some sorted streams, each person once, a page in memory at a time."""
+    people = groupby(heapq.merge(*streams, key=_PERSON), key=_PERSON)
+    for page in chunked(((one, {kind: is_there for _, kind, is_there in group}) for one, group in people), PAGE):
+        yield dict(page)
 
 
-def population_of(provisioner: Provisioner, target: Target) -> int:
-    """Return how many entries of ours a target has, as far as we know."""
-    with provisioner.databases.identity.read() as connection:
-        return count_states(connection).get(target.kind, (0, 0))[0]
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some people in whom something may differ, and what is desired of them. People of other runs are left out."""
+
+    suspects: Suspects
+    computed: Recomputed
+
+    @classmethod
+    def of(cls, provisioner: Provisioner, suspects: Suspects, compute: Callable[[list[str]], Recomputed]) -> "Page":
+        """Return a page; everybody in it is loaded once, for all targets."""
+        owned = provisioner.read(runs.owners_among, list(suspects))
+        mine = {person_id: kinds for person_id, kinds in suspects.items() if person_id not in owned}
+        return cls(mine, compute(list(mine)))
+
+    def people(self, kind: str) -> list[str]:
+        """Return the people to compare in a target."""
+        return [one for one, kinds in self.suspects.items() if kind in kinds and one not in self.computed.failed]
+
+    def compare(self, target: Target, draft: Draft) -> Comparison:
+        """Return what differs in a target; nobody is enabled who may not be.
+
+        Raises:  NotRead
+        """
+        people = self.people(target.kind)
+        there = [person_id for person_id in people if self.suspects[person_id][target.kind]]
+        mine = set(people)
+        entries = [entry for entry in self.computed.entries[target.kind] if entry.person_id in mine]
+        try:
+            names = {entry.person_id: entry.name for entry in entries}
+            comparison = compare(entries, target.read(there, names) if there else ())
+        except TargetError as error:
+            raise NotRead(target.kind, error) from error
+        if not draft.may_enable(target.kind):
+            comparison.changes[:] = [change for change in comparison.changes if not change.lets_in]
+        return comparison
 
 
-def _compare_whole(provisioner: Provisioner, target: Target, draft: Draft) -> None:
-    """Write one target's part of the plan, over all that it has."""
-    with provisioner.databases.identity.read() as connection:
-        observed = Observed(connection, target.kind)
-        with _reading(target):
-            population = observed.add(digests_in(target))
-        doubled = observed.twice()
-        _note(provisioner, target, observed, population)
-        add_to(provisioner, target, draft, [], [Finding.doubled(person_id) for person_id in doubled])
-        differing = (each for each in observed.differing() if each[0] not in doubled)
-        _compare(provisioner, target, draft, differing, population, len(doubled))
+def _note_read(
+    provisioner: Provisioner, connection: Connection, kind: str, page: Page, comparison: Comparison
+) -> set[str]:
+    """Store what a read showed of some people, and return those whose accepted write is not shown in time."""
+    now, patience = provisioner.clock.now(), provisioner.settings.patience
+    settled = {*comparison.absent, *(entry.person_id for entry in comparison.shown)}
+    not_shown = accepted_among(connection, kind, page.people(kind)) - settled
+    note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
+    note_absent(connection, kind, comparison.absent, now)
+    count_attempts(connection, kind, ((one, NOT_SHOWN) for one in not_shown), now, patience)
+    delay(connection, kind, comparison.doubled, "has two entries", now, patience)
+    return not_shown
 
 
-def _with_work(provisioner: Provisioner, kind: str) -> Iterator[tuple[str, bool]]:
-    """Yield people with work in a target; it may have an entry of each of them."""
-    return ((one, True) for ids in provisioner.pages(partial(work_after, target=kind)) for one in ids)
-
-
-def _compare(
-    provisioner: Provisioner,
-    target: Target,
-    draft: Draft,
-    differing: Iterable[tuple[str, bool]],
-    population: int | None = None,
-    findings: int = 0,
-) -> None:
-    """Write one target's part of the plan, over (person_id, whether the target may have an entry), sorted."""
-    counts: Counter[str] = Counter()
-    if population is None:
-        population = population_of(provisioner, target)
-    for everybody in portions(differing):
-        with provisioner.databases.identity.read() as connection:
-            owned = runs.owners_among(connection, [person_id for person_id, _ in everybody])
-        portion = [each for each in everybody if each[0] not in owned]
-        changes, found = _plan_some(provisioner, target, draft, portion)
-        add_to(provisioner, target, draft, changes, found)
-        counts.update(change.kind.value for change in changes)
-        findings += len(found)
-    draft.summary[target.kind] = TargetSummary(population, dict(counts), findings)
-
-
-def _note(provisioner: Provisioner, target: Target, observed: Observed, population: int) -> None:
-    """Store what the target was seen to have where our records say otherwise."""
-    now, kind = provisioner.clock.now(), target.kind
+def _note_whole(provisioner: Provisioner, observed: Observed, population: int) -> None:
+    """Store what a whole target was seen to have where our records say otherwise."""
+    now, kind = provisioner.clock.now(), observed.target
     if population == 0:
         with provisioner.databases.identity.write() as connection:
             note_all_absent(connection, kind, now)
         return
-    for pairs in portions(observed.true_unknowingly()):
+    for pairs in chunked(observed.true_unknowingly(), PAGE):
         with provisioner.databases.identity.write() as connection:
             note_shown(connection, kind, pairs, now)
-    for pairs in portions(observed.gone()):
+    for pairs in chunked(observed.gone(), PAGE):
         with provisioner.databases.identity.write() as connection:
             note_absent(connection, kind, (person_id for person_id, _ in pairs), now)
-    for pairs in portions(observed.false_unknowingly()):
+    for pairs in chunked(observed.false_unknowingly(), PAGE):
         with provisioner.databases.identity.write() as connection:
             mark_in_doubt(connection, kind, (person_id for person_id, _ in pairs), now)
-
-
-def _plan_some(
-    provisioner: Provisioner, target: Target, draft: Draft, portion: Sequence[tuple[str, bool]]
-) -> tuple[Sequence[Change], Sequence[Finding]]:
-    """Return changes and findings over people in whom something may differ.
-
-    Effect:  what the target shows is stored
-    """
-    ids = [person_id for person_id, _ in portion]
-    if not ids:
-        return [], []
-    computed = recompute_some(provisioner, ids, only=target.kind)
-    there = [person_id for person_id, is_there in portion if is_there]
-    with _reading(target):
-        names = {entry.person_id: entry.name for entry, _ in computed.entries[target.kind]}
-        compared = compare_some(computed.entries[target.kind], target.read(there, names) if there else [])
-    not_shown = _note_read(provisioner, target, ids, compared)
-    is_allowed = may_enable(provisioner, target, draft)
-    changes = [one for one in compared.changes if one.person_id not in not_shown and (is_allowed or not one.lets_in)]
-    return changes, compared.findings
-
-
-def _note_read(provisioner: Provisioner, target: Target, ids: Sequence[str], compared: Compared) -> set[str]:
-    """Store what a read showed of some people, and return those whose accepted write is not shown in time."""
-    now, patience, kind = provisioner.clock.now(), provisioner.settings.patience, target.kind
-    settled = {*compared.absent, *(person_id for person_id, _ in compared.shown)}
-    with provisioner.databases.identity.read() as connection:
-        known = states_among(connection, kind, ids)
-    not_shown = {one for one, state in known.items() if state.state is State.ACCEPTED and one not in settled}
-    if settled or not_shown or compared.doubled:
-        with provisioner.databases.identity.write() as connection:
-            note_shown(connection, kind, compared.shown, now)
-            note_absent(connection, kind, compared.absent, now)
-            count_attempts(connection, kind, ((one, NOT_SHOWN) for one in not_shown), now, patience)
-            delay(connection, kind, compared.doubled, "has two entries", now, patience)
-    return not_shown
-
-
-def may_enable(provisioner: Provisioner, target: Target, draft: Draft) -> bool:
-    """Return whether people may be enabled in a target: not while one of a later stage cannot be read."""
-    order = list(provisioner.targets)
-    return all(order.index(kind) <= order.index(target.kind) for kind in draft.unread)
-
-
-def add_to(
-    provisioner: Provisioner, target: Target, draft: Draft, changes: Sequence[Change], findings: Sequence[Finding]
-) -> None:
-    """Write a portion of a plan."""
-    if changes or findings:
-        rows = [draft.change_row(target, change) for change in changes]
-        found = [draft.finding_row(target.kind, each) for each in findings]
-        with provisioner.databases.identity.write() as connection:
-            runs.add_to_plan(connection, draft.run_id, rows, found)

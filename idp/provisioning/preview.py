@@ -1,23 +1,18 @@
 """What a plan would change now: a stream. Nothing is stored, and no lock is held."""
 
-import heapq
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
+from itertools import chain
 
 from idp.errors import TargetError
 from idp.people.change_queries import changed_after
-from idp.provisioning import run_queries as runs
-from idp.provisioning.compare import compare_some
-from idp.provisioning.planning import Draft, may_enable, population_of, violations_of
+from idp.provisioning.draft import Draft
+from idp.provisioning.planning import NotRead, Page, Suspect, by_page, everywhere, with_work
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.recompute import compute_some, portions
+from idp.provisioning.recompute import Recomputed, compute
 from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, TargetSummary
-from idp.provisioning.state_queries import work_after
 from idp.provisioning.target import Target
-from idp.provisioning.values import Finding
 
 
 @dataclass(slots=True)
@@ -31,73 +26,52 @@ class Preview:
     provisioner: Provisioner
     actor: str
     person_ids: Sequence[str] | None = None
-    _draft: Draft = field(default_factory=lambda: Draft(""))
+    _draft: Draft = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._draft = Draft(self.provisioner, self.actor, self.provisioner.targets)
 
     def rows(self) -> Iterator[ChangeRow | FindingRow]:
-        """Yield changes and findings, target by target; a target that cannot be read is a finding."""
-        targets = list(self.provisioner.targets.values())
-        for target in targets:  # first: nobody would be enabled at a stage before one that cannot be read
+        """Yield changes and findings; a target that cannot be read is a finding."""
+        for target in self.provisioner.targets.values():  # first: nobody would be enabled at a stage before it
             try:
                 target.ping()
             except TargetError as error:
-                self._draft.unread[target.kind] = error
-        for target in targets:
-            yield from self._target_rows(target)
+                yield from self._unread(target.kind, error)
+        for suspects in by_page(self._suspects()):
+            page = Page.of(self.provisioner, suspects, self._compute)
+            for target in self.provisioner.targets.values():
+                if target.kind not in self._draft.unread:
+                    yield from self._rows_of(page, target)
 
     @property
     def summary(self) -> dict[str, TargetSummary]:
         """Return the parts of the targets."""
-        return self._draft.summary_with_losses()
+        return self._draft.summary
 
     def violations(self) -> list[LimitViolation]:
         """Return the limits that the plan would exceed."""
-        return violations_of(self.provisioner, self._draft, self.actor)
+        return self._draft.violations()
 
-    def _target_rows(self, target: Target) -> Iterator[ChangeRow | FindingRow]:
-        counts: Counter[str] = Counter()
-        findings = 0
+    def _rows_of(self, page: Page, target: Target) -> Iterator[ChangeRow | FindingRow]:
         try:
-            for ids in portions(self._people(target.kind)) if target.kind not in self._draft.unread else ():
-                for row in self._portion_rows(target, ids):
-                    counts.update([row.kind] if isinstance(row, ChangeRow) else [])
-                    findings += isinstance(row, FindingRow)
-                    yield row
-        except TargetError as error:
-            self._draft.unread[target.kind] = error
-        error_text = str(self._draft.unread.get(target.kind, ""))
-        if error_text:
-            what = f"not planned: {target.kind} could not be read: {error_text}"
-            yield self._draft.finding_row(target.kind, Finding("", "everybody", what[:200]))
-            findings += 1
-        population = population_of(self.provisioner, target)
-        self._draft.summary[target.kind] = TargetSummary(population, dict(counts), findings, error_text)
+            comparison = page.compare(target, self._draft)
+        except NotRead as failed:
+            yield from self._unread(target.kind, failed.error)
+        else:
+            for rows in self._draft.rows(target.kind, comparison.changes, comparison.findings):
+                yield from rows
 
-    def _portion_rows(self, target: Target, ids: Sequence[str]) -> Iterator[ChangeRow | FindingRow]:
-        with self.provisioner.databases.identity.read() as connection:
-            owned = runs.owners_among(connection, ids)
-        mine = [person_id for person_id in ids if person_id not in owned]
-        if not mine:
-            return
-        entries = compute_some(self.provisioner, mine, target.kind).entries[target.kind]
-        names = {entry.person_id: entry.name for entry, _ in entries}
-        compared = compare_some(entries, target.read(mine, names))
-        for change in compared.changes:
-            if not change.lets_in or may_enable(self.provisioner, target, self._draft):
-                yield self._draft.change_row(target, change)
-        for finding in compared.findings:
-            yield self._draft.finding_row(target.kind, finding)
+    def _unread(self, kind: str, error: TargetError) -> Iterable[FindingRow]:
+        self._draft.unread[kind] = error
+        return self._draft.rows(kind, [], [self._draft.unread_finding(kind)])[1]
 
-    def _people(self, kind: str) -> Iterator[str]:
+    def _compute(self, person_ids: Sequence[str]) -> Recomputed:
+        return compute(self.provisioner, self.provisioner.read(self.provisioner.load, person_ids))
+
+    def _suspects(self) -> list[Iterable[Suspect]]:
         if self.person_ids is not None:
-            return iter(sorted(set(self.person_ids)))
-        now = self.provisioner.clock.now()
-        changed = _each(self.provisioner.pages(partial(changed_after, now=now)))
-        return _unique(heapq.merge(changed, _each(self.provisioner.pages(partial(work_after, target=kind)))))
-
-
-def _each(found: Iterable[Sequence[str]]) -> Iterator[str]:
-    return (person_id for ids in found for person_id in ids)
-
-
-def _unique(ordered: Iterable[str]) -> Iterator[str]:
-    return (person_id for person_id, _ in groupby(ordered))
+            return [everywhere(self.provisioner, sorted(set(self.person_ids)))]
+        changed = self.provisioner.pages(partial(changed_after, now=self.provisioner.clock.now()))
+        working = [with_work(self.provisioner, kind) for kind in self.provisioner.targets]
+        return [everywhere(self.provisioner, chain.from_iterable(changed)), *working]

@@ -21,6 +21,11 @@ class PersonRecords:
     snapshot: PersonSnapshot
     kept: Kept = NOTHING_KEPT  # values that targets keep although the records ask for others
 
+    @property
+    def person_id(self) -> str:
+        """Whose records they are."""
+        return self.snapshot.person_id
+
 
 def load_records(
     connection: Connection,

@@ -4,7 +4,6 @@ Only target entries are removed. The person, the account and all names stay. Som
 claims the account again, because the password went with the entry.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from functools import partial
@@ -12,7 +11,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from idp.audit import event_types
-from idp.audit.events import Event, new_id, record
+from idp.audit.events import Event, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, InvalidAddress
 from idp.keys.key_files import Keys
@@ -21,10 +20,9 @@ from idp.people.account_queries import unclaim
 from idp.people.status import Access, person_status
 from idp.people.values import Source
 from idp.permissions import Actor, Permission
-from idp.provisioning import run_queries as runs
+from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.pin_queries import drop, kept_among
 from idp.provisioning.pins import EXISTENCE, Kept
-from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute_changed
 from idp.provisioning.records import PersonRecords, load_records
@@ -36,7 +34,7 @@ from idp.provisioning.removal_queries import (
     drop_notices_of_returned,
 )
 from idp.provisioning.run_steps import refuse_while_running
-from idp.provisioning.runs import ChangeRow, Run, RunKind, TargetSummary
+from idp.provisioning.runs import ChangeRow, Run, RunKind
 from idp.provisioning.target import Stage, Target, entries_named
 from idp.provisioning.values import Change
 
@@ -128,24 +126,20 @@ def make_removal_plan(provisioner: Provisioner, actor: Actor) -> Run:
     with exclusive(provisioner.databases, LOCK):
         refuse_while_running(provisioner)
         recompute_changed(provisioner)
-        draft = Draft(new_id(), kind=RunKind.REMOVAL)
-        with provisioner.databases.identity.write() as connection:
-            runs.begin_plan(connection, draft.run_id, provisioner.clock.now(), actor.actor_id, kind=RunKind.REMOVAL)
-        for target in _targets(provisioner):
+        targets = _targets(provisioner)
+        draft = Draft.begin(provisioner, actor.actor_id, [target.kind for target in targets], RunKind.REMOVAL)
+        for target in targets:
             _plan_one(provisioner, target, draft)
-        return seal(provisioner, draft, actor.actor_id)
+        return draft.seal()
 
 
 def _plan_one(provisioner: Provisioner, target: Target, draft: Draft) -> None:
-    counts: Counter[str] = Counter()
     for people in _closed(provisioner):
         removable = _removable(provisioner, people)
         names = {str(each.snapshot.person_id): each.snapshot.uid for each in removable}
         entries = entries_named(target, names) if names else {}
-        changes = [Change.remove(entry, REASON) for _, entry in sorted(entries.items()) if not entry.enabled]
-        add_to(provisioner, target, draft, changes, [])
-        counts.update(change.kind.value for change in changes)
-    draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts))
+        closed = (entry for _, entry in sorted(entries.items()) if not entry.enabled)
+        draft.add(target.kind, (Change.remove(entry, REASON) for entry in closed))
 
 
 def _removable(provisioner: Provisioner, people: Sequence[PersonRecords]) -> list[PersonRecords]:

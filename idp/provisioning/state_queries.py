@@ -1,12 +1,12 @@
 """What each target should have of each person, what was applied there, and what must be written: the work list."""
 
-import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from more_itertools import chunked
 from sqlalchemy import Connection, bindparam, func, or_, select, text, update
 
 from idp.db.bulk import as_bound, run_many
@@ -59,13 +59,32 @@ def states_among(
 ) -> dict[str, TargetState]:
     """Return the states of those of some people who have one; `alone`: nobody else writes them in this transaction."""
     found: dict[str, TargetState] = {}
-    for batch in _batches(person_ids):
+    for batch in chunked(person_ids, BATCH):
         query = select(target_state.c.person_id, *_COLUMNS).where(
             target_state.c.target == target, target_state.c.person_id.in_(batch)
         )
         for row in connection.execute(query.with_for_update() if alone else query):
             found[row[0]] = TargetState(State(row[1]), row[2], row[3], Presence(row[4]), Priority(row[5]), *row[6:])
     return found
+
+
+def desired_among(
+    connection: Connection, targets: Collection[str], person_ids: Sequence[str]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return digest and presence of what is desired of some people, by target and person."""
+    columns = (target_state.c[name] for name in ("target", "person_id", "desired", "presence"))
+    query = select(*columns).where(target_state.c.target.in_(targets), target_state.c.person_id.in_(person_ids))
+    return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
+
+
+def accepted_among(connection: Connection, target: str, person_ids: Sequence[str]) -> set[str]:
+    """Return those of some people whose last write a target took and did not show yet."""
+    query = select(target_state.c.person_id).where(
+        target_state.c.target == target,
+        target_state.c.state == State.ACCEPTED,
+        target_state.c.person_id.in_(person_ids),
+    )
+    return set(connection.execute(query).scalars())
 
 
 # --- desired ---------------------------------------------------------------------------------------------------------
@@ -215,7 +234,7 @@ def note_all_absent(connection: Connection, target: str, now: datetime) -> None:
 
 def clear_not_shown(connection: Connection, target: str, person_ids: Sequence[str]) -> None:
     """Store that a target shows what was written of these people: attempts for which it did not are forgotten."""
-    for batch in _batches(person_ids):
+    for batch in chunked(person_ids, BATCH):
         here = (target_state.c.target == target) & target_state.c.person_id.in_(batch)
         connection.execute(
             update(target_state).where(here, target_state.c.error == NOT_SHOWN).values(attempts=0, error="")
@@ -411,7 +430,7 @@ def note_rules(connection: Connection, fingerprints: Mapping[str, str], at: date
 def remote_ids_among(connection: Connection, target: str, person_ids: Sequence[str]) -> dict[str, str | None]:
     """Return by person under which key a target knows those of some people who have a state there; None: not known."""
     found: dict[str, str | None] = {}
-    for batch in _batches(person_ids):
+    for batch in chunked(person_ids, BATCH):
         rows = connection.execute(
             select(target_state.c.person_id, target_state.c.remote_id).where(
                 target_state.c.target == target, target_state.c.person_id.in_(batch)
@@ -424,7 +443,7 @@ def remote_ids_among(connection: Connection, target: str, person_ids: Sequence[s
 def people_of_remote_ids(connection: Connection, target: str, remote_ids: Sequence[str]) -> dict[str, str]:
     """Return person_id by the key of a target, for those of some keys that are known."""
     found: dict[str, str] = {}
-    for batch in _batches(remote_ids):
+    for batch in chunked(remote_ids, BATCH):
         rows = connection.execute(
             select(target_state.c.remote_id, target_state.c.person_id).where(
                 target_state.c.target == target, target_state.c.remote_id.in_(batch)
@@ -461,7 +480,7 @@ def keep_remote_ids(connection: Connection, target: str, pairs: Iterable[tuple[s
 
 def forget_remote_ids(connection: Connection, target: str, remote_ids: Sequence[str]) -> None:
     """Forget keys that a target uses no more."""
-    for batch in _batches(remote_ids):
+    for batch in chunked(remote_ids, BATCH):
         connection.execute(
             update(target_state)
             .where(target_state.c.target == target, target_state.c.remote_id.in_(batch))
@@ -480,14 +499,14 @@ class Observed:
 
     def __init__(self, connection: Connection, target: str) -> None:
         self._connection = connection
-        self._target = target
+        self.target = target
         connection.execute(text("DROP TABLE IF EXISTS observed"))
         connection.execute(text("CREATE TEMPORARY TABLE observed (person_id VARCHAR(32), digest VARCHAR(32))"))
 
     def add(self, pairs: Iterable[tuple[str, str]]) -> int:
         """Keep (person_id, digest) of many, and return how many they were."""
         count = 0
-        for batch in _batches_of(pairs):
+        for batch in chunked(pairs, BATCH):
             run_many(self._connection, "INSERT INTO observed VALUES (?, ?)", batch)
             count += len(batch)
         self._connection.execute(text("CREATE INDEX ix_observed ON observed (person_id)"))
@@ -541,7 +560,7 @@ class Observed:
             "SELECT o.person_id FROM observed o LEFT JOIN target_state s ON s.target = :target"
             " AND s.person_id = o.person_id WHERE s.person_id IS NULL ORDER BY o.person_id"
         )
-        return list(self._connection.execute(text(query), {"target": self._target}).scalars())
+        return list(self._connection.execute(text(query), {"target": self.target}).scalars())
 
     def otherwise_than(self, run_id: str) -> Iterator[tuple[int, str]]:
         """Yield (number, person_id) of changes that a run made and that the target does not show, in order."""
@@ -556,18 +575,7 @@ class Observed:
 
     def _stream(self, query: str, **values: str) -> Iterator[tuple[Any, Any]]:
         options = {"yield_per": BATCH}
-        given = {"target": self._target, **values}
+        given = {"target": self.target, **values}
         with self._connection.execute(text(query), given, execution_options=options) as rows:
             for row in rows:
                 yield row[0], row[1]
-
-
-def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), BATCH):
-        yield values[start : start + BATCH]
-
-
-def _batches_of(values: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    iterator = iter(values)
-    while batch := list(itertools.islice(iterator, BATCH)):
-        yield batch

@@ -5,7 +5,6 @@ listed. Each key that is put back leaves a pin (idp.provisioning.pins): the reco
 something else.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from idp.audit import event_types
-from idp.audit.events import Event, new_id, record
+from idp.audit.events import Event, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
 from idp.people.change_queries import queue_recompute
@@ -24,6 +23,7 @@ from idp.people.values import Source
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
 from idp.provisioning.desired import desired
+from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.pin_queries import drop, keep, pins_of_run
 from idp.provisioning.pins import (
     ACCESS,
@@ -41,10 +41,9 @@ from idp.provisioning.pins import (
     parts_of,
     with_values,
 )
-from idp.provisioning.planning import LOCK, Draft, add_to, population_of, seal
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords, load_records
-from idp.provisioning.runs import WRITTEN, ChangeRow, FindingRow, Run, RunKind, TargetSummary
+from idp.provisioning.runs import WRITTEN, ChangeRow, Run, RunKind
 from idp.provisioning.state_queries import Desired, set_desired
 from idp.provisioning.states import Presence
 from idp.provisioning.target import Target, entries_named
@@ -75,16 +74,14 @@ def make_undo(
     actor.require(Permission.RUNS_UNDO)
     with exclusive(provisioner.databases, LOCK):
         undone = _undoable(provisioner, run_id)
-        draft = Draft(new_id())
-        with provisioner.databases.identity.write() as connection:
-            at = provisioner.clock.now()
-            runs.begin_plan(connection, draft.run_id, at, actor.actor_id, kind=RunKind.UNDO, undoes=run_id)
+        draft = Draft.begin(provisioner, actor.actor_id, undone.summary, RunKind.UNDO, run_id)
         for kind in undone.summary:
             if kind in provisioner.targets:
                 _plan_one(provisioner, provisioner.targets[kind], undone, draft, remove_created, progress)
             else:
-                _note_missing(provisioner, kind, draft)
-        return seal(provisioner, draft, actor.actor_id)
+                missing = Finding("", "", "not undone: the settings do not have this target any more")
+                draft.add(kind, [], [missing])
+        return draft.seal()
 
 
 def _undoable(provisioner: Provisioner, run_id: str) -> Run:
@@ -102,19 +99,9 @@ def _undoable(provisioner: Provisioner, run_id: str) -> Run:
     return run
 
 
-def _note_missing(provisioner: Provisioner, kind: str, draft: Draft) -> None:
-    draft.number += 1
-    finding = FindingRow(draft.number, kind, "", "", "not undone: the settings do not have this target any more")
-    with provisioner.databases.identity.write() as connection:
-        runs.add_to_plan(connection, draft.run_id, [], [finding])
-    draft.summary[kind] = TargetSummary(0, {}, 1)
-
-
 def _plan_one(
     provisioner: Provisioner, target: Target, undone: Run, draft: Draft, remove_created: bool, progress: Progress
 ) -> None:
-    counts: Counter[str] = Counter()
-    findings = 0
     for rows in _written_rows(provisioner, undone.run_id, target.kind):
         there = entries_named(target, {row.person_id: row.name for row in rows})
         with provisioner.databases.identity.read() as connection:
@@ -127,12 +114,8 @@ def _plan_one(
             for row, back in zip(rows, backs, strict=True)
             if back.change is not None
         ]
-        found = [finding for back in backs for finding in back.left]
-        add_to(provisioner, target, draft, changes, found)
-        counts.update(change.kind.value for change in changes)
-        findings += len(found)
+        draft.add(target.kind, changes, [finding for back in backs for finding in back.left])
         progress(len(rows))
-    draft.summary[target.kind] = TargetSummary(population_of(provisioner, target), dict(counts), findings)
 
 
 def _snapshots_of(

@@ -45,7 +45,8 @@ class Entry:
     attributes: Mapping[str, tuple[str, ...]]
     place: str = ""  # where in the target, when it has several places
     reason: str = field(default="", compare=False)  # why it is desired so: a word of the life cycle
-    only_if_present: bool = field(default=False, compare=False)  # kept true where it is, made nowhere
+    only_if_present: bool = field(default=False, compare=False)  # update if present, never create
+    _digest: str = field(default="", init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         kept = {
@@ -58,8 +59,10 @@ class Entry:
     @property
     def digest(self) -> str:
         """Return 32 hex digits that are equal exactly when entries are."""
-        attributes = [(name, [value.encode() for value in values]) for name, values in self.attributes.items()]
-        return digest_of(self.name, self.enabled, attributes, self.place)
+        if not self._digest:
+            attributes = [(name, [value.encode() for value in values]) for name, values in self.attributes.items()]
+            object.__setattr__(self, "_digest", digest_of(self.name, self.enabled, attributes, self.place))
+        return self._digest
 
     def to_json(self) -> str:
         """Return the entry as it stands in a stored plan."""
@@ -79,14 +82,6 @@ def digest_of(name: str, enabled: bool, attributes: Sequence[tuple[str, Sequence
              attributes without a value left out
     """
     return blake2b(_AS_BYTES((name, place, enabled, attributes)), digest_size=16).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A person who must have no entry any more, and why. Only this removes: absence does not."""
-
-    person_id: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

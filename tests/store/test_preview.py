@@ -10,8 +10,9 @@ from idp.keys.key_files import Keys
 from idp.people.change_queries import changes_among
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
+from idp.provisioning.draft import LOCK
 from idp.provisioning.executor import apply_run
-from idp.provisioning.planning import LOCK, make_plan
+from idp.provisioning.planning import make_plan
 from idp.provisioning.preview import Preview
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation
