@@ -4,7 +4,9 @@ import codecs
 import csv
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -21,6 +23,16 @@ SEPARATOR: Final = ";"
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open file, as it was before anything of it was read."""
+
+    file: BinaryIO
+    digest: str  # SHA-256 of the bytes
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExportFile:
     """An open export that is whole, in UTF-8 and has the right header."""
 
@@ -33,36 +45,48 @@ class ExportFile:
     modified_ns: int
 
 
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes.
+@contextmanager
+def open_export(path: Path) -> Iterator[OpenFile]:
+    """Open a file for one import. The digest is of the opened file, whatever replaces it at its path later.
 
     Raises:  RefusedSource if it does not exist, is not a plain file, or cannot be read
     """
     try:
-        # A pipe can be read only once, and an import reads twice.
-        if path.exists() and not path.is_file():
-            raise RefusedSource(f"{path}: not a plain file.", Refusal.NOT_READABLE)
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        # A pipe can be read only once, and an import reads twice. O_NONBLOCK: opening one must not wait for a writer.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     except OSError as exc:
-        raise RefusedSource(f"{path}: {exc.strerror}.", Refusal.NOT_READABLE) from exc
+        raise _not_readable(path, exc) from exc
+    with file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedSource(f"{path}: not a plain file.", Refusal.NOT_READABLE)
+        try:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+        except OSError as exc:
+            raise _not_readable(path, exc) from exc
+        yield OpenFile(file, digest, status.st_size, status.st_mtime_ns)
 
 
-def validate_file(file: BinaryIO, name: str, digest: str, progress: Progress) -> ExportFile:
+def _not_readable(path: Path, error: OSError) -> RefusedSource:
+    return RefusedSource(f"{path}: {error.strerror}.", Refusal.NOT_READABLE)
+
+
+def validate_file(opened: OpenFile, name: str, progress: Progress) -> ExportFile:
     """Validate an open file and return it.
 
     Raises:  RefusedSource: not UTF-8, NUL bytes, no lines, another header, no rows, cut off
     """
-    status = os.fstat(file.fileno())
+    file, size = opened.file, opened.size
     _refuse_wide_encodings(file.read(4))
     file.seek(0)
-    lines = _lines_of_utf8(file, status.st_size, progress)
+    lines = _lines_of_utf8(file, size, progress)
     file.seek(0)
     header = file.readline()
     _check_header(header)
     rows_at = len(header)
-    _check_end(file, status.st_size, rows_at)
-    return ExportFile(file, name, digest, status.st_size, lines, rows_at, status.st_mtime_ns)
+    _check_end(file, size, rows_at)
+    return ExportFile(file, name, opened.digest, size, lines, rows_at, opened.modified_ns)
 
 
 def refuse_if_changed(source: ExportFile) -> None:

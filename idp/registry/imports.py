@@ -29,7 +29,7 @@ from idp.registry import guards
 from idp.registry import queries as registry
 from idp.registry.decisions import Context, Decision
 from idp.registry.evaluate import evaluate, frames
-from idp.registry.export_file import ExportFile, Progress, digest_of, refuse_if_changed, validate_file
+from idp.registry.export_file import ExportFile, OpenFile, Progress, open_export, refuse_if_changed, validate_file
 from idp.registry.reasons import Refusal
 from idp.registry.results import Counts, ImportResult
 from idp.registry.rows import Rules
@@ -72,8 +72,9 @@ def import_file(
     with exclusive(databases, "registry-import"):
         _begin(order)
         try:
-            order = replace(order, run=msgspec.structs.replace(run, digest=digest_of(file)))
-            return _take(order)
+            with open_export(file) as opened:
+                order = replace(order, run=msgspec.structs.replace(run, digest=opened.digest))
+                return _take(order, opened)
         except RefusedSource as refusal:
             _note_refusal(order, refusal)
             raise
@@ -123,11 +124,11 @@ def _begin(order: _Order) -> None:
         registry.begin_run(connection, run.import_id, order.file_name, run.is_delta, run.actor, order.clock.now())
 
 
-def _take(order: _Order) -> ImportResult:
+def _take(order: _Order, opened: OpenFile) -> ImportResult:
     started_at = order.clock.now()
     context, settings = order.context(started_at), order.settings
-    with order.file.open("rb") as stream, tempfile.TemporaryFile() as spool:
-        source = validate_file(stream, order.file_name, order.run.digest, order.progress)
+    with tempfile.TemporaryFile() as spool:
+        source = validate_file(opened, order.file_name, order.progress)
         scan = _scan(order, source, context.rules.believed_until)
         most_bad = order.most_bad_rows(scan.rows)
         identity = order.databases.identity

@@ -10,7 +10,7 @@ import msgspec
 
 from idp.people.queries import Identity
 from idp.people.status import local_date
-from idp.registry.export_file import Progress, digest_of, split, validate_file
+from idp.registry.export_file import Progress, open_export, split, validate_file
 from idp.registry.rows import BadRow, Rules, read_row, read_stamp
 from idp.registry.scan import scan_file
 from idp.registry.settings import RegistrySettings
@@ -33,9 +33,8 @@ def read_people(
     """
     believed_until = now + timedelta(seconds=settings.clock_skew_s)
     rules = Rules(local_date(now, zone), believed_until, _nothing)
-    digest = digest_of(file)
-    with file.open("rb") as stream:
-        source = validate_file(stream, file.name.encode(errors="replace").decode(), digest, progress)
+    with open_export(file) as opened:
+        source = validate_file(opened, file.name.encode(errors="replace").decode(), progress)
         # The digests of rows are not used here, so any key will do.
         found = scan_file(source, b"preview", believed_until, None, progress)
         for place, os_id in enumerate(found.os_ids):

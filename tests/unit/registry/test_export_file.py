@@ -1,9 +1,11 @@
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from idp.errors import RefusedSource
-from idp.registry.export_file import ExportFile, digest_of, guess_encoding, split, validate_file
+from idp.registry.export_file import ExportFile, guess_encoding, open_export, refuse_if_changed, split, validate_file
 from idp.registry.reasons import Refusal
 from tests.support.exports import export_row, export_text, person_rows
 from tests.support.imports import no_progress
@@ -18,8 +20,42 @@ def file(tmp_path: Path) -> Path:
 
 def validated(file: Path, content: bytes) -> ExportFile:
     file.write_bytes(content)
-    with file.open("rb") as stream:
-        return validate_file(stream, file.name, digest_of(file), no_progress)
+    with open_export(file) as opened:
+        return validate_file(opened, file.name, no_progress)
+
+
+def test_the_digest_is_of_what_is_read_though_another_file_takes_its_place(file: Path, tmp_path: Path) -> None:
+    file.write_text(GOOD, encoding="utf-8")
+    newer = tmp_path / "newer.csv"
+    newer.write_text(export_text([export_row()]), encoding="utf-8")
+
+    with open_export(file) as opened:
+        newer.replace(file)
+        source = validate_file(opened, file.name, no_progress)
+        source.file.seek(0)
+        assert source.digest == hashlib.sha256(source.file.read()).hexdigest()
+
+
+def test_a_file_that_grows_while_its_digest_is_made_is_refused(file: Path) -> None:
+    file.write_text(GOOD, encoding="utf-8")
+
+    with open_export(file) as opened:
+        with file.open("a", encoding="utf-8") as writer:
+            writer.write("9;")
+        with pytest.raises(RefusedSource) as refused:
+            refuse_if_changed(validate_file(opened, file.name, no_progress))
+
+    assert refused.value.reason in (Refusal.CHANGED_WHILE_READ, Refusal.TRUNCATED)
+
+
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+
+    for path in (pipe, tmp_path, tmp_path / "missing.csv"):
+        with pytest.raises(RefusedSource) as refused, open_export(path):
+            pass
+        assert refused.value.reason == Refusal.NOT_READABLE
 
 
 @pytest.mark.parametrize(
