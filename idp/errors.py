@@ -1,16 +1,17 @@
 """Every error that we raise on purpose.
 
 IdpError
-├── InvalidInput      InputTooLong, InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount, InvalidAccountNumber
+├── InvalidInput      InputTooLong, InvalidAlbum, InvalidAddress, InvalidServiceUrl, InvalidAmount,
+│                     InvalidAccountNumber, InvalidPassword
 ├── Refused           BadCredentials, TooManyAttempts, NotAllowed
 ├── NotFound
-├── Conflict          AliasTaken, LastAdministrator, StaleVersion
-├── UnsafePlan        NeedsApproval: removes or changes too much, and nobody has agreed to it
-├── CanaryFailed      the first few of a run did not come out well
-├── RefusedSource     a registry file that is refused as a whole
-├── StoreUnavailable  our own database did not answer
-├── TargetError       TargetUnavailable (retry), TargetDeferred (retry this one later), TargetRejected (do not)
-└── ConfigError       settings, keys or databases that a person must mend
+├── Conflict          AliasTaken, InProgress, LastAdministrator, StaleVersion
+├── UnsafePlan        NeedsApproval
+├── CanaryFailed
+├── RefusedSource
+├── StoreUnavailable
+├── TargetError       TargetUnavailable, TargetDeferred, TargetRejected
+└── ConfigError
 
 An error carries a stable `code` (part of the API and of the audit trail) and says whether a retry can help.
 HTTP statuses and CAS failure codes come from tables at the edge.
@@ -117,6 +118,13 @@ class AliasTaken(Conflict):
     code = "alias_taken"
 
 
+class InProgress(Conflict):
+    """The same is being done at this moment, perhaps in another window."""
+
+    code = "in_progress"
+    retryable = True
+
+
 class LastAdministrator(Conflict):
     """Nobody could administer idp any more: this is the last administrator who may sign in."""
 
@@ -137,7 +145,7 @@ class UnsafePlan(IdpError):
 
 
 class NeedsApproval(UnsafePlan):
-    """So many people have not signed in for this very plan as it needs; the text says what is over and what to do."""
+    """Not enough people have approved this plan. The text says which limit it exceeds and what to do."""
 
     code = "needs_approval"
 

@@ -125,7 +125,8 @@ class Claims:
         """Give the account its first password and its owner.
 
         Raises:  NotFound as `whose`; InvalidPassword with the rule's word;
-                 Conflict when somebody else claims or claimed it, or it was closed meanwhile;
+                 InProgress when the password is being set in another window;
+                 Conflict when somebody else claimed it, or it was closed meanwhile;
                  TargetUnavailable when the directory did not confirm, TargetRejected when the entry of this name is not
                  ours: then nothing has changed, and the token lives on
         Effect:  the entry's one password; then account.claimed and password.set in the transaction that marks the

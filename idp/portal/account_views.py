@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from idp.accounts.claim import earliest_retry
 from idp.accounts.passwords import Weakness
 from idp.accounts.settings import Detail
-from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TargetError, TooManyAttempts
+from idp.errors import BadCredentials, Conflict, InProgress, InvalidPassword, NotFound, TargetError, TooManyAttempts
 from idp.portal.forms import Errors, read_claim, read_new_password
 from idp.portal.parts import Parts
 from idp.portal.texts import weakness_text
@@ -66,6 +66,9 @@ class _Pages:
             return self._password_form({"password": text}, 422)
         except NotFound:
             return self._too_late()
+        except InProgress:  # a double click: the first request is setting the password
+            text = _("The password is being set in another window. Wait a moment, then sign in.")
+            return self._password_form({"": text}, 409)
         except Conflict:
             session.pop(STEP, None)
             return self._form({}, {}, refused=True), 403

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.openldap.private import PrivateSlapd
+from idp.accounts.holding import one_at_a_time
 from idp.app.installation import Idp
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
@@ -214,6 +215,18 @@ def test_a_refused_password_is_told_which_rule_and_never_shown_again(
     assert words in text_of(answer)
     assert f'href="#{field}"' in answer.get_data(as_text=True)
     assert not password or password not in answer.get_data(as_text=True)
+
+
+def test_a_second_click_while_the_password_is_being_set_keeps_the_step(
+    estudent: Browser, student: Student, installation: Idp
+) -> None:
+    estudent.send("/account/new", DETAILS)
+    with one_at_a_time(installation.databases, installation.clock, f"claim:{student.person_id}"):
+        second = estudent.send("/account/password", PASSWORDS)
+
+    assert second.status_code == 409
+    assert "being set in another window" in text_of(second)
+    assert estudent.send("/account/password", PASSWORDS).headers["Location"] == "/account/done"
 
 
 def test_while_the_directory_is_down_the_page_says_so_and_the_step_lives_on(
