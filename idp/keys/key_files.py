@@ -2,10 +2,8 @@
 
 import base64
 import hmac
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from idp.errors import ConfigError
+from idp.files import create_private
 from idp.keys.settings import KeysSettings
 from idp.permissions import Actor, Permission
 from idp.settings import require_private
@@ -214,17 +213,5 @@ def new_secret(purpose: Purpose) -> bytes:
 
 def _create(folder: Path, purpose: Purpose, number: int) -> Path:
     file = folder / f"{purpose}.{number:04d}.key"
-    create_whole(file, new_secret(purpose) + b"\n")
+    create_private(file, new_secret(purpose) + b"\n")
     return file
-
-
-def create_whole(file: Path, content: bytes) -> None:
-    """Make a private file that is there with its whole content, or not at all, whatever kill or full disk comes.
-
-    Raises:  FileExistsError when it is there: it is never touched
-    """
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.") as stream:  # made with mode 0600
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-        os.link(stream.name, file)

@@ -5,10 +5,10 @@ from pathlib import Path
 from idp.keys.key_files import Key, Keys, Purpose
 
 _SECRETS = {
-    Purpose.MATCHING: b"m" * 64,
-    Purpose.PAIRWISE: b"p" * 64,
+    Purpose.MATCHING: b"a1" * 32,
+    Purpose.PAIRWISE: b"b2" * 32,
     Purpose.SEALING: b"c2VhbGluZyBrZXkgZm9yIHRlc3RzIG9ubHkuLi4uLi4=",
-    Purpose.WEB: b"w" * 64,
+    Purpose.WEB: b"c3" * 32,
     Purpose.JOURNAL: b"0a" * 32,
 }
 

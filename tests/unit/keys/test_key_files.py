@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from idp.errors import ConfigError
+from idp.files import create_private
 from idp.keys.key_files import (
     FOR_EVER,
     Keys,
     Purpose,
     create_missing_keys,
-    create_whole,
     load_keys,
     rotate_keys,
 )
@@ -106,8 +106,8 @@ def test_a_file_that_is_not_a_whole_key_is_refused_and_kept(
 
 def test_a_key_file_is_whole_or_not_there(tmp_path: Path) -> None:
     file = tmp_path / "one.key"
-    create_whole(file, b"secret")
+    create_private(file, b"secret")
 
     with pytest.raises(FileExistsError):
-        create_whole(file, b"another")
+        create_private(file, b"another")
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("one.key", b"secret")]
