@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from idp.clock import Clock
 from idp.db.databases import Databases
+from idp.db.outbox import session_outbox
 from idp.db.raw import RawStore, open_raw
 from idp.keys.key_files import Keys
 from idp.people.account_queries import load_account
@@ -30,7 +31,7 @@ class BreaksTheOutbox:
 
     def tell(self, _: Logout) -> None:
         with self.databases.sessions.write() as connection:
-            connection.execute(text("ALTER TABLE session_outbox RENAME TO gone"))
+            connection.execute(text(f"ALTER TABLE {session_outbox.name} RENAME COLUMN state TO gone"))
 
 
 @pytest.fixture
