@@ -12,6 +12,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from idp.errors import ConfigError
 from idp.files import create_private
@@ -64,6 +66,7 @@ class Keys:
             raise ConfigError(f"no key for {', '.join(missing)}. Run `idp setup`, or restore your keys from backup.")
         # An import computes a hash for every person: the newest key is looked up once.
         self._newest = {purpose: Key(purpose, *max(ring.items())) for purpose, ring in self._rings.items()}
+        self._begun: dict[str, HMAC] = {}
 
     def newest(self, purpose: Purpose) -> Key:
         """Return the key that new values are made with."""
@@ -75,11 +78,20 @@ class Keys:
 
     def mac(self, use: str, text: str) -> str:
         """Return the keyed HMAC-SHA-256 of `text` in hex; `use` keeps equal texts of two uses apart."""
-        return _mac(self.newest(Purpose.MATCHING).secret, use, text)
+        begun = self._begun.get(use)
+        if begun is None:
+            begun = HMAC(self.newest(Purpose.MATCHING).secret, SHA256())
+            begun.update(f"{use}\0".encode())
+            self._begun[use] = begun
+        # A copy has the key and the use hashed already: an import computes several of these for each person.
+        mac = begun.copy()
+        mac.update(text.encode())
+        return mac.finalize().hex()
 
     def pairwise(self, application_id: str, account_id: str) -> str:
         """Return 64 hex digits that name an account to one application and to no other."""
-        return _mac(self.newest(Purpose.PAIRWISE).secret, application_id, account_id)
+        secret = self.newest(Purpose.PAIRWISE).secret
+        return hmac.digest(secret, f"{application_id}\0{account_id}".encode(), "sha256").hex()
 
     def derive(self, use: str) -> bytes:
         """Return 32 bytes for one use of the web pages, made from the newest web key."""
@@ -196,10 +208,6 @@ def _rings(found: Iterable[Key]) -> dict[Purpose, dict[str, bytes]]:
     for key in found:
         rings[key.purpose][key.key_id] = key.secret
     return rings
-
-
-def _mac(secret: bytes, use: str, text: str) -> str:
-    return hmac.digest(secret, f"{use}\0{text}".encode(), "sha256").hex()
 
 
 def _private(secret: bytes) -> Ed25519PrivateKey:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from idp.people.values import Enrolment, Source, Status
@@ -110,8 +111,18 @@ def person_status(
 
     Source:  DOMAIN life cycle: USOS programme statuses; PSWN (act of 20 July 2018) art. 83, 108, 109
     """
-    effects = [_effect_of(enrolment, today, policy) for enrolment in enrolments]
-    if Source.STAFF in sources:
+    grounds = tuple([(one.status, one.status_from, one.level, one.before) for one in enrolments])
+    return _status_of(grounds, Source.STAFF in sources, today, policy)
+
+
+_Grounds = tuple[Status, date, str, tuple[Status, date] | None]
+"""What an enrolment's effect follows from: status, its first day, level, and the status before it."""
+
+
+@lru_cache(maxsize=10_000)  # people share their grounds: a year's students of one level were admitted on one day
+def _status_of(grounds: tuple[_Grounds, ...], is_staff: bool, today: date, policy: AccessPolicy) -> PersonStatus:
+    effects = [_effect_of(*one, today, policy) for one in grounds]
+    if is_staff:
         effects.append(_EMPLOYED)
     # The largest key: several effects of one weight give the same answer in any order.
     decisive = max(effects, key=lambda effect: (effect.weight, effect.access, effect.reason), default=_NOTHING)
@@ -150,13 +161,20 @@ def local_date(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
 
 
-def _effect_of(enrolment: Enrolment, today: date, policy: AccessPolicy) -> EnrolmentEffect:
-    if enrolment.status_from <= today:
-        return _since(enrolment.status, enrolment.status_from, enrolment.level, today, policy)
+def _effect_of(
+    status: Status,
+    status_from: date,
+    level: str,
+    before: tuple[Status, date] | None,
+    today: date,
+    policy: AccessPolicy,
+) -> EnrolmentEffect:
+    if status_from <= today:
+        return _since(status, status_from, level, today, policy)
     # A status that begins later leaves its predecessor in force until then.
-    status, since = enrolment.before or (_presumed_before(enrolment.status), today)
-    effect = _since(status, since, enrolment.level, today, policy)
-    return replace(effect, until=min(effect.until or enrolment.status_from, enrolment.status_from))
+    earlier, since = before or (_presumed_before(status), today)
+    effect = _since(earlier, since, level, today, policy)
+    return replace(effect, until=min(effect.until or status_from, status_from))
 
 
 def _presumed_before(status: Status) -> Status:

@@ -114,8 +114,14 @@ def decide(candidate: Candidate, context: Context) -> Decision:
     stale += _overtaken(reads, chosen)
     quarantined = tuple(_quarantined(candidate.os_id, read, context) for read in reads if read.reason is not None)
     rows = [_row(read) for read in chosen]
+    digest = 0 if quarantined or stale else candidate.digest
+    add = None
+    if rows and candidate.stored is None:
+        add = _new_person(candidate.os_id, rows, digest, beaten, context)
     decision = Decision(
         os_id=candidate.os_id,
+        add=add,
+        new_pesel=add.identity.pesel_mac if add else None,
         quarantined=quarantined,
         stale=stale,
         remarks=tuple(remark for row in rows for remark in row.remarks),
@@ -124,12 +130,8 @@ def decide(candidate: Candidate, context: Context) -> Decision:
         stored_as=candidate.stored.person_id if candidate.stored else None,
         duplicate_of=tuple(sorted(duplicate_of)),
     )
-    if not rows:
+    if not rows or candidate.stored is None:
         return decision
-    digest = 0 if quarantined or stale else candidate.digest
-    if candidate.stored is None:
-        add = _new_person(candidate.os_id, rows, digest, beaten, context)
-        return msgspec.structs.replace(decision, add=add, new_pesel=add.identity.pesel_mac)
     return _known_person(decision, candidate.stored, rows, digest, beaten, context)
 
 
@@ -274,13 +276,11 @@ def _resolve_albums(reads: Iterable[_Read], candidate: Candidate) -> set[str]:
 def _judge_person(reads: list[_Read], candidate: Candidate, *, has_album: bool) -> list[_Read]:
     """Return the rows that are valid together and beside the stored person."""
     stored = candidate.stored
-    albums = {_row(read).identity.album for read in reads} - {None}
+    albums = {album for read in reads if (album := _row(read).identity.album)}
+    if len(albums) > 1:
+        return _quarantine_all(reads, _several_albums(albums))
     album = next(iter(albums), None)
     kept_album = stored.identity.album if stored else None
-    if len({album_number(AlbumText(text)) for text in albums if text}) > 1:
-        return _quarantine_all(reads, Reason.ALBUM_TWO_FOR_ONE)
-    if len(albums) > 1:
-        return _quarantine_all(reads, Reason.ALBUM_ZERO_TWIN)
     if album and kept_album and album != kept_album:
         return _quarantine_all(reads, Reason.ALBUM_CHANGED)
     if album and (refused := _refused_album(album, candidate)):
@@ -295,6 +295,11 @@ def _judge_person(reads: list[_Read], candidate: Candidate, *, has_album: bool) 
         elif (before := known.get(row.enrolment.programme)) and _goes_back(row, before):
             read.reason = Reason.STATUS_BACK_IN_TIME
     return [read for read in reads if read.reason is None]
+
+
+def _several_albums(albums: Iterable[str]) -> Reason:
+    numbers = {album_number(AlbumText(text)) for text in albums}
+    return Reason.ALBUM_TWO_FOR_ONE if len(numbers) > 1 else Reason.ALBUM_ZERO_TWIN
 
 
 def _refused_album(album: str, candidate: Candidate) -> Reason | None:

@@ -170,6 +170,10 @@ def _count(counts: Counts, decision: Decision) -> None:
     counts.who_changed += decision.changes_who
     counts.access_lost += decision.takes_access
     counts.student_rights_lost += decision.takes_student_rights
-    counts.fields.update(decision.fields)
-    counts.quarantined.update(one.reason for one in decision.quarantined)
-    counts.remarks.update(remark.value for remark in decision.remarks)
+    # Most decisions have none of these, and updating a Counter costs more than the rest together.
+    if decision.fields:
+        counts.fields.update(decision.fields)
+    if decision.quarantined:
+        counts.quarantined.update(one.reason for one in decision.quarantined)
+    if decision.remarks:
+        counts.remarks.update(remark.value for remark in decision.remarks)

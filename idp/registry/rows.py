@@ -78,17 +78,23 @@ def read_stamp(fields: Sequence[str], rules: Rules) -> Stamp:
 
     Raises:  BadRow
     """
-    if has_control_characters(fields[AT["prog_kod"]]):  # the programme of a quarantined row is shown in terminals
+    programme = _programme_code(fields[AT["prog_kod"]])
+    return Stamp(programme, _changed_at(fields[AT["zmieniono"]].strip(), rules.believed_until))
+
+
+@lru_cache(maxsize=_CACHED)  # a university has a few hundred programmes
+def _programme_code(cell: str) -> str:
+    if has_control_characters(cell):  # the programme of a quarantined row is shown in terminals
         raise BadRow(Reason.CONTROL_CHARACTERS)
     try:
-        programme = clean(fields[AT["prog_kod"]])
+        programme = clean(cell)
     except InputTooLong:
         raise BadRow(Reason.TEXT_TOO_LONG) from None
     if not programme:
         raise BadRow(Reason.PROGRAMME_MISSING)
     if len(programme) > 32:
         raise BadRow(Reason.TEXT_TOO_LONG)
-    return Stamp(programme, _changed_at(fields[AT["zmieniono"]].strip(), rules.believed_until))
+    return programme
 
 
 def _changed_at(text: str, believed_until: datetime) -> datetime:
@@ -141,7 +147,7 @@ def _enrolment(fields: Sequence[str], stamp: Stamp) -> Enrolment:
 _PROGRAMME_COLUMNS = slice(AT["prog_nazwa"], AT["forma"] + 1)
 
 
-@lru_cache(maxsize=_CACHED)  # a university has a few hundred programmes
+@lru_cache(maxsize=_CACHED)
 def _programme(name: str, unit: str, level: str, form: str) -> tuple[str, str, str, str]:
     name, unit, level, form = clean(name), clean(unit), level.strip(), form.strip()
     if not name or not unit:
@@ -204,6 +210,8 @@ _NAME_COLUMNS = slice(AT["imie"], AT["nazwisko_poprzednie"] + 1)
 def _in_capitals(fields: Sequence[str]) -> tuple[str, ...]:
     """Return the names that are written in capitals; one capital letter alone is not."""
     cells = fields[_NAME_COLUMNS]
+    if not any(map(str.isupper, cells)):  # nearly every row
+        return ()
     return tuple(name for name, cell in zip(NAME_FIELDS, cells, strict=True) if cell.isupper() and len(clean(cell)) > 1)
 
 
@@ -251,11 +259,12 @@ def _pesel(fields: Sequence[str], born_on: date | None, sex: str, today: date) -
 
 def _document(fields: Sequence[str], remarks: list[Remark], *, is_needed: bool) -> tuple[str, str] | None:
     """Return country and number. The kind of document is not stored, because no rule uses it."""
-    text, country = clean(fields[AT["dok_numer"]]), clean(fields[AT["dok_kraj"]]).upper()
+    text = clean(fields[AT["dok_numer"]])
     if not text:
         if is_needed:
             raise BadRow(Reason.IDENTITY_MISSING)
         return None
+    country = clean(fields[AT["dok_kraj"]]).upper()
     number = national_ids.parse_document(text)
     if number is not None and re.fullmatch(r"[A-Z]{2,3}", country):
         return country, number

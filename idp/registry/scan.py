@@ -281,7 +281,8 @@ def os_id_of(text: str) -> str:
 
 def album_number_of(text: str) -> str:
     """Return the album number in a row's text without leading zeros, or ""."""
-    number = _number(split(text)[1].encode(), 10)
+    cell = split(text)[1] if '"' in text else text.split(";", 2)[1]
+    number = _number(cell.encode(), 10)
     return "" if number == _NONE else str(number)
 
 
