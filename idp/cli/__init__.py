@@ -1,4 +1,4 @@
-"""The `idp` command: one file per group of commands, imported when the group is used, so that each starts fast."""
+"""The `idp` command: one file per group of commands, imported only when it is used, so that commands start fast."""
 
 import importlib
 import sys
@@ -9,38 +9,42 @@ from idp.cli.output import show_only_visible
 from idp.cli.suggestions import no_such_command
 from idp.errors import IdpError
 
-# command -> (module, attribute, help): the help line stands here so that `idp --help` imports nothing.
+# command -> (module, attribute, help): `idp --help` imports no command, so the first sentence of each help is here too.
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "accounts": ("idp.cli.accounts", "accounts", "Keep an account closed whatever the records say: hold, release."),
-    "addresses": ("idp.cli.addresses", "addresses", "Mail names: preview a new intake's."),
-    "apply": ("idp.cli.provisioning", "apply", "Apply a plan to the targets."),
-    "audit": ("idp.cli.audit", "audit", "Read and check the journal."),
-    "completion": ("idp.cli.completion", "completion", "Print the shell's completion script for idp."),
+    "accounts": ("idp.cli.accounts", "accounts", "Lock and unlock accounts."),
+    "addresses": ("idp.cli.addresses", "addresses", "Preview the mail names of an intake."),
+    "applications": ("idp.cli.applications", "applications", "List, check and explain the registered applications."),
+    "apply": ("idp.cli.provisioning", "apply", "Write a plan to the targets: RUN, or a plan made now."),
+    "audit": ("idp.cli.audit", "audit", "List the newest events: who, what, when, why."),
+    "completion": ("idp.cli.completion", "completion", "Print the completion script of a shell."),
     "config": ("idp.cli.config", "config", "Check the settings, or print an example file."),
-    "drift": ("idp.cli.drift", "drift", "What others changed in the targets."),
-    "explain": ("idp.cli.explain", "explain", "Why a person's entries look as they do."),
-    "export": ("idp.cli.export", "export", "What the directory should have, as a file for its own tools."),
-    "fees": ("idp.cli.fees", "fees", "The fees application."),
-    "keys": ("idp.cli.keys", "keys", "The installation's keys: list, rotate."),
-    "letters": ("idp.cli.letters", "letters", "Letters owed and sent."),
-    "people": ("idp.cli.people", "people", "Records that may be one person: duplicates, merge, unmerge."),
-    "plan": ("idp.cli.provisioning", "plan", "Show what would change in the targets; nothing is written to them."),
-    "registry": ("idp.cli.registry", "registry", "Student records in: import, quarantine, sample."),
-    "runs": ("idp.cli.runs", "runs", "Plans and runs: list, show, export, approve, pause, cancel."),
-    "schedules": ("idp.cli.schedules", "schedules", "What is done at which times: list, run."),
-    "serve": ("idp.cli.serve", "serve", "Start the web server and its worker."),
-    "applications": ("idp.cli.applications", "applications", "The registered applications."),
-    "sessions": ("idp.cli.sessions", "sessions", "Where a person is signed in, and ending that."),
-    "setup": ("idp.cli.setup", "setup", "Make missing keys and bring the databases to this version."),
-    "staff": ("idp.cli.staff", "staff", "Staff accounts."),
-    "status": ("idp.cli.provisioning", "status", "Where everything stands."),
-    "undo": ("idp.cli.undo", "undo", "Take a run back, by a plan of its own."),
-    "worker": ("idp.cli.worker", "worker", "Run the sweeps until stopped."),
+    "drift": ("idp.cli.drift", "drift", "Find changes that others made in the targets."),
+    "explain": ("idp.cli.explain", "explain", "Explain where values come from."),
+    "export": ("idp.cli.export", "export", "Write the desired entries of a target, for the target's own tools."),
+    "fees": ("idp.cli.fees", "fees", "Run and fill the fees application."),
+    "keys": ("idp.cli.keys", "keys", "List and rotate the installation's keys."),
+    "letters": ("idp.cli.letters", "letters", "List, send and retry letters."),
+    "people": ("idp.cli.people", "people", "Find people, and judge records that may be one person."),
+    "plan": ("idp.cli.provisioning", "plan", "Show what would change in the targets."),
+    "registry": ("idp.cli.registry", "registry", "Import student records, and list bad rows."),
+    "runs": ("idp.cli.runs", "runs", "List, show, approve and control plans and runs."),
+    "schedules": (
+        "idp.cli.schedules",
+        "schedules",
+        "List and run schedules.",
+    ),
+    "serve": ("idp.cli.serve", "serve", "Run the web server and a worker."),
+    "sessions": ("idp.cli.sessions", "sessions", "List and end the sessions of a person."),
+    "setup": ("idp.cli.setup", "setup", "Create missing keys and upgrade the databases to this version."),
+    "staff": ("idp.cli.staff", "staff", "Manage staff accounts: clerks, operators, administrators."),
+    "status": ("idp.cli.provisioning", "status", "Show the state of records, targets, runs, letters and workers."),
+    "undo": ("idp.cli.undo", "undo", "Make a plan that takes back the changes of RUN."),
+    "worker": ("idp.cli.worker", "worker", "Run the background work until stopped."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when that command is asked for."""
+    """A group that imports a command's module when the command is used."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -9,13 +9,13 @@ from idp.accounts.intake import IntakePerson, IntakePreview, preview_intake
 from idp.aliases.refusals import name_rules
 from idp.app.installation import Idp
 from idp.cli.registry import stages
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
+from idp.cli.support import Group, add_row, console, counted_people, json_option, pass_idp, print_json
 from idp.registry.reading import read_people
 
 
 @click.group(cls=Group)
 def addresses() -> None:
-    """Mail names."""
+    """Preview the mail names of an intake."""
 
 
 @addresses.command()
@@ -24,9 +24,9 @@ def addresses() -> None:
 @json_option
 @pass_idp
 def preview(installation: Idp, file: Path, limit: int, as_json: bool) -> None:
-    """Show what mail names a registry export would lead to, before anybody sees them. Nothing is taken or written.
+    """Show the mail names that would be proposed to the people of a registry export. Nothing is assigned or written.
 
-    Collisions, names from other scripts, names that are too long, names that a rule refuses.
+    It lists collisions, names from other scripts, names that are too long, and names that a rule refuses.
     """
     settings, people = installation.settings, installation.settings.people
     rules = name_rules(settings.aliases, people.alias_prefix, people.mail_domain)
@@ -44,12 +44,12 @@ def preview(installation: Idp, file: Path, limit: int, as_json: bool) -> None:
 
 def _print(found: IntakePreview, limit: int) -> None:
     click.echo(
-        f"{found.people:,} people, {found.with_name:,} with a mail name already, {found.without_name:,} without,"
-        f" {len(found.bad):,} whose rows are bad"
+        f"{counted_people(found.people)}: {found.with_name:,} with a mail name, {found.without_name:,} without one,"
+        f" {len(found.bad):,} with bad rows only"
     )
     if found.namesakes:
-        title = "Several to whom one name would be proposed, and names that are taken"
-        table = _table(title, "mail name", "taken", "album", "name", "line")
+        click.echo("\nNames that would be proposed to several people, and names already taken:")
+        table = _table("mail name", "taken", "album", "name", "line")
         for group in found.namesakes[:limit]:
             name, taken = group.mail_name, "yes" if group.is_taken else ""
             for each in group.people:
@@ -58,13 +58,14 @@ def _print(found: IntakePreview, limit: int) -> None:
         console().print(table)
         _say_rest(len(found.namesakes), limit)
     if found.remarkable:
-        table = _table("Names to look at", "mail name", "what", "album", "name", "line")
+        click.echo("\nNames to check:")
+        table = _table("mail name", "remark", "album", "name", "line")
         for each in found.remarkable[:limit]:
             add_row(table, each.mail_name.first or "none", _what(each), each.album or "", each.name, str(each.line))
         console().print(table)
         _say_rest(len(found.remarkable), limit)
     if not found.namesakes and not found.remarkable:
-        click.echo("Nothing to look at.")
+        click.echo("Nothing to check.")
 
 
 def _what(each: IntakePerson) -> str:
@@ -72,10 +73,10 @@ def _what(each: IntakePerson) -> str:
     return ", ".join(remark.value for remark in each.mail_name.remarks) + because
 
 
-def _table(title: str, *columns: str) -> Table:
-    return Table(*columns, title=title, title_justify="left", box=None, header_style="bold")
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, header_style="bold")
 
 
 def _say_rest(count: int, limit: int) -> None:
     if count > limit:
-        click.echo(f"Shown: {limit} of {count}. More with --limit.")
+        click.echo(f"Shown: {limit} of {count}. Show more with --limit.")

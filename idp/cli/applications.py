@@ -1,4 +1,4 @@
-"""`idp applications`: the registered applications, looked at before and after they are registered."""
+"""`idp applications`: list, check and explain the registered applications."""
 
 import sys
 
@@ -11,25 +11,23 @@ from idp.applications.files import Application, application_files, estudent, rea
 from idp.applications.lint import Finding
 from idp.applications.lint import lint as lint_all
 from idp.applications.matching import Applications
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json
-from idp.errors import NotFound
-from idp.people.account_queries import find_account
+from idp.cli.people_named import account_named
+from idp.cli.support import Group, add_row, console, counted, json_option, pass_idp, print_json
 from idp.people.status import local_date
-from idp.sso.identifiers import tell_apart
 
 Released = dict[str, list[str]]
 
 
 @click.group(cls=Group)
 def applications() -> None:
-    """The registered applications: who may ask for tickets, and what they learn."""
+    """List, check and explain the registered applications."""
 
 
 @applications.command()
 @json_option
 @pass_idp
 def lint(installation: Idp, as_json: bool) -> None:
-    """Say what is risky in the registrations; exit code 1 when something is, or when a file cannot be read."""
+    """Check the registrations. Exit code 1 when one has a risk or cannot be read."""
     listed = _registered(installation)
     findings = lint_all(listed, local_date(installation.clock.now(), installation.zone))
     if as_json:
@@ -41,7 +39,7 @@ def lint(installation: Idp, as_json: bool) -> None:
 
 def _print_findings(listed: list[Application], findings: list[Finding]) -> None:
     if not findings:
-        click.echo(f"{len(listed)} registered applications, nothing to mend.")
+        click.echo(f"{counted(len(listed), 'registered application', 'registered applications')}, nothing to fix.")
         return
     table = Table("application", "risk", "what", box=None, header_style="bold")
     for finding in findings:
@@ -83,11 +81,17 @@ def _as_json(application: Application) -> dict[str, object]:
 
 @applications.command(name="explain")
 @click.argument("url")
-@click.option("--person", default="", help="Show what it would learn about this person: a uid, album number or mail.")
+@click.option(
+    "--person",
+    metavar="PERSON",
+    default="",
+    help="Show what it would learn about PERSON: uid, album number, mail address.",
+)
 @json_option
 @pass_idp
 def explain_url(installation: Idp, url: str, person: str, as_json: bool) -> None:
-    """Say which registration and which of its rules an address matches, or why none (exit code 1)."""
+    """Show which application and rule an address matches, or why none does. Exit code 1 when no
+    application has it."""
     home = estudent(installation.settings.web.base_url)
     registered = Applications.of([home, *_registered(installation)])
     explained = explain(registered, url, local_date(installation.clock.now(), installation.zone))
@@ -105,12 +109,7 @@ def _registered(installation: Idp) -> list[Application]:
 
 def _released(installation: Idp, explained: Explanation, person: str) -> Released | None:
     """Return what the application would learn, its principal first. Raises: NotFound"""
-    people = installation.settings.people
-    identifier = tell_apart(person, people.mail_domain, people.alias_prefix)
-    with installation.databases.identity.read() as connection:
-        account = find_account(connection, identifier.key, identifier.value) if identifier else None
-    if account is None:
-        raise NotFound("nobody has this uid, album number or mail address")
+    account = account_named(installation, person)
     if explained.application is None:
         return None
     answer = installation.ticket_service.would_tell(explained.application, account.account_id)
@@ -151,11 +150,11 @@ def _print(explained: Explanation, released: Released | None, person: str) -> No
     for kind, link in application.links.items():
         click.echo(f"  {kind}: {link}")
     click.echo(f"  user: {cas.principal}; attributes: {', '.join(application.attributes) or 'none'}")
-    click.echo(f"  told of sign-out: {cas.logout_address(explained.address) or 'no'}")
+    click.echo(f"  sign-out is sent to: {cas.logout_address(explained.address) or 'nobody'}")
     click.echo(f"  CAS 2 answers have attributes: {'yes' if cas.attributes_in_cas2 else 'no'}")
     click.echo(f"  required assurance: {application.required_assurance.replace('_', ' ')}")
     click.echo(f"  may act for its users: {'yes' if cas.proxy.allowed else 'no'}")
     if person and released is None:
-        click.echo(f"  this person has no {cas.principal} yet and would be told so instead of getting a ticket")
+        click.echo(f"  this person has no {cas.principal} yet, so a page says so and there is no ticket")
     for name, values in (released or {}).items():
         click.echo(f"  {name} = {', '.join(values)}")

@@ -35,7 +35,7 @@ def apply_or_follow(
     if result.run.state == RunState.INCOMPLETE and result.run.next_attempt_at is None:
         raise _as_it_stopped(result.run)
     if result.run.state in (RunState.PAUSED, RunState.CANCELLED):
-        raise Conflict(f"run {run.run_id} was {result.run.state}; {result.done} written, {result.left} left")
+        raise Conflict(f"run {run.run_id} was {result.run.state}: {result.done:,} written, {result.left:,} left")
     return result
 
 

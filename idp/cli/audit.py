@@ -1,4 +1,4 @@
-"""`idp audit`: what happened."""
+"""`idp audit`: read and check the journal."""
 
 import json
 import sys
@@ -13,17 +13,17 @@ from idp.app.installation import Idp
 from idp.audit import event_types
 from idp.audit.checkpoints import MOST_BYTES, Fault, parse_checkpoints, sign_head, verify
 from idp.audit.reading import latest
-from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, counted, json_option, pass_idp, print_json, when
 from idp.people.account_queries import find_account_of_record
 from idp.sso.identifiers import tell_apart
 
 NARROW = 160  # columns of a terminal
 ID_LENGTH = 32
 SENTENCES = {
-    Fault.ALTERED: "it was altered, or an event before it was removed.",
-    Fault.CUT: "a checkpoint says that it was there; the journal ends before it.",
-    Fault.REPLACED: "the chain is whole, but a checkpoint says that another event stood here.",
-    Fault.SIGNATURE: "the checkpoint was not signed by the key of this installation.",
+    Fault.ALTERED: "it was changed, or an event before it was removed.",
+    Fault.CUT: "a checkpoint names it, but the journal ends before it.",
+    Fault.REPLACED: "the chain is intact, but a checkpoint names another event here.",
+    Fault.SIGNATURE: "the checkpoint was not signed with a key of this installation.",
 }
 
 
@@ -31,14 +31,12 @@ SENTENCES = {
 @click.option(
     "--last", "count", default=50, show_default=True, type=click.IntRange(min=1), help="How many of the newest events."
 )
-@click.option("--kind", default="", help="Only this word or family: `sign_in`, `account.claimed`.")
-@click.option(
-    "--subject", default="", help="Only events about, or done by: an album number, mail, uid, account id, run, file."
-)
+@click.option("--kind", default="", help="Only this kind or family: `account.claimed`, `sign_in`.")
+@click.option("--subject", default="", help="Only events about or by a person, account id, run or file.")
 @json_option
 @click.pass_context
 def audit(context: click.Context, count: int, kind: str, subject: str, as_json: bool) -> None:
-    """Show the newest events: who, what, when, why."""
+    """List the newest events: who, what, when, why."""
     if context.invoked_subcommand is None:
         show(count, kind, subject, as_json)
 
@@ -56,13 +54,13 @@ def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) 
 
 
 def _table(events: list[dict[str, Any]], zone: ZoneInfo, *, is_narrow: bool) -> Table:
-    """Return the events, a row each; where there is little room, one below the other what elsewhere stands abreast.
+    """Return a row for each event. On a narrow terminal some cells stand below each other.
 
-    Nothing is cut: words and ids are what one looks on with.
+    Nothing is cut: people search on with kinds and ids.
     """
     table = Table(box=None, header_style="bold")
     if is_narrow:
-        # Widths that are given hold: all that is missing is taken from the last column.
+        # These columns keep their width; only the last one gets narrower.
         table.add_column("when", width=len("2026-11-23"))
         longest = max((len(event["kind"]) for event in events), default=0)
         table.add_column("what, who, about", width=max(longest, ID_LENGTH), overflow="fold")
@@ -82,15 +80,15 @@ def _table(events: list[dict[str, Any]], zone: ZoneInfo, *, is_narrow: bool) -> 
 
 
 def _require_known(kind: str) -> None:
-    """Return if there are words that begin so: a misspelt one would look like nothing having happened."""
+    """Return if a kind of event begins so. A misspelt kind would look as if nothing had happened."""
     known = sorted(word for name, word in vars(event_types).items() if name.isupper())
     if not any(word.startswith(kind) for word in known):
         families = ", ".join(sorted({word.partition(".")[0] for word in known}))
-        raise click.UsageError(f"There is no event {kind}. Families: {families}.")
+        raise click.UsageError(f"There is no kind of event {kind}. Families: {families}.")
 
 
 def _subjects(installation: Idp, text: str) -> tuple[str, ...]:
-    """Return what events may call the person that `text` names, and `text` itself."""
+    """Return `text`, and the account id of the person that it names."""
     people = installation.settings.people
     named = tell_apart(text, people.mail_domain, people.alias_prefix) if text else None
     if named is None:
@@ -111,7 +109,7 @@ def _text(value: Any) -> str:
 @audit.command()
 @pass_idp
 def head(installation: Idp) -> None:
-    """Print a signed checkpoint of the journal's end: keep it elsewhere, for `idp audit verify --against`."""
+    """Print a signed checkpoint of the journal's end. Keep it on another machine, for `idp audit verify --against`."""
     checkpoint = sign_head(installation.databases, installation.keys, installation.clock)
     if checkpoint is None:
         raise click.ClickException("The journal is empty.")
@@ -122,12 +120,12 @@ def head(installation: Idp) -> None:
 @click.option(
     "--against",
     type=click.File(encoding="ascii"),
-    help="File with checkpoints that must stand in the journal; - reads standard input.",
+    help="File of checkpoints to compare the journal with (- for standard input).",
 )
 @json_option
 @pass_idp
 def check(installation: Idp, against: TextIO | None, as_json: bool) -> None:
-    """Check the chain of the sealed journal; exit code 1 when something was changed or cut."""
+    """Check the hash chain of the journal. Exit code 1 when an event was changed or removed."""
     checkpoints = parse_checkpoints(against.read(MOST_BYTES + 1)) if against else []
     verdict = verify(installation.databases, installation.keys, checkpoints)
     if as_json:
@@ -136,8 +134,9 @@ def check(installation: Idp, against: TextIO | None, as_json: bool) -> None:
             {"checked": verdict.checked, "erased": verdict.erased, "checkpoints": len(checkpoints), "broken": broken}
         )
     elif verdict.fault is None:
-        held = f", {len(checkpoints)} checkpoints stand in it" if checkpoints else ""
-        click.echo(f"{verdict.checked} sealed events ({verdict.erased} erased): the chain is whole{held}.")
+        matches = f" and matches {counted(len(checkpoints), 'checkpoint', 'checkpoints')}" if checkpoints else ""
+        events = counted(verdict.checked, "sealed event", "sealed events")
+        click.echo(f"{events} ({verdict.erased:,} erased): the chain is intact{matches}.")
     else:
         click.secho(f"Event {verdict.seq}: {SENTENCES[verdict.fault]}", fg="red", err=True)
     sys.exit(0 if verdict.is_whole else 1)

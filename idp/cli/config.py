@@ -1,4 +1,4 @@
-"""`idp config`: check the settings that would be used, or print an example file."""
+"""`idp config`: check the settings, or print an example file."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ def config() -> None:
 @config.command()
 @json_option
 def check(as_json: bool) -> None:
-    """Load the settings, say what is wrong with them, and warn of what is risky.
+    """Check the settings: print mistakes and warn of risks.
 
-    The files that they name are looked at, too: nobody else may read secrets, keys and databases. The fees
-    application's file is checked when IDP_FEES_CONFIG names one.
+    The files that the settings name are checked, too: nobody else may read secrets, keys and databases. The fees
+    application's settings are checked if IDP_FEES_CONFIG names a file.
     """
     settings = load_settings()
     if wrong := mistakes(settings, list(settings_files().values())):
@@ -55,5 +55,5 @@ def _print_check(found: dict[str, Any], as_json: bool) -> None:
 @config.command(name="example")
 @click.argument("application", type=click.Choice(["idp", "fees"]), default="idp")
 def print_example(application: str) -> None:
-    """Print every setting with its default and what it means; the fees application has a file of its own."""
+    """Print every setting with its default and meaning. The fees application has a file of its own."""
     click.echo(example(SECTIONS if application == "idp" else fees.SECTIONS))

@@ -1,4 +1,4 @@
-"""`idp drift`: what others changed in the targets."""
+"""`idp drift`: find changes that others made in the targets."""
 
 import sys
 from collections.abc import Mapping
@@ -7,8 +7,18 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.cli.people_named import person_named
-from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json
+from idp.cli.people_named import PERSON, person_named
+from idp.cli.support import (
+    Group,
+    add_row,
+    console,
+    counted,
+    counted_people,
+    current_actor,
+    json_option,
+    pass_idp,
+    print_json,
+)
 from idp.people.queries import load_people
 from idp.provisioning.drift import REPORT, DriftReport, drop_overrides, find_drift_everywhere
 from idp.provisioning.pin_queries import latest_overrides
@@ -18,14 +28,14 @@ OVERRIDES_SHOWN = 500
 
 
 @click.group(cls=Group, invoke_without_command=True)
-@click.option("--all", "whole", is_flag=True, help="Read every target whole, and not only what it says has changed.")
+@click.option("--all", "whole", is_flag=True, help="Read every target whole, not only what it reports as changed.")
 @json_option
 @click.pass_context
 def drift(context: click.Context, whole: bool, as_json: bool) -> None:
-    """Find what others changed in the targets since the last look. The worker does so by itself.
+    """Find changes that others made in the targets. The worker does so by itself.
 
-    The next run repairs it, unless the settings report or adopt it. Exit code 1 when something was found, when entries
-    still differ from an earlier time, or when something is reported and nobody has decided yet.
+    The next run repairs them, unless the settings report or adopt them. Exit code 1: there are new changes, entries
+    still differ, or reported changes await a decision.
     """
     if context.invoked_subcommand is None:
         show(whole, as_json)
@@ -33,7 +43,7 @@ def drift(context: click.Context, whole: bool, as_json: bool) -> None:
 
 @pass_idp
 def show(installation: Idp, whole: bool, as_json: bool) -> None:
-    """Look, and print what was found and what was left as found."""
+    """Print the changes found now, and the overrides."""
     reports = find_drift_everywhere(installation.provisioner, whole=whole, actor=current_actor())
     with installation.databases.identity.read() as connection:
         overrides = latest_overrides(connection, OVERRIDES_SHOWN)
@@ -51,14 +61,14 @@ def show(installation: Idp, whole: bool, as_json: bool) -> None:
 
 
 @drift.command()
-@click.argument("who", metavar="ALBUM|UID|MAIL")
+@click.argument("who", metavar=PERSON)
 @click.argument("attributes", metavar="[ATTRIBUTE]...", nargs=-1)
 @pass_idp
 def drop(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
-    """Drop overrides: the next run writes our values for WHO, in these attributes or in all."""
+    """Overwrite what others changed in the entry of PERSON: the named attributes, or all. The next run writes them."""
     done = drop_overrides(installation.provisioner, person_named(installation, who), attributes, current_actor())
     names = ", ".join(f"{one.attribute} in {one.target}" for one in done)
-    click.echo(f"{names}: the next run writes our values. See it with: idp plan")
+    click.echo(f"{names}: the next run writes our values. See the change with: idp plan")
 
 
 def _facts(found: DriftReport) -> dict[str, object]:
@@ -73,10 +83,10 @@ def _facts(found: DriftReport) -> dict[str, object]:
 
 
 def _print_look(found: DriftReport, names: Mapping[str, str]) -> None:
-    how = "read whole" if found.is_whole else "changed entries"
-    click.echo(f"{found.target}: {found.entries_read:,} {how}, something new in {len(found.people):,} people")
+    how = "entries read" if found.is_whole else "changed entries read"
+    click.echo(f"{found.target}: {found.entries_read:,} {how}, new changes in {counted_people(len(found.people))}")
     if found.differences:
-        table = Table("entry", "person", "attribute", "ours", "found", "what becomes of it", box=None)
+        table = Table("entry", "person", "attribute", "ours", "found", "what happens", box=None)
         table.header_style = "bold"
         for one in found.differences:
             cells = (one.name, names.get(one.person_id, ""), one.attribute)
@@ -84,31 +94,34 @@ def _print_look(found: DriftReport, names: Mapping[str, str]) -> None:
         console().print(table)
     for person_id in found.lost:
         who = f"{names.get(person_id, '')} ({person_id})"
-        what = "the entry was removed or lost our mark. It is made again WITHOUT A PASSWORD, which must be set anew"
+        what = "the entry was removed or lost our mark. It is created again WITHOUT A PASSWORD, which must be set again"
         click.secho(f"  {who}: {what}", fg="red")
     if found.still_differing:
-        click.echo(f"  {len(found.still_differing):,} entries are known to differ. See them with: idp plan")
+        entries = counted(len(found.still_differing), "entry", "entries")
+        click.echo(f"  {entries} still to be repaired. See them with: idp plan")
     for orphan in found.orphans:
-        click.secho(f"  {orphan}: has our mark, and our records do not know this person", fg="yellow")
+        click.secho(f"  {orphan}: has our mark, but no person in our records (an orphan)", fg="yellow")
     if found.relocked:
-        click.secho(f"  {found.relocked} closed entries were written to by others: locked again", fg="yellow")
+        entries = counted(found.relocked, "closed entry", "closed entries")
+        click.secho(f"  {entries} changed by others: locked again", fg="yellow")
 
 
 _SENTENCES = {
-    "repair": "the next run writes ours",
-    "report": "left as found; decide",
-    "adopt": "left as found",
+    "repair": "the next run writes our value",
+    "report": "kept; awaits a decision",
+    "adopt": "kept",
 }
 
 
 def _print_overrides(overrides: list[Override], names: Mapping[str, str]) -> None:
     if not overrides:
         return
-    table = Table("person", "target", "attribute", "ours", "kept", "", title="Overrides", title_justify="left")
+    click.echo("Overrides:")
+    table = Table("person", "target", "attribute", "ours", "kept", "policy")
     table.box = None
     table.header_style = "bold"
     for one in overrides:
         who = names.get(one.person_id, one.person_id)
         add_row(table, who, one.target, one.attribute, ", ".join(one.expected), ", ".join(one.kept), one.policy)
     console().print(table)
-    click.echo("To have ours written: idp drift drop ALBUM|UID|MAIL [ATTRIBUTE]...")
+    click.echo("Write our values again with: idp drift drop PERSON [ATTRIBUTE]...")

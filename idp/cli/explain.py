@@ -1,4 +1,4 @@
-"""`idp explain`: why a person's entries look as they do."""
+"""`idp explain`: show why a person's entries are as they are."""
 
 from datetime import datetime
 from itertools import groupby
@@ -9,22 +9,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.cli.people_named import person_named
+from idp.cli.people_named import PERSON, person_named
 from idp.cli.support import Group, add_row, console, json_option, pass_idp, print_json, when
 from idp.provisioning.explain import Explanation, Source, Value, explain_person
 
 
 @click.group(cls=Group)
 def explain() -> None:
-    """Why something is as it is."""
+    """Explain where values come from."""
 
 
 @explain.command()
-@click.argument("who", metavar="ALBUM|UID|MAIL")
+@click.argument("who", metavar=PERSON)
 @json_option
 @pass_idp
 def person(installation: Idp, who: str, as_json: bool) -> None:
-    """Show a person attribute by attribute: value, rule, source, by which run it was written, whether it is there."""
+    """Explain each attribute of PERSON: value, rule, source, the run that wrote it, and whether the target has it."""
     found = explain_person(installation.provisioner, person_named(installation, who))
     if as_json:
         print_json(found)

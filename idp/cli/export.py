@@ -1,4 +1,4 @@
-"""`idp export`: what a target should have, for its own tools."""
+"""`idp export`: write a target's desired entries, for the target's own tools."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 
 from idp.app.installation import Idp
 from idp.cli.files import private_file
-from idp.cli.support import Group, pass_idp, progress
+from idp.cli.support import Group, counted, pass_idp, progress
 from idp.errors import NotFound
 from idp.people.queries import count_people
 from idp.provisioning.exporting import desired_entries
@@ -15,22 +15,22 @@ from idp.provisioning.target import WritesLdif
 
 @click.group(cls=Group)
 def export() -> None:
-    """Write what a target should have, for its own tools."""
+    """Write the desired entries of a target, for the target's own tools."""
 
 
 @export.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @pass_idp
 def ldif(installation: Idp, file: Path) -> None:
-    """Write every entry that the directory should have to FILE, for a first fill by slapadd.
+    """Write all desired directory entries to FILE, for a first load with slapadd.
 
-    The file has no passwords. Load it into a directory that has nobody yet, while it stands still:
-    slapadd -q -n 1 -l FILE; `idp plan` then finds nothing to change.
+    The file has no passwords. Load it into an empty directory whose server is stopped: slapadd -q -n 1 -l FILE. Then
+    `idp plan` finds nothing to change.
     """
     targets = installation.provisioner.targets.values()
     target = next((target for target in targets if isinstance(target, WritesLdif)), None)
     if target is None:
-        raise NotFound("The settings have no target that loads LDIF.")
+        raise NotFound("no target in the settings loads LDIF")
     with installation.databases.identity.read() as connection:
         total = count_people(connection)
     count = 0
@@ -40,4 +40,4 @@ def ldif(installation: Idp, file: Path) -> None:
                 out.write(target.ldif(entry))
                 count += 1
             advance(1)
-    click.echo(f"{count} entries written to {file}.")
+    click.echo(f"{counted(count, 'entry', 'entries')} written to {file}.")

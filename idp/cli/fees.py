@@ -1,4 +1,4 @@
-"""`idp fees`: the fees application. Its settings file is named by IDP_FEES_CONFIG, apart from idp's own."""
+"""`idp fees`: the fees application. IDP_FEES_CONFIG names its settings file, apart from idp's own."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 import structlog
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from idp.audit.events import new_id, shell_actor
 from idp.cli.granian import granian_command, require_free_port
-from idp.cli.support import Group, console, json_option, print_json
+from idp.cli.support import Group, add_row, console, counted, json_option, print_json, when
 from idp.clock import Clock
 from idp.errors import NotFound
 from idp.fees.account_numbers import grouped, parse_nrb
@@ -70,7 +71,7 @@ class Fees:
 
     @property
     def default_kind(self) -> str:
-        """The kind of account that a charge is for when nobody says."""
+        """The kind of account of a charge without --kind."""
         return next(iter(self.settings.fees.kinds))
 
 
@@ -97,12 +98,12 @@ existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group(cls=Group)
 def fees() -> None:
-    """The fees application. Its settings file is named by IDP_FEES_CONFIG."""
+    """Run and fill the fees application. IDP_FEES_CONFIG names its settings file."""
 
 
 @fees.command()
 def setup() -> None:
-    """Make the key if it is missing and bring the database to this version; harmless to repeat."""
+    """Create the key if it is missing and upgrade the database to this version. A repeat is harmless."""
     settings = load_settings()
     if file := create_missing_key(settings.fees):
         click.echo(f"made {file}")
@@ -116,14 +117,14 @@ def setup() -> None:
 @fees.command()
 @pass_fees
 def serve(application: Fees) -> None:
-    """Start the web server of the fees pages; SIGTERM or SIGINT stops it."""
+    """Run the web server of the fees pages. SIGTERM or SIGINT stops it."""
     web = application.settings.web
-    load_key(application.settings.fees)  # what is wrong is said here once, and not by each process
+    load_key(application.settings.fees)  # an error is printed once here, not by each process
     require_free_port(web.host, web.port, "web.port of the fees application")
     application.database.close()
     words = granian_command("idp.fees.app:create_app", web.host, web.port, web.workers, web.blocking_threads)
     sys.stdout.flush()
-    # We become the server: signals reach it, and whoever watches us watches it.
+    # This process becomes the server, so signals reach it and systemd watches it.
     os.execv(words[0], list(words))  # noqa: S606 - the words are ours
 
 
@@ -132,7 +133,7 @@ def serve(application: Fees) -> None:
 @json_option
 @pass_fees
 def students(application: Fees, file: Path, as_json: bool) -> None:
-    """Take students and programmes from a registry export, and open each an individual account."""
+    """Import students and programmes from a registry export, and open an individual account for each student."""
     settings = application.settings
     taken = take_students(
         application.database, settings.fees, settings.university.time_zone, application.clock, file, shell_actor()
@@ -141,28 +142,28 @@ def students(application: Fees, file: Path, as_json: bool) -> None:
         print_json(taken)
         return
     click.echo(
-        f"{taken.rows} rows: {taken.added} students added, {taken.changed} changed, {taken.unchanged} unchanged; "
-        f"{taken.stale} rows stale, {len(taken.bad)} bad; {taken.accounts_opened} accounts opened."
+        f"{counted(taken.rows, 'row', 'rows')}: {counted(taken.added, 'student', 'students')} added,"
+        f" {taken.changed:,} changed, {taken.unchanged:,} unchanged;"
+        f" {counted(taken.stale, 'row', 'rows')} stale, {len(taken.bad):,} bad;"
+        f" {counted(taken.accounts_opened, 'account', 'accounts')} opened."
     )
     for row in taken.bad:
         click.secho(f"line {row.line}, os_id {row.os_id or '?'}: {row.reason}", fg="yellow", err=True)
 
 
 @fees.command()
-@click.option("--album", help="Whom it is for.")
-@click.option("--title", help="What it is for, in the university's own language.")
+@click.option("--album", help="Album number of the student.")
+@click.option("--title", help="What it is for, in the university's language.")
 @click.option("--title-en", default="", help="The same in English.")
 @click.option("--amount", help="How much, like 123.45.")
-@click.option("--due", help="Until when, like 2026-10-15. A day off moves to the next working day.")
-@click.option("--kind", help="Kind of account to pay to; the first of the settings if not said.")
-@click.option("--reference", help="Its name for good: the same again is the same charge. Made up if not said.")
-@click.option(
-    "--file", "file", type=existing_file, help="A CSV list instead: album;title;title_en;amount;due;kind;reference."
-)
+@click.option("--due", help="Due date, like 2026-10-15. A day off moves to the next working day.")
+@click.option("--kind", help="Kind of account to pay to [default: the first in the settings].")
+@click.option("--reference", help="A name that stays: the same name is the same charge [default: a new name].")
+@click.option("--file", "file", type=existing_file, help="A CSV list: album;title;title_en;amount;due;kind;reference.")
 @json_option
 @pass_fees
 def charge(application: Fees, /, file: Path | None, kind: str | None, as_json: bool, **one: str) -> None:
-    """Record a charge, or a list of them. A list with a mistake is refused whole."""
+    """Record a charge, or a list of charges. A list with a mistake is refused as a whole."""
     kind = kind or application.default_kind
     if file:
         _refuse_both(one)
@@ -174,22 +175,20 @@ def charge(application: Fees, /, file: Path | None, kind: str | None, as_json: b
         wanted = [NewCharge(one["album"], one["title"], minor, due_on, reference, kind, one["title_en"])]
     kinds = application.settings.fees.kinds
     recorded = record_charges(application.database, kinds, application.clock, wanted, shell_actor())
-    _say_recorded(recorded, [new.reference for new in wanted], "charges", as_json)
+    _say_recorded(recorded, [new.reference for new in wanted], "charge", as_json)
 
 
 @fees.command()
-@click.option("--account", help="The number that was credited.")
+@click.option("--account", help="The account number that was credited.")
 @click.option("--amount", help="How much, like 123.45.")
-@click.option("--ordered", default="", help="When the payer ordered it, if known.")
-@click.option("--credited", help="When the university's account was credited: this day counts.")
-@click.option("--reference", help="Its name for good: the same again is the same payment.")
-@click.option(
-    "--file", "file", type=existing_file, help="A CSV list instead: account;amount;ordered;credited;reference."
-)
+@click.option("--ordered", default="", help="Day on which the payer ordered it, if known.")
+@click.option("--credited", help="Day on which the university's account was credited. This day counts.")
+@click.option("--reference", help="A name that stays: the same name is the same payment.")
+@click.option("--file", "file", type=existing_file, help="A CSV list: account;amount;ordered;credited;reference.")
 @json_option
 @pass_fees
 def payment(application: Fees, /, file: Path | None, as_json: bool, **one: str) -> None:
-    """Record a payment, or a list of them. A list with a mistake is refused whole."""
+    """Record a payment, or a list of payments. A list with a mistake is refused as a whole."""
     if file:
         _refuse_both(one)
         wanted = read_payments(file)
@@ -200,18 +199,18 @@ def payment(application: Fees, /, file: Path | None, as_json: bool, **one: str) 
         wanted = [NewPayment(nrb, minor, ordered_on, credited_on, one["reference"])]
     time_zone = application.settings.university.time_zone
     recorded = record_payments(application.database, time_zone, application.clock, wanted, shell_actor())
-    _say_recorded(recorded, [new.reference for new in wanted], "payments", as_json)
+    _say_recorded(recorded, [new.reference for new in wanted], "payment", as_json)
 
 
 @fees.command(name="list")
 @click.option("--album", help="Only this student.")
 @click.option(
-    "--state", type=click.Choice([condition.value for condition in Condition]), help="Only charges that stand so."
+    "--state", type=click.Choice([condition.value for condition in Condition]), help="Only charges in this state."
 )
 @json_option
 @pass_fees
 def show(application: Fees, album: str | None, state: str | None, as_json: bool) -> None:
-    """Show who has to pay what, and how it stands today."""
+    """List charges, with due date, state and payments as of today."""
     found = [(student, overview_of(ledger, application.today)) for student, ledger in _ledgers(application, album)]
     if as_json:
         print_json([_as_json(student, overview, state) for student, overview in found])
@@ -232,7 +231,7 @@ def show(application: Fees, album: str | None, state: str | None, as_json: bool)
 @json_option
 @pass_fees
 def demo_data(application: Fees, seed: int, as_json: bool) -> None:
-    """Invent charges and payments for every student who has none of these yet. For demonstrations only."""
+    """Invent charges and payments for students who have none of these yet. For demonstrations only."""
     charges, payments = invented(_new_payers(application), seed, application.today)
     settings, clock = application.settings, application.clock
     record_charges(application.database, settings.fees.kinds, clock, charges, shell_actor())
@@ -240,27 +239,27 @@ def demo_data(application: Fees, seed: int, as_json: bool) -> None:
     if as_json:
         print_json({"charges": len(charges), "payments": len(payments)})
     else:
-        click.echo(f"{len(charges)} charges and {len(payments)} payments invented.")
+        both = counted(len(charges), "charge", "charges"), counted(len(payments), "payment", "payments")
+        click.echo(f"{' and '.join(both)} invented.")
 
 
 @fees.command()
 @click.option("--last", "count", default=50, show_default=True, help="How many of the newest events.")
-@click.option("--subject", default="", help="Only events about, or done by, this album, account, file or user.")
+@click.option("--subject", default="", help="Only events about or by this album, account, file or user.")
 @json_option
 @pass_fees
 def journal(application: Fees, count: int, subject: str, as_json: bool) -> None:
-    """Show what happened here: who, what, when."""
+    """List the newest events: who, what, when."""
     with application.database.read() as connection:
         events = latest(connection, count, subject)
     if as_json:
         print_json(events)
         return
+    zone = ZoneInfo(application.settings.university.time_zone)
     table = Table("when", "what", "who", "about", "more", box=None, header_style="bold")
     for event in events:
         more = ", ".join(f"{key}={value}" for key, value in event["data"].items())
-        table.add_row(
-            f"{event['at']:%Y-%m-%d %H:%M:%S}Z", event["word"], event["actor"], escape(event["subject"]), escape(more)
-        )
+        add_row(table, when(event["at"], zone), event["word"], event["actor"], event["subject"], more)
     console().print(table)
 
 
@@ -271,7 +270,7 @@ def _ledgers(application: Fees, album: str | None) -> list[tuple[Student, Ledger
             return [(student, ledgers[student.student_id]) for student in all_students(connection)]
         student = find_student(connection, album)
         if student is None:
-            raise NotFound(f"No student has the album number {album!r}.")
+            raise NotFound(f"no student has the album number {album!r}. Import students with: idp fees students FILE")
         return [(student, load_ledger(connection, student.student_id))]
 
 
@@ -298,14 +297,14 @@ def _require(one: dict[str, str], *names: str) -> None:
 
 def _refuse_both(one: dict[str, str]) -> None:
     if any(one.values()):
-        raise click.UsageError("Either --file or a single entry, not both.")
+        raise click.UsageError("Use either --file or the options of one entry, not both.")
 
 
 def _say_recorded(recorded: Recorded, references: Sequence[str], what: str, as_json: bool) -> None:
     if as_json:
         print_json({"added": recorded.added, "known": recorded.known, "references": list(references)})
     else:
-        click.echo(f"{recorded.added} {what} recorded, {recorded.known} were there already.")
+        click.echo(f"{counted(recorded.added, what, what + 's')} recorded, {recorded.known:,} known already.")
 
 
 def _in_state(overview: Overview, state: str | None) -> list[Receivable]:

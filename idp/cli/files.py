@@ -12,14 +12,14 @@ import click
 
 @contextmanager
 def private_file(file: Path) -> Iterator[IO[str]]:
-    """Yield a text that becomes FILE, for nobody else to read (mode 600), when all of it is written.
+    """Yield a text file that becomes FILE (mode 600) when all of it is written.
 
-    Raises:  click.UsageError when there is such a file already, or none can be written there
+    Raises:  click.UsageError when FILE exists or cannot be written
     """
     if os.path.lexists(file):
-        raise click.UsageError(f"{file} exists already: name another file, or remove it first.")
+        raise click.UsageError(f"{file} exists already. Choose another name, or remove the file first.")
     with writable(file):
-        # Beside it and renamed at the end: half a file looks like a whole one to whoever loads it.
+        # Written beside FILE and renamed at the end, so that nobody loads half a file.
         handle, fresh = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as out:
@@ -32,7 +32,7 @@ def private_file(file: Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def writable(file: Path) -> Iterator[None]:
-    """Have it said plainly that FILE cannot be written.
+    """Turn an error of writing FILE into a clear message.
 
     Raises:  click.UsageError
     """

@@ -1,4 +1,4 @@
-"""`idp keys`: which keys there are, and new ones."""
+"""`idp keys`: list and rotate keys."""
 
 import click
 
@@ -9,13 +9,13 @@ from idp.keys.key_files import FOR_EVER, Purpose, load_keys, rotate_keys
 
 @click.group(cls=Group)
 def keys() -> None:
-    """List keys, and add new ones."""
+    """List and rotate the installation's keys."""
 
 
 @keys.command(name="list")
 @json_option
 def show(as_json: bool) -> None:
-    """Show the ids of the keys of each purpose, the newest first; never a secret."""
+    """List the ids of each purpose's keys, the newest first. Secrets are never shown."""
     found = load_keys(load_settings().keys)
     ids = {purpose.value: [key.key_id for key in found.all_of(purpose)] for purpose in Purpose}
     if as_json:
@@ -28,11 +28,11 @@ def show(as_json: bool) -> None:
 @keys.command()
 @click.argument("purposes", nargs=-1, type=click.Choice([one.value for one in Purpose if one not in FOR_EVER]))
 def rotate(purposes: tuple[str, ...]) -> None:
-    """Add a new key to these purposes, or to all that can have one.
+    """Add a new key for these PURPOSES, or for all that rotate.
 
-    Older keys stay and open what they made. The keys for matching people and for pairwise names never change.
+    Older keys stay, and still open what they sealed. The keys for matching people and for pairwise names never change.
     """
     wanted = [Purpose(name) for name in purposes] or [one for one in Purpose if one not in FOR_EVER]
     for file in rotate_keys(load_settings().keys, wanted, current_actor()):
         click.echo(f"made {file}: keep a copy apart from the database's backup")
-    click.echo("Restart `idp serve` and the workers: new values use the new keys from then on.")
+    click.echo("Restart `idp serve` and the workers. Then new values use the new keys.")

@@ -1,4 +1,4 @@
-"""`idp letters`: what waits and what was sent, and the album letters of first-years."""
+"""`idp letters`: list, send and retry letters; queue album letters."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,18 @@ import click
 from rich.table import Column, Table
 
 from idp.app.installation import Idp
-from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
+from idp.cli.support import (
+    Group,
+    add_row,
+    console,
+    counted,
+    current_actor,
+    json_option,
+    pass_idp,
+    print_json,
+    progress,
+    when,
+)
 from idp.db.outbox import Message, MessageState
 from idp.letters.albums import queue_album_letters
 from idp.letters.outgoing import count_letters, newest_letters, retry_letter
@@ -15,15 +26,15 @@ from idp.letters.sending import send_due
 
 @click.group(cls=Group)
 def letters() -> None:
-    """Letters: written when something happens, sent by the worker."""
+    """List, send and retry letters. The worker sends them by itself."""
 
 
 @letters.command()
-@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--dry-run", is_flag=True, help="Only count. Nothing is queued.")
 @json_option
 @pass_idp
 def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
-    """Queue the letter with the album number for every new student, once. The worker does so after each import."""
+    """Queue the letter with the album number for each new student, once. The worker does so after each import."""
     settings = installation.settings
     done = queue_album_letters(
         installation.databases,
@@ -38,58 +49,62 @@ def albums(installation: Idp, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": dry_run, "queued": done.queued, "without_usable_address": done.unwritable})
         return
-    click.echo(f"{done.queued} letters {'would be' if dry_run else 'are'} queued.")
+    verb = "would be" if dry_run else "was" if done.queued == 1 else "were"
+    click.echo(f"{counted(done.queued, 'letter', 'letters')} {verb} queued.")
     if done.unwritable:
-        click.echo(
-            f"{len(done.unwritable)} new students have an address that no letter can be sent to; --json names them."
-        )
+        people = counted(len(done.unwritable), "new student has", "new students have")
+        click.echo(f"{people} no usable address. List them with: idp letters albums --dry-run --json")
 
 
 @letters.command()
 @json_option
 @pass_idp
 def send(installation: Idp, as_json: bool) -> None:
-    """Send what is due now, without waiting for the worker."""
+    """Send letters that are due, without waiting for the worker."""
     sent = 0
-    while count := send_due(installation.letter_sender, current_actor()):
-        sent += count
+    with progress("Sending", total=None) as advance:
+        while count := send_due(installation.letter_sender, current_actor()):
+            sent += count
+            advance(count)
     with installation.databases.identity.read() as connection:
         counts = count_letters(connection)
     if as_json:
         print_json({"sent_now": sent, **counts})
         return
-    click.echo(
-        f"{sent} letters sent now; {counts['pending']} pending, {counts['sent']} sent, {counts['dead']} dead in all."
-    )
+    totals = f"{counts['pending']:,} pending, {counts['sent']:,} sent, {counts['dead']:,} dead"
+    click.echo(f"{counted(sent, 'letter', 'letters')} sent now. In total: {totals}.")
 
 
 @letters.command()
 @click.argument("letter_id")
 @pass_idp
 def retry(installation: Idp, letter_id: str) -> None:
-    """Send a dead letter once more, when what stopped it is repaired."""
+    """Send a dead letter again. Repair first what stopped it."""
     with installation.databases.identity.write() as connection:
         retry_letter(connection, installation.clock, letter_id, current_actor())
     click.echo("The letter is pending again.")
 
 
 @letters.command(name="list")
-@click.option("--state", type=click.Choice([state.value for state in MessageState]), help="Only these.")
+@click.option("--state", type=click.Choice([state.value for state in MessageState]), help="Only letters in this state.")
 @click.option(
     "--last", "count", default=50, show_default=True, type=click.IntRange(min=1), help="How many of the newest."
 )
 @json_option
 @pass_idp
 def list_all(installation: Idp, state: str | None, count: int, as_json: bool) -> None:
-    """Show the newest letters and what stopped them; their texts are not kept."""
+    """List the newest letters and what stopped them. Their texts are not kept."""
     with installation.databases.identity.read() as connection:
         found = newest_letters(connection, MessageState(state) if state else None, count)
     if as_json:
         print_json([_facts(letter) for letter in found])
         return
-    # The id whole, whatever the width of the terminal: `retry` wants it.
+    if not found:
+        click.echo("No letters.")
+        return
+    # The whole id, whatever the width of the terminal: `retry` needs it.
     whole = Column("letter", no_wrap=True, min_width=32)
-    table = Table("queued", "kind", "to", "state", "attempts", "why not", whole, box=None, header_style="bold")
+    table = Table("queued", "kind", "to", "state", "attempts", "error", whole, box=None, header_style="bold")
     for letter in found:
         queued_at = datetime.fromtimestamp(letter.created_at, UTC)
         add_row(

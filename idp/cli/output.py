@@ -8,6 +8,7 @@ from idp.text import visible
 
 # Colours and weights, which click and rich write. Nothing else that begins with an escape character is ours.
 _STYLE = re.compile(r"(\x1b\[[0-9;]{0,24}m)")
+_BLANKS_AT_END = re.compile(r" +$", re.MULTILINE)
 
 
 class VisibleOutput:
@@ -32,6 +33,21 @@ class VisibleOutput:
         """Write each of `lines`."""
         for line in lines:
             self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class TrimmedOutput:
+    """A text stream that drops blanks at the ends of lines. Tables are padded, and files need no padding."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text`."""
+        self._stream.write(_BLANKS_AT_END.sub("", text))
+        return len(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

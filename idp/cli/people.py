@@ -1,4 +1,4 @@
-"""`idp people`: find a person by name, and records that may be one person."""
+"""`idp people`: find people by name, and judge records that may be one person."""
 
 import sys
 from typing import Any
@@ -29,11 +29,11 @@ def people() -> None:
 
 @people.command()
 @click.argument("name", nargs=-1, required=True)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many at the most.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
 @json_option
 @pass_idp
 def find(installation: Idp, name: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Find people by name; case, diacritics and the order of the words mean nothing. Exit code 1 when there is nobody.
+    """Find people by name. Case, diacritics and the order of words do not matter. Exit code 1: nobody was found.
 
     The beginning of a word is enough: idp people find now anna
     """
@@ -43,29 +43,29 @@ def find(installation: Idp, name: tuple[str, ...], limit: int, as_json: bool) ->
         print_json(found)
     elif found:
         table = Table("name", "album", "uid", "born", "access", box=None, header_style="bold")
-        for one in found:
-            born = one.born_on.isoformat() if one.born_on else ""
-            add_row(table, one.name, one.album or "", one.uid, born, one.access)
+        for person in found:
+            born = person.born_on.isoformat() if person.born_on else ""
+            add_row(table, person.name, person.album or "", person.uid, born, person.access)
         console().print(table)
-        click.echo("More about one of them: idp explain person ALBUM")
+        click.echo("See one of them with: idp explain person ALBUM")
     else:
-        click.echo(f"Nobody is called {' '.join(name)}.", err=True)
+        click.echo(f"Nobody found: {' '.join(name)}", err=True)
     sys.exit(0 if found else 1)
 
 
 @people.group()
 def duplicates() -> None:
-    """Pairs of records that may be one person, with what speaks for it."""
+    """Judge pairs of records that may be one person."""
 
 
 @duplicates.command(name="list")
-@click.option("--settled", is_flag=True, help="Those that were dismissed or merged, too.")
-@click.option("--find", is_flag=True, help="Look for new ones first; the worker does so after each import.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="How many, the newest first.")
+@click.option("--settled", is_flag=True, help="Also those dismissed or merged.")
+@click.option("--find", is_flag=True, help="Search for new pairs first. The worker does so after each import.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="How many of the newest.")
 @json_option
 @pass_idp
 def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: bool) -> None:
-    """List the pairs that a human must judge."""
+    """List pairs that a human must judge, with the evidence."""
     if find:
         find_duplicates(installation.databases, installation.clock, current_actor())
     with installation.databases.identity.read() as connection:
@@ -76,15 +76,15 @@ def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: 
         print_json([_pair_facts(pair, facts) for pair in pairs])
         return
     if not pairs:
-        click.echo("Nobody is waiting to be judged.")
+        click.echo("No pairs to judge.")
         return
-    table = Table("first", "album", "second", "album", "what speaks for it", "state", box=None, header_style="bold")
+    table = Table("first", "album", "second", "album", "evidence", "state", box=None, header_style="bold")
     for pair in pairs:
         first, second = facts[pair.person_a], facts[pair.person_b]
         sides = (_name(first), first.album or first.os_id, _name(second), second.album or second.os_id)
         add_row(table, *sides, ", ".join(pair.evidence), pair.state)
     console().print(table)
-    click.echo("Look at one with: idp people duplicates show FIRST SECOND")
+    click.echo("Compare a pair with: idp people duplicates show FIRST SECOND")
 
 
 @duplicates.command()
@@ -93,7 +93,7 @@ def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: 
 @json_option
 @pass_idp
 def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
-    """Show a pair side by side. Each is named by album number, uid or mail address."""
+    """Show a pair side by side. FIRST and SECOND are uids, album numbers or mail addresses."""
     pair, facts = _pair(installation, first, second)
     if as_json:
         print_json(_pair_facts(pair, facts))
@@ -106,7 +106,10 @@ def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
     console().print(table)
     for word, text in pair.evidence.items():
         click.echo(f"{word.replace('_', ' ')}{': ' + text if text else ''}")
-    click.echo(f"State: {pair.state}. One person: idp people merge KEPT GONE. Two: idp people duplicates dismiss …")
+    click.echo(
+        f"State: {pair.state}. One person: idp people merge KEPT GONE"
+        f" Two people: idp people duplicates dismiss {first} {second}"
+    )
 
 
 @duplicates.command()
@@ -114,10 +117,10 @@ def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
 @click.argument("second")
 @pass_idp
 def dismiss(installation: Idp, first: str, second: str) -> None:
-    """Say that two records are two people; the pair does not come again."""
+    """Decide that two records are two people. The pair is not listed again."""
     pair, _ = _pair(installation, first, second)
     dismiss_duplicate(installation.databases, installation.clock, pair, current_actor())
-    click.echo("Two people. The pair does not come again.")
+    click.echo("Decided: two people. The pair is not listed again.")
 
 
 @people.command()
@@ -126,9 +129,9 @@ def dismiss(installation: Idp, first: str, second: str) -> None:
 @json_option
 @pass_idp
 def merge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
-    """Make a plan that makes one person of two records: KEPT stays, GONE is closed. `idp apply` carries it out.
+    """Make a plan that merges two records: KEPT stays, GONE is closed. `idp apply` applies it.
 
-    Programmes and addresses of GONE count for KEPT. Nothing is destroyed: `idp people unmerge` parts them again.
+    Programmes and addresses of GONE then belong to KEPT. Nothing is destroyed: `idp people unmerge` separates them.
     """
     ids = person_named(installation, kept), person_named(installation, gone)
     _print_plan(installation, make_merge(installation.provisioner, *ids, current_actor()), as_json)
@@ -140,7 +143,7 @@ def merge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
 @json_option
 @pass_idp
 def unmerge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
-    """Make a plan that makes two people of what was merged, each as their records say. `idp apply` carries it out."""
+    """Make a plan that separates merged records: each person is again as their records say. `idp apply` applies it."""
     ids = person_named(installation, kept), person_named(installation, gone)
     _print_plan(installation, make_unmerge(installation.provisioner, *ids, current_actor()), as_json)
 
@@ -160,7 +163,7 @@ def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:
     if waits_because:
         print_waiting(waits_because)
     else:
-        click.echo(f"Apply exactly this with: idp apply {run.run_id}")
+        click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
 
 
 def _pair(installation: Idp, first: str, second: str) -> tuple[Pair, dict[str, Facts]]:
@@ -169,7 +172,7 @@ def _pair(installation: Idp, first: str, second: str) -> tuple[Pair, dict[str, F
         pair = pair_of(connection, *ids)
         facts = {one.person_id: one for one in facts_of(connection, ids)}
     if pair is None:
-        raise NotFound("these two are not in the queue: idp people duplicates list")
+        raise NotFound("these two are not a listed pair. List pairs with: idp people duplicates list")
     return pair, facts
 
 

@@ -1,4 +1,4 @@
-"""How commands show a plan: as JSON, and as a table for people."""
+"""Show a plan: as JSON, and as tables for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from idp.cli.support import console
+from idp.cli.support import console, counted
 from idp.people.values import Person
 from idp.provisioning.runs import ChangeRow, FindingRow, Run
 from idp.provisioning.values import Change, Entry, Kind
@@ -29,7 +29,7 @@ def run_facts(run: Run) -> dict[str, Any]:
 
 
 def change_facts(rows: Sequence[ChangeRow], people: Iterable[Person]) -> list[dict[str, Any]]:
-    """Return what JSON output says about changes; `people`: those whom the changes are about."""
+    """Return what JSON output says about changes. `people`: the people of these changes."""
     known = {str(person.person_id): person for person in people}
     return [
         {
@@ -50,7 +50,7 @@ def change_facts(rows: Sequence[ChangeRow], people: Iterable[Person]) -> list[di
 
 
 def differences_of(row: ChangeRow) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Return (attribute, before, after) of everything that a change changes."""
+    """Return (attribute, before, after) of each attribute that a change changes."""
     before, after = (Entry.from_json(row.person_id, text) if text else None for text in (row.before, row.after))
     return list(Change(Kind(row.kind), row.person_id, before, after, row.reason).differences())
 
@@ -59,45 +59,46 @@ def differences_of(row: ChangeRow) -> list[tuple[str, tuple[str, ...], tuple[str
 
 
 def print_changes(rows: Sequence[ChangeRow], names: Mapping[str, str]) -> None:
-    """Print changes attribute by attribute; `names` says what people are called."""
+    """Print changes attribute by attribute. `names`: display name by person."""
     if not rows:
         return
     table = Table("uid", "person", "what", "attribute", "before", "after", "why", box=None, header_style="bold")
+    for column in table.columns:
+        column.overflow = "fold"  # a value is compared as a whole: on a narrow terminal it goes on in the next line
+    # escape: a name may hold what rich takes for a colour.
     for row in rows:
-        who = [row.name, escape(names.get(row.person_id, "")), f"{row.target} {row.kind}"]
+        who = [escape(row.name), escape(names.get(row.person_id, "")), f"{row.target} {row.kind}"]
         differences = differences_of(row)
         if row.kind == Kind.CREATE:
             table.add_row(*who, f"{len(differences) - 2} attributes", "", "", row.reason)  # without name and switch
             continue
         reason = row.reason
         for name, before, after in differences:
-            table.add_row(*who, name, _cell(before), _cell(after), reason)
+            table.add_row(*who, name, escape(", ".join(before)), escape(", ".join(after)), reason)
             who, reason = [""] * len(who), ""
     console().print(table)
 
 
-def _cell(values: Sequence[str]) -> str:
-    text = ", ".join(values)
-    # escape: a name may hold what rich takes for a colour.
-    return escape(text if len(text) <= 60 else text[:59] + "…")
-
-
 def print_findings(rows: Sequence[FindingRow]) -> None:
-    """Print what somebody has to look at."""
+    """Print what a human must check."""
     for row in rows:
-        console().print(f"[yellow]Look at[/] {escape(row.name or row.person_id)} in {row.target}: {row.what}.")
+        console().print(f"[yellow]Check[/] {escape(row.name or row.person_id)} in {row.target}: {escape(row.what)}.")
 
 
 def print_totals(run: Run, shown: int) -> None:
-    """Print how many changes of which kind a plan has; `shown`: how many stand above."""
+    """Print how many changes of each kind a plan has. `shown`: how many were printed above."""
     for target, part in run.summary.items():
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(part.counts.items())) or "nothing to change"
-        findings = f"; {part.findings} to look at" if part.findings else ""
-        click.echo(f"{target}: {counts}{findings} ({part.population} entries of ours there)")
+        if part.unread:
+            click.secho(f"{target}: not read, so nothing is planned there: {part.unread}", fg="yellow")
+            continue
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(part.counts.items())) or "nothing to change"
+        findings = f"; {part.findings:,} to check" if part.findings else ""
+        click.echo(f"{target}: {counts}{findings} ({counted(part.population, 'entry', 'entries')} now)")
     if 0 < shown < run.changes:
-        click.echo(f"Shown: {shown} of {run.changes}. More with --limit, all with --json --limit {run.changes}.")
+        all_of_it = f"idp runs export {run.run_id} FILE"
+        click.echo(f"Shown: {shown:,} of {run.changes:,} changes. More with --limit, all in a file with: {all_of_it}")
 
 
 def print_waiting(waits_because: str) -> None:
-    """Print why a plan waits, and what to type, on standard error."""
+    """Print on standard error why a plan awaits approval, and the next command."""
     click.secho(f"Too many changes at once: {waits_because}", fg="red", err=True)

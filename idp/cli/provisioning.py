@@ -1,4 +1,4 @@
-"""`idp plan`, `idp apply`, `idp status`: what would change in the targets, make it so, where everything stands."""
+"""`idp plan`, `idp apply`, `idp status`: show what would change in the targets, change it, show the state."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,17 @@ from idp.cli.plans import (
     run_facts,
 )
 from idp.cli.runs_named import run_named
-from idp.cli.support import console, counted, current_actor, json_option, pass_idp, print_json, progress, when
+from idp.cli.support import (
+    console,
+    counted,
+    counted_people,
+    current_actor,
+    json_option,
+    pass_idp,
+    print_json,
+    progress,
+    when,
+)
 from idp.jobs import schedule_queries as schedules
 from idp.jobs.status import Status, problems_of
 from idp.jobs.status import status as status_of
@@ -38,17 +48,19 @@ from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind
 
 
 @click.command()
-@click.option("--limit", default=20, show_default=True, help="How many people to show; the plan has them all.")
-@click.option("--all", "everybody", is_flag=True, help="Look at everybody, and read all that the targets have.")
-@click.option("--removals", is_flag=True, help="Remove entries of people who are closed for long. Needs two approvals.")
+@click.option("--limit", default=20, show_default=True, help="How many changes to show. The plan has all.")
+@click.option("--all", "everybody", is_flag=True, help="Compare everybody, and read the targets whole.")
+@click.option("--removals", is_flag=True, help="Remove entries of people closed for long. Needs two approvals.")
 @json_option
 @pass_idp
 def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json: bool) -> None:
-    """Show what would change in the targets; nothing is written to them. The plan is kept for `idp apply`.
+    """Show what would change in the targets. Nothing is written to them. `idp apply` applies the plan.
 
-    Only people whose records changed are looked at, and those of whom something must be written.
+    The plan covers people whose records changed and people with pending writes.
 
-    People of a plan that awaits approval are left out. Exit code 1 names that plan.
+    People of an earlier plan that awaits approval are left out. The command names that plan.
+
+    Exit code 1 when people were left out for an earlier plan.
     """
     if removals:
         run = make_removal_plan(installation.provisioner, current_actor())
@@ -70,7 +82,7 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
     if waits_because:
         print_waiting(waits_because)
     elif run.changes:
-        click.echo(f"Apply exactly this with: idp apply {run.run_id}")
+        click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
     if awaiting:
         _print_awaiting(awaiting)
         sys.exit(1)
@@ -78,19 +90,19 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
 
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
-@click.option("--here", is_flag=True, help="Do it in this process even if a worker lives.")
+@click.option("--here", is_flag=True, help="Apply it in this process even if a worker is running.")
 @json_option
 @pass_idp
 def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> None:
-    """Write a plan to the targets: RUN, or one made now. A run that was cut short goes on where it stopped.
+    """Write a plan to the targets: RUN, or a plan made now. See it first with `idp plan`.
 
-    A live worker does it while this command shows how far it is; without one it is done here. A command that is
-    stopped stops only what it does itself.
+    A running worker applies it while this command shows the progress. Without a worker, this command applies it. An
+    interrupted run continues where it stopped. Ctrl-C does not stop the worker: use `idp runs pause RUN`.
 
-    People of a plan that awaits approval are left out of a plan made now.
+    A plan made now leaves out the people of a plan that awaits approval.
 
-    Exit code 1 when something is left to do or awaits approval, was refused by a target, was found otherwise
-    afterwards, or was left as it is by an undo that came too late for it.
+    Exit code 1: something is left to do or awaits approval, a target refused a change or shows another value
+    afterwards, or an undo came too late for a change.
     """
     run = _make_plan(installation) if run_id is None else run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
@@ -121,11 +133,11 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Say only what is wrong; exit code 1 when anything is.")
+@click.option("--check", is_flag=True, help="Print only problems. Exit code 1 when there is a problem.")
 @json_option
 @pass_idp
 def status(installation: Idp, check: bool, as_json: bool) -> None:
-    """Show where everything stands."""
+    """Show the state of records, targets, runs, letters and workers."""
     found = status_of(installation.provisioner)
     wrong = problems_of(found)
     if as_json:
@@ -134,7 +146,7 @@ def status(installation: Idp, check: bool, as_json: bool) -> None:
         for problem in wrong:
             click.secho(problem, fg="red")
         if not wrong:
-            click.echo("Everything is well.")
+            click.echo("No problems.")
     else:
         _print_status(found, ZoneInfo(installation.settings.university.time_zone))
     if check and wrong:
@@ -143,7 +155,7 @@ def status(installation: Idp, check: bool, as_json: bool) -> None:
 
 def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
     if scope is Scope.CHANGED:
-        find_drift_where_possible(installation.provisioner)  # what others changed is part of it
+        find_drift_where_possible(installation.provisioner)  # the plan repairs what others changed
     with progress("Comparing", total=people_to_look_at(installation.provisioner, scope)) as advance:
         run = make_plan(installation.provisioner, current_actor(), scope=scope, progress=advance)
     if not run.changes:
@@ -152,13 +164,13 @@ def _make_plan(installation: Idp, scope: Scope = Scope.CHANGED) -> Run:
 
 
 def _awaiting(installation: Idp) -> list[dict[str, Any]]:
-    """Return the plans that await approval, whose people were left out."""
+    """Return the plans that await approval. Their people were left out."""
     found = awaiting_runs(installation.provisioner)
     return [{"run_id": run.run_id, "limit_violations": run.violations} for run in found]
 
 
 def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
-    """Return the first changes that did not come out well."""
+    """Return the first changes that were not made."""
     states = [
         ChangeState.REJECTED,
         ChangeState.UNVERIFIED,
@@ -172,7 +184,7 @@ def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
 
 
 def _left_as_they_are(result: Result) -> int:
-    """Return how many changes an undo set aside: no plan writes them, since the records do not ask for them."""
+    """Return how many changes an undo left out. No plan makes them, because the records do not ask for them."""
     return result.superseded if result.run.kind == RunKind.UNDO else 0
 
 
@@ -199,26 +211,29 @@ def _result_facts(result: Result) -> dict[str, Any]:
 
 
 def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
-    parts = [f"{result.done} written and checked"]
+    parts = [f"{result.done:,} written and checked"]
     parts += [f"{result.left} left"] if result.left else []
     parts += [f"{result.rejected} refused by the target"] if result.rejected else []
-    parts += [f"{result.unverified} found otherwise afterwards"] if result.unverified else []
+    parts += [f"{result.unverified} not as written when read back"] if result.unverified else []
     if as_they_are := _left_as_they_are(result):
-        parts.append(f"{as_they_are} left as they are, since this undo came too late for them")
+        parts.append(f"{as_they_are} left as they are: this undo came too late for them")
     elif result.superseded:
-        parts.append(f"{result.superseded} not made: so already, or their records changed and the next plan has them")
+        parts.append(f"{result.superseded} no longer needed, or left to the next plan because the records changed")
+    if not result.run.changes:
+        click.echo("Nothing to apply.")
+        return
     click.secho(", ".join(parts) + ".", fg="green" if _is_well(result) else "yellow")
     for row in failed:
         click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")
     if result.left:
-        click.echo(f"A worker goes on by itself; without one: idp apply {result.run.run_id}")
+        click.echo(f"A worker tries the rest again. Without a worker: idp apply {result.run.run_id}")
 
 
 def _print_awaiting(awaiting: Sequence[Mapping[str, Any]]) -> None:
     for one in awaiting:
         run_id = one["run_id"]
         why = sentence(one["limit_violations"])
-        text = f"run {run_id} awaits approval: {why}. Its people were left out: idp runs show {run_id}"
+        text = f"Run {run_id} awaits approval: {why}. Its people were left out. See it with: idp runs show {run_id}"
         click.secho(text, fg="yellow", err=True)
 
 
@@ -226,36 +241,41 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_row("people", _counts(found.people) or "none yet: idp registry import FILE")
-    claimed = f"{found.students_claimed} of {found.students_accounts} students, {found.staff_accounts} staff"
+    claimed = f"{found.students_claimed:,} of {found.students_accounts:,} students, {found.staff_accounts:,} staff"
     table.add_row("accounts claimed", claimed)
     table.add_row("last import", _last_import(found, zone))
     if found.quarantined:
-        table.add_row("quarantine", f"{found.quarantined} rows: idp registry quarantine")
+        table.add_row("quarantine", f"{counted(found.quarantined, 'row', 'rows')}: idp registry quarantine")
     table.add_row("last run", _last_run(found, zone))
     for plan_ in found.plans_waiting:
-        needs = f"{plan_.missing} must approve it, or drop it: idp runs show {plan_.run_id}"
-        table.add_row("[red]waits[/]", f"{when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
+        people = "1 person" if plan_.missing == 1 else f"{plan_.missing} people"
+        needs = f"{people} must approve it, or cancel it: idp runs show {plan_.run_id}"
+        table.add_row("[red]awaits approval[/]", f"{when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
     for name, last in found.schedules.items():
         if last.is_delayed or last.state == schedules.FAILED:
-            became = "[yellow]put off[/], tried again by a worker" if last.is_delayed else "[red]failed[/]"
+            became = "[yellow]delayed[/], a worker tries it again" if last.is_delayed else "[red]failed[/]"
             table.add_row(name, f"{became}, {when(last.due_at, zone)}: {escape(last.note)}")
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
-        given_up = f", {target.given_up} refused too often: idp runs retry" if target.given_up else ""
-        ill = f"; failed {target.failures} times in a row: {escape(target.error)}" if target.failures else ""
-        table.add_row(kind, f"{answers}; {target.entries} entries, {target.waiting} to be written{given_up}{ill}")
+        given_up = f", {counted_people(target.given_up)} refused too often: idp runs retry" if target.given_up else ""
+        failing = f"; failed {target.failures} times in a row: {escape(target.error)}" if target.failures else ""
+        entries = counted(target.entries, "entry", "entries")
+        table.add_row(kind, f"{answers}; {entries}, {target.waiting:,} to be written{given_up}{failing}")
     if found.to_look_at:
         table.add_row(
-            "changed", f"{counted(found.to_look_at, 'person', 'people')} since targets were last compared: idp plan"
+            "changed records",
+            f"{counted_people(found.to_look_at)} since the last comparison: idp plan",
         )
     if found.open_duplicates:
-        table.add_row("duplicates", f"{found.open_duplicates} pairs to judge: idp people duplicates list")
-    waiting = f"; {found.delayed_letters} wait after an error: {escape(found.letters_error)}"
+        table.add_row(
+            "duplicates", f"{counted(found.open_duplicates, 'pair', 'pairs')} to judge: idp people duplicates list"
+        )
+    waiting = f"; {found.delayed_letters} delayed by an error: {escape(found.letters_error)}"
     table.add_row("letters", (_counts(found.letters) or "none") + (waiting if found.delayed_letters else ""))
     if found.running_run_id:
-        table.add_row("at work", f"run {found.running_run_id}: idp runs show {found.running_run_id}")
+        table.add_row("running", f"run {found.running_run_id}: idp runs show {found.running_run_id}")
     seen = f"{found.workers} alive, seen {when(found.worker_seen_at, zone)}" if found.worker_seen_at else "never seen"
-    table.add_row("worker", seen)
+    table.add_row("worker", seen if found.workers else f"{seen}. Start one with: idp worker")
     console().print(table)
 
 
@@ -264,7 +284,8 @@ def _last_import(found: Status, zone: ZoneInfo) -> str:
     if last is None:
         return "none"
     why = f" ({last.reason})" if last.reason else ""
-    return f"{escape(last.file_name)}, {last.people} people, {last.state}{why}, {when(last.started_at, zone)}"
+    people = counted_people(last.people)
+    return f"{escape(last.file_name)}, {people}, {last.state}{why}, {when(last.started_at, zone)}"
 
 
 def _last_run(found: Status, zone: ZoneInfo) -> str:

@@ -7,8 +7,8 @@ from idp.errors import TargetError
 
 
 def reconcile_at_once(installation: Idp, account_id: str) -> None:
-    """Write the person's entries in every target; what a target does not take now, the worker writes later."""
+    """Write the person's entries in every target. If a target does not answer, the worker writes there later."""
     try:
         installation.reconcile_person(account_id)
     except TargetError as error:
-        click.secho(f"A target does not know it yet, and the worker will tell it: {error}", fg="yellow", err=True)
+        click.secho(f"A target could not be written. The worker tries again: {error}", fg="yellow", err=True)

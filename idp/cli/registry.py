@@ -1,4 +1,4 @@
-"""`idp registry`: take an export in, list the quarantine, write an invented export."""
+"""`idp registry`: import an export, list the quarantine, write a sample export."""
 
 import csv
 import sys
@@ -17,7 +17,17 @@ from rich.text import Text
 
 from idp.app.installation import Idp
 from idp.cli.files import writable
-from idp.cli.support import Group, console, current_actor, json_option, pass_idp, print_json, progress, when
+from idp.cli.support import (
+    Group,
+    console,
+    counted_people,
+    current_actor,
+    json_option,
+    pass_idp,
+    print_json,
+    progress,
+    when,
+)
 from idp.clock import Clock
 from idp.errors import RefusedSource
 from idp.people.queries import review_everybody
@@ -32,25 +42,25 @@ from idp.registry.sample.export import Label, Order, write_sample
 
 @click.group(cls=Group)
 def registry() -> None:
-    """Student records in."""
+    """Import student records, and list bad rows."""
 
 
 @registry.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--delta", is_flag=True, help="The file holds only changes. Without it, it is a full export.")
+@click.option("--delta", is_flag=True, help="The file holds only changes. Without this option it is a full export.")
 @click.option(
     "--accept",
     multiple=True,
     type=click.Choice(sorted(refusal.value for refusal in ACCEPTABLE)),
-    help="A limit that you have looked into and agree to exceed, this once.",
+    help="A limit that this import may exceed. Check the file first.",
 )
 @json_option
 @pass_idp
 def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as_json: bool) -> None:
     """Import a registry export (CSV of docs/domain.md).
 
-    Nothing of a refused file is taken. Bad rows are quarantined: see `idp registry quarantine`. The same file twice
-    changes nothing.
+    A refused file changes nothing. Bad rows are quarantined: see `idp registry quarantine`. Importing the same file
+    twice changes nothing. The import writes nothing to the targets: see what would change there with `idp plan`.
     """
     settings = installation.settings
     try:
@@ -80,7 +90,7 @@ def take(installation: Idp, file: Path, delta: bool, accept: tuple[str, ...], as
 @json_option
 @pass_idp
 def quarantine(installation: Idp, as_json: bool) -> None:
-    """List quarantined rows with their reasons. Their content stays sealed: it holds national ids."""
+    """List quarantined rows with their reasons. Their content stays encrypted: it holds national ids."""
     with installation.databases.identity.read() as connection:
         rows = quarantine_entries(connection)
     if as_json:
@@ -91,47 +101,49 @@ def quarantine(installation: Idp, as_json: bool) -> None:
         return
     zone = ZoneInfo(installation.settings.university.time_zone)
     _print_quarantine(rows, zone)
-    click.echo("Mend them in the registry: a good row for the same person settles them at the next import.")
+    click.echo("Correct them in the registry. A good row of the same person ends the quarantine at the next import.")
 
 
 @registry.command()
-@click.option("--all", "everybody", is_flag=True, help="Everybody, after a change of the settings in [people].")
+@click.option("--all", "everybody", is_flag=True, help="Review everybody, after a change of the settings in [people].")
 @pass_idp
 def review(installation: Idp, everybody: bool) -> None:
-    """Carry out what time has changed: grace periods that ended, statuses that began. The worker does so by itself."""
+    """Apply what is due by date: grace periods that ended, statuses that began. The worker does so by itself."""
     settings, databases, clock = installation.settings, installation.databases, installation.clock
     zone = ZoneInfo(settings.university.time_zone)
     if everybody:
         with databases.identity.write() as connection:
             review_everybody(connection, local_date(clock.now(), zone))
     done = 0
-    while count := review_statuses(databases, settings.people.access_policy, clock, zone, current_actor()):
-        done += count
-    click.echo(f"{done:,} people reviewed.")
+    with progress("Reviewing", total=None) as advance:
+        while count := review_statuses(databases, settings.people.access_policy, clock, zone, current_actor()):
+            done += count
+            advance(count)
+    click.echo(f"{counted_people(done)} reviewed.")
 
 
 @registry.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--people", default=300, show_default=True, type=click.IntRange(min=0), help="People who will be taken.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Another seed, other people.")
+@click.option("--people", default=300, show_default=True, type=click.IntRange(min=0), help="People in good rows.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Another seed gives other people."
+)
 @click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The day on which the registry writes the first day's export [default: two days ago].",
+    help="The date of the first day's export [default: two days ago].",
 )
-@click.option("--day", type=click.IntRange(1, 2), default=1, show_default=True, help="2: the next day's export.")
-@click.option("--changes", is_flag=True, help="With --day 2: only the people who changed, to import with --delta.")
-@click.option(
-    "--dirty/--clean", default=True, show_default=True, help="With the dirty cases of real exports, or without."
-)
-@click.option("--cases", type=click.Path(path_type=Path), help="Where the labels go [default: FILE.cases.csv].")
+@click.option("--day", type=click.IntRange(1, 2), default=1, show_default=True, help="2 is the next day's export.")
+@click.option("--changes", is_flag=True, help="With --day 2: only changed people. Import it with --delta.")
+@click.option("--dirty/--clean", default=True, show_default=True, help="With or without the bad rows of real exports.")
+@click.option("--cases", type=click.Path(path_type=Path), help="File for the labels [default: FILE.cases.csv].")
 def sample(
     file: Path, people: int, seed: int, as_of: datetime | None, day: int, changes: bool, dirty: bool, cases: Path | None
 ) -> None:
-    """Write an invented export to FILE (- for the terminal). The same options on the same day give the same bytes.
+    """Write a sample export of invented people to FILE (- for the terminal). The same options give the same bytes.
 
-    All births lie in 1900-1907, so that no living person owns one of the PESEL numbers. Dirty rows are labelled in
-    FILE.cases.csv, with what must become of them.
+    Everybody was born in 1900-1907, so no living person owns one of the PESEL numbers. FILE.cases.csv labels the bad
+    rows, with the expected outcome of each.
     """
     if changes and day == 1:
         raise click.UsageError("--changes needs --day 2.")
@@ -157,7 +169,7 @@ _STAGES = {"reading": "Reading (KiB)", "checking": "Checking people", "writing":
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what an import tells its progress to; each stage has a bar of its own."""
+    """Yield a function for the progress of an import. Each stage has a bar of its own."""
     current, shown = "", 0
     advance: Callable[[int], None]
     with ExitStack() as bar:
@@ -186,29 +198,31 @@ def _refused(refusal: RefusedSource, as_json: bool) -> None:
 
 def _show(result: ImportResult) -> None:
     kind = "changes" if result.is_delta else "full export"
-    click.echo(f"{result.file}: {kind}, {result.rows:,} rows of {result.people:,} people, {result.seconds:.1f} s")
+    click.echo(
+        f"{result.file}: {kind}, {result.rows:,} rows of {counted_people(result.people)}, {result.seconds:.1f} s"
+    )
     if result.same_file_as:
-        click.echo(f"The same file was taken before, by import {result.same_file_as}.")
+        click.echo(f"The same file was imported before, by import {result.same_file_as}.")
     table = Table(box=None, show_header=False)
     table.add_column(justify="right", style="bold")
     table.add_column()
     lines = [
-        (result.added, "people added"),
-        (result.changed, "people changed" + _details(result.changed_fields)),
-        (result.unchanged, "people unchanged"),
-        (result.absent, "people not in this file; absence is not deletion, they stay"),
-        (result.stale_rows, "rows older than what is stored, skipped"),
-        (result.quarantined_rows, "rows quarantined" + _details(result.quarantined)),
-        (result.resolved_rows, "rows quarantined earlier, now resolved"),
-        (result.same_pesel, "PESEL numbers that stand for two people; both stay, a human must look"),
-        (sum(result.remarks.values()), "cells put right or left out" + _details(result.remarks)),
+        (result.added, "person", "people", "added"),
+        (result.changed, "person", "people", "changed" + _details(result.changed_fields)),
+        (result.unchanged, "person", "people", "unchanged"),
+        (result.absent, "person", "people", "not in this file. Absence is not deletion, so nothing changes for them"),
+        (result.stale_rows, "row", "rows", "older than the stored record, skipped"),
+        (result.quarantined_rows, "row", "rows", "quarantined" + _details(result.quarantined)),
+        (result.resolved_rows, "row", "rows", "quarantined earlier, now resolved"),
+        (result.same_pesel, "PESEL number", "PESEL numbers", "of two people. Both stay: idp people duplicates list"),
+        (sum(result.remarks.values()), "cell", "cells", "corrected or left empty" + _details(result.remarks)),
     ]
-    for number, what in lines:
-        if number or what in ("people added", "people unchanged"):
-            table.add_row(f"{number:,}", what)
+    for number, noun, nouns, what in lines:
+        if number or what in ("added", "unchanged"):
+            table.add_row(f"{number:,}", f"{noun if number == 1 else nouns} {what}")
     console().print(table)
     if result.quarantined_rows:
-        click.echo("`idp registry quarantine` lists the quarantined rows.")
+        click.echo("List the quarantined rows with: idp registry quarantine")
 
 
 def _details(counts: dict[str, int], most: int = 6) -> str:
@@ -220,10 +234,11 @@ def _details(counts: dict[str, int], most: int = 6) -> str:
 
 
 def _print_quarantine(rows: list[QuarantineEntry], zone: ZoneInfo) -> None:
-    """Print a block per file, and below what the words mean."""
+    """Print a block for each file, then a sentence for each reason."""
     for file, group in groupby(rows, key=lambda row: row.file_name):
-        # Text, so that brackets in what a file says are not taken for markup.
-        table = Table("line", "os_id", "programme", "reason", "first seen", title=Text(file), title_justify="left")
+        # Text, so that brackets in a file's values are no markup. No title: it would be wrapped to the table's width.
+        console().print(Text(file))
+        table = Table("line", "os_id", "programme", "reason", "first seen")
         table.box = None
         table.header_style = "bold"
         for row in group:
@@ -233,4 +248,4 @@ def _print_quarantine(rows: list[QuarantineEntry], zone: ZoneInfo) -> None:
     meanings = Table(box=None, show_header=False)
     for word in sorted({row.reason for row in rows}):
         meanings.add_row(Text(word, style="bold"), SENTENCES[Reason(word)])
-    console().print("\nWhat the words mean:", meanings)
+    console().print("\nReasons:", meanings)

@@ -1,11 +1,12 @@
-"""`idp runs`: what was planned and applied, plan by plan, and the approval of those that are over the limits."""
+"""`idp runs`: list, show, export, approve and control plans and runs."""
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 import click
 from rich.table import Column, Table
@@ -26,6 +27,7 @@ from idp.cli.support import (
     add_row,
     console,
     counted,
+    counted_people,
     current_actor,
     json_line,
     json_option,
@@ -33,7 +35,7 @@ from idp.cli.support import (
     print_json,
     when,
 )
-from idp.errors import BadCredentials, NotFound
+from idp.errors import BadCredentials, Conflict, NotFound
 from idp.people.queries import find_by_album, load_people
 from idp.people.values import Person, parse_album
 from idp.permissions import Actor, Role
@@ -41,44 +43,42 @@ from idp.provisioning import run_queries as store
 from idp.provisioning import run_steps
 from idp.provisioning.approval import Progress, approve, needed_approvals, progress_of, refusal
 from idp.provisioning.guard import sentence
-from idp.provisioning.runs import ENDS, ChangeRow, Run
+from idp.provisioning.runs import ENDS, ChangeRow, Run, RunState
 from idp.sso.sessions import Browser
+
+MOMENT = len("2026-11-30 13:00:00+01:00")
+WIDE_LIST = 140  # columns that a list of runs needs to have each run in one line
 
 
 @click.group(cls=Group)
 def runs() -> None:
-    """Plans and what became of them; approval of those that are over the limits."""
+    """List, show, approve and control plans and runs. RUN is a number, or enough of its beginning."""
 
 
 @runs.command(name="list")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many, the newest first.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many of the newest.")
 @json_option
 @pass_idp
 def list_all(installation: Idp, limit: int, as_json: bool) -> None:
-    """Show the last plans and runs, the newest first."""
+    """List the newest plans and runs, the newest first."""
     with installation.databases.identity.read() as connection:
         found = store.last_runs(connection, limit)
     if as_json:
         print_json([run_facts(run) for run in found])
         return
-    # Nothing is cut, and a width that is given holds: other commands want the whole number.
-    table = Table(Column("run", width=32), "kind, state", "made, by", "changes", box=None, header_style="bold")
-    for column in table.columns:
-        column.overflow = "fold"
-    for run in found:
-        number = run.run_id + (f"\nover: {sentence(run.violations)}" if run.violations else "")
-        made = f"{_when(run.created_at, installation)}\n{run.created_by}"
-        add_row(table, number, f"{run.kind}\n{run.state}", made, f"{run.changes:,}")
-    console().print(table if found else "There is no plan yet. Make one with: idp plan")
+    if not found:
+        click.echo("There is no plan yet. Make one with: idp plan")
+        return
+    console().print(runs_table(found, installation.zone, is_narrow=console().width < WIDE_LIST))
 
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many people to show.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many changes to show.")
 @json_option
 @pass_idp
 def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
-    """Show one plan: what it changes, what is over the limits, who approved it, what became of it."""
+    """Show a plan: its changes, the limits that it exceeds, its approvals and its state."""
     run = run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
         changes = store.changes_of(connection, run.run_id, limit=limit)
@@ -109,10 +109,10 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
 @pass_idp
 def export(installation: Idp, run_id: str, file: Path, form: str) -> None:
-    """Write a whole plan to FILE, a new one that you alone can read (- for the terminal).
+    """Write a whole plan to FILE, which must not exist and which only you can read (- for the terminal).
 
-    jsonl: a line about the plan with its digest, then a line for each change. csv: a row for each attribute that
-    changes, for people. Plans hold personal data: keep the file as you keep the directory.
+    jsonl: a line about the plan with its digest, then a line for each change. csv: a row for each changed attribute.
+    Plans hold personal data: protect the file as you protect the directory.
     """
     run = run_named(installation, run_id)
     write = _export_lines if form == "jsonl" else _export_table
@@ -122,25 +122,27 @@ def export(installation: Idp, run_id: str, file: Path, form: str) -> None:
         return
     with private_file(file) as out:
         write(installation, run, out)
-    click.echo(f"{run.changes:,} changes written to {file}.")
+    click.echo(f"{counted(run.changes, 'change', 'changes')} written to {file}.")
 
 
 @runs.command(name="approve")
 @click.argument("run_id", metavar="RUN")
-@click.option("--as", "name", required=True, help="Your own sign-in name: what you type at eStudent.")
+@click.option("--as", "name", required=True, help="Your own sign-in name, as at eStudent.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
 @json_option
 @pass_idp
 def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool, as_json: bool) -> None:
-    """Say that a plan over the limits is right, and sign in for it.
+    """Approve a plan that exceeds a limit, and sign in to do so.
 
-    You approve exactly the plan that is shown. Operators and administrators may; a plan that removes entries needs two
-    people, neither of them the one who started it.
+    You approve exactly the plan that is shown. Operators and administrators may approve. A plan that removes entries
+    needs two people, and the person who made it may not be one of them.
     """
     run = run_named(installation, run_id)
+    if run.state is not RunState.AWAITING_APPROVAL:
+        raise Conflict(f"run {run.run_id} does not await approval: it is {run.state}")
     if not as_json:
         print_totals(run, shown=0)
-        click.echo(f"Over the limits: {sentence(run.violations) or 'nothing'}")
+        click.echo(f"Over the limits: {sentence(run.violations) or 'none; a removal needs approval anyway'}")
         click.echo(f"Digest: {run.digest}")
     approver = _signed_in(installation, name, password_stdin)
     settings = installation.settings.provisioning
@@ -151,77 +153,79 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
         )
         return
     if progress.missing:
-        click.echo(f"Approved. {progress.missing} more must approve it: idp runs approve {run.run_id} --as NAME")
+        more = "1 more person" if progress.missing == 1 else f"{progress.missing} more people"
+        click.echo(f"Approved. {more} must approve it: idp runs approve {run.run_id} --as NAME")
     else:
-        click.secho(f"Approved. A worker carries it out; without one: idp apply {run.run_id}", fg="green")
+        click.secho(f"Approved. A worker applies it. Without a worker: idp apply {run.run_id}", fg="green")
 
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @pass_idp
 def pause(installation: Idp, run_id: str) -> None:
-    """Stop a run after the batch that is being written; `idp runs resume` goes on with it."""
+    """Pause a run after the current batch. Continue with: idp runs resume"""
     run_id = run_named(installation, run_id).run_id
     run_steps.pause(installation.provisioner, run_id, current_actor())
-    click.echo(f"Paused. Go on with: idp runs resume {run_id}")
+    click.echo(f"Paused. Continue with: idp runs resume {run_id}")
 
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @pass_idp
 def resume(installation: Idp, run_id: str) -> None:
-    """Go on with a paused run."""
+    """Continue a paused run."""
     run_id = run_named(installation, run_id).run_id
     run_steps.resume(installation.provisioner, run_id, current_actor())
     if run_steps.has_worker(installation.provisioner):
-        click.echo("Resumed; a worker goes on with it.")
+        click.echo("Resumed. A worker continues it.")
     else:
-        click.echo(f"Resumed. No worker lives; go on with: idp apply {run_id}")
+        click.echo(f"Resumed. No worker is running. Continue with: idp apply {run_id}")
 
 
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @pass_idp
 def cancel(installation: Idp, run_id: str) -> None:
-    """Stop a run for good after the batch that is being written.
+    """Stop a run for good after the current batch. It cannot be resumed.
 
-    What was written stays, and can be taken back with `idp undo`; the rest is work for the next plan.
+    Changes already written stay. Take them back with `idp undo`. The next plan contains the rest.
     """
     run_id = run_named(installation, run_id).run_id
     run_steps.cancel(installation.provisioner, run_id, current_actor())
-    click.echo("Cancelled. What it wrote stays; the next plan has the rest.")
+    click.echo("Cancelled. The next plan contains the rest.")
+    click.echo(f"Changes already written stay. Take them back with: idp undo {run_id}")
 
 
 @runs.command()
 @click.argument("album", required=False)
 @pass_idp
 def retry(installation: Idp, album: str | None) -> None:
-    """Have people tried again whom a target refused too often: the one with ALBUM, or all."""
+    """Try people again whom a target refused too often: the student with ALBUM, or everybody."""
     ids: list[str] | None = None
     if album is not None:
         with installation.databases.identity.read() as connection:
             person = find_by_album(connection, parse_album(album))
         if person is None:
-            raise NotFound(f"nobody has the album number {album}")
+            raise NotFound(f"nobody has the album number {album}. Search by name with: idp people find NAME")
         ids = [person.person_id]
     released = run_steps.retry(installation.provisioner, current_actor(), ids)
-    click.echo(f"Tried again: {counted(len(released), 'person', 'people')}." if released else "Nobody was given up.")
+    click.echo(f"{counted_people(len(released))} will be tried again." if released else "Nobody was given up.")
 
 
 def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Actor:
-    """Return who has just proved who they are, by the same check as every sign-in, throttle included."""
+    """Return the staff member who signs in here, by the same check as every sign-in, with its throttle."""
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt(f"Password of {name}", hide_input=True, err=True)
-    # Nobody solves a CAPTCHA at a terminal; whoever guesses there still waits longer with each failure.
+    # A terminal cannot show a CAPTCHA. The wait after each failure applies here too.
     try:
         account = installation.sign_on.check_password(name, password, Browser(name="idp runs approve"), is_person=True)
     except BadCredentials as refusal:
-        # The same words for every reason: who has an account is not said here either.
+        # The same words for every reason, so that nobody learns here who has an account.
         raise BadCredentials(
-            "this name and password do not belong together, or the account is closed. Give the name and password of"
-            " your own staff account, as at eStudent; after several failures the next try has to wait."
+            "incorrect name or password, or the account is disabled. Use the name and password of your own staff"
+            " account, as at eStudent. After several failures you must wait before the next attempt."
         ) from refusal
     role = Role(account.role) if account.role else None
     return Actor(account.account_id, role, account.display_name, ("password",), current_actor().actor_id)
@@ -278,11 +282,31 @@ def _export_table(installation: Idp, run: Run, out: IO[str]) -> None:
 
 
 def _cell(text: str) -> str:
-    """A spreadsheet takes what begins so for a formula, and values come from other systems."""
+    """Return a cell that no spreadsheet takes for a formula: values come from other systems."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 # --- for people -----------------------------------------------------------------------------------------------------
+
+
+def runs_table(found: Sequence[Run], zone: ZoneInfo, *, is_narrow: bool) -> Table:
+    """Return a row for each run; on a narrow terminal some cells stand below each other.
+
+    Nothing is cut, and the first column keeps its width: other commands need the whole number.
+    """
+    heads = ("kind, state", "made, by", "changes") if is_narrow else ("kind", "state", "made", "by", "changes", "over")
+    table = Table(Column("run", width=32), *heads, box=None, header_style="bold")
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[2].min_width = MOMENT if is_narrow else 0
+    for run in found:
+        made, over = when(run.created_at, zone), sentence(run.violations)
+        if is_narrow:
+            number = run.run_id + (f"\nover: {over}" if over else "")
+            add_row(table, number, f"{run.kind}\n{run.state}", f"{made}\n{run.created_by}", f"{run.changes:,}")
+        else:
+            add_row(table, run.run_id, run.kind, run.state, made, run.created_by, f"{run.changes:,}", over)
+    return table
 
 
 def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: Progress) -> None:
@@ -299,7 +323,8 @@ def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: 
         add_row(table, "approved by", f"{given}; {needed} needed")
     if run.started_at is not None:
         add_row(table, "started", _when(run.started_at, installation))
-        add_row(table, "changes", ", ".join(f"{count} {state}" for state, count in sorted(became.items())))
+        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(became.items())) or "none"
+        add_row(table, "changes", counts)
     console().print(table)
 
 

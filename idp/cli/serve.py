@@ -17,7 +17,7 @@ from idp.db.revisions import require_migrated
 
 @click.command()
 def serve() -> None:
-    """Start the web server and its worker; SIGTERM or SIGINT stops both within 10 s."""
+    """Run the web server and a worker. SIGTERM or SIGINT stops both within 10 seconds."""
     settings = load_settings()
     require_free_port(settings.web.host, settings.web.port, "web.port")
     _make_once(settings)
@@ -27,15 +27,14 @@ def serve() -> None:
 def run(settings: Settings) -> int:
     """Serve until a signal comes, and return the exit code.
 
-    Effect:  a worker that ends is started again; the end of the web server is the end of both, so that whoever
-             watches us (systemd, the demo) learns of it
+    Effect:  a worker that ends is started again. If the web server ends, everything ends, so that systemd notices.
     """
     web = settings.web
 
     def serve() -> None:
         serve_pages("idp.app.pages:create_app", web.host, web.port, web.workers, web.blocking_threads)
 
-    # Shorter than what systemd or the demo grant us.
+    # Shorter than the time that systemd or the demo give us.
     with Children(say=_say, stop_within_s=6.5) as children:
         try:
             children.start(Command("web server", call=serve))
@@ -53,8 +52,7 @@ def run(settings: Settings) -> int:
 
 
 def _make_once(settings: Settings) -> None:
-    """Make the application and throw it away: what is wrong is said here once, and not by each process, and what it
-    imports is imported once and shared by all of them.
+    """Create the application once before the processes do, so that an error is printed once and they share its imports.
 
     Raises:  ConfigError
     """

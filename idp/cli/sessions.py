@@ -1,4 +1,4 @@
-"""`idp sessions`: where somebody is signed in, and signing them out there."""
+"""`idp sessions`: list and end the sign-on sessions of a person."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,11 +7,10 @@ import click
 from rich.table import Table
 
 from idp.app.installation import Idp
-from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
+from idp.cli.people_named import PERSON, account_named
+from idp.cli.support import Group, add_row, console, counted, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
-from idp.people.account_queries import Account, find_account
 from idp.sso import sessions as sso
-from idp.sso.identifiers import tell_apart
 from idp.sso.session_queries import LiveSession
 from idp.sso.sessions import Ended
 from idp.sso.sign_out import Outcome
@@ -19,16 +18,16 @@ from idp.sso.sign_out import Outcome
 
 @click.group(cls=Group)
 def sessions() -> None:
-    """Where a person is signed in. PERSON is a uid, an album number or a mail address."""
+    """List and end the sessions of a person. PERSON is a uid, an album number or a mail address."""
 
 
 @sessions.command(name="list")
-@click.argument("person")
+@click.argument("who", metavar=PERSON)
 @json_option
 @pass_idp
-def list_of(installation: Idp, person: str, as_json: bool) -> None:
-    """Show the sessions of PERSON, the last used first."""
-    found = sso.list_of(installation.raw_store, installation.clock, _account(installation, person).account_id)
+def list_of(installation: Idp, who: str, as_json: bool) -> None:
+    """List the sessions of PERSON, the last used first."""
+    found = sso.list_of(installation.raw_store, installation.clock, account_named(installation, who).account_id)
     if as_json:
         print_json([_plain(installation, one) for one in found])
         return
@@ -36,21 +35,21 @@ def list_of(installation: Idp, person: str, as_json: bool) -> None:
     for one in found:
         times = (_when(installation, at) for at in (one.signed_in_at, one.seen_at, one.expires_at))
         add_row(table, one.session_id, *(when(at, installation.zone) for at in times), one.network, one.browser)
-    console().print(table if found else f"{person} is signed in nowhere.")
+    console().print(table if found else f"{who} is not signed in anywhere.")
 
 
 @sessions.command()
-@click.argument("person")
+@click.argument("who", metavar=PERSON)
 @click.argument("session_id", default="")
 @json_option
 @pass_idp
-def end(installation: Idp, person: str, session_id: str, as_json: bool) -> None:
-    """End one session of PERSON, or all of them, and tell the applications that were used in it."""
-    account = _account(installation, person)
+def end(installation: Idp, who: str, session_id: str, as_json: bool) -> None:
+    """End one session of PERSON, or all of them, and sign PERSON out of the applications used in it."""
+    account = account_named(installation, who)
     raw_store, clock, actor = installation.raw_store, installation.clock, current_actor()
     before = sso.list_of(raw_store, clock, account.account_id)
     if session_id and session_id not in {one.session_id for one in before}:
-        raise NotFound("this person has no such session")
+        raise NotFound(f"{who} has no session {session_id}. List them with: idp sessions list {who}")
     if session_id:
         owed = sso.end_one_of(raw_store, clock, account.account_id, session_id, actor)
     else:
@@ -63,19 +62,10 @@ def _report(ended: int, outcomes: Sequence[Outcome], as_json: bool) -> None:
     if as_json:
         print_json({"ended": ended, "applications": outcomes})
         return
-    click.echo("Nothing to end: signed in nowhere." if not ended else f"Ended: {ended}.")
+    click.echo(f"Ended {counted(ended, 'session', 'sessions')}." if ended else "Not signed in anywhere.")
     for outcome in outcomes:
-        click.echo(f"  {outcome.application}: {'signed out' if outcome.is_confirmed else 'no answer yet; told on'}")
-
-
-def _account(installation: Idp, person: str) -> Account:
-    people = installation.settings.people
-    named = tell_apart(person, people.mail_domain, people.alias_prefix)
-    with installation.databases.identity.read() as connection:
-        account = find_account(connection, named.key, named.value) if named else None
-    if account is None:
-        raise NotFound("nobody has this uid, album number or mail address")
-    return account
+        told = "signed out" if outcome.is_confirmed else "no answer yet; the worker tries again"
+        click.echo(f"  {outcome.application}: {told}")
 
 
 def _when(installation: Idp, at: float) -> datetime:

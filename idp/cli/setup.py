@@ -1,4 +1,4 @@
-"""`idp setup`: make what an installation needs before its first start; harmless to repeat."""
+"""`idp setup`: create what an installation needs before its first start. A repeat is harmless."""
 
 import click
 
@@ -13,7 +13,7 @@ from idp.people.queries import count_people
 
 @click.command()
 def setup() -> None:
-    """Make missing keys and bring the databases to this version."""
+    """Create missing keys and upgrade the databases to this version. A repeat is harmless."""
     settings = load_settings()
     databases = open_databases(settings.store)
     try:
@@ -28,7 +28,7 @@ def setup() -> None:
 
 
 def _refuse_beside_people(databases: Databases, missing: list[Purpose]) -> None:
-    """Return unless the database has people: with other keys nobody in it would be recognised.
+    """Return if the database has no people. With new keys, nobody in it would be recognised.
 
     Raises:  ConfigError
     """
@@ -38,4 +38,4 @@ def _refuse_beside_people(databases: Databases, missing: list[Purpose]) -> None:
         people = count_people(connection)
     if people:
         names = ", ".join(purpose.value for purpose in missing)
-        raise ConfigError(f"the database has {people} people, and there is no key for {names}: restore it from backup.")
+        raise ConfigError(f"the database has {people:,} people, but no key for {names}: restore it from backup.")

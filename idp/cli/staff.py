@@ -1,4 +1,4 @@
-"""`idp staff`: invite members of staff and list them. The first administrator is made here, on the machine."""
+"""`idp staff`: invite, list and manage staff. The first administrator is invited here, on the machine."""
 
 from dataclasses import asdict
 
@@ -14,38 +14,41 @@ from idp.permissions import STAFF_ROLES, Role
 
 @click.group(cls=Group)
 def staff() -> None:
-    """Staff accounts: clerks, operators, administrators."""
+    """Manage staff accounts: clerks, operators, administrators."""
 
 
 @staff.command()
 @click.argument("mail")
 @click.option(
-    "--role", required=True, type=click.Choice([role.value for role in STAFF_ROLES]), help="What they may do."
+    "--role",
+    required=True,
+    type=click.Choice([role.value for role in STAFF_ROLES]),
+    help="What they may do.",
 )
 @click.option("--given-name", default="", help="Filled into the form; they may correct it.")
-@click.option("--surname", default="", help="As above.")
+@click.option("--surname", default="", help="Filled into the form; they may correct it.")
 @json_option
 @pass_idp
 def invite(installation: Idp, mail: str, role: str, given_name: str, surname: str, as_json: bool) -> None:
-    """Print a single-use link for MAIL; it is sent there, too.
+    """Invite a member of staff: print a one-time link, and send it to MAIL.
 
-    The link makes an account of its own: give it to nobody else, and do not open it yourself.
+    Whoever opens the link creates the account. Give it only to the owner of MAIL, and do not open it yourself.
     """
     link = installation.staff_service.invite(mail, Role(role), given_name, surname, current_actor())
     seconds = installation.settings.accounts.invitation_s
     if as_json:
         print_json({"mail": mail, "role": role, "link": link, "works_for_s": seconds})
         return
-    click.echo(f"{mail} is invited as {role}. This link works once, for {seconds / 86400:g} days:\n")
+    click.echo(f"{mail} is invited with the role {role}. This link works once, within {seconds / 86400:g} days:\n")
     click.echo(f"  {link}\n")
-    click.echo("The same link is on its way as a letter.")
+    click.echo("The same link is sent to that address.")
 
 
 @staff.command()
 @click.argument("mail")
 @pass_idp
 def disable(installation: Idp, mail: str) -> None:
-    """Lock the account of a member of staff and end their sessions; applications are told."""
+    """Lock the account of a member of staff, end their sessions, and sign them out of applications."""
     member, messages = installation.staff_service.disable(mail, current_actor())
     installation.sign_out_service.tell(messages, installation.settings.sso.logout_wait_s)
     click.echo(f"{member.mail} is disabled; every session has ended.")
@@ -67,17 +70,17 @@ def enable(installation: Idp, mail: str) -> None:
 @click.argument("role", type=click.Choice([role.value for role in STAFF_ROLES]))
 @pass_idp
 def role(installation: Idp, mail: str, role: str) -> None:
-    """Give a member of staff another ROLE. It counts at once, in open sessions too."""
+    """Give a member of staff another ROLE. It applies at once, also in open sessions."""
     member = installation.staff_service.change_role(mail, Role(role), current_actor())
     reconcile_at_once(installation, member.account_id)
-    click.echo(f"{member.mail} is {member.role} now.")
+    click.echo(f"{member.mail} now has the role {member.role}.")
 
 
 @staff.command()
 @click.argument("mail")
 @pass_idp
 def withdraw(installation: Idp, mail: str) -> None:
-    """Take the invitation of MAIL back: its link works no more."""
+    """Withdraw the invitation of MAIL: its link stops working."""
     click.echo(f"The invitation of {installation.staff_service.withdraw(mail, current_actor()).mail} is withdrawn.")
 
 
@@ -85,7 +88,7 @@ def withdraw(installation: Idp, mail: str) -> None:
 @json_option
 @pass_idp
 def list_all(installation: Idp, as_json: bool) -> None:
-    """Show all staff, and who has not joined yet."""
+    """List all staff, also those who have not joined yet."""
     with installation.databases.identity.read() as connection:
         members = list_staff(connection)
     if as_json:
@@ -96,7 +99,7 @@ def list_all(installation: Idp, as_json: bool) -> None:
     for member in members:
         add_row(table, member.display_name, member.mail, member.role, member.uid, _state(member))
     console().print(
-        table if members else "There is no staff yet. Begin with: idp staff invite MAIL --role administrator"
+        table if members else "There is no staff yet. Start with: idp staff invite MAIL --role administrator"
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import click
@@ -22,6 +22,7 @@ from rich.table import Table
 from idp.app.installation import Idp, open_idp
 from idp.app.settings import start_logs
 from idp.audit.events import new_id, shell_actor
+from idp.cli.output import TrimmedOutput
 from idp.cli.suggestions import no_such_command
 from idp.db.databases import UNAVAILABLE
 from idp.errors import StoreUnavailable
@@ -37,7 +38,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 class Group(click.Group):
-    """A group whose help says of each command its whole first sentence, and that names what was probably meant."""
+    """A group whose help cuts no sentence, and that suggests a command for a misspelt one."""
 
     group_class = type  # groups in it, too
 
@@ -98,14 +99,21 @@ def add_row(table: Table, *cells: str) -> None:
 def console() -> Console:
     """Return the terminal for tables and colours.
 
-    Output that is no terminal has no colours and is neither wrapped nor cut: the next program reads whole lines.
+    Output to a file or pipe has no colours and is neither wrapped, cut nor padded: the next program reads whole lines.
     """
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, width=WIDE, file=cast("IO[str]", TrimmedOutput(sys.stdout)))
 
 
 def counted(count: int, one: str, many: str) -> str:
     """Return a count with its noun. Shape: (1, "person", "people") -> "1 person"; 2000 -> "2,000 people" """
     return f"{count:,} {one if count == 1 else many}"
+
+
+def counted_people(count: int) -> str:
+    """Return a count of people. Shape: 1 -> "1 person"; 2000 -> "2,000 people" """
+    return counted(count, "person", "people")
 
 
 def when(at: datetime | None, zone: ZoneInfo) -> str:

@@ -1,11 +1,11 @@
-"""`idp undo`: take a run back."""
+"""`idp undo`: plan to take a run back."""
 
 import click
 
 from idp.app.installation import Idp
 from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
 from idp.cli.runs_named import run_named
-from idp.cli.support import current_actor, json_option, pass_idp, print_json, progress
+from idp.cli.support import counted_people, current_actor, json_option, pass_idp, print_json, progress
 from idp.people.queries import load_people
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
@@ -14,16 +14,16 @@ from idp.provisioning.undo import drop_pins, make_undo
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@click.option("--remove", is_flag=True, help="Remove entries still as the run made them; others are locked.")
-@click.option("--drop-pins", "is_drop", is_flag=True, help="Obey the records again in what was undone of RUN.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many people to show.")
+@click.option("--remove", is_flag=True, help="Remove entries that the run created. Entries changed since are locked.")
+@click.option("--drop-pins", "is_drop", is_flag=True, help="Drop the pins of RUN: the records decide again.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=0), help="How many changes to show.")
 @json_option
 @pass_idp
 def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int, as_json: bool) -> None:
-    """Make a plan that puts back what RUN changed. Carry it out with `idp apply`. What cannot be put back is listed.
+    """Make a plan that takes back the changes of RUN. `idp apply` applies it. What cannot be taken back is listed.
 
-    A value is put back while it is still as the run left it. It is then pinned: the records are not obeyed there until
-    they say something else, or until you drop the pins with --drop-pins.
+    A value is taken back if it is still as the run left it. It is then pinned: it stays so until the records ask for
+    another value than RUN wrote, or until you drop the pins with --drop-pins.
     """
     if is_drop:
         _drop_pins(installation, run_named(installation, run_id).run_id, as_json)
@@ -47,9 +47,9 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
     if waits_because:
         print_waiting(waits_because)
     elif run.changes:
-        click.echo(f"Carry it out with: idp apply {run.run_id}")
+        click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
     else:
-        click.echo("Nothing is left to undo.")
+        click.echo("Nothing to undo.")
 
 
 def _drop_pins(installation: Idp, run_id: str, as_json: bool) -> None:
@@ -57,6 +57,6 @@ def _drop_pins(installation: Idp, run_id: str, as_json: bool) -> None:
     if as_json:
         print_json({"run_id": run_id, "people": count})
     elif count:
-        click.echo(f"The records are obeyed again for {count:,} people. See what that changes with: idp plan")
+        click.echo(f"The records decide again for {counted_people(count)}. See what that changes with: idp plan")
     else:
         click.echo("This run has no pins.")

@@ -1,4 +1,4 @@
-"""`idp worker`: the sweeps of one lane, or of all lanes as children, until a signal stops them."""
+"""`idp worker`: run the sweeps of one lane, or of all lanes as children, until a signal comes."""
 
 import sys
 
@@ -15,14 +15,12 @@ from idp.jobs.worker import run, run_side_by_side
 
 
 @click.command()
-@click.option(
-    "--lane", type=click.Choice([lane.value for lane in Lane]), help="Do the work of this lane alone, in this process."
-)
+@click.option("--lane", type=click.Choice([lane.value for lane in Lane]), help="Run only this lane, in this process.")
 def worker(lane: str | None) -> None:
-    """Do what the service does by itself, until stopped; on one machine or on many with one PostgreSQL database.
+    """Run the background work until stopped. With PostgreSQL, several machines may each run a worker.
 
-    The fast lane does what people wait for: sign-outs, closed accounts, letters, their own changes, the journal. The
-    bulk lane imports, carries out runs and cleans up. Each is a process of its own.
+    The fast lane does what people wait for: sign-outs, closed accounts, letters, people's own changes, the journal. The
+    bulk lane imports, applies runs and cleans up. Each lane is a process.
     """
     if lane is None:
         sys.exit(run_lanes())
@@ -30,7 +28,7 @@ def worker(lane: str | None) -> None:
 
 
 def commands() -> list[Command]:
-    """Return a command for each lane; one that ends is started again."""
+    """Return a command for each lane. A lane that ends is started again."""
     return [
         Command(f"worker ({lane} lane)", [sys.executable, "-m", "idp", "worker", "--lane", lane], restart=True)
         for lane in Lane
@@ -39,7 +37,7 @@ def commands() -> list[Command]:
 
 def run_lanes() -> int:
     """Run a child for each lane until a signal comes, and return the exit code."""
-    with open_idp():  # what is wrong with settings or databases is said once, and not by each child
+    with open_idp():  # an error in settings or databases is printed once, not by each child
         pass
     with Children(say=_say, stop_within_s=6.5) as children:
         try:

@@ -111,7 +111,7 @@ def parse_album(text: str) -> Album:
     digits = text.strip()
     # re.ASCII: a plain \d also accepts other scripts' digits, and an alias must be ASCII.
     if not re.fullmatch(r"\d{1,10}", digits, re.ASCII):
-        raise InvalidAlbum(digits)
+        raise InvalidAlbum(f"{digits[:40]!r} is no album number: 1 to 10 digits")
     return Album(digits)
 
 

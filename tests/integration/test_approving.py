@@ -183,7 +183,7 @@ def test_a_narrow_terminal_shows_whole_numbers(
 
     assert waiting in shown
     assert "…" not in shown
-    assert "over: accounts disable" in shown
+    assert "accounts disable: " in shown
 
 
 def shared_beginning(numbers: Iterable[str]) -> str:

@@ -56,5 +56,5 @@ def test_a_word_that_no_event_has_is_a_mistake_in_the_command() -> None:
     result = CliRunner().invoke(idp, ["audit", "--kind", "signin"])
 
     assert result.exit_code == 2
-    assert "There is no event signin" in result.output
+    assert "There is no kind of event signin" in result.output
     assert "sign_in" in result.output

@@ -111,7 +111,7 @@ def test_what_an_undo_pinned_is_said(imported: Terminal, tmp_path: Path) -> None
     assert (undo["undoes_run_id"], undo["total"], undo["not_undone"]) == (run, 1, [])
     assert (surname["effective"], surname["kept_by"], surname["run_id"]) == (["Nowak"], "pin", undo["run_id"])
     assert surname["sources"][0]["file"] == "delta.csv"
-    assert "people" in imported.run("undo", "--drop-pins", run)
+    assert "decide again for 1 person." in imported.run("undo", "--drop-pins", run)
 
 
 def test_a_target_that_does_not_answer_is_part_of_the_answer(imported: Terminal, directory: PrivateSlapd) -> None:
@@ -132,7 +132,7 @@ def test_national_ids_are_never_in_an_explanation(imported: Terminal) -> None:
 
 
 def test_nobody_by_that_name_is_said(imported: Terminal) -> None:
-    assert "no student is called 999" in str(imported.error("explain", "person", "999"))
+    assert "there is no student called 999" in str(imported.error("explain", "person", "999"))
 
 
 def test_drift_is_found_shown_and_repaired_at_the_terminal(
@@ -150,7 +150,7 @@ def test_drift_is_found_shown_and_repaired_at_the_terminal(
     assert quiet.exit_code == 0, quiet.output
     assert (found.exit_code, again.exit_code) == (1, 1)  # until somebody decides about what is reported
     assert "[red]Ania[/]" in found.stdout
-    assert "the next run writes ours" in found.stdout
+    assert "the next run writes our value" in found.stdout
     (left,) = json.loads(again.stdout)["overrides"]
     assert (left["attribute"], left["expected"], left["kept"]) == ("displayName", ["Anna Nowak"], ["[red]Ania[/]"])
     assert values(imported.json("explain", "person", uid))["displayName"]["kept_by"] == "override"
@@ -182,7 +182,7 @@ def test_two_records_of_one_person_are_judged_merged_and_parted_at_the_terminal(
     assert {change["reason"] for change in merge["changes"]} == {"merged"}
     terminal.run("apply", merge["run_id"])
     assert terminal.json("explain", "person", gone)["reason"] == "merged"
-    assert terminal.run("people", "duplicates", "list") == "Nobody is waiting to be judged.\n"
+    assert terminal.run("people", "duplicates", "list") == "No pairs to judge.\n"
     assert len(terminal.json("people", "duplicates", "list", "--settled")) == 2
     part = terminal.json("people", "unmerge", kept, gone)
     terminal.run("apply", part["run_id"])
@@ -200,7 +200,7 @@ def test_a_new_intakes_mail_names_are_shown_at_the_terminal(terminal: Terminal, 
     shown = terminal.run("addresses", "preview", str(tmp_path / "intake.csv"))
     facts = terminal.json("addresses", "preview", str(tmp_path / "intake.csv"))
 
-    assert "3 people, 0 with a mail name already, 3 without" in shown
+    assert "3 people: 0 with a mail name, 3 without one" in shown
     assert ("jan.lis" in shown, "transliterated" in shown) == (True, True)
     assert [group["mail_name"] for group in facts["namesakes"]] == ["jan.lis"]
     assert terminal.json("status")["people"] == {}

@@ -42,7 +42,7 @@ def test_a_plan_is_shown_and_then_applied_as_it_was_shown(terminal: Terminal, da
     plan = terminal.json("plan")
     applied = terminal.json("apply", plan["run_id"])
 
-    assert "ldap: 2 create (0 entries of ours there)" in shown
+    assert "ldap: 2 create (0 entries now)" in shown
     assert (plan["total"], plan["limit_violations"], plan["targets"]["ldap"]["counts"]) == (2, [], {"create": 2})
     (anna,) = (change for change in plan["changes"] if change["name"] == ANNA.uid)
     assert anna["attributes"]["sn"] == {"before": [], "after": ["Kowalska"]}
@@ -122,7 +122,7 @@ def test_an_undo_says_whom_it_came_too_late_for_and_why(terminal: Terminal, data
     late = terminal.result("apply", undo)
 
     assert late.exit_code == 1
-    assert "1 written and checked, 1 left as they are, since this undo came too late for them." in late.stdout
+    assert "1 written and checked, 1 left as they are: this undo came too late for them." in late.stdout
     assert f"ldap update {JAN.uid}: changed since this undo was planned" in late.stdout
     again = json.loads(terminal.result("apply", undo, "--json").stdout)
     assert (again["left_as_they_are"], again["left_to_next_plan"], again["complete"]) == (1, 0, False)
@@ -140,9 +140,9 @@ def test_status_says_what_is_put_off(terminal: Terminal, databases: Databases) -
             assert schedules.begin_firing(connection, firing)
 
     (line,) = (line for line in terminal.run("status").splitlines() if line.split()[:1] == ["sync"])
-    assert "put off, tried again by a worker" in line
+    assert "delayed, a worker tries it again" in line
     assert "target_unavailable: gone" in line
-    assert [each["state"] for each in terminal.json("schedules", "list")] == ["", "put off", ""]
+    assert [each["state"] for each in terminal.json("schedules", "list")] == ["", "delayed", ""]
 
 
 def test_status_says_where_everything_stands(

@@ -69,6 +69,19 @@ def test_an_unknown_name_is_not_found(terminal: Terminal) -> None:
     assert isinstance(terminal.error("runs", "show", "999"), NotFound)
 
 
+def test_whoever_is_not_found_is_searched_for_by_name(terminal: Terminal) -> None:
+    for words in (("accounts", "unlock"), ("sessions", "list"), ("explain", "person"), ("drift", "drop")):
+        assert "idp people find NAME" in str(terminal.error(*words, "nobody9"))
+
+
+def test_a_lock_that_would_end_at_once_is_refused(terminal: Terminal, installation: Idp) -> None:
+    said = terminal.result("accounts", "lock", ANNA.uid, "--reason", "lost telephone", "--until", "2020-01-01")
+
+    assert said.exit_code == 2
+    assert "--until 2020-01-01 is not in the future" in said.stderr
+    assert is_open(installation, ANNA) is True
+
+
 def test_an_unlocked_account_is_as_the_records_say(terminal: Terminal, installation: Idp, eyes: Eyes) -> None:
     for student in (ANNA, JAN):
         terminal.run("accounts", "lock", student.uid, "--reason", "asked for by phone")
@@ -91,7 +104,7 @@ def test_a_directory_that_is_away_does_not_keep_the_door_open(
     said = terminal.result("accounts", "lock", ANNA.uid, "--reason", "stolen password")
 
     assert said.exit_code == 0
-    assert "the worker will tell it" in said.stderr
+    assert "The worker tries again" in said.stderr
     assert is_open(installation, ANNA) is False
 
 

@@ -68,7 +68,7 @@ def test_sessions_are_listed_and_one_is_ended(terminal: Terminal, raw_store: Raw
 
     assert "[red]Firefox" in terminal.run("sessions", "list", "123")
     assert {one["session_id"] for one in terminal.json("sessions", "list", anna.uid)} == {first, second}
-    assert "Ended: 1." in terminal.run("sessions", "end", "s123@student.po.edu.pl", first)
+    assert "Ended 1 session." in terminal.run("sessions", "end", "s123@student.po.edu.pl", first)
 
     assert [one["session_id"] for one in terminal.json("sessions", "list", "123")] == [second]
     assert isinstance(terminal.error("sessions", "end", "123", first), NotFound)
@@ -84,8 +84,8 @@ def test_ending_all_sessions_tells_the_applications(terminal: Terminal, raw_stor
 
     assert told == {"ended": 2, "applications": [{"application": "fees", "is_confirmed": True}] * 2}
     assert len(application.requests) == 2
-    assert "signed in nowhere" in terminal.run("sessions", "list", "123")
-    assert "Nothing to end" in terminal.run("sessions", "end", "123")
+    assert "not signed in anywhere" in terminal.run("sessions", "list", "123")
+    assert "Not signed in anywhere" in terminal.run("sessions", "end", "123")
 
 
 def test_a_lock_ends_the_sessions_and_tells_the_applications_without_a_worker(

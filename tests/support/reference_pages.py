@@ -1,6 +1,7 @@
 """Generate reference pages from the code: `python -m tests.support.reference_pages settings|cli|attributes`."""
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -144,10 +145,32 @@ def cli_page() -> dict[Path, str]:
 
 Shell completion: `idp completion bash > /etc/bash_completion.d/idp`; there is one for zsh and fish too.
 
-Exit codes: 0 is success, 1 means that the command refused or that something is left to do, 2 is a wrong command line.
+## Exit codes
+
+| code | meaning |
+| --- | --- |
+| 0 | The command did what it says, and nothing is left to do. |
+| 1 | The command failed or refused. Standard error has one line: an [error code](errors.md) and a sentence. |
+| 1 | The command worked, and something is left for you. Only the commands below do so. |
+| 2 | The command line is wrong: an unknown command or option, a missing or bad value, a file that cannot be written. |
+
+These commands exit with 1 after they worked:
+
+| command | when |
+| --- | --- |
 """
-    sections = "\n".join(_command_section(path, context) for path, context in commands())
-    return {REFERENCE / "cli.md": _generated(f"{intro}\n{sections}", "cli-page")}
+    listed = list(commands())
+    codes = "".join(f"| `{path}` | {_cell(when)} |\n" for path, context in listed if (when := _exits_with_1(context)))
+    sections = "\n".join(_command_section(path, context) for path, context in listed)
+    return {REFERENCE / "cli.md": _generated(f"{intro}{codes}\n{sections}", "cli-page")}
+
+
+def _exits_with_1(context: click.Context) -> str:
+    """Return what the help says of exit code 1: "Exit code 1: nobody was found." -> "nobody was found"."""
+    options = (getattr(parameter, "help", None) or "" for parameter in context.command.params)
+    text = " ".join(" ".join([context.command.help or "", *options]).split())
+    found = re.search(r"Exit code 1:? (?:when )?([^.]+)", text)
+    return found.group(1) if found else ""
 
 
 def commands() -> Iterator[tuple[str, click.Context]]:

@@ -1,9 +1,10 @@
 """What `--help` says of commands."""
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from idp.cli import idp
+from idp.cli import COMMANDS, idp
 
 GROUPS = ["runs", "registry", "fees", "staff", "letters", "people", "people duplicates", "accounts", "config", "audit"]
 
@@ -39,3 +40,18 @@ def test_the_completion_script_of_a_shell_asks_idp(shell: str) -> None:
 
     assert result.exit_code == 0
     assert "_IDP_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_the_help_of_each_says(command: str) -> None:
+    group = idp.get_command(click.Context(idp), command)
+
+    assert group is not None
+    assert COMMANDS[command][2] == group.get_short_help_str(limit=1000)
+
+
+@pytest.mark.parametrize("command", ["accounts lock", "sessions list", "explain person", "drift drop"])
+def test_people_are_named_by_the_same_argument_everywhere(command: str) -> None:
+    shown = CliRunner().invoke(idp, [*command.split(), "--help"]).stdout
+
+    assert f"idp {command} [OPTIONS] PERSON" in shown

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from idp.cli.output import VisibleOutput
+from idp.cli.output import TrimmedOutput, VisibleOutput
 from idp.cli.support import add_row, console, counted, print_json, when
 from idp.text import visible
 
@@ -53,6 +53,16 @@ def test_styles_of_commands_reach_a_terminal_and_nothing_else() -> None:
 
     assert terminal.getvalue() == "\x1b[31mno\x1b[0m\n"
     assert "\x1b" not in file.getvalue()
+
+
+def test_a_file_gets_no_padding_at_the_ends_of_lines() -> None:
+    file = io.StringIO()
+    table = Table("name", "album", box=None)
+    table.add_row("Anna Maria Nowak", "1")
+
+    Console(file=TrimmedOutput(file), width=200).print(table)  # type: ignore[arg-type] # as sys.stdout is
+
+    assert file.getvalue() == " name              album\n Anna Maria Nowak  1\n"
 
 
 def test_a_cell_of_a_table_brings_no_style_of_its_own() -> None:
