@@ -15,7 +15,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = ("idp", "deploy", "tests", "benchmarks")
-OTHER_FOLDERS = (*FOLDERS, "docs", "letters", "scripts", ".ci")
+OTHER_FOLDERS = (*FOLDERS, "docs", "scripts", ".ci")
 OTHER_ENDINGS = frozenset(
     {".toml", ".html", ".txt", ".sh", ".md", ".json", ".conf", ".service", ".yml", ".yaml", ".js", ""}
 )

@@ -16,7 +16,8 @@ class Terminal:
 
     def __init__(self, folder: Path, slapd: PrivateSlapd, monkeypatch: pytest.MonkeyPatch) -> None:
         directory = slapd.settings.model_dump(mode="json", exclude_none=True)
-        lines = ["[store]", 'folder = "data"', "[keys]", 'folder = "keys"', "[directory]"]
+        lines = ["[store]", 'folder = "data"', "[keys]", 'folder = "keys"', "[letters]", 'folder = "letters"']
+        lines.append("[directory]")
         lines += [f"{name} = {json.dumps(value)}" for name, value in directory.items()]
         (folder / "idp.toml").write_text("\n".join(lines))
         monkeypatch.setenv("IDP_CONFIG", str(folder / "idp.toml"))
