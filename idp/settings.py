@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from idp.errors import ConfigError
+from idp.hosts import LOOPBACK
 
 PREFIX = "IDP_"
 FEES_PREFIX = "IDP_FEES_"
@@ -61,23 +62,40 @@ class Joined(BaseSettings):
         return (init_settings,)
 
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 VERIFIED = ("verify-full", "verify-ca")
 
 
 def _require_tls(url: SecretStr) -> SecretStr:
     """Refuse to send the password and people's data to another machine without TLS, or to a server nobody verified."""
     parts = urlsplit(url.get_secret_value())
-    options = dict(parse_qsl(parts.query))
-    hosts = options.get("host", parts.hostname or "").split(",")
-    # A path is a unix socket; without a host it is libpq's own.
-    is_here = all(host in LOOPBACK or host == "" or host.startswith("/") for host in hosts)
-    if not is_here and options.get("sslmode") not in VERIFIED:
+    options = parse_qs(parts.query, keep_blank_values=True)
+    # With these the connection goes to another server than the one that the address shows.
+    if elsewhere := [name for name in ("hostaddr", "service", "servicefile") if name in options]:
+        raise ValueError(f"leave out {', '.join(elsewhere)}: name the server as the host of the address")
+    given = parts.netloc.rpartition("@")[2]
+    hosts = [host for name in options.get("host", []) for host in name.split(",")]
+    hosts += given.split(",") if given or not hosts else []
+    modes = options.get("sslmode", [])
+    is_verified = bool(modes) and all(mode in VERIFIED for mode in modes)
+    if not is_verified and not all(map(_is_here, hosts)):
         raise ValueError(
             "people's data would travel to another machine without verified TLS; end the address with"
             " ?sslmode=verify-full&sslrootcert=FILE (sslrootcert=system takes the system's authorities)"
         )
     return url
+
+
+def _is_here(host: str) -> bool:
+    """Return whether `host`, with or without a port, is on this machine. A path is a unix socket."""
+    if any(os.environ.get(name) for name in ("PGHOSTADDR", "PGSERVICE")):
+        return False  # libpq connects there, whatever the address says
+    name = host[1:].partition("]")[0] if host.startswith("[") else host
+    if name.count(":") == 1:
+        name = name.partition(":")[0]
+    name = name.lower()
+    if not name:
+        return not os.environ.get("PGHOST")  # else libpq's own unix socket
+    return name in LOOPBACK or name.startswith("/")
 
 
 PostgresqlUrl = Annotated[SecretStr, AfterValidator(_require_tls)]

@@ -8,7 +8,7 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.db.outbox import Message
 from idp.db.raw import RawStore
-from idp.errors import Conflict, NotFound
+from idp.errors import Conflict, InvalidInput, NotFound
 from idp.people.account_queries import load_account, refuse_last_administrator, set_enabled
 from idp.people.change_queries import queue_recompute
 from idp.people.lock_queries import Lock, LockOwner, add_lock, ended_locks, locks_of, remove_lock
@@ -30,13 +30,16 @@ def lock_account(
 ) -> None:
     """Lock an account until its owner's lock is removed or ends.
 
-    Raises:  NotAllowed; NotFound; Conflict when this owner has a lock on it already; LastAdministrator
+    Raises:  NotAllowed; InvalidInput when it would have ended already; NotFound; LastAdministrator;
+             Conflict when this owner has a lock on it already
     Effect:  the account is disabled in this transaction, so no session of it counts any more. Targets follow by a live
              change, and account.locked says who and why.
     """
     if owner is not LockOwner.SELF or actor.actor_id != account_id:
         actor.require(Permission.ACCOUNTS_LOCK)
     now = clock.now()
+    if ends_at is not None and ends_at <= now:
+        raise InvalidInput("the lock would have ended already: name a later day")
     with databases.identity.write() as connection:
         account = load_account(connection, account_id)
         if account is None:

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from idp.app.settings import Settings
 from idp.db.databases import database_files
 from idp.errors import ConfigError
+from idp.hosts import LOOPBACK
 from idp.keys.key_files import key_files
-from idp.settings import LOOPBACK, require_private
+from idp.settings import require_private
 
 SECRET_FILES = ("password_file", "secret_file")
 # OWASP's least for Argon2id: 19 MiB and two passes, or more memory and fewer passes.

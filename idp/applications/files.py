@@ -19,9 +19,9 @@ from idp.applications.assurance import Assurance
 from idp.applications.release import RELEASABLE, Principal
 from idp.applications.urls import DEFAULT_PORTS, ApplicationUrl, as_ascii, parse_url
 from idp.errors import ConfigError, InvalidServiceUrl
+from idp.hosts import LOOPBACK
 
 PORTAL_RETURN = "/login/return"
-LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 # Which of two matching rules wins: exact port before any port, exact path, then longer paths, then more parameters.
 Rank = tuple[bool, bool, int, int]
@@ -56,7 +56,7 @@ class UrlRule(Table):
     def _has_one_reading(self) -> Self:
         if self.host != self.host.lower() or not re.fullmatch(r"[a-z0-9][a-z0-9.-]*|[0-9a-f:.]+", self.host, re.ASCII):
             raise ValueError("host: a plain host name in lower case, without wildcards")
-        if self.port == "*" and self.host not in LOOPBACK_NAMES:
+        if self.port == "*" and self.host not in LOOPBACK:
             raise ValueError('port: "*" is for loopback hosts only')
         if (self.path is None) == (self.path_prefix is None):
             raise ValueError("give either path (exact) or path_prefix")
@@ -244,7 +244,7 @@ def has_tables(given: Mapping[str, Any]) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine by its very name."""
-    if host in LOOPBACK_NAMES:
+    if host in LOOPBACK:
         return True
     try:
         return ip_address(host).is_loopback

@@ -20,10 +20,11 @@ from urllib.parse import quote, urlencode
 import httpcore2
 
 from idp.errors import TargetRejected, TargetUnavailable
+from idp.hosts import LOOPBACK
+from idp.tls import client_context
 
 ANSWER_BYTES = 64 * 1024
 USER_AGENT = "idp"
-LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 # IPv6 that the internet routes. All other space is reserved, local or of one link (IANA's registry).
 GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -59,10 +60,11 @@ class Outgoing:
         timeout_s: float = 3.0,
         resolve: Resolve | None = None,
     ) -> None:
-        """Shape: resolve: another way to look up names than the system's"""
-        self._tls = ssl.create_default_context()
-        for file in extra_ca_files:
-            self._tls.load_verify_locations(file)
+        """Shape: resolve: another way to look up names than the system's
+
+        Raises:  ConfigError when a file holds no CA certificates
+        """
+        self._tls = client_context(extra_ca_files)
         self._private = tuple(private_networks)
         self._timeout_s = timeout_s
         self._resolve = resolve or addresses_of
@@ -210,7 +212,7 @@ def may_reach(host: str, address: Address, private: Sequence[Network]) -> bool:
     is, because the reviewed registration says so itself. A public name that points inward is refused.
     """
     plain = embedded_ipv4(address) or address
-    if plain.is_loopback and host.lower() in LOOPBACK_NAMES:
+    if plain.is_loopback and host.strip("[]").lower() in LOOPBACK:
         return True
     if any(plain.version == network.version and plain in network for network in private):
         return True

@@ -1,7 +1,6 @@
 """Hand a message to a mail server by SMTP."""
 
 import smtplib
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from idp.errors import ConfigError, TargetDeferred, TargetRejected, TargetUnavailable
+from idp.tls import client_context
 
 _CLOSING = 421  # "Service not available, closing transmission channel" (RFC 5321 section 4.2.3)
 
@@ -74,7 +74,8 @@ class SmtpConnection:
 def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
     """Yield a connection that is signed in where an account is given, and close it at the end.
 
-    Raises:  TargetUnavailable when the server cannot be reached, has no TLS, or refuses the account
+    Raises:  TargetUnavailable when the server cannot be reached, has no TLS, or refuses the account;
+             ConfigError when the CA file is none
     """
     try:
         client = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
@@ -96,9 +97,6 @@ def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
 def _introduce(client: smtplib.SMTP, server: SmtpServer) -> None:
     """Switch to TLS and sign in, where that is wanted."""
     if server.start_tls:
-        context = ssl.create_default_context()
-        if server.ca_file is not None:
-            context.load_verify_locations(server.ca_file)
-        client.starttls(context=context)
+        client.starttls(context=client_context([server.ca_file] if server.ca_file else []))
     if server.user:
         client.login(server.user, server.password)

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from lxml import etree
 
 from idp.errors import BadCredentials, InvalidInput, TargetUnavailable
 from idp.fees.settings import CasSettings
+from idp.tls import client_context
 from idp.xml import parse_xml
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -133,12 +133,5 @@ def _session(settings: CasSettings) -> Any:
     session = CASClientV3().session
     session.trust_env = False  # proxies and .netrc: only settings.py reads the environment
     if settings.extra_ca_files:
-        session.get_adapter("https://").init_poolmanager(4, 4, ssl_context=_trust(settings))
+        session.get_adapter("https://").init_poolmanager(4, 4, ssl_context=client_context(settings.extra_ca_files))
     return session
-
-
-def _trust(settings: CasSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    for file in settings.extra_ca_files:
-        context.load_verify_locations(file)
-    return context

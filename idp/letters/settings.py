@@ -5,9 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from idp.hosts import LOOPBACK
 from idp.settings import Section
-
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class LettersSettings(Section):

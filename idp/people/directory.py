@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from idp.hosts import LOOPBACK
 from idp.settings import Section
-
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class DirectorySettings(Section):

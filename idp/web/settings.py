@@ -2,17 +2,54 @@
 
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from idp.settings import Section
+
+LANGUAGES = ("pl", "en")
+"""Languages of pages and letters."""
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http"):
+        raise ValueError("begins neither with https:// nor with http://")
+    if not parts.hostname:
+        raise ValueError("names no host")
+    if parts.query or parts.fragment:
+        raise ValueError("has a query or a fragment; write the address without it")
+    if url.endswith("/"):
+        raise ValueError("ends with a slash; write it without")
+    return url
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("no time zone has this name; write one like Europe/Warsaw") from None
+    return name
+
+
+def _in_each_language(texts: dict[str, str]) -> dict[str, str]:
+    if missing := [language for language in LANGUAGES if not texts.get(language, "").strip()]:
+        raise ValueError(f"has no text for {', '.join(missing)}")
+    return texts
+
+
+Texts = Annotated[dict[str, str], AfterValidator(_in_each_language)]
+"""A text in each language."""
 
 
 class WebSettings(Section):
     """`[web]`: the server of the pages."""
 
     base_url: Annotated[
-        str, "Address that browsers use, without a slash at the end. Links in letters start with it."
+        str,
+        "Address that browsers use, without a slash at the end. Links in letters start with it.",
+        AfterValidator(_base_url),
     ] = "http://127.0.0.1:8080"
     trusted_hosts: Annotated[
         list[str],
@@ -66,7 +103,7 @@ class WebSettings(Section):
 class UniversitySettings(Section):
     """`[university]`: names, colours and addresses on pages and in letters."""
 
-    name: Annotated[dict[str, str], "The university's name in each language."] = {
+    name: Annotated[Texts, "The university's name in each language."] = {
         "pl": "Politechnika Opolska",
         "en": "Opole University of Technology",
     }
@@ -78,8 +115,10 @@ class UniversitySettings(Section):
     default_language: Annotated[str, "Language when the browser asks for none of ours.", Field(pattern="^(pl|en)$")] = (
         "pl"
     )
-    time_zone: Annotated[str, "Time zone of dates on pages and of the noon sync."] = "Europe/Warsaw"
-    service_center_name: Annotated[dict[str, str], "The Student Service Center in each language."] = {
+    time_zone: Annotated[str, "Time zone of dates on pages and of the noon sync.", AfterValidator(_time_zone)] = (
+        "Europe/Warsaw"
+    )
+    service_center_name: Annotated[Texts, "The Student Service Center in each language."] = {
         "pl": "Centrum Obsługi Studenta",
         "en": "Student Service Center",
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -132,6 +133,13 @@ def test_a_server_without_tls_gets_no_letter_when_tls_is_demanded(settings: Lett
 
     with pytest.raises(TargetUnavailable):
         send(demanding, "a@example.org")
+
+
+def test_a_ca_file_that_is_none_is_a_mistake_in_the_settings(settings: LettersSettings, tmp_path: Path) -> None:
+    broken = settings.model_copy(update={"smtp_start_tls": True, "smtp_ca_file": tmp_path / "missing.pem"})
+
+    with pytest.raises(ConfigError, match=r"missing\.pem"):
+        send(broken, "a@example.org")
 
 
 def test_letters_to_another_machine_must_be_encrypted() -> None:

@@ -11,7 +11,7 @@ from idp.accounts.locks import end_locks, lock_account
 from idp.app.installation import Idp
 from idp.app.settings import load_settings
 from idp.clock import Clock
-from idp.errors import NotFound
+from idp.errors import InvalidInput, NotFound
 from idp.people.account_queries import load_account
 from idp.people.lock_queries import LockOwner
 from idp.permissions import Actor
@@ -131,6 +131,13 @@ def test_each_owner_removes_their_own_lock_alone(terminal: Terminal, installatio
     assert isinstance(terminal.error("accounts", "unlock", ANNA.uid), NotFound)
 
     assert "is enabled" in terminal.run("accounts", "unlock", ANNA.uid, "--owner", "self")
+    assert is_open(installation, ANNA)
+
+
+def test_a_lock_that_has_ended_already_is_refused(terminal: Terminal, installation: Idp) -> None:
+    today = f"{installation.clock.now():%Y-%m-%d}"
+
+    assert isinstance(terminal.error("accounts", "lock", ANNA.uid, "--reason", "exam", "--until", today), InvalidInput)
     assert is_open(installation, ANNA)
 
 

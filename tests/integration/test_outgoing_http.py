@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from idp.drivers.http import ANSWER_BYTES, Outgoing
-from idp.errors import TargetRejected, TargetUnavailable
+from idp.errors import ConfigError, TargetRejected, TargetUnavailable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 Answering = Callable[[Callable[[bytes], object]], object]
@@ -128,6 +128,16 @@ def test_nobody_listening_is_unavailable() -> None:
 def test_networks_that_are_not_public_are_not_reached(url: str) -> None:
     with pytest.raises(TargetRejected, match="not public"):
         Outgoing().get(url)
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", None])
+def test_a_file_without_ca_certificates_is_a_mistake_in_the_settings(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(ConfigError, match=r"ca\.pem: no file with CA certificates"):
+        Outgoing([file])
 
 
 def test_other_protocols_are_refused() -> None:

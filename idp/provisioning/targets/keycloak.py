@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from idp.errors import Conflict, NotFound, TargetRejected
+from idp.hosts import LOOPBACK
 from idp.people.catalogue import named_in
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import public_subject
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from idp.drivers.keycloak import Realm
 
 KIND = "keycloak"
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 GROUPS, LINK = "groups", "link"  # no attributes there: memberships, and the subject at the identity provider
 BUILT_IN = ("firstName", "lastName", "email")  # fields of a user; what is neither is an attribute of ours

@@ -176,6 +176,10 @@ def test_it_names_the_files_that_it_checked(tmp_path: Path) -> None:
         ("postgresql://idp:hidden@db.example/idp?sslmode=require", False),
         ("postgresql://idp:hidden@/idp?host=db.example", False),
         ("postgresql://idp:hidden@localhost/idp?host=localhost,db.example", False),
+        ("postgresql://idp:hidden@/idp?host=db.example&host=localhost", False),
+        ("postgresql://idp:hidden@localhost:5432,db.example:5432/idp", False),
+        ("postgresql://idp:hidden@db.example/idp?sslmode=verify-full&sslmode=disable", False),
+        ("postgresql://idp:hidden@Localhost:5432/idp", True),
     ],
 )
 def test_postgresql_on_another_machine_needs_verified_tls(address: str, is_taken: bool) -> None:
@@ -185,3 +189,43 @@ def test_postgresql_on_another_machine_needs_verified_tls(address: str, is_taken
     assert (found.exit_code == 0) is is_taken
     assert is_taken or "sslmode=verify-full" in said
     assert "hidden" not in said
+
+
+@pytest.mark.parametrize("option", ["hostaddr=10.0.0.5", "service=other", "host=localhost&hostaddr=10.0.0.5"])
+def test_an_address_of_postgresql_may_not_name_another_server_than_its_host(option: str) -> None:
+    found = check(IDP_STORE__POSTGRESQL_URL=f"postgresql://idp:hidden@localhost/idp?{option}")
+
+    assert found.exit_code != 0
+    assert "leave out" in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    ("address", "variable"),
+    [("postgresql:///idp", "PGHOST"), ("postgresql:///idp", "PGSERVICE"), ("postgresql://localhost/idp", "PGHOSTADDR")],
+)
+def test_variables_of_postgresql_that_name_another_server_count(address: str, variable: str) -> None:
+    found = check(IDP_STORE__POSTGRESQL_URL=address, **{variable: "10.0.0.5"})
+
+    assert found.exit_code != 0
+    assert "sslmode=verify-full" in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("IDP_WEB__BASE_URL", "https://id.example/", "web.base_url: ends with a slash"),
+        ("IDP_WEB__BASE_URL", "id.example", "web.base_url: begins neither with https:// nor with http://"),
+        ("IDP_WEB__BASE_URL", "https://", "web.base_url: names no host"),
+        ("IDP_WEB__BASE_URL", "https://id.example?x=1", "web.base_url: has a query"),
+        ("IDP_UNIVERSITY__TIME_ZONE", "Europe/Opole", "university.time_zone: no time zone"),
+        ("IDP_UNIVERSITY__TIME_ZONE", "Europe", "university.time_zone: no time zone"),
+        ("IDP_UNIVERSITY__TIME_ZONE", "../etc/passwd", "university.time_zone: no time zone"),
+        ("IDP_UNIVERSITY__NAME", '{"pl": "Politechnika"}', "university.name: has no text for en"),
+        ("IDP_UNIVERSITY__SERVICE_CENTER_NAME", '{"pl": " ", "en": "x"}', "service_center_name: has no text for pl"),
+    ],
+)
+def test_a_setting_that_would_fail_later_is_a_mistake_now(variable: str, value: str, said: str) -> None:
+    found = check(**{variable: value})
+
+    assert found.exit_code != 0
+    assert said in str(found.exception)
