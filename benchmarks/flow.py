@@ -40,6 +40,7 @@ from idp.sso.sessions import Browser
 
 PROJECT = Path(__file__).parents[1]
 SERVICE = "https://fees.po.edu.pl/app?next=%2Fa"
+QUOTED = quote(SERVICE, safe="")
 FEES = """id = "fees"
 name = { pl = "Opłaty", en = "Fees" }
 owner = "bench"
@@ -108,12 +109,11 @@ class Flow:
         return f"{flows} flows: {cpu_ms / flows:.3f} ms of processor time each, {wall_ms / flows:.3f} ms in all"
 
     def _once(self, cookie: str) -> None:
-        service = quote(SERVICE, safe="")
-        self._ask("/cas/login", f"service={service}", cookie)
+        self._ask("/cas/login", f"service={QUOTED}", cookie)
         location = dict(self._headers)["Location"]
         found = re.search("ticket=(ST-[A-Z2-7]+)", location)
         assert found is not None
-        body = self._ask("/cas/p3/serviceValidate", f"service={service}&ticket={found[1]}", "")
+        body = self._ask("/cas/p3/serviceValidate", f"service={QUOTED}&ticket={found[1]}", "")
         assert b"authenticationSuccess" in body, body
 
     def _ask(self, path: str, query: str, cookie: str) -> bytes:

@@ -20,6 +20,7 @@ from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TargetUnavailable, TooManyAttempts
 from idp.keys.key_files import Keys
+from idp.people.change_queries import queue_recompute
 from idp.people.directory import DirectorySettings
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.status import local_date
@@ -199,6 +200,7 @@ class Claims:
         with self.databases.identity.write() as connection:
             if not mark_claimed(connection, person_id, language, now):
                 raise Conflict("this account was claimed or closed meanwhile")
+            queue_recompute(connection, [person_id])  # whoever can sign in has a stored view
             for word in (event_types.PASSWORD_SET, event_types.ACCOUNT_CLAIMED):
                 record(connection, now.timestamp(), Event(word, subject=person_id, actor=person_id))
 

@@ -288,6 +288,7 @@ class StaffService:
         with self.databases.identity.write() as connection:
             if not mark_joined(connection, account, name, language, now):
                 raise Conflict("this invitation was used in another window")
+            queue_recompute(connection, [account.account_id])  # whoever can sign in has a stored view
             for word in (event_types.PASSWORD_SET, event_types.STAFF_JOINED):
                 event = Event(word, account.account_id, account.account_id, data={"role": account.role})
                 record(connection, now.timestamp(), event)

@@ -225,12 +225,13 @@ class Idp:
     @cached_property
     def ticket_service(self) -> TicketService:
         from idp.cas.tickets import TicketService
+        from idp.people.views import PersonValues
 
         return TicketService(
             raw_store=self.raw_store,
             applications=self.registered_applications,
             settings=self.settings.cas,
-            people=self.settings.people,
+            people=PersonValues.over(self.databases.identity, self.settings.people),
             keys=self.keys,
             callbacks=self.outgoing,
             clock=self.clock,

@@ -10,13 +10,14 @@ So the end of a session ends the whole tree at once. Times are seconds since 197
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from idp.applications.assurance import Assurance
 from idp.audit.event_queries import adding
 from idp.db.one_time import hash_of
 from idp.db.raw import Raw, Row, one, sweep
-from idp.people.account_queries import FACTS, PERSON_OF_ACCOUNT, Facts, facts_in
+from idp.people.view_queries import VIEW_OF_ACCOUNT, ViewKey
 from idp.sso.session_queries import ALIVE
 
 
@@ -44,15 +45,13 @@ class TakenTicket(NamedTuple):
     parent_hash: str | None
     proxies: tuple[str, ...]
     expires_at: float
-    facts: Facts | None  # about the person, without enrolments; None: the session behind it no longer counts
+    account_id: str | None  # None: the session behind it no longer counts
     signed_in_at: float
     session_expires_at: float
     remembered: bool
     assurance: Assurance
-
-    @property
-    def account_id(self) -> str | None:
-        return None if self.facts is None else self.facts.account_id
+    uid: str
+    view: str | None  # the content of the person's view, if it counts
 
 
 _ADD_TICKET: Final = (
@@ -77,37 +76,51 @@ def add_ticket(raw: Raw, text: str, new: NewTicket, *events: Row) -> None:
     raw.write_together((_ADD_TICKET, values), *(adding(event) for event in events))
 
 
-# All that an answer needs in one read: the session, if it and its account count now, and the person.
-_BEHIND_TICKET = (
-    f"SELECT s.account_id, s.signed_in_at, s.expires_at, s.remembered, s.assurance, {FACTS} FROM session s"  # noqa: S608 - constants
-    f" JOIN identity.account a ON a.account_id = s.account_id {PERSON_OF_ACCOUNT} WHERE s.session_id = ? AND {ALIVE}"
+_TAKE: Final = (
+    "DELETE FROM ticket WHERE ticket_hash = ? RETURNING kind, session_id, application_id, service_url, from_new_login,"
+    " parent_hash, proxies, expires_at"
 )
 
 
-def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
+def _behind(session_id: str) -> str:
+    """Return the read of all that an answer needs: the session, if it and its account count now, and the person."""
+    return (
+        "SELECT s.account_id, s.signed_in_at, s.expires_at AS session_expires_at, s.remembered, s.assurance, a.uid,"  # noqa: S608 - constants
+        f" v.content FROM session s JOIN identity.account a ON a.account_id = s.account_id {VIEW_OF_ACCOUNT}"
+        f" WHERE s.session_id = {session_id} AND {ALIVE}"
+    )
+
+
+_BEHIND: Final = _behind("?")
+_NOBODY: Final = (None, 0.0, 0.0, False, Assurance.PASSWORD, "", None)
+_ASSURANCES: Final = {level.value: level for level in Assurance}
+
+
+@lru_cache(maxsize=1)
+def _take_and_read(row_lock: str) -> str:
+    """Return both in one statement."""
+    behind = _behind("(SELECT session_id FROM taken)") + row_lock
+    return f"WITH taken AS ({_TAKE}), behind AS ({behind}) SELECT * FROM taken LEFT JOIN behind ON true"  # noqa: S608 - constants
+
+
+def take_ticket(raw: Raw, text: str, now: float, key: ViewKey) -> TakenTicket | None:
     """Delete a ticket and return what it stood for, expired or not; None when it was never there or already taken.
 
     Effect:  of any number of parallel takers exactly one gets it; the session behind it does not end before we commit,
              so that whoever ends it sees the application that is now signed in
     """
-    taken = one(
-        raw.all(
-            "DELETE FROM ticket WHERE ticket_hash = ? RETURNING kind, session_id, application_id, service_url,"
-            " from_new_login, parent_hash, proxies, expires_at",
-            (hash_of(text),),
-        )
-    )
-    if taken is None:
-        return None
+    if raw.can_write_in_select:
+        row = one(raw.all(_take_and_read(raw.row_lock), (hash_of(text), *key, now, now)))
+        if row is None:
+            return None
+        taken, behind = row[:8], row[8:]
+    else:
+        found = one(raw.all(_TAKE, (hash_of(text),)))
+        if found is None:
+            return None
+        taken, behind = found, one(raw.all(_BEHIND, (*key, found[1], now, now))) or _NOBODY
     kind, session_id, application_id, service_url, from_new_login, parent_hash, proxies, expires_at = taken
-    behind = one(raw.all(_BEHIND_TICKET + raw.row_lock, (session_id, now, now)))
-    account_id, signed_in_at, session_expires_at, remembered, assurance, *about = behind or (
-        None,
-        0.0,
-        0.0,
-        False,
-        Assurance.PASSWORD,
-    )
+    account_id, signed_in_at, session_expires_at, remembered, assurance, uid, view = behind if behind[0] else _NOBODY
     return TakenTicket(
         kind,
         session_id,
@@ -117,11 +130,13 @@ def take_ticket(raw: Raw, text: str, now: float) -> TakenTicket | None:
         parent_hash,
         () if proxies == "[]" else tuple(json.loads(proxies)),
         expires_at,
-        None if account_id is None else facts_in(account_id, tuple(about)),
+        account_id,
         signed_in_at,
         session_expires_at,
         bool(remembered),
-        Assurance(assurance),
+        _ASSURANCES[assurance],
+        uid,
+        view,
     )
 
 

@@ -7,6 +7,7 @@ Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9 and 3.1 to 3.4
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 from threading import BoundedSemaphore
 from typing import Protocol
@@ -16,7 +17,7 @@ import structlog
 
 from idp.applications.files import Application
 from idp.applications.registered import RegisteredApplications
-from idp.applications.release import Principal, needs_enrolments, principal_of, released, snapshot_of
+from idp.applications.release import principal_of, released
 from idp.applications.urls import ApplicationUrl, parse_url
 from idp.audit import event_types
 from idp.audit.event_queries import add_events
@@ -33,9 +34,8 @@ from idp.db.raw import Raw, RawStore
 from idp.drivers import http
 from idp.errors import InvalidServiceUrl, Refused, TargetError
 from idp.keys.key_files import Keys
-from idp.people.account_queries import Facts, add_enrolments, facts_of
-from idp.people.settings import PeopleSettings
 from idp.people.status import local_date
+from idp.people.views import PersonValues, Values
 from idp.sso.session_queries import LiveSession, Visited, add_visited
 from idp.sso.tokens import long_token, short_token
 
@@ -98,7 +98,7 @@ class TicketService:
     raw_store: RawStore
     applications: RegisteredApplications
     settings: CasSettings
-    people: PeopleSettings
+    people: PersonValues
     keys: Keys
     callbacks: CallsBack
     clock: Clock
@@ -114,7 +114,7 @@ class TicketService:
         Raises:  InvalidServiceUrl when the text is no plain URL, or nobody registered it
         """
         url = parse_url(text)
-        application = self.applications.current().match(url, local_date(self.clock.now(), self.zone))
+        application = self.applications.current().match(url, self._today())
         if application is None:
             raise InvalidServiceUrl("no registered application has this address")
         return application, url
@@ -123,15 +123,15 @@ class TicketService:
         """Return why the person gets no ticket for this application, or None when nothing stands in the way."""
         if not session.assurance.satisfies(application.required_assurance):
             return DenialReason.SECOND_FACTOR
-        return None if self._can_name(application, session.account_id) else DenialReason.NO_NAME
+        return None if self._can_name(application, session) else DenialReason.NO_NAME
 
-    def _can_name(self, application: Application, account_id: str) -> bool:
-        """Tell whether the person has the name that the application knows people by; everybody has a uid."""
-        if application.cas.principal in (Principal.UID, Principal.PAIRWISE):
+    def _can_name(self, application: Application, session: LiveSession) -> bool:
+        """Tell whether the person has the name that the application knows people by."""
+        if application.cas.principal.is_of_everybody:
             return True
         with self.raw_store.lend() as raw:
-            facts = facts_of(raw, account_id, with_enrolments=False)
-        return facts is not None and self._answer(application, facts, ()) is not None
+            values = self.people.of(raw, session.account_id, self._today())
+        return values is not None and self._name(application, session.account_id, session.uid, values) is not None
 
     def issue(self, session: LiveSession, application: Application, service_url: str, *, from_new_login: bool) -> str:
         """Return a new service ticket for this session and this address.
@@ -198,20 +198,20 @@ class TicketService:
         if not _OUR_FORM.fullmatch(question.ticket):
             return _unknown_ticket()  # never ours: nothing to take, nothing to write
         with self.raw_store.lend() as raw, raw.transaction():
-            taken = store.take_ticket(raw, question.ticket, now)
-            verdict = self._judge(raw, taken, question, now)
+            taken = store.take_ticket(raw, question.ticket, now, self.people.key(self._today()))
+            verdict = self._judge(taken, question, now)
             if isinstance(verdict, Failure):
                 self._write_refusal(raw, taken, verdict, now)
             elif not question.pgt_url:
                 self._write_success(raw, verdict, question.ticket, now)
         return verdict
 
-    def _judge(self, raw: Raw, taken: TakenTicket | None, question: Question, now: float) -> _Good | Failure:
+    def _judge(self, taken: TakenTicket | None, question: Question, now: float) -> _Good | Failure:
         refusal = refuse(taken, question, now)
         if refusal is not None:
             return refusal
         assert taken is not None
-        assert taken.facts is not None
+        assert taken.account_id is not None
         application = self._served(taken.application_id)
         if application is None:
             return Failure(Code.INVALID_SERVICE, "The service is no longer registered.")
@@ -221,9 +221,11 @@ class TicketService:
             return refusal
         tells = question.wants_attributes or application.cas.attributes_in_cas2
         names = application.attributes if tells and not question.withholds_attributes else ()
-        facts = add_enrolments(raw, taken.facts) if needs_enrolments(names) else taken.facts
-        answer = self._answer(application, facts, names)
-        if answer is None:
+        values: Values | None = {}
+        if names or not application.cas.principal.is_of_everybody:
+            values = self.people.from_view(taken.view, taken.account_id, self._today())
+        user = None if values is None else self._name(application, taken.account_id, taken.uid, values)
+        if user is None or values is None:
             return Failure(Code.INTERNAL_ERROR, "This person has no name of the kind that the service asked for.")
         about = {}
         # Whether a session was remembered is told by every endpoint (CAS 3.0.3, 4.1.3).
@@ -231,25 +233,27 @@ class TicketService:
             about = of_authentication(
                 taken.signed_in_at, remembered=taken.remembered, from_new_login=taken.from_new_login
             )
-        success = Success(answer.user, about | dict(answer.attributes), proxies=taken.proxies)
-        return _Good(taken, taken.facts.account_id, application, success)
+        success = Success(user, about | released(names, values), proxies=taken.proxies)
+        return _Good(taken, taken.account_id, application, success)
 
     def _served(self, application_id: str) -> Application | None:
-        return self.applications.current().served(application_id, local_date(self.clock.now(), self.zone))
+        return self.applications.current().served(application_id, self._today())
 
-    def would_tell(self, application: Application, account_id: str) -> Success | None:
+    def _today(self) -> date:
+        return local_date(self.clock.now(), self.zone)
+
+    def would_tell(self, application: Application, account_id: str, uid: str) -> Success | None:
         """Return what an application would learn about a person beside the sign-in; None when they have no name."""
-        with self.raw_store.lend() as raw:
-            facts = facts_of(raw, account_id, with_enrolments=needs_enrolments(application.attributes))
-        return None if facts is None else self._answer(application, facts, application.attributes)
+        values = self.people.compute(account_id, self._today())
+        user = None if values is None else self._name(application, account_id, uid, values)
+        return None if user is None or values is None else Success(user, released(application.attributes, values))
 
-    def _answer(self, application: Application, facts: Facts, names: tuple[str, ...]) -> Success | None:
-        person = snapshot_of(facts, self.people, local_date(self.clock.now(), self.zone))
-        user = principal_of(application.cas.principal, person, lambda: self._pairwise(application, facts.account_id))
-        return None if user is None else Success(user, released(names, person))
+    def _name(self, application: Application, account_id: str, uid: str, values: Values) -> str | None:
+        """Return the name that an application knows the person by."""
+        return principal_of(application.cas.principal, uid, values, lambda: self._pairwise(application, account_id))
 
     def _pairwise(self, application: Application, account_id: str) -> str:
-        return f"{self.keys.pairwise(application.id, account_id)[:32]}@{self.people.scope}"
+        return f"{self.keys.pairwise(application.id, account_id)[:32]}@{self.people.settings.scope}"
 
     def _write_refusal(self, raw: Raw, taken: TakenTicket | None, failure: Failure, now: float) -> None:
         if taken is None:  # anybody can invent tickets, and the journal is kept

@@ -112,7 +112,7 @@ def _released(installation: Idp, explained: Explanation, person: str) -> Release
     account = account_named(installation, person)
     if explained.application is None:
         return None
-    answer = installation.ticket_service.would_tell(explained.application, account.account_id)
+    answer = installation.ticket_service.would_tell(explained.application, account.account_id, account.uid)
     return None if answer is None else {"user": [answer.user], **answer.attributes}
 
 

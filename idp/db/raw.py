@@ -36,10 +36,12 @@ class Raw(Protocol):
 
     `row_lock`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers queue
     `skip_locked`: what a SELECT of rows to be taken ends with, so that parallel takers get different ones
+    `can_write_in_select`: whether a DELETE may stand in the WITH of a SELECT, so that both are one round trip
     """
 
     row_lock: LiteralString
     skip_locked: LiteralString
+    can_write_in_select: bool
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return every row; also of a statement that writes and has RETURNING."""
@@ -181,6 +183,7 @@ class _Lent:
 class SqliteRaw:
     row_lock: LiteralString = ""
     skip_locked: LiteralString = ""
+    can_write_in_select = False
 
     def __init__(self, connection: sqlite3.Connection, queue: WriterQueue) -> None:
         self._connection = connection
@@ -291,6 +294,7 @@ class PostgresStore:
 class PostgresRaw:
     row_lock: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
     skip_locked: LiteralString = " FOR UPDATE SKIP LOCKED"
+    can_write_in_select = True
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
@@ -327,6 +331,7 @@ class ConnectionRaw:
     """A SQLAlchemy connection inside its own transaction, as a raw one: for statements that serve both ways."""
 
     row_lock: LiteralString = ""
+    can_write_in_select = False
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,21 +1,18 @@
-"""Accounts, the right to sign in: found by what a person types, closed and opened, read for what applications learn."""
+"""Accounts, the right to sign in: found by what a person types, closed and opened."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy import Row as SqlRow
 
 from idp.db.locks import wait_for_lock
-from idp.db.raw import Raw, Row, one
 from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
-from idp.people.status import latest_per_programme
 from idp.people.tables import account, address, person
-from idp.people.values import Album, Enrolment, MergedRecord, PersonId, Status, album_number
+from idp.people.values import Album, album_number
 
 ADMINISTRATOR = "administrator"  # the role that no installation may lose
 
@@ -194,130 +191,3 @@ def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:
         is_claimed=row.claimed_at is not None,
         language=row.language,
     )
-
-
-# --- what applications may learn, read on the hot path --------------------------------------------------------------
-
-
-class Facts(NamedTuple):
-    """What the store knows about an account that an application may be told.
-
-    A tuple, as is all that the hot path makes at each request: a frozen dataclass takes four times as long.
-    """
-
-    account_id: str
-    kind: str
-    uid: str
-    role: str
-    display_name: str
-    staff_mail: str
-    language: str
-    album: str
-    given_name: str
-    surname: str  # with its prefix
-    mail: str  # the student's primary address, once chosen
-    alias: str
-    enrolments: tuple[Enrolment, ...] = ()  # of the merged records too
-    merged: tuple[MergedRecord, ...] = ()
-
-
-_IN_FORCE = "m.state = 'in_force'"
-
-
-def _address(kind: str) -> str:
-    """Return the SQL of an address: that of a merged record counts where the kept one has none (`with_merged`)."""
-    return (
-        f"COALESCE((SELECT d.address FROM identity.address d WHERE d.person_id = a.account_id AND d.kind = '{kind}'),"  # noqa: S608 - constants
-        " (SELECT d.address FROM identity.person_merge m JOIN identity.address d ON d.person_id = m.merged"
-        f" WHERE m.kept = a.account_id AND {_IN_FORCE} AND d.kind = '{kind}' ORDER BY m.began_run_id LIMIT 1))"
-    )
-
-
-FACTS = f"""a.kind, a.uid, a.role, a.display_name, a.mail, a.language, p.album,
- p.given_name, p.surname_prefix, p.surname, {_address("primary")}, {_address("alias")}"""
-PERSON_OF_ACCOUNT = "LEFT JOIN identity.person p ON p.person_id = a.account_id"
-
-
-def facts_of(raw: Raw, account_id: str, *, with_enrolments: bool) -> Facts | None:
-    """Return the facts of an account; enrolments only where asked for, since few applications need them."""
-    sql = f"SELECT {FACTS} FROM identity.account a {PERSON_OF_ACCOUNT} WHERE a.account_id = ?"  # noqa: S608 - constants
-    row = one(raw.all(sql, (account_id,)))
-    if row is None:
-        return None
-    facts = facts_in(account_id, row)
-    return add_enrolments(raw, facts) if with_enrolments else facts
-
-
-def facts_in(account_id: str, row: Row) -> Facts:
-    """Return the facts that a row of the columns FACTS holds."""
-    kind, uid, role, display_name, staff_mail, language, album, given_name, prefix, surname, mail, alias = row
-    return Facts(
-        account_id=account_id,
-        kind=kind,
-        uid=uid,
-        role=role,
-        display_name=display_name,
-        staff_mail=staff_mail,
-        language=language,
-        album=album or "",
-        given_name=given_name or "",
-        surname=f"{prefix or ''} {surname or ''}".strip(),
-        mail=mail or "",
-        alias=alias or "",
-    )
-
-
-def add_enrolments(raw: Raw, facts: Facts) -> Facts:
-    """Return the same facts with the person's enrolments, and with the records that are merged into this one."""
-    enrolments = _enrolments(raw, facts.account_id)
-    merged = _merged(raw, facts.account_id)
-    for record in merged:
-        enrolments = latest_per_programme(enrolments + _enrolments(raw, record.person_id))
-    return facts._replace(enrolments=enrolments, merged=merged)
-
-
-def _merged(raw: Raw, person_id: str) -> tuple[MergedRecord, ...]:
-    rows = raw.all(
-        "SELECT p.person_id, p.uid, p.album FROM identity.person p WHERE p.person_id IN"  # noqa: S608 - constants
-        f" (SELECT m.merged FROM identity.person_merge m WHERE m.kept = ? AND {_IN_FORCE}) ORDER BY p.person_id",
-        (person_id,),
-    )
-    return tuple(MergedRecord(PersonId(row[0]), row[1], row[2]) for row in rows)
-
-
-def _enrolments(raw: Raw, person_id: str) -> tuple[Enrolment, ...]:
-    rows = raw.all(
-        "SELECT programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on,"
-        " status_before, before_from, changed_at FROM identity.enrolment WHERE person_id = ? ORDER BY programme",
-        (person_id,),
-    )
-    return tuple(_enrolment(row) for row in rows)
-
-
-def _enrolment(row: Sequence[Any]) -> Enrolment:
-    programme, programme_name, unit, level, form, status, status_from, admitted_on, ends_on, *rest = row
-    before, before_from, changed_at = rest
-    return Enrolment(
-        programme=programme,
-        programme_name=programme_name,
-        unit=unit,
-        level=level,
-        form=form,
-        status=Status(status),
-        status_from=_date(status_from),
-        admitted_on=admitted_on and _date(admitted_on),
-        ends_on=ends_on and _date(ends_on),
-        before=(Status(before), _date(before_from)) if before else None,
-        changed_at=_instant(changed_at),
-    )
-
-
-def _date(value: Any) -> date:
-    """SQLite gives text, PostgreSQL a date."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _instant(value: Any) -> datetime:
-    """SQLite gives text in UTC, PostgreSQL an instant."""
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

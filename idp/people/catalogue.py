@@ -73,11 +73,6 @@ class Attribute:
         """One sentence for people."""
         return " ".join((self.rule.__doc__ or "").strip().split("\n\n")[0].split())
 
-    @property
-    def needs_enrolments(self) -> bool:
-        """Whether the rule looks at enrolments, the status, or merged records: more than one row of a person."""
-        return ValueSource.ENROLMENTS in self.sources or self.rule is albums
-
 
 # --- one rule per attribute -----------------------------------------------------------------------------------------
 

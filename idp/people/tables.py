@@ -224,3 +224,15 @@ person_change = Table(
     one_of("priority", Priority),
     Index("ix_person_change_priority", "priority", "created_at"),
 )
+
+
+# What the ticket path may tell about a person. A row counts only while the person has no `person_change`.
+person_view = Table(
+    "person_view",
+    identity_metadata,
+    Column("person_id", String(32), ForeignKey("person.person_id"), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON: values by catalogue key
+    Column("fingerprint", String(32), nullable=False),  # of the rules that made it; it counts while they are the same
+    Column("valid_until", Date),  # the day on which time alone may change it; NULL: never
+    sqlite_with_rowid=False,
+)

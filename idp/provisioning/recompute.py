@@ -20,6 +20,9 @@ from idp.people.change_queries import (
 )
 from idp.people.queries import people_after
 from idp.people.values import Priority
+from idp.people.view_queries import StoredView, views_among, write_views
+from idp.people.views import fingerprint as view_fingerprint
+from idp.people.views import view_of
 from idp.provisioning.pin_queries import drop
 from idp.provisioning.pins import Kept, ended
 from idp.provisioning.provisioner import PAGE, Provisioner
@@ -129,6 +132,7 @@ class _News:
 
     desires: Mapping[str, list[Desired]]  # by target
     ended: list[Kept]
+    views: Mapping[str, StoredView | None]  # by person; None: it is deleted
 
     @property
     def changed(self) -> set[str]:
@@ -137,7 +141,7 @@ class _News:
 
     @property
     def people(self) -> set[str]:
-        return self.changed | {one.person_id for one in self.ended}
+        return self.changed | {one.person_id for one in self.ended} | self.views.keys()
 
 
 def _news(
@@ -153,7 +157,24 @@ def _news(
                 priority = change.priority if change else Priority.BULK
                 desires[kind].append(Desired(entry.person_id, entry.digest, presence, priority))
     targets = list(provisioner.targets.values())
-    return _News(desires, [kept for one in computed.people if (kept := ended(one.snapshot, one.kept, targets))])
+    kept = [kept for one in computed.people if (kept := ended(one.snapshot, one.kept, targets))]
+    return _News(desires, kept, _views(connection, provisioner, computed))
+
+
+def _views(connection: Connection, provisioner: Provisioner, computed: Recomputed) -> dict[str, StoredView | None]:
+    """Return the views of people that differ from the stored ones."""
+    fingerprint = view_fingerprint(provisioner.people)
+    stored = views_among(connection, [person.person_id for person in computed.people])
+    views = {person.person_id: _view(person, fingerprint) for person in computed.people}
+    return {person_id: view for person_id, view in views.items() if view != stored.get(person_id)}
+
+
+def _view(person: PersonRecords, fingerprint: str) -> StoredView | None:
+    try:
+        return view_of(person.snapshot, fingerprint)
+    except Exception:  # one person's odd records: without a view the ticket path asks the rules itself
+        log.exception("no view", person=person.person_id)
+        return None
 
 
 def _write(connection: Connection, provisioner: Provisioner, news: _News, changes: Mapping[str, PersonChange]) -> None:
@@ -165,3 +186,4 @@ def _write(connection: Connection, provisioner: Provisioner, news: _News, change
         make_live(connection, kind, live, now)  # all: the records may ask for the same as a plan that awaits approval
     set_aside_overtaken(connection, news.changed & live, news.changed - live, now)
     drop(connection, news.ended)
+    write_views(connection, news.views.items())

@@ -1,16 +1,14 @@
 """Accounts are found by what people type, and closing one is a new epoch."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import insert
 
 from idp.db.databases import Databases
-from idp.db.raw import open_raw
 from idp.keys.key_files import Keys
-from idp.people.account_queries import Account, Key, facts_of, find_account, load_account, raise_epoch, set_enabled
+from idp.people.account_queries import Account, Key, find_account, load_account, raise_epoch, set_enabled
 from idp.people.tables import account, address
-from idp.people.values import Status
 from tests.support.students import Student, add_student
 
 CLAIMED = datetime(2026, 9, 20, tzinfo=UTC)
@@ -94,31 +92,3 @@ def test_the_epoch_can_be_raised_alone(databases: Databases, student: Student) -
 
     assert clerk is not None
     assert (clerk.enabled, clerk.epoch) == (True, 4)
-
-
-def test_facts_of_a_student_are_read_on_the_raw_path(databases: Databases, student: Student) -> None:
-    store = open_raw(databases)
-    with store.lend() as raw:
-        facts = facts_of(raw, "p1", with_enrolments=True)
-        bare = facts_of(raw, "p1", with_enrolments=False)
-        clerk = facts_of(raw, "c1", with_enrolments=True)
-        nobody = facts_of(raw, "p9", with_enrolments=True)
-    store.close()
-
-    assert facts is not None
-    assert (facts.mail, facts.alias, facts.album) == (
-        "anna.nowak@student.po.edu.pl",
-        "s00123@student.po.edu.pl",
-        "00123",
-    )
-    (enrolment,) = facts.enrolments
-    assert (enrolment.status, enrolment.status_from, enrolment.admitted_on) == (
-        Status.ACTIVE,
-        date(2026, 10, 1),
-        date(2026, 7, 20),
-    )
-    assert bare is not None
-    assert bare.enrolments == ()
-    assert clerk is not None
-    assert (clerk.kind, clerk.staff_mail, clerk.album, clerk.enrolments) == ("staff", "ewa@po.edu.pl", "", ())
-    assert nobody is None

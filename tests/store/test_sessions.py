@@ -20,6 +20,7 @@ from idp.db.databases import Databases
 from idp.db.raw import RawStore, open_raw
 from idp.keys.key_files import Keys
 from idp.people.account_queries import set_enabled
+from idp.people.view_queries import ViewKey
 from idp.sso.factors import Factor, FactorKind
 from idp.sso.session_queries import (
     NewSession,
@@ -39,6 +40,7 @@ from idp.sso.session_queries import (
 from tests.support.students import Student, add_student
 
 NOW = 1_000.0
+KEY = ViewKey("rules of today", "2026-11-30")
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_a_session_that_ends_while_a_ticket_is_taken_knows_the_application(store
 
     thread = threading.Thread(target=end)
     with store.lend() as raw, raw.transaction():
-        assert take_ticket(raw, "ST-1", NOW + 1) is not None
+        assert take_ticket(raw, "ST-1", NOW + 1, KEY) is not None
         thread.start()
         assert not ended.wait(0.2)
         add_visited(raw, Visited("s1", "ST-1", "cas", "fees", "http://127.0.0.1:8081/logout", NOW + 1))
@@ -155,7 +157,7 @@ def test_a_ticket_is_taken_once_with_the_session_behind_it(store: RawStore) -> N
         add_session(raw, "TGC-1", new_session())
         add_ticket(raw, "ST-1", new_ticket(proxies=("b", "a")))
 
-        taken = take_ticket(raw, "ST-1", NOW + 1)
+        taken = take_ticket(raw, "ST-1", NOW + 1, KEY)
 
         assert taken is not None
         assert (taken.account_id, taken.service_url, taken.from_new_login) == (
@@ -164,7 +166,7 @@ def test_a_ticket_is_taken_once_with_the_session_behind_it(store: RawStore) -> N
             True,
         )
         assert taken.proxies == ("b", "a")
-        assert take_ticket(raw, "ST-1", NOW + 1) is None
+        assert take_ticket(raw, "ST-1", NOW + 1, KEY) is None
 
 
 def test_a_ticket_of_an_ended_session_is_taken_and_stands_for_nobody(store: RawStore) -> None:
@@ -173,7 +175,7 @@ def test_a_ticket_of_an_ended_session_is_taken_and_stands_for_nobody(store: RawS
         add_ticket(raw, "ST-1", new_ticket())
         remove_sessions(raw, ["s1"])
 
-        taken = take_ticket(raw, "ST-1", NOW)
+        taken = take_ticket(raw, "ST-1", NOW, KEY)
 
         assert taken is not None
         assert taken.account_id is None
@@ -189,7 +191,7 @@ def test_of_many_parallel_takers_one_gets_the_ticket(store: RawStore) -> None:
         with store.lend() as mine:
             for number in range(20):
                 with mine.transaction():
-                    if take_ticket(mine, f"ST-{number}", NOW) is not None:
+                    if take_ticket(mine, f"ST-{number}", NOW, KEY) is not None:
                         got.append(f"ST-{number}")
 
     threads = [threading.Thread(target=take_all) for _ in range(6)]

@@ -87,6 +87,6 @@ def issue(databases: Databases, raw_store: RawStore, services: Path, clock: Cloc
     started = sessions.start(raw_store, settings, clock, account, Browser())
     session = sessions.find(raw_store, settings, clock, started.token)
     assert session is not None
-    desk = make_desk(raw_store, services, clock)
+    desk = make_desk(databases, raw_store, services, clock)
     service = desk.applications.current().by_id["fees"]
     return [desk.issue(session, service, SERVICE, from_new_login=True) for _ in range(count)]

@@ -36,6 +36,7 @@ from idp.drivers.ldap_values import LdapServer
 from idp.errors import Conflict
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
+from idp.people.views import PersonValues
 from idp.sso.captcha import Captcha
 from idp.sso.concurrency import ConcurrencyLimiter
 from idp.sso.cookie import SessionCookie
@@ -174,7 +175,8 @@ def build_sign_on(
     check = PasswordCheck(databases, raw, directory, slapd.settings, people, clock, throttle, limiter)
     service = SignOnService(raw, sso, clock, SessionCookie(web.is_https), check, sign_out, throttle)
     captcha = Captcha(keys.derive("captcha").hex(), sso.captcha_cost, sso.captcha_steps)
-    tickets = TicketService(raw, registered, cas, people, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
+    values = PersonValues.over(databases.identity, people)
+    tickets = TicketService(raw, registered, cas, values, keys, outgoing, clock, ZoneInfo("Europe/Warsaw"))
     app = new_flask("eStudent", web, UniversitySettings(), keys.web_secrets(), clock, "idp_form")
     if compiled is not None:
         app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))

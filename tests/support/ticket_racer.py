@@ -17,11 +17,12 @@ from idp.cas.answers import Success
 from idp.cas.settings import CasSettings
 from idp.cas.tickets import Question, TicketService
 from idp.clock import Clock
-from idp.db.databases import open_databases
+from idp.db.databases import Databases, open_databases
 from idp.db.raw import RawStore, open_raw
 from idp.db.settings import StoreSettings
 from idp.drivers.http import Outgoing
 from idp.people.settings import PeopleSettings
+from idp.people.views import PersonValues
 from tests.support.keys import shared_keys
 
 SERVICE = "https://fees.example/app"
@@ -32,13 +33,14 @@ url = [{ host = "fees.example", path = "/app" }]
 """
 
 
-def make_desk(raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
+def make_desk(databases: Databases, raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
     """Return a desk whose tickets live for long."""
     keys = shared_keys()
     registered = RegisteredApplications([services], [], clock)
     settings = CasSettings(service_ticket_s=300)
+    values = PersonValues.over(databases.identity, PeopleSettings())
     zone = ZoneInfo("Europe/Warsaw")
-    return TicketService(raw_store, registered, settings, PeopleSettings(), keys, Outgoing(), clock, zone)
+    return TicketService(raw_store, registered, settings, values, keys, Outgoing(), clock, zone)
 
 
 def race(desk: TicketService, tickets: Sequence[str], threads: int) -> list[str]:
@@ -64,7 +66,7 @@ def main() -> None:
     settings = StoreSettings(folder=Path(facts["folder"]), postgresql_url=SecretStr(url) if url else None)
     databases = open_databases(settings)
     raw_store = open_raw(databases)
-    desk = make_desk(raw_store, Path(facts["services"]), Clock())
+    desk = make_desk(databases, raw_store, Path(facts["services"]), Clock())
     tickets = [sys.stdin.readline().strip() for _ in range(facts["tickets"])]
     print("ready", flush=True)  # noqa: T201 - the other end of the pipe waits for it
     sys.stdin.readline()

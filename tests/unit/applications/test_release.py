@@ -1,76 +1,52 @@
 """What an application learns is its release list, and its name for the person."""
 
-from dataclasses import replace
-from datetime import date
 from typing import Any
 
-from idp.applications.release import (
-    RELEASABLE,
-    Principal,
-    needs_enrolments,
-    principal_of,
-    released,
-    snapshot_of,
-)
-from idp.people.account_queries import Facts
-from idp.people.settings import PeopleSettings
-from idp.people.snapshot import PersonSnapshot
-from idp.people.values import Enrolment, Status
+from idp.applications.release import RELEASABLE, Principal, principal_of, released
+from idp.people.account_queries import AccountData
+from idp.people.address_queries import Addresses
+from idp.people.values import Source, Status
+from idp.people.views import Values, released_values
+from tests.support.snapshots import snapshot
 
-STUDIES = Enrolment("INF1S", "Informatyka", "WEAiI", "1", "S", Status.ACTIVE, date(2026, 10, 1), None, None)
-FACTS = Facts(
-    account_id="0a" * 16,
-    kind="student",
-    uid="u7k2m9qxa",
-    role="",
-    display_name="Anna Nowak",
-    staff_mail="",
-    language="pl",
-    album="12345",
-    given_name="Anna",
-    surname="Nowak",
-    mail="anna.nowak@student.po.edu.pl",
-    alias="s12345@student.po.edu.pl",
-    enrolments=(STUDIES,),
-)
+CHOSEN = Addresses("anna.zak@student.po.edu.pl", "s00123@student.po.edu.pl")
 
 
-def person(**changes: Any) -> PersonSnapshot:
-    return snapshot_of(FACTS._replace(**changes), PeopleSettings(), date(2026, 11, 1))
+def values(status: Status = Status.ACTIVE, **given: Any) -> Values:
+    return released_values(snapshot(status, **{"addresses": CHOSEN, **given}))
 
 
-def name(principal: Principal, of: PersonSnapshot) -> str | None:
-    return principal_of(principal, of, lambda: "opaque@po.edu.pl")
+def name(principal: Principal, of: Values) -> str | None:
+    return principal_of(principal, "u7kq2m9xa", of, lambda: "opaque@po.edu.pl")
 
 
 def test_a_release_list_is_exactly_what_is_told() -> None:
-    told = released(["mail", "eduPersonScopedAffiliation", "schacPersonalUniqueCode"], person())
+    told = released(["mail", "eduPersonScopedAffiliation", "schacPersonalUniqueCode"], values())
 
     assert told == {
-        "mail": ["anna.nowak@student.po.edu.pl"],
+        "mail": ["anna.zak@student.po.edu.pl"],
         "eduPersonScopedAffiliation": ["student@po.edu.pl", "member@po.edu.pl"],
-        "schacPersonalUniqueCode": ["urn:schac:personalUniqueCode:int:esi:po.edu.pl:12345"],
+        "schacPersonalUniqueCode": ["urn:schac:personalUniqueCode:int:esi:po.edu.pl:00123"],
     }
 
 
 def test_an_attribute_without_a_value_is_left_out() -> None:
-    assert released(["mail", "uid"], person(mail="")) == {"uid": ["u7k2m9qxa"]}
+    assert released(["mail", "uid"], values(addresses=Addresses())) == {"uid": ["u7kq2m9xa"]}
 
 
 def test_the_student_identifier_is_for_students_only() -> None:
-    former = replace(STUDIES, status=Status.CANCELLED, status_from=date(2026, 3, 1))
-
-    assert released(["schacPersonalUniqueCode"], person(enrolments=(former,))) == {}
+    assert released(["schacPersonalUniqueCode"], values(Status.CANCELLED)) == {}
 
 
 def test_every_name_on_the_list_can_be_made() -> None:
-    told = released(sorted(RELEASABLE), person(role="clerk"))
+    told = released(sorted(RELEASABLE), values(account=AccountData("clerk", "pl", "", is_claimed=True)))
 
     assert set(told) == RELEASABLE
 
 
 def test_staff_are_staff() -> None:
-    clerk = person(kind="staff", role="clerk", staff_mail="clerk@po.edu.pl", album="", mail="", enrolments=())
+    account = AccountData("clerk", "pl", "clerk@po.edu.pl", is_claimed=True)
+    clerk = values(account=account, sources=(Source.STAFF,), album=None, addresses=Addresses(), enrolments=())
 
     assert released(["mail", "eduPersonAffiliation"], clerk) == {
         "mail": ["clerk@po.edu.pl"],
@@ -79,12 +55,7 @@ def test_staff_are_staff() -> None:
 
 
 def test_the_principal_is_chosen_per_service_and_may_be_missing() -> None:
-    assert name(Principal.UID, person()) == "u7k2m9qxa"
-    assert name(Principal.ALBUM, person()) == "12345"
-    assert name(Principal.MAIL, person(mail="")) is None
-    assert name(Principal.PAIRWISE, person()) == "opaque@po.edu.pl"
-
-
-def test_enrolments_are_read_only_where_something_follows_from_them() -> None:
-    assert needs_enrolments(["mail", "eduPersonAffiliation"])
-    assert not needs_enrolments(["mail", "uid"])
+    assert name(Principal.UID, values()) == "u7kq2m9xa"
+    assert name(Principal.ALBUM, values()) == "00123"
+    assert name(Principal.MAIL, values(addresses=Addresses())) is None
+    assert name(Principal.PAIRWISE, values()) == "opaque@po.edu.pl"

@@ -561,6 +561,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("source", "external_id", name=op.f("uq_person_source_source_external_id")),
     )
     op.create_table(
+        "person_view",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=32), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.person_id"], name=op.f("fk_person_view_person_id")),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_person_view")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "quarantine",
         sa.Column("quarantine_id", sa.String(length=32), nullable=False),
         sa.Column("row_mac", sa.String(length=64), nullable=False),
@@ -625,6 +635,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_quarantine_import_id"))
 
     op.drop_table("quarantine")
+    op.drop_table("person_view")
     op.drop_table("person_source")
     op.drop_table("limit_violation")
     op.drop_table("finding")
