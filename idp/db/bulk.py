@@ -1,12 +1,22 @@
-"""Write rows where plain SQLAlchemy does not do: many of one table fast, or one that may be there already."""
+"""Read and write rows where plain SQLAlchemy does not do: very many, or one that may be there already."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, LiteralString
 
-from sqlalchemy import Column, Connection, Dialect, Table, insert
+from more_itertools import chunked
+from sqlalchemy import Column, Connection, Dialect, Select, Table, insert
 
+BATCH = 1000  # values per statement: below every driver's limit
 Convert = Callable[[Any], Any]
+
+
+def rows_among(
+    connection: Connection, query: Select[Any], column: "Column[Any]", values: Iterable[Any]
+) -> Iterator[Any]:
+    """Yield what a query returns where a column is one of many values, a batch of values per statement."""
+    for batch in chunked(values, BATCH):
+        yield from connection.execute(query.where(column.in_(batch)))
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

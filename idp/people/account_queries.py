@@ -1,6 +1,6 @@
 """Accounts, the right to sign in: found by what a person types, closed and opened."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -145,19 +145,6 @@ def account_data_among(connection: Connection, account_ids: Sequence[str]) -> di
         rows = connection.execute(select(*_DATA).where(account.c.account_id.in_(some)))
         found.update((row[0], AccountData(*row[1:])) for row in rows)
     return found
-
-
-def stream_account_data(connection: Connection) -> Generator[tuple[str, AccountData], None, None]:
-    """Yield (account_id, data) of every account, sorted by account_id, in constant memory."""
-    query = select(*_DATA).order_by(account.c.account_id)
-    known: dict[tuple[str, str, str, bool], AccountData] = {}  # most accounts say the same
-    with connection.execute(query, execution_options={"yield_per": 2000}) as rows:
-        for account_id, role, language, mail, is_claimed in rows:
-            key = (role, language, mail, bool(is_claimed))
-            if mail:
-                yield account_id, AccountData(*key)
-            else:
-                yield account_id, known.get(key) or known.setdefault(key, AccountData(*key))
 
 
 def set_enabled(connection: Connection, account_id: str, enabled: bool) -> bool:

@@ -1,6 +1,6 @@
 """Mail addresses: who has them today (`address`), and to whom they were ever assigned (`assigned_identifier`)."""
 
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -68,16 +68,6 @@ def addresses_among(connection: Connection, person_ids: Sequence[str]) -> dict[s
         for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
             found[person_id] = _addresses((row.kind, row.address) for row in mine)
     return found
-
-
-def stream_addresses(connection: Connection) -> Generator[tuple[str, Addresses], None, None]:
-    """Yield (person_id, addresses) of everybody who has any, sorted by person_id, without holding them all."""
-    query = select(address.c.person_id, address.c.kind, address.c.address).order_by(
-        address.c.person_id, address.c.since, address.c.address
-    )
-    with connection.execute(query, execution_options={"yield_per": 2000}) as rows:
-        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
-            yield person_id, _addresses((row.kind, row.address) for row in mine)
 
 
 def taken_among(connection: Connection, looks_like: Collection[str]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Locks on accounts: what humans decided, whatever the records say. An account may have one lock of each owner."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -72,14 +72,6 @@ def locked_among(connection: Connection, account_ids: Sequence[str]) -> set[str]
             connection.execute(select(account_lock.c.account_id).where(account_lock.c.account_id.in_(some))).scalars()
         )
     return locked
-
-
-def stream_locked(connection: Connection) -> Generator[tuple[str, bool], None, None]:
-    """Yield (account_id, True) of every locked account, sorted."""
-    query = select(account_lock.c.account_id).distinct().order_by(account_lock.c.account_id)
-    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
-        for row in rows:
-            yield row.account_id, True
 
 
 def _lock(row: object) -> Lock:

@@ -1,6 +1,6 @@
 """People, their programmes and accounts, every name ever given: the tables, and how people are read and written."""
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -146,20 +146,6 @@ def find_by_album(connection: Connection, album: Album) -> Person | None:
 def find_by_os_id(connection: Connection, os_id: str) -> Person | None:
     """Return whom the registry knows by this number."""
     return _find(connection, person.c.os_id == os_id)
-
-
-def stream_people(connection: Connection, by: str = "uid") -> Generator[Person, None, None]:
-    """Yield everybody sorted by `uid` or `person_id`, without holding them all."""
-    query = (
-        select(*_PERSON_COLUMNS, *_ENROLMENT_COLUMNS)
-        .select_from(person.outerjoin(enrolment))
-        .order_by(person.c[by], enrolment.c.programme)
-    )
-    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
-    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
-        for _, group in groupby(rows, key=lambda row: row.person_id):
-            mine = list(group)
-            yield _person(mine[0], tuple(_enrolment(row) for row in mine if row.programme is not None))
 
 
 def add_invited_person(connection: Connection, person_id: str, uid: str, at: datetime) -> None:

@@ -3,25 +3,21 @@
 A merged record gives its enrolments, addresses and locks to the record that is kept, and has no rights of its own.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Generic, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
-from idp.people.account_queries import NO_ACCOUNT, AccountData, account_data_among, stream_account_data
-from idp.people.address_queries import NO_ADDRESSES, Addresses, addresses_among, stream_addresses
-from idp.people.lock_queries import locked_among, stream_locked
+from idp.people.account_queries import NO_ACCOUNT, AccountData, account_data_among
+from idp.people.address_queries import NO_ADDRESSES, Addresses, addresses_among
+from idp.people.lock_queries import locked_among
 from idp.people.merge_queries import Merge, merges_in_force
-from idp.people.queries import load_people, stream_people
+from idp.people.queries import load_people
 from idp.people.settings import PeopleSettings
-from idp.people.source_queries import PersonSource, sources_among, stream_sources
+from idp.people.source_queries import PersonSource, sources_among
 from idp.people.status import MERGED, Access, PersonStatus, latest_per_programme, person_status
 from idp.people.values import Album, Assurance, Enrolment, MergedRecord, Person, PersonId, Source
-
-Value = TypeVar("Value")
 
 
 # A Struct, not a dataclass: a plan of everybody makes a million, and a frozen dataclass takes five times as long.
@@ -114,33 +110,6 @@ def load_snapshot(
     return next(iter(load_snapshots(connection, [person_id], settings, today)), None)
 
 
-def stream_snapshots(
-    connection: Connection, settings: PeopleSettings, today: date
-) -> Generator[PersonSnapshot, None, None]:
-    """Yield everybody sorted by person_id, in constant memory."""
-    with (
-        closing(stream_addresses(connection)) as all_addresses,
-        closing(stream_locked(connection)) as all_locked,
-        closing(stream_account_data(connection)) as all_accounts,
-        closing(stream_sources(connection)) as all_sources,
-        closing(stream_people(connection, by="person_id")) as everybody,
-    ):
-        make = _SnapshotMaker(connection, merges_in_force(connection), settings, today)
-        addresses = Follower(all_addresses, NO_ADDRESSES)
-        locked = Follower(all_locked, False)
-        accounts = Follower(all_accounts, NO_ACCOUNT)
-        sources: Follower[tuple[PersonSource, ...]] = Follower(all_sources, ())
-        for person in everybody:
-            person_id = person.person_id
-            yield make.snapshot(
-                person,
-                addresses.at(person_id),
-                accounts.at(person_id),
-                sources.at(person_id),
-                is_locked=locked.at(person_id),
-            )
-
-
 class _SnapshotMaker:
     """Makes snapshots, with what merged records give to the kept ones. Merges are few, so they are all in memory."""
 
@@ -223,20 +192,3 @@ class _Part(msgspec.Struct, frozen=True):
 
 def _sources(person: Person, others: tuple[PersonSource, ...]) -> tuple[PersonSource, ...]:
     return (PersonSource(Source.REGISTRY, person.os_id), *others) if person.os_id else others
-
-
-class Follower(Generic[Value]):
-    """Reads a sorted stream of (person_id, value) in step with another one."""
-
-    def __init__(self, stream: Iterator[tuple[str, Value]], default: Value) -> None:
-        self._stream = stream
-        self._default = default
-        self._next = next(stream, None)
-
-    def at(self, person_id: str) -> Value:
-        """Return this person's value, or the default; ask in ascending order."""
-        while self._next is not None and self._next[0] < person_id:
-            self._next = next(self._stream, None)
-        if self._next is not None and self._next[0] == person_id:
-            return self._next[1]
-        return self._default

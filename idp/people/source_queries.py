@@ -1,6 +1,6 @@
 """How sources besides the registry know people: the table `person_source`."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -42,14 +42,6 @@ def sources_among(connection: Connection, person_ids: Sequence[str]) -> dict[str
         for person_id, own in groupby(rows, key=lambda row: str(row.person_id)):
             found[person_id] = tuple(PersonSource(Source(row.source), row.external_id) for row in own)
     return found
-
-
-def stream_sources(connection: Connection) -> Generator[tuple[str, tuple[PersonSource, ...]], None, None]:
-    """Yield (person_id, sources) of everybody who has any, sorted by person_id, in constant memory."""
-    query = select(*_COLUMNS).order_by(person_source.c.person_id, person_source.c.source)
-    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
-        for person_id, own in groupby(rows, key=lambda row: str(row.person_id)):
-            yield person_id, tuple(PersonSource(Source(row.source), row.external_id) for row in own)
 
 
 _COLUMNS = (person_source.c.person_id, person_source.c.source, person_source.c.external_id)

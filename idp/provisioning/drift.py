@@ -5,13 +5,12 @@ reported or adopted value becomes an override. Attributes that we do not manage,
 read.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
 
 import structlog
+from more_itertools import chunked
 
 from idp.audit import event_types
 from idp.audit.events import Event, record, record_all
@@ -19,32 +18,19 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
 from idp.people.change_queries import queue_recompute
 from idp.permissions import SYSTEM, Actor, Permission
+from idp.provisioning import state_queries as states
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.pin_queries import drop, keep, kept_among
-from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, effective_entry, parts_of
-from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, parts_of
+from idp.provisioning.provisioner import PAGE, Provisioner
 from idp.provisioning.recompute import recompute
-from idp.provisioning.records import PersonRecords, load_records
-from idp.provisioning.state_queries import (
-    Observed,
-    TargetState,
-    forget_remote_ids,
-    keep_remote_ids,
-    mark_in_doubt,
-    note_shown,
-    people_of_remote_ids,
-    remote_ids_among,
-    states_among,
-    without_remote_id,
-)
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in, entries_named
 from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.writer import TargetWriter, Write
 
 REPAIR, REPORT, ADOPT = "repair", "report", "adopt"
-CHUNK = 500  # people in memory
 log = structlog.get_logger()
-Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,186 +89,201 @@ def find_drift(provisioner: Provisioner, kind: str, *, whole: bool = False, acto
              look goes on from here. A repeat finds nothing new
     """
     actor.require(Permission.DRIFT_MANAGE)
-    target = provisioner.targets[kind]
+    look = _Look(provisioner, provisioner.targets[kind], actor.actor_id, DriftReport(kind))
     with exclusive(provisioner.databases, f"drift-{kind}"):
-        found = DriftReport(kind)
-        found.is_whole = whole or not _look_at_changes(provisioner, target, found, actor.actor_id)
-        if found.is_whole:
-            _look_at_everybody(provisioner, target, found, actor.actor_id, or_none=whole)
-    return found
+        if whole or not look.at_changes():
+            look.at_everybody(or_none=whole)
+    return look.report
 
 
-def _look_at_changes(provisioner: Provisioner, target: Target, found: DriftReport, actor: str) -> bool:
-    """Go through what a target says has changed; False when it must be read whole."""
-    if not isinstance(target, ReadsChanges):
-        return False
-    with provisioner.databases.identity.read() as connection:
-        cursor = cursor_of(connection, target.kind)
-    changes = target.changes_since(cursor) if cursor else None
-    if changes is None:
-        return False
-    for some in _chunks(changes.changed):
-        _keep_remote_ids(provisioner, target, [(one.entry.person_id, one.remote_id) for one in some])
-        _judge(provisioner, target, [one.entry for one in some], found, actor)
-        _lock_again(provisioner, target, some, found, actor)
-    if changes.gone:
-        _judge_gone(provisioner, target, changes.gone, found, actor)
-    with provisioner.databases.identity.write() as connection:
-        keep_cursor(connection, target.kind, changes.cursor, provisioner.clock.now())
-    return True
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at one target."""
 
+    provisioner: Provisioner
+    target: Target
+    actor: str
+    report: DriftReport
 
-def _look_at_everybody(
-    provisioner: Provisioner, target: Target, found: DriftReport, actor: str, *, or_none: bool
-) -> None:
-    # The cursor first: what changes while we read is told again by the next look.
-    cursor = _cursor_now(target, or_none=or_none)
-    if isinstance(target, ReadsChanges):
-        for pairs in _chunks(target.remote_ids()):
-            _keep_remote_ids(provisioner, target, pairs)
-    with provisioner.databases.identity.read() as connection:
-        observed = Observed(connection, target.kind)
-        found.entries_read += observed.add(digests_in(target))
-        for some in _chunks(person_id for person_id, _ in observed.false_unknowingly()):
-            _judge(provisioner, target, _read(provisioner, target, some), found, actor, is_first=False)
-        for some in _chunks(person_id for person_id, _ in observed.gone()):
-            _judge_missing(provisioner, target, some, found, actor)
-        found.orphans += observed.strangers()
-        known = {*found.people, *found.orphans}
-        found.still_differing += [one for one, _ in observed.differing() if one not in known]
-    if cursor:
-        with provisioner.databases.identity.write() as connection:
-            keep_cursor(connection, target.kind, cursor, provisioner.clock.now())
+    def at_changes(self) -> bool:
+        """Go through what the target says has changed; False when it must be read whole."""
+        if not isinstance(self.target, ReadsChanges):
+            return False
+        cursor = self.provisioner.read(cursor_of, self.target.kind)
+        changes = self.target.changes_since(cursor) if cursor else None
+        if changes is None:
+            return False
+        self.report.entries_read = len(changes.changed)
+        for some in chunked(changes.changed, PAGE):
+            self._keep_remote_ids([(one.entry.person_id, one.remote_id) for one in some])
+            self._judge([one.entry for one in some])
+            self._lock_again(some)
+        if changes.gone:
+            self._judge_gone(changes.gone)
+        self._keep_cursor(changes.cursor)
+        return True
 
+    def at_everybody(self, *, or_none: bool) -> None:
+        """Read the whole target; `or_none`: one that cannot tell where the next look goes on is read, too."""
+        self.report.is_whole = True
+        # The cursor first: what changes while we read is told again by the next look.
+        cursor = self._cursor_now(or_none=or_none)
+        if isinstance(self.target, ReadsChanges):
+            for pairs in chunked(self.target.remote_ids(), PAGE):
+                self._keep_remote_ids(pairs)
+        with self.provisioner.databases.identity.read() as connection:
+            observed = states.Observed(connection, self.target.kind)
+            self.report.entries_read = observed.add(digests_in(self.target))
+            for some in chunked(observed.newly_different(), PAGE):
+                self._judge(self._read(some))
+            for some in chunked(observed.gone(), PAGE):
+                self._judge_missing(some)
+            self.report.orphans += observed.orphans()
+            reported = {*self.report.people, *self.report.orphans}
+            self.report.still_differing += [one for one, _ in observed.differing() if one not in reported]
+        if cursor:
+            self._keep_cursor(cursor)
 
-def _read(provisioner: Provisioner, target: Target, person_ids: Sequence[str]) -> list[Entry]:
-    """Return some people's entries, found by the names that they should have."""
-    with provisioner.databases.identity.read() as connection:
-        people = load_records(connection, person_ids, provisioner.people, provisioner.today())
-    names = {str(each.snapshot.person_id): _effective(provisioner, each, target).name for each in people}
-    return list(target.read(person_ids, names))
+    def _read(self, person_ids: Sequence[str]) -> list[Entry]:
+        """Return some people's entries, found by the names that they should have."""
+        people = self.provisioner.read(self.provisioner.load, person_ids)
+        return list(self.target.read(person_ids, {one.person_id: self._effective(one).name for one in people}))
 
+    def _effective(self, person: PersonRecords) -> Entry:
+        return self.provisioner.effective_entry(person, self.target)
 
-def _cursor_now(target: Target, *, or_none: bool) -> str:
-    """Return where the next look goes on; "" where the target cannot tell and somebody asked for a whole look."""
-    if not isinstance(target, ReadsChanges):
-        return ""
-    try:
-        return target.cursor_now()
-    except TargetRejected:
-        if or_none:
+    def _cursor_now(self, *, or_none: bool) -> str:
+        if not isinstance(self.target, ReadsChanges):
             return ""
-        raise  # a whole look every minute is not what anybody asked for
+        try:
+            return self.target.cursor_now()
+        except TargetRejected:
+            if or_none:
+                return ""
+            raise  # a whole look every minute is not what anybody asked for
+
+    def _keep_cursor(self, cursor: str) -> None:
+        with self.provisioner.databases.identity.write() as connection:
+            keep_cursor(connection, self.target.kind, cursor, self.provisioner.clock.now())
+
+    def _keep_remote_ids(self, pairs: Sequence[tuple[str, str]]) -> None:
+        known = self.provisioner.read(states.remote_ids_among, self.target.kind, [person_id for person_id, _ in pairs])
+        fresh = [pair for pair in pairs if pair[0] in known and known[pair[0]] != pair[1]]
+        if fresh:
+            with self.provisioner.databases.identity.write() as connection:
+                states.keep_remote_ids(connection, self.target.kind, fresh)
+
+    # --- entries that are there --------------------------------------------------------------------------------------
+
+    def _judge(self, entries: Iterable[Entry]) -> None:
+        """Find which entries somebody else changed, and what becomes of that."""
+        told = {entry.person_id: entry for entry in entries}
+        people = {one.person_id: one for one in self.provisioner.read(self.provisioner.load, list(told))}
+        known = self.provisioner.read(states.states_among, self.target.kind, people)
+        self.report.orphans += [entry.name for person_id, entry in sorted(told.items()) if person_id not in people]
+        # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
+        suspects = {
+            person_id: told[person_id].name
+            for person_id, state in sorted(known.items())
+            if state.applied not in (None, told[person_id].digest)
+        }
+        if not suspects:
+            return
+        there = entries_named(self.target, suspects)
+        states_now = self.provisioner.read(states.states_among, self.target.kind, suspects)
+        drifted: list[tuple[PersonRecords, Entry]] = []
+        unclear: list[str] = []
+        as_desired: list[tuple[str, str]] = []
+        for person_id, entry in there.items():
+            person, state = people[person_id], states_now[person_id]
+            if entry.digest == state.applied:
+                continue
+            if entry.digest == state.desired:  # our own write, not noted yet
+                as_desired.append((person_id, entry.digest))
+            elif state == known[person_id] and state.applied == state.desired == self._effective(person).digest:
+                drifted.append((person, entry))
+            else:  # the records changed, too: nobody can tell by whom an attribute differs, so all of it is repaired
+                unclear.append(person_id)
+        if as_desired or unclear:
+            now = self.provisioner.clock.now()
+            with self.provisioner.databases.identity.write() as connection:
+                states.note_shown(connection, self.target.kind, as_desired, now)
+                states.mark_in_doubt(connection, self.target.kind, unclear, now)
+        if drifted:
+            self._settle(drifted)
+
+    def _settle(self, drifted: Sequence[tuple[PersonRecords, Entry]]) -> None:
+        kind, now = self.target.kind, self.provisioner.clock.now()
+        policies: Mapping[str, str] = self.target.drift if isinstance(self.target, ReadsChanges) else {}
+        differences: list[Difference] = []
+        overrides: list[Override] = []
+        events: list[Event] = []
+        for person, entry in drifted:
+            new = list(differences_of(self._effective(person), entry, kind, policies))
+            overrides += _overrides(new, parts_of(by_records(person.snapshot, self.target)), now)
+            differences += new
+            names: dict[str, list[str]] = {}  # not the values: those stand in the plan, or in the override
+            for one in new:
+                names.setdefault(one.policy, []).append(one.attribute)
+            events.append(self._event(event_types.DRIFT_FOUND, entry.person_id, names))
+        ids = [person.person_id for person, _ in drifted]
+        with self.provisioner.databases.identity.write() as connection:
+            keep(connection, Kept(overrides=tuple(overrides)))
+            # Even where nothing is to be repaired: only a recomputation says that they are as desired now.
+            states.mark_in_doubt(connection, kind, ids, now)
+            queue_recompute(connection, ids)
+            record_all(connection, now.timestamp(), events)
+        recompute(self.provisioner, ids)
+        with self.provisioner.databases.identity.write() as connection:  # where the override is all that differed
+            states.note_shown(connection, kind, [(entry.person_id, entry.digest) for _, entry in drifted], now)
+        self.report.differences += differences
+
+    def _lock_again(self, some: Sequence[ObservedChange]) -> None:
+        """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
+        touched = {one.entry.person_id: one.entry for one in some if one.by_others and not one.entry.enabled}
+        known = self.provisioner.read(states.states_among, self.target.kind, touched)
+        closed = [touched[one] for one, state in known.items() if state.desired == touched[one].digest]
+        if not closed:
+            return
+        writes = [Write(Change(Kind.DISABLE, entry.person_id, entry, entry, "drift")) for entry in closed]
+        outcomes = TargetWriter(self.provisioner, self.target, self.actor).write(writes)
+        locked = [write.person_id for write, outcome in outcomes if outcome.error is None]
+        self.report.relocked += len(locked)
+        with self.provisioner.databases.identity.write() as connection:
+            events = (self._event(event_types.DRIFT_FOUND, person_id, {"locked_again": True}) for person_id in locked)
+            record_all(connection, self.provisioner.clock.timestamp(), events)
+
+    # --- entries that are gone ---------------------------------------------------------------------------------------
+
+    def _judge_gone(self, remote_ids: Sequence[str]) -> None:
+        with self.provisioner.databases.identity.write() as connection:
+            known = states.people_of_remote_ids(connection, self.target.kind, remote_ids)
+            # Made by us and gone again between two looks: we never learnt its key.
+            is_unknown = len(known) < len(set(remote_ids))
+            unknown = states.without_remote_id(connection, self.target.kind) if is_unknown else []
+            states.forget_remote_ids(connection, self.target.kind, remote_ids)
+        for some in chunked(sorted({*known.values(), *unknown}), PAGE):
+            self._judge_missing(some)
+
+    def _judge_missing(self, person_ids: Sequence[str]) -> None:
+        """Put entries in doubt that somebody removed. They are made again without a password, so log an error."""
+        there = {entry.person_id for entry in self._read(person_ids)}
+        known = self.provisioner.read(states.states_among, self.target.kind, person_ids)
+        lost = [one for one in person_ids if one not in there and one in known and known[one].applied is not None]
+        if not lost:
+            return
+        with self.provisioner.databases.identity.write() as connection:
+            states.mark_in_doubt(connection, self.target.kind, lost, self.provisioner.clock.now())
+            events = (self._event(event_types.DRIFT_ENTRY_LOST, one, {"password": "must be set anew"}) for one in lost)
+            record_all(connection, self.provisioner.clock.timestamp(), events)
+        log.error("entries were removed by somebody else", target=self.target.kind, people=len(lost), first=lost[0])
+        self.report.lost += lost
+
+    def _event(self, word: str, person_id: str, data: Mapping[str, object]) -> Event:
+        return Event(word, person_id, self.actor, data={"target": self.target.kind, **data})
 
 
-# --- entries that are there -----------------------------------------------------------------------------------------
-
-
-def _judge(
-    provisioner: Provisioner,
-    target: Target,
-    entries: Sequence[Entry],
-    found: DriftReport,
-    actor: str,
-    *,
-    is_first: bool = True,
-) -> None:
-    """Find which entries somebody else changed, and what becomes of that."""
-    found.entries_read += len(entries) if is_first else 0
-    by_person = {entry.person_id: entry for entry in entries}
-    ids = sorted(by_person)
-    with provisioner.databases.identity.read() as connection:
-        loaded = load_records(connection, ids, provisioner.people, provisioner.today())
-        states = states_among(connection, target.kind, ids)
-    people = {str(each.snapshot.person_id): each for each in loaded}
-    found.orphans += [by_person[person_id].name for person_id in ids if person_id not in people]
-    suspects = [
-        person_id
-        for person_id in people
-        if (state := states.get(person_id)) and state.applied not in (None, by_person[person_id].digest)
-    ]
-    if not suspects:
-        return
-    # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
-    names = {person_id: by_person[person_id].name for person_id in suspects}
-    now = entries_named(target, names)
-    with provisioner.databases.identity.read() as connection:
-        states_now = states_among(connection, target.kind, suspects)
-    drifted: list[tuple[PersonRecords, Entry]] = []
-    unclear: list[str] = []
-    as_desired: list[tuple[str, str]] = []
-    for person_id in suspects:
-        if person_id not in now:
-            continue
-        entry, state = now[person_id], states_now[person_id]
-        if entry.digest == state.applied:
-            continue
-        if entry.digest == state.desired:  # our own write, not noted yet
-            as_desired.append((person_id, entry.digest))
-        elif state == states[person_id] and _is_settled(provisioner, people[person_id], target, state):
-            drifted.append((people[person_id], entry))
-        else:  # the records changed, too: nobody can tell by whom an attribute differs, so all of it is repaired
-            unclear.append(person_id)
-    if as_desired or unclear:
-        with provisioner.databases.identity.write() as connection:
-            note_shown(connection, target.kind, as_desired, provisioner.clock.now())
-            mark_in_doubt(connection, target.kind, unclear, provisioner.clock.now())
-    if drifted:
-        _settle(provisioner, target, drifted, found, actor)
-
-
-def _is_settled(provisioner: Provisioner, person: PersonRecords, target: Target, state: TargetState) -> bool:
-    """Return whether what the records ask for now is what we wrote last."""
-    return state.applied == state.desired == _effective(provisioner, person, target).digest
-
-
-def _effective(provisioner: Provisioner, person: PersonRecords, target: Target) -> Entry:
-    return effective_entry(person.snapshot, target, person.kept, provisioner.targets.values())
-
-
-def _settle(
-    provisioner: Provisioner,
-    target: Target,
-    drifted: Sequence[tuple[PersonRecords, Entry]],
-    found: DriftReport,
-    actor: str,
-) -> None:
-    policies: Mapping[str, str] = target.drift if isinstance(target, ReadsChanges) else {}
-    now = provisioner.clock.now()
-    differences = [
-        one
-        for person, entry in drifted
-        for one in differences_of(_effective(provisioner, person, target), entry, target.kind, policies)
-    ]
-    records = {str(person.snapshot.person_id): parts_of(by_records(person.snapshot, target)) for person, _ in drifted}
-    repaired = {one.person_id for one in differences if one.policy == REPAIR}
-    ids = sorted({str(person.snapshot.person_id) for person, _ in drifted})
-    with provisioner.databases.identity.write() as connection:
-        keep(connection, Kept(overrides=tuple(_overrides(differences, records, now))))
-        # Even where nothing is to be repaired: only a recomputation says that they are as desired now.
-        mark_in_doubt(connection, target.kind, ids, now)
-        queue_recompute(connection, ids)
-        record_all(connection, now.timestamp(), _events(differences, actor))
-    recompute(provisioner, ids)
-    with provisioner.databases.identity.read() as connection:
-        again = load_records(connection, ids, provisioner.people, provisioner.today())
-    as_left = {entry.person_id: entry for _, entry in drifted if entry.person_id not in repaired}
-    as_desired = [
-        (entry.person_id, entry.digest)
-        for each in again
-        if (entry := as_left.get(each.snapshot.person_id)) and _effective(provisioner, each, target) == entry
-    ]
-    with provisioner.databases.identity.write() as connection:
-        note_shown(connection, target.kind, as_desired, now)
-    found.differences += differences
-
-
-def _overrides(differences: Iterable[Difference], records: Mapping[str, Parts], at: datetime) -> Iterator[Override]:
-    """Yield what is accepted as found. A value that the records ask for needs no override."""
-    for one in differences:
-        expected = records[one.person_id].get(one.attribute, ())
-        if one.policy != REPAIR and one.found != expected:
-            yield Override(one.target, one.person_id, one.attribute, expected, one.found, one.policy, at)
+# --- what differs ---------------------------------------------------------------------------------------------------
 
 
 def differences_of(effective: Entry, observed: Entry, target: str, policies: Mapping[str, str]) -> Iterator[Difference]:
@@ -299,75 +300,12 @@ def differences_of(effective: Entry, observed: Entry, target: str, policies: Map
             yield Difference(target, observed.person_id, observed.name, name, *values, policy)
 
 
-def _events(differences: Iterable[Difference], actor: str) -> Iterator[Event]:
-    """Which attributes, not their values: those stand in the plan, or in the override."""
-    for person_id, group in itertools.groupby(differences, key=lambda one: one.person_id):
-        mine = list(group)
-        data: dict[str, object] = {"target": mine[0].target}
-        for policy in (REPAIR, REPORT, ADOPT):
-            if names := [one.attribute for one in mine if one.policy == policy]:
-                data[policy] = names
-        yield Event(event_types.DRIFT_FOUND, subject=person_id, actor=actor, data=data)
-
-
-def _lock_again(
-    provisioner: Provisioner, target: Target, some: Sequence[ObservedChange], found: DriftReport, actor: str
-) -> None:
-    """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
-    touched = [one.entry for one in some if one.by_others and not one.entry.enabled]
-    with provisioner.databases.identity.read() as connection:
-        states = states_among(connection, target.kind, [entry.person_id for entry in touched])
-    closed = [entry for entry in touched if (state := states.get(entry.person_id)) and state.desired == entry.digest]
-    if not closed:
-        return
-    writes = [Write(Change(Kind.DISABLE, entry.person_id, entry, entry, "drift")) for entry in closed]
-    outcomes = TargetWriter(provisioner, target, actor).write(writes)
-    locked = [write.person_id for write, outcome in outcomes if outcome.error is None]
-    found.relocked += len(locked)
-    data = {"target": target.kind, "locked_again": True}
-    with provisioner.databases.identity.write() as connection:
-        events = (Event(event_types.DRIFT_FOUND, subject=person_id, actor=actor, data=data) for person_id in locked)
-        record_all(connection, provisioner.clock.timestamp(), events)
-
-
-# --- entries that are gone ------------------------------------------------------------------------------------------
-
-
-def _judge_gone(
-    provisioner: Provisioner, target: Target, remote_ids: Sequence[str], found: DriftReport, actor: str
-) -> None:
-    with provisioner.databases.identity.read() as connection:
-        known = people_of_remote_ids(connection, target.kind, remote_ids)
-        # Made by us and gone again between two looks: we never learnt its key.
-        unknown = without_remote_id(connection, target.kind) if len(known) < len(set(remote_ids)) else []
-    with provisioner.databases.identity.write() as connection:
-        forget_remote_ids(connection, target.kind, remote_ids)
-    for some in _chunks(sorted({*known.values(), *unknown})):
-        _judge_missing(provisioner, target, some, found, actor)
-
-
-def _judge_missing(
-    provisioner: Provisioner, target: Target, person_ids: Sequence[str], found: DriftReport, actor: str
-) -> None:
-    """Put entries in doubt that somebody removed. They are made again without a password, so log it as an error."""
-    there = {entry.person_id for entry in _read(provisioner, target, person_ids)}
-    with provisioner.databases.identity.read() as connection:
-        states = states_among(connection, target.kind, person_ids)
-    lost = [
-        person_id
-        for person_id in person_ids
-        if person_id not in there and (state := states.get(person_id)) and state.applied is not None
-    ]
-    if not lost:
-        return
-    at = provisioner.clock.timestamp()
-    with provisioner.databases.identity.write() as connection:
-        mark_in_doubt(connection, target.kind, lost, provisioner.clock.now())
-        for person_id in lost:
-            data = {"target": target.kind, "password": "must be set anew"}
-            record(connection, at, Event(event_types.DRIFT_ENTRY_LOST, subject=person_id, actor=actor, data=data))
-    log.error("entries were removed by somebody else", target=target.kind, people=len(lost), first=lost[0])
-    found.lost += lost
+def _overrides(differences: Iterable[Difference], records: Parts, at: datetime) -> Iterator[Override]:
+    """Yield what is accepted as found. A value that the records ask for needs no override."""
+    for one in differences:
+        expected = records.get(one.attribute, ())
+        if one.policy != REPAIR and one.found != expected:
+            yield Override(one.target, one.person_id, one.attribute, expected, one.found, one.policy, at)
 
 
 # --- accepted drift -------------------------------------------------------------------------------------------------
@@ -434,18 +372,3 @@ def find_drift_where_possible(provisioner: Provisioner) -> list[DriftReport]:
             except TargetError as error:
                 log.warning("drift was not looked for", target=kind, error=str(error))
     return reports
-
-
-def _keep_remote_ids(provisioner: Provisioner, target: Target, pairs: Sequence[tuple[str, str]]) -> None:
-    with provisioner.databases.identity.read() as connection:
-        known = remote_ids_among(connection, target.kind, [person_id for person_id, _ in pairs])
-    fresh = [pair for pair in pairs if pair[0] in known and known[pair[0]] != pair[1]]
-    if fresh:
-        with provisioner.databases.identity.write() as connection:
-            keep_remote_ids(connection, target.kind, fresh)
-
-
-def _chunks(things: Iterable[Thing]) -> Iterator[list[Thing]]:
-    iterator = iter(things)
-    while chunk := list(itertools.islice(iterator, CHUNK)):
-        yield chunk

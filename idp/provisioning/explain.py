@@ -1,6 +1,6 @@
 """Explain a person: every value in every target, its rule and source, who wrote it when, and whether it is there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -8,24 +8,14 @@ from idp.audit import event_types
 from idp.audit.reading import latest
 from idp.errors import IdpError, NotFound
 from idp.people.catalogue import BY_KEY, ValueSource
-from idp.people.merge_queries import merges_of
-from idp.people.settings import PeopleSettings
 from idp.people.status import Access
-from idp.provisioning.pins import Kept, effective_entry, parts_of
-from idp.provisioning.provenance_queries import (
-    Origin,
-    ProgrammeOrigin,
-    Written,
-    chosen_at,
-    origin_of_person,
-    origins_of_programmes,
-    written_of,
-)
+from idp.provisioning import provenance_queries as provenance
+from idp.provisioning.pins import parts_of
+from idp.provisioning.provenance_queries import Origin, ProgrammeOrigin
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.records import PersonRecords, load_records
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.target import Target
-from idp.provisioning.undo import sides
-from idp.provisioning.values import NAME, SWITCH, Change, Entry, Kind
+from idp.provisioning.values import NAME, SWITCH, Entry
 
 EVENTS = 500  # of one person, the newest, in which writes outside runs are looked for
 SWITCH_RULE = "Whether the account works: the life cycle says so, unless a human keeps it closed."
@@ -83,163 +73,140 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
     Raises:  NotFound; a target that does not answer is part of the answer
     """
     with provisioner.databases.identity.read() as connection:
-        loaded = load_records(connection, [person_id], provisioner.people, provisioner.today())
-        origin = origin_of_person(connection, person_id)
+        loaded = provisioner.load(connection, [person_id])
+        if not loaded:
+            raise NotFound("there is no such person")
+        (person,) = loaded
+        snapshot = person.snapshot
         # Programmes of records that were merged into this person count, too.
-        records = [person_id, *(one.merged for one in merges_of(connection, [person_id]) if one.kept == person_id)]
-        programmes = tuple(one for record in records for one in origins_of_programmes(connection, record))
-        chosen = chosen_at(connection, person_id)
-        written = written_of(connection, person_id)
-    if not loaded:
-        raise NotFound("there is no such person")
-    (found,) = loaded
-    sources = _Sources(found, origin, programmes, chosen, provisioner.people)
-    history = [*_from_runs(written), *_from_events(provisioner, person_id)]
+        records = [person_id, *(record.person_id for record in snapshot.merged)]
+        programmes = tuple(one for record in records for one in provenance.origins_of_programmes(connection, record))
+        origin, chosen = provenance.origin_of_person(connection, person_id), provenance.chosen_at(connection, person_id)
+        writes = [
+            _Write(one.change.target, frozenset(one.change.to_change().touched), one.at, one.requested_by, one.run_id)
+            for one in provenance.written_of(connection, person_id)
+        ]
+    writes += _writes_outside_runs(provisioner, person_id)
+    known = _Known(provisioner, person, origin, programmes, chosen, writes)
     values: list[Value] = []
     errors: dict[str, str] = {}
     for kind, target in provisioner.targets.items():
-        effective = effective_entry(found.snapshot, target, found.kept, provisioner.targets.values())
+        effective = provisioner.effective_entry(person, target)
+        observed = None
         try:
             observed = target.read_one(person_id, effective.name)
         except IdpError as error:
             errors[kind] = str(error)
-            observed = None
-        values += _values_in(target, found.kept, effective, observed, sources, history, answered=kind not in errors)
-    person, now = found.snapshot, found.snapshot.status
+        values += known.values(target, effective, observed, answered=kind not in errors)
+    status = snapshot.status
     return Explanation(
-        person_id=person.person_id,
-        uid=person.uid,
-        album=person.album,
-        name=person.display_name,
-        access=now.access,
-        reason=now.reason.value,
-        changes_on=now.changes_on.isoformat() if now.changes_on else "",
+        person_id=snapshot.person_id,
+        uid=snapshot.uid,
+        album=snapshot.album,
+        name=snapshot.display_name,
+        access=status.access,
+        reason=status.reason.value,
+        changes_on=status.changes_on.isoformat() if status.changes_on else "",
         programmes=programmes,
         values=tuple(values),
         errors=errors,
     )
 
 
-# --- values ---------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """One write of one person in one target that is known of."""
+    """One write of the person in one target that is known of."""
 
     target: str
     attributes: frozenset[str]
-    at: datetime | None
-    by: str
-    run_id: str
+    at: datetime | None = None
+    by: str = ""
+    run_id: str = ""
 
 
-def _values_in(
-    target: Target,
-    kept: Kept,
-    effective: Entry,
-    observed: Entry | None,
-    sources: "_Sources",
-    history: Sequence[_Write],
-    *,
-    answered: bool,
-) -> Iterable[Value]:
-    should, has = parts_of(effective), parts_of(observed) if observed else {}
-    for name in (NAME, SWITCH, *target.attributes):
-        own = should.get(name, ())
-        rule, sentence, words_of_source = _rule(target, name)
-        write = next((each for each in history if each.target == target.kind and name in each.attributes), None)
-        yield Value(
-            target=target.kind,
-            attribute=name,
-            effective=own,
-            observed=has.get(name, ()) if observed else None,
-            is_there=None if not answered else observed is not None and has.get(name, ()) == own,
-            rule=rule,
-            sentence=sentence,
-            sources=tuple(source for word in words_of_source for source in sources.of(word)),
-            kept_by=_kept_by(kept, target, name, own),
-            written_at=write.at if write else None,
-            written_by=write.by if write else "",
-            run_id=write.run_id if write else "",
-        )
+_NEVER = _Write("", frozenset())
 
 
-def _kept_by(kept: Kept, target: Target, part: str, effective: tuple[str, ...]) -> str:
-    for override in kept.overrides:
-        if (override.target, override.attribute, override.kept) == (target.kind, part, effective):
+def _writes_outside_runs(provisioner: Provisioner, person_id: str) -> Iterator[_Write]:
+    """Yield writes made at once: only the journal knows of them."""
+    for event in latest(provisioner.databases, EVENTS, event_types.TARGET_CHANGED, [person_id]):
+        data = event["data"]
+        if event["subject"] == person_id and event["kind"] == event_types.TARGET_CHANGED and not data.get("run"):
+            at = datetime.fromtimestamp(event["at"], UTC)
+            yield _Write(data["target"], frozenset(data["attributes"]), at, event["actor"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What we know of a person."""
+
+    provisioner: Provisioner
+    person: PersonRecords
+    origin: Origin | None
+    programmes: Iterable[ProgrammeOrigin]
+    chosen: datetime | None
+    writes: Iterable[_Write]
+
+    def values(self, target: Target, effective: Entry, observed: Entry | None, *, answered: bool) -> Iterator[Value]:
+        """Yield every attribute in one target."""
+        should, has = parts_of(effective), parts_of(observed) if observed else {}
+        for name in (NAME, SWITCH, *target.attributes):
+            value = should.get(name, ())
+            rule, sentence, words = _rule(target, name)
+            write = next((one for one in self.writes if one.target == target.kind and name in one.attributes), _NEVER)
+            yield Value(
+                target=target.kind,
+                attribute=name,
+                effective=value,
+                observed=has.get(name, ()) if observed else None,
+                is_there=None if not answered else observed is not None and has.get(name, ()) == value,
+                rule=rule,
+                sentence=sentence,
+                sources=tuple(source for word in words for source in self.sources(word)),
+                kept_by=self.kept_by(target, name, value),
+                written_at=write.at,
+                written_by=write.by,
+                run_id=write.run_id,
+            )
+
+    def kept_by(self, target: Target, part: str, effective: tuple[str, ...]) -> str:
+        """Return why a value is not what the records ask for."""
+        kept = self.person.kept.of_target(target.kind)
+        if any((override.attribute, override.kept) == (part, effective) for override in kept.overrides):
             return "override"
-    is_pinned = any(pin.target == target.kind and pin.kept.get(part) == effective for pin in kept.pins)
-    return "pin" if is_pinned else ""
+        return "pin" if any(pin.kept.get(part) == effective for pin in kept.pins) else ""
+
+    def sources(self, word: str) -> Iterator[Source]:
+        """Yield what stands behind a source of the catalogue."""
+        match word:
+            case ValueSource.RECORD:
+                yield _row("the person's row", self.origin)
+            case ValueSource.ENROLMENTS:
+                rows = [_row(f"programme {one.programme}: {one.status}", one.origin) for one in self.programmes]
+                yield from rows or [Source("registry", "no programme")]
+            case ValueSource.CHOICE:
+                yield Source("choice", "chosen by the student" if self.chosen else "not chosen yet", at=self.chosen)
+            case ValueSource.GENERATED:
+                yield Source("ours", "made by us when the person was first seen")
+            case ValueSource.ROLE:
+                yield Source("role", "given by an administrator")
+            case ValueSource.LOCK if self.person.snapshot.is_locked:
+                yield Source("hold", "a human keeps the account closed")
+            case ValueSource.LOCK:
+                return
+            case _:
+                section, _, name = word.partition(".")
+                yield Source("setting", f"[{section}] {name} = {getattr(self.provisioner.people, name)}")
 
 
 def _rule(target: Target, attribute: str) -> tuple[str, str, tuple[str, ...]]:
     """Return rule, sentence and words of sources of one attribute."""
     if attribute == SWITCH:
         return "access", SWITCH_RULE, (ValueSource.ENROLMENTS, ValueSource.LOCK)
-    if attribute == NAME:
-        return "uid", BY_KEY["uid"].description, BY_KEY["uid"].sources
-    made_of = target.attributes.get(attribute, ())
-    if not isinstance(made_of, str):
+    key = "uid" if attribute == NAME else target.attributes[attribute]
+    if not isinstance(key, str):
         return "fixed", FIXED_RULE, ()
-    of_catalogue = BY_KEY[made_of]
-    return made_of, of_catalogue.description, of_catalogue.sources
-
-
-# --- who wrote it ---------------------------------------------------------------------------------------------------
-
-
-def _from_runs(written: Iterable[Written]) -> Iterable[_Write]:
-    for one in written:
-        before, after = sides(one.change)
-        change = Change(Kind(one.change.kind), one.change.person_id, before, after, one.change.reason)
-        names = frozenset(name for name, _, _ in change.differences())
-        yield _Write(one.change.target, names, one.at, one.requested_by, one.run_id)
-
-
-def _from_events(provisioner: Provisioner, person_id: str) -> Iterable[_Write]:
-    """Yield writes made at once, outside runs: only the journal knows of them."""
-    for event in latest(provisioner.databases, EVENTS, event_types.TARGET_CHANGED, [person_id]):
-        data = event["data"]
-        if event["subject"] == person_id and event["kind"] == event_types.TARGET_CHANGED and not data.get("run"):
-            at = datetime.fromtimestamp(event["at"], UTC)
-            yield _Write(data["target"], frozenset(data["attributes"]), at, event["actor"], "")
-
-
-# --- where it comes from --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Sources:
-    records: PersonRecords
-    origin: Origin | None
-    programmes: Sequence[ProgrammeOrigin]
-    chosen: datetime | None
-    people: PeopleSettings
-
-    def of(self, word: str) -> Iterable[Source]:
-        """Yield what stands behind a source of the catalogue."""
-        if word == ValueSource.RECORD:
-            yield _row("the person's row", self.origin)
-        elif word == ValueSource.ENROLMENTS:
-            yield from self._programmes()
-        elif word == ValueSource.CHOICE:
-            yield Source("choice", "chosen by the student" if self.chosen else "not chosen yet", at=self.chosen)
-        elif word == ValueSource.GENERATED:
-            yield Source("ours", "made by us when the person was first seen")
-        elif word == ValueSource.ROLE:
-            yield Source("role", "given by an administrator")
-        elif word != ValueSource.LOCK:
-            section, _, name = word.partition(".")
-            yield Source("setting", f"[{section}] {name} = {getattr(self.people, name)}")
-        elif self.records.snapshot.is_locked:
-            yield Source("hold", "a human keeps the account closed")
-
-    def _programmes(self) -> Iterable[Source]:
-        for one in self.programmes:
-            yield _row(f"programme {one.programme}: {one.status}", one.origin)
-        if not self.programmes:
-            yield Source("registry", "no programme")
+    return key, BY_KEY[key].description, BY_KEY[key].sources
 
 
 def _row(text: str, origin: Origin | None) -> Source:

@@ -1,46 +1,26 @@
 """Pins and overrides as rows."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
+from more_itertools import map_reduce
 from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select
 
-from idp.provisioning.pins import Kept, Override, Pin
+from idp.db.bulk import rows_among
+from idp.provisioning.pins import Kept, Override, Parts, Pin, Values
 from idp.provisioning.tables import override, pin
 
-Row = TypeVar("Row", Pin, Override)
-
-BATCH = 1000  # people per statement: below every driver's limit of bound values
 _AS_JSON = msgspec.json.Encoder(order="sorted").encode
-_PARTS = msgspec.json.Decoder(dict[str, tuple[str, ...]]).decode
-_VALUES = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def kept_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, Kept]:
     """Return the pins and overrides of those of some people who have any, by person_id."""
-    pins: dict[str, tuple[Pin, ...]] = {}
-    overrides: dict[str, tuple[Override, ...]] = {}
-    for start in range(0, len(person_ids), BATCH):
-        some = person_ids[start : start + BATCH]
-        pins.update(_by_person(map(_pin, connection.execute(_sorted(pin).where(pin.c.person_id.in_(some))))))
-        rows = connection.execute(_sorted(override).where(override.c.person_id.in_(some)))
-        overrides.update(_by_person(map(_override, rows)))
-    return {one: Kept(pins.get(one, ()), overrides.get(one, ())) for one in pins.keys() | overrides.keys()}
-
-
-def stream_pins(connection: Connection) -> Generator[tuple[str, tuple[Pin, ...]], None, None]:
-    """Yield (person_id, pins) of everybody who has any, sorted by person_id."""
-    with connection.execute(_sorted(pin), execution_options={"yield_per": 2000}) as rows:
-        yield from _by_person(map(_pin, rows))
-
-
-def stream_overrides(connection: Connection) -> Generator[tuple[str, tuple[Override, ...]], None, None]:
-    """Yield (person_id, overrides) of everybody who has any, sorted by person_id."""
-    with connection.execute(_sorted(override), execution_options={"yield_per": 2000}) as rows:
-        yield from _by_person(map(_override, rows))
+    pins = map_reduce(map(_pin, rows_among(connection, _sorted(pin), pin.c.person_id, person_ids)), _person)
+    rows = rows_among(connection, _sorted(override), override.c.person_id, person_ids)
+    overrides = map_reduce(map(_override, rows), _person)
+    return {one: Kept(tuple(pins.get(one, ())), tuple(overrides.get(one, ()))) for one in pins.keys() | overrides}
 
 
 def pins_of_run(connection: Connection, run_id: str) -> list[Pin]:
@@ -86,16 +66,17 @@ def _sorted(table: Table) -> Select[Any]:
     return select(table).order_by(table.c.person_id, *table.primary_key.columns)
 
 
-def _by_person(things: Iterable[Row]) -> Iterator[tuple[str, tuple[Row, ...]]]:
-    for person_id, group in groupby(things, key=lambda each: each.person_id):
-        yield person_id, tuple(group)
+def _person(one: Pin | Override) -> str:
+    return one.person_id
 
 
 def _pin(row: Any) -> Pin:
-    values: Mapping[str, Any] = row._mapping
-    return Pin(**{**values, "expected": _PARTS(row.expected), "kept": _PARTS(row.kept)})
+    return Pin(**{**row._mapping, **_decoded(row, Parts)})
 
 
 def _override(row: Any) -> Override:
-    values: Mapping[str, Any] = row._mapping
-    return Override(**{**values, "expected": _VALUES(row.expected), "kept": _VALUES(row.kept)})
+    return Override(**{**row._mapping, **_decoded(row, Values)})
+
+
+def _decoded(row: Any, kind: Any) -> dict[str, Any]:
+    return {name: msgspec.json.decode(getattr(row, name), type=kind) for name in ("expected", "kept")}

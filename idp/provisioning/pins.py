@@ -67,6 +67,13 @@ class Kept:
     def __bool__(self) -> bool:
         return bool(self.pins or self.overrides)
 
+    def of_target(self, target: str) -> "Kept":
+        """Return those of one target."""
+        return Kept(
+            tuple(pin for pin in self.pins if pin.target == target),
+            tuple(override for override in self.overrides if override.target == target),
+        )
+
     @property
     def person_id(self) -> str:
         """Whose they are, where there are any."""
@@ -85,19 +92,18 @@ def effective_entry(snapshot: PersonSnapshot, target: Target, kept: Kept, target
     A lock suspends pins of access and leaves the others: it says who may sign in, and nothing else.
     """
     entry = _asked(snapshot, target)
-    pins = [pin for pin in kept.pins if pin.target == target.kind]
-    overrides = [override for override in kept.overrides if override.target == target.kind]
-    if not pins and not overrides:
+    mine = kept.of_target(target.kind) if kept else kept
+    if not mine:
         return entry
     records = by_records(snapshot, target)
     ended = _ended_access(snapshot, kept.pins, targets)
     values: dict[str, Values] = {}
-    for pin in pins:
+    for pin in mine.pins:
         is_suspended = pin.key == ACCESS and (snapshot.is_locked or pin.run_id in ended)
         if not is_suspended and _holds(pin, records):
             values |= pin.kept
     parts = parts_of(records)
-    for override in overrides:
+    for override in mine.overrides:
         if parts.get(override.attribute, ()) == override.expected:
             values[override.attribute] = override.kept
     return with_values(entry, values)

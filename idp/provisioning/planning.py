@@ -13,6 +13,7 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from types import MappingProxyType
+from typing import Any
 
 from more_itertools import chunked
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from idp.people.change_queries import changes_among, count_changes
 from idp.people.queries import count_people
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
+from idp.provisioning import state_queries as states
 from idp.provisioning.compare import Comparison, compare
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.fingerprint import fingerprint
@@ -37,19 +39,6 @@ from idp.provisioning.recompute import (
 )
 from idp.provisioning.run_steps import refuse_while_running, retry_failed
 from idp.provisioning.runs import Run
-from idp.provisioning.state_queries import (
-    Observed,
-    accepted_among,
-    compared_rules,
-    count_attempts,
-    delay,
-    mark_in_doubt,
-    note_absent,
-    note_all_absent,
-    note_rules,
-    note_shown,
-    work_after,
-)
 from idp.provisioning.states import NOT_SHOWN
 from idp.provisioning.target import Target, digests_in
 from idp.provisioning.values import Finding
@@ -125,7 +114,7 @@ def refuse_if_unreachable(provisioner: Provisioner) -> None:
 
 def _rules_of_whole(provisioner: Provisioner, scope: Scope) -> dict[str, str]:
     """Return the fingerprints of the rules of the targets that are to be read whole."""
-    known = provisioner.read(compared_rules)
+    known = provisioner.read(states.compared_rules)
     rules = {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
     return {kind: rule for kind, rule in rules.items() if scope is Scope.ALL or known.get(kind) != rule}
 
@@ -136,9 +125,9 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
     with provisioner.databases.identity.write() as connection:
         runs.drop_unneeded(connection, provisioner.clock.now())
     with ExitStack() as stack:
-        whole: dict[str, Observed] = {}
+        whole: dict[str, states.Observed] = {}
         for kind in rules:
-            observed = Observed(stack.enter_context(provisioner.databases.identity.read()), kind)
+            observed = states.Observed(stack.enter_context(provisioner.databases.identity.read()), kind)
             try:
                 draft.populations[kind] = observed.add(digests_in(provisioner.targets[kind]))
             except TargetError as error:
@@ -146,7 +135,7 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
                 continue
             whole[kind] = observed
             _note_whole(provisioner, observed, draft.populations[kind])
-        doubled = {kind: observed.twice() for kind, observed in whole.items()}
+        doubled = {kind: observed.doubled() for kind, observed in whole.items()}
 
         def suspects() -> list[Iterable[Suspect]]:
             return [
@@ -156,12 +145,12 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
 
         _plan(provisioner, draft, suspects, doubled)
     with provisioner.databases.identity.write() as connection:
-        note_rules(connection, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
+        states.note_rules(connection, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
 
 
 def with_work(provisioner: Provisioner, kind: str) -> Iterator[Suspect]:
     """Yield people with work in a target, sorted; it may have an entry of each of them."""
-    return ((one, kind, True) for ids in provisioner.pages(partial(work_after, target=kind)) for one in ids)
+    return ((one, kind, True) for ids in provisioner.pages(partial(states.work_after, target=kind)) for one in ids)
 
 
 def everywhere(provisioner: Provisioner, person_ids: Iterable[str]) -> Iterator[Suspect]:
@@ -169,7 +158,7 @@ def everywhere(provisioner: Provisioner, person_ids: Iterable[str]) -> Iterator[
     return ((person_id, kind, True) for person_id in person_ids for kind in provisioner.targets)
 
 
-def _differing(observed: Observed, doubled: Collection[str]) -> Iterator[Suspect]:
+def _differing(observed: states.Observed, doubled: Collection[str]) -> Iterator[Suspect]:
     return ((one, observed.target, is_there) for one, is_there in observed.differing() if one not in doubled)
 
 
@@ -268,27 +257,27 @@ def _note_read(
     """Store what a read showed of some people, and return those whose accepted write is not shown in time."""
     now, patience = provisioner.clock.now(), provisioner.settings.patience
     settled = {*comparison.absent, *(entry.person_id for entry in comparison.shown)}
-    not_shown = accepted_among(connection, kind, page.people(kind)) - settled
-    note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
-    note_absent(connection, kind, comparison.absent, now)
-    count_attempts(connection, kind, ((one, NOT_SHOWN) for one in not_shown), now, patience)
-    delay(connection, kind, comparison.doubled, "has two entries", now, patience)
+    not_shown = states.accepted_among(connection, kind, page.people(kind)) - settled
+    states.note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
+    states.note_absent(connection, kind, comparison.absent, now)
+    states.count_attempts(connection, kind, ((one, NOT_SHOWN) for one in not_shown), now, patience)
+    states.delay(connection, kind, comparison.doubled, "has two entries", now, patience)
     return not_shown
 
 
-def _note_whole(provisioner: Provisioner, observed: Observed, population: int) -> None:
+def _note_whole(provisioner: Provisioner, observed: states.Observed, population: int) -> None:
     """Store what a whole target was seen to have where our records say otherwise."""
     now, kind = provisioner.clock.now(), observed.target
     if population == 0:
         with provisioner.databases.identity.write() as connection:
-            note_all_absent(connection, kind, now)
+            states.note_all_absent(connection, kind, now)
         return
-    for pairs in chunked(observed.true_unknowingly(), PAGE):
-        with provisioner.databases.identity.write() as connection:
-            note_shown(connection, kind, pairs, now)
-    for pairs in chunked(observed.gone(), PAGE):
-        with provisioner.databases.identity.write() as connection:
-            note_absent(connection, kind, (person_id for person_id, _ in pairs), now)
-    for pairs in chunked(observed.false_unknowingly(), PAGE):
-        with provisioner.databases.identity.write() as connection:
-            mark_in_doubt(connection, kind, (person_id for person_id, _ in pairs), now)
+    notes: Sequence[tuple[Iterator[Any], Callable[..., None]]] = (
+        (observed.newly_shown(), states.note_shown),
+        (observed.gone(), states.note_absent),
+        (observed.newly_different(), states.mark_in_doubt),
+    )
+    for people, note in notes:
+        for some in chunked(people, PAGE):
+            with provisioner.databases.identity.write() as connection:
+                note(connection, kind, some, now)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, Table, func, select
 
 from idp.people.tables import address, enrolment, person
 from idp.provisioning.runs import ChangeRow, ChangeState
@@ -11,7 +12,6 @@ from idp.provisioning.tables import change, run
 from idp.registry.tables import import_run
 
 MOST_CHANGES = 500  # of one person, the newest first
-_TAKEN_AT = func.coalesce(import_run.c.finished_at, import_run.c.started_at)
 _CHANGE = [change.c[each.name] for each in fields(ChangeRow)]
 
 
@@ -46,31 +46,23 @@ class Written:
 
 def origin_of_person(connection: Connection, person_id: str) -> Origin | None:
     """Return the row from which the person's name, album and mail address were last taken."""
-    query = (
-        select(person.c.source_import, func.coalesce(import_run.c.file_name, ""), person.c.source_line, _TAKEN_AT)
-        .outerjoin(import_run, import_run.c.import_id == person.c.source_import)
-        .where(person.c.person_id == person_id)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_origins(person, person_id)).one_or_none()
     return None if row is None else Origin(*row)
 
 
 def origins_of_programmes(connection: Connection, person_id: str) -> list[ProgrammeOrigin]:
     """Return each programme with the row from which it was last taken."""
-    query = (
-        select(
-            enrolment.c.programme,
-            enrolment.c.status,
-            enrolment.c.source_import,
-            func.coalesce(import_run.c.file_name, ""),
-            enrolment.c.source_line,
-            _TAKEN_AT,
-        )
-        .outerjoin(import_run, import_run.c.import_id == enrolment.c.source_import)
-        .where(enrolment.c.person_id == person_id)
-        .order_by(enrolment.c.programme)
-    )
-    return [ProgrammeOrigin(row[0], row[1], Origin(*row[2:])) for row in connection.execute(query)]
+    query = _origins(enrolment, person_id).add_columns(enrolment.c.programme, enrolment.c.status)
+    rows = connection.execute(query.order_by(enrolment.c.programme))
+    return [ProgrammeOrigin(row.programme, row.status, Origin(*row[:4])) for row in rows]
+
+
+def _origins(table: Table, person_id: str) -> Select[Any]:
+    """Return the query for the rows that a person's rows in a table were last taken from."""
+    taken_at = func.coalesce(import_run.c.finished_at, import_run.c.started_at)
+    columns = (table.c.source_import, func.coalesce(import_run.c.file_name, ""), table.c.source_line, taken_at)
+    known = table.outerjoin(import_run, import_run.c.import_id == table.c.source_import)
+    return select(*columns).select_from(known).where(table.c.person_id == person_id)
 
 
 def chosen_at(connection: Connection, person_id: str) -> datetime | None:

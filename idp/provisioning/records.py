@@ -1,7 +1,6 @@
 """Read people for provisioning: a snapshot each, and the pins and overrides."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,9 +8,9 @@ from sqlalchemy import Connection
 
 from idp.people.merge_queries import Merge
 from idp.people.settings import PeopleSettings
-from idp.people.snapshot import Follower, PersonSnapshot, load_snapshots, stream_snapshots
-from idp.provisioning.pin_queries import kept_among, stream_overrides, stream_pins
-from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Pin
+from idp.people.snapshot import PersonSnapshot, load_snapshots
+from idp.provisioning.pin_queries import kept_among
+from idp.provisioning.pins import NOTHING_KEPT, Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,3 @@ def load_records(
         PersonRecords(each, kept.get(each.person_id, NOTHING_KEPT))
         for each in load_snapshots(connection, person_ids, settings, today, merges)
     ]
-
-
-def stream_records(connection: Connection, settings: PeopleSettings, today: date) -> Iterator[PersonRecords]:
-    """Yield everybody sorted by person_id, in constant memory."""
-    with (
-        closing(stream_pins(connection)) as all_pins,
-        closing(stream_overrides(connection)) as all_overrides,
-        closing(stream_snapshots(connection, settings, today)) as everybody,
-    ):
-        pins: Follower[tuple[Pin, ...]] = Follower(all_pins, ())
-        overrides: Follower[tuple[Override, ...]] = Follower(all_overrides, ())
-        for snapshot in everybody:
-            person_id = snapshot.person_id
-            kept = Kept(pins.at(person_id), overrides.at(person_id))
-            yield PersonRecords(snapshot, kept or NOTHING_KEPT)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from idp.provisioning.values import Change, Entry, Kind
+
 CHUNK = 1000  # changes that one worker takes at a time, unless a run says otherwise
 
 
@@ -165,6 +167,11 @@ class ChangeRow:
     loses_rights: bool = False
     state: str = ChangeState.OPEN
     error: str = ""
+
+    def to_change(self) -> Change:
+        """Return the change as a target takes it."""
+        before, after = (Entry.from_json(self.person_id, text) if text else None for text in (self.before, self.after))
+        return Change(Kind(self.kind), self.person_id, before, after, self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,15 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from more_itertools import chunked
-from sqlalchemy import Connection, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, func, or_, select, text, update
 
-from idp.db.bulk import as_bound, run_many
+from idp.db.bulk import BATCH, as_bound, rows_among, run_many
 from idp.people.values import Priority
 from idp.provisioning.states import NOT_SHOWN, Patience, Presence, State
 from idp.provisioning.tables import target_rules, target_state
-
-BATCH = 1000  # rows per statement: below every driver's limit of bound values
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,6 @@ class TargetState:
     last_attempt_at: datetime | None
     next_attempt_at: datetime | None
 
-    def is_desired(self, digest: str, presence: Presence) -> bool:
-        """Return whether exactly this is desired."""
-        return (self.desired, self.presence) == (digest, presence)
-
     def is_due(self, now: datetime) -> bool:
         """Return whether something must be written now."""
         return self.next_attempt_at is not None and self.next_attempt_at <= now
@@ -55,36 +49,49 @@ _COLUMNS = tuple(target_state.c[name] for name in TargetState.__dataclass_fields
 
 
 def states_among(
-    connection: Connection, target: str, person_ids: Sequence[str], *, alone: bool = False
+    connection: Connection, target: str, person_ids: Iterable[str], *, alone: bool = False
 ) -> dict[str, TargetState]:
     """Return the states of those of some people who have one; `alone`: nobody else writes them in this transaction."""
-    found: dict[str, TargetState] = {}
-    for batch in chunked(person_ids, BATCH):
-        query = select(target_state.c.person_id, *_COLUMNS).where(
-            target_state.c.target == target, target_state.c.person_id.in_(batch)
-        )
-        for row in connection.execute(query.with_for_update() if alone else query):
-            found[row[0]] = TargetState(State(row[1]), row[2], row[3], Presence(row[4]), Priority(row[5]), *row[6:])
-    return found
+    query = select(target_state.c.person_id, *_COLUMNS).where(target_state.c.target == target)
+    rows = rows_among(connection, query.with_for_update() if alone else query, target_state.c.person_id, person_ids)
+    return {
+        row[0]: TargetState(State(row[1]), row[2], row[3], Presence(row[4]), Priority(row[5]), *row[6:]) for row in rows
+    }
 
 
 def desired_among(
-    connection: Connection, targets: Collection[str], person_ids: Sequence[str]
+    connection: Connection, targets: Collection[str], person_ids: Iterable[str]
 ) -> dict[tuple[str, str], tuple[str, str]]:
     """Return digest and presence of what is desired of some people, by target and person."""
     columns = (target_state.c[name] for name in ("target", "person_id", "desired", "presence"))
-    query = select(*columns).where(target_state.c.target.in_(targets), target_state.c.person_id.in_(person_ids))
-    return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
+    query = select(*columns).where(target_state.c.target.in_(targets))
+    rows = rows_among(connection, query, target_state.c.person_id, person_ids)
+    return {(target, person_id): (digest, presence) for target, person_id, digest, presence in rows}
 
 
-def accepted_among(connection: Connection, target: str, person_ids: Sequence[str]) -> set[str]:
+def accepted_among(connection: Connection, target: str, person_ids: Iterable[str]) -> set[str]:
     """Return those of some people whose last write a target took and did not show yet."""
-    query = select(target_state.c.person_id).where(
-        target_state.c.target == target,
-        target_state.c.state == State.ACCEPTED,
-        target_state.c.person_id.in_(person_ids),
-    )
-    return set(connection.execute(query).scalars())
+    accepted = (target_state.c.target == target) & (target_state.c.state == State.ACCEPTED)
+    query = select(target_state.c.person_id).where(accepted)
+    return {row[0] for row in rows_among(connection, query, target_state.c.person_id, person_ids)}
+
+
+def _update(
+    connection: Connection,
+    target: str,
+    people: Iterable[tuple[str, ...]],
+    change: LiteralString,
+    *values: Any,
+    only: LiteralString = "",
+) -> None:
+    """Change the states of people in a target.
+
+    Shape:   people: (person_id, and the values of `only`); values: of `change`
+    """
+    column = target_state.c.applied_at
+    bound = [as_bound(connection, column, each) if isinstance(each, datetime) else each for each in values]
+    sql = f"UPDATE target_state SET {change} WHERE target = ? AND person_id = ?{only}"
+    run_many(connection, sql, ((*bound, target, *person) for person in people))
 
 
 # --- desired ---------------------------------------------------------------------------------------------------------
@@ -117,39 +124,16 @@ def set_desired(
     Effect:  work where desired changes to something that is not applied; a repeat changes nothing
     """
     at = as_bound(connection, target_state.c.next_attempt_at, now)
-
-    def row(one: Desired) -> tuple[Any, ...]:
-        if not was_read:
-            state = State.IN_DOUBT
-        else:
-            state = State.PENDING if one.presence is Presence.REQUIRED else State.IN_SYNC
-        due_at = None if state is State.IN_SYNC else at
-        token = secrets.token_hex(16)
-        return (
-            target,
-            one.person_id,
-            one.digest,
-            one.presence.value,
-            one.priority.value,
-            token,
-            state.value,
-            due_at,
-            at,
-        )
-
-    run_many(connection, _DESIRE, map(row, desires))
+    states = {Presence.REQUIRED: (State.PENDING, at), Presence.IF_PRESENT: (State.IN_SYNC, None)}
+    rows = (
+        (target, one.person_id, one.digest, one.presence, one.priority, secrets.token_hex(16), *state, at)
+        for one in desires
+        for state in [states[one.presence] if was_read else (State.IN_DOUBT, at)]
+    )
+    run_many(connection, _DESIRE, rows)
 
 
 # --- writes ----------------------------------------------------------------------------------------------------------
-
-_BEGIN: Final = "UPDATE target_state SET state = 'in_doubt', next_attempt_at = ? WHERE target = ? AND person_id = ?"
-# A target that did not show an earlier write must show this one first: only a read clears those attempts.
-_CONFIRM: Final = (
-    "UPDATE target_state SET applied = ?, state = ?, next_attempt_at = ?, run_id = ?, applied_at = ?,"
-    " priority = 'bulk', delays = 0, attempts = CASE WHEN error = ? THEN attempts ELSE 0 END,"
-    " error = CASE WHEN error = ? THEN error ELSE '' END"
-    " WHERE target = ? AND person_id = ? AND desired = ?"
-)
 
 
 def begin_writes(connection: Connection, target: str, person_ids: Iterable[str], until: datetime) -> None:
@@ -157,8 +141,7 @@ def begin_writes(connection: Connection, target: str, person_ids: Iterable[str],
 
     Effect:  they are in doubt from now on, and nobody else's work until `until`: the answer to a write may be lost
     """
-    due_at = as_bound(connection, target_state.c.next_attempt_at, until)
-    run_many(connection, _BEGIN, ((due_at, target, person_id) for person_id in person_ids))
+    _update(connection, target, zip(person_ids), "state = 'in_doubt', next_attempt_at = ?", until)
 
 
 def confirm_writes(
@@ -174,11 +157,14 @@ def confirm_writes(
 
     Shape:   shown_by: when a target that accepts writes and shows them later must show these
     """
-    at, due_at = (as_bound(connection, target_state.c.next_attempt_at, each) for each in (now, shown_by))
+    # A target that did not show an earlier write must show this one first: only a read clears those attempts.
+    change: Final = (
+        "applied = desired, state = ?, next_attempt_at = ?, run_id = ?, applied_at = ?, priority = 'bulk', delays = 0,"
+        " attempts = CASE WHEN error = ? THEN attempts ELSE 0 END, error = CASE WHEN error = ? THEN error ELSE '' END"
+    )
     state = State.IN_SYNC if shown_by is None else State.ACCEPTED
-    kept = (NOT_SHOWN, NOT_SHOWN, target)
-    rows = ((digest, state.value, due_at, run_id, at, *kept, person_id, digest) for person_id, digest in pairs)
-    run_many(connection, _CONFIRM, rows)
+    values = (state, shown_by, run_id, now, NOT_SHOWN, NOT_SHOWN)
+    _update(connection, target, pairs, change, *values, only=" AND desired = ?")
 
 
 def mark_in_doubt(
@@ -189,12 +175,8 @@ def mark_in_doubt(
     priority: Priority | None = Priority.BULK,
 ) -> None:
     """Have a target read before anything is decided about these people; `priority` None keeps theirs."""
-    at = as_bound(connection, target_state.c.next_attempt_at, now)
-    sql: Final = (
-        "UPDATE target_state SET state = 'in_doubt', next_attempt_at = ?, priority = COALESCE(?, priority)"
-        " WHERE target = ? AND person_id = ?"
-    )
-    run_many(connection, sql, ((at, priority, target, person_id) for person_id in person_ids))
+    change: Final = "state = 'in_doubt', next_attempt_at = ?, priority = COALESCE(?, priority)"
+    _update(connection, target, zip(person_ids), change, now, priority)
 
 
 # --- reads -----------------------------------------------------------------------------------------------------------
@@ -202,51 +184,39 @@ def mark_in_doubt(
 
 def note_shown(connection: Connection, target: str, pairs: Iterable[tuple[str, str]], now: datetime) -> None:
     """Store that a read of the target showed the entry of this digest, for each (person_id, digest) still desired."""
-    at = as_bound(connection, target_state.c.applied_at, now)
-    sql: Final = (
-        "UPDATE target_state SET applied = desired, state = 'in_sync', next_attempt_at = NULL, priority = 'bulk',"
-        " attempts = 0, delays = 0, error = '', applied_at = COALESCE(applied_at, ?)"
-        " WHERE target = ? AND person_id = ? AND desired = ?"
+    change: Final = (
+        "applied = desired, state = 'in_sync', next_attempt_at = NULL, priority = 'bulk', attempts = 0, delays = 0,"
+        " error = '', applied_at = COALESCE(applied_at, ?)"
     )
-    run_many(connection, sql, ((at, target, person_id, digest) for person_id, digest in pairs))
+    _update(connection, target, pairs, change, now, only=" AND desired = ?")
 
 
 _ABSENT: Final = (
-    "UPDATE target_state SET applied = NULL,"
+    "applied = NULL,"
     " state = CASE WHEN presence = 'required' THEN 'pending' ELSE 'in_sync' END,"
     " priority = CASE WHEN presence = 'required' THEN priority ELSE 'bulk' END,"
     " next_attempt_at = CASE WHEN presence = 'required' THEN COALESCE(next_attempt_at, ?) END"
-    " WHERE target = ?"
 )
 
 
 def note_absent(connection: Connection, target: str, person_ids: Iterable[str], now: datetime) -> None:
     """Store that a read of the target showed nothing of these people."""
-    at = as_bound(connection, target_state.c.next_attempt_at, now)
-    run_many(connection, _ABSENT + " AND person_id = ?", ((at, target, person_id) for person_id in person_ids))
+    _update(connection, target, zip(person_ids), _ABSENT, now)
 
 
 def note_all_absent(connection: Connection, target: str, now: datetime) -> None:
     """Store that a read of the whole target showed nothing of ours."""
     at = as_bound(connection, target_state.c.next_attempt_at, now)
-    run_many(connection, _ABSENT + " AND state <> 'failed'", [(at, target)])
+    run_many(connection, f"UPDATE target_state SET {_ABSENT} WHERE target = ? AND state <> 'failed'", [(at, target)])
 
 
-def clear_not_shown(connection: Connection, target: str, person_ids: Sequence[str]) -> None:
+def clear_not_shown(connection: Connection, target: str, person_ids: Iterable[str]) -> None:
     """Store that a target shows what was written of these people: attempts for which it did not are forgotten."""
-    for batch in chunked(person_ids, BATCH):
-        here = (target_state.c.target == target) & target_state.c.person_id.in_(batch)
-        connection.execute(
-            update(target_state).where(here, target_state.c.error == NOT_SHOWN).values(attempts=0, error="")
-        )
+    people = ((person_id, NOT_SHOWN) for person_id in person_ids)
+    _update(connection, target, people, "attempts = 0, error = ''", only=" AND error = ?")
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
-
-_AGAIN: Final = (
-    "UPDATE target_state SET state = ?, attempts = ?, delays = ?, next_attempt_at = ?, error = ?,"
-    " last_attempt_at = COALESCE(?, last_attempt_at) WHERE target = ? AND person_id = ? AND change_token = ?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,17 +235,12 @@ def count_attempts(
     """Count a failed attempt for each (person_id, error), and return the people who are given up with it."""
     by_person = dict(errors)
     known = states_among(connection, target, sorted(by_person), alone=True)
-    given_up: list[str] = []
-    rows: list[tuple[Any, ...]] = []
-    for person_id, one in known.items():
-        wait = patience.after_attempts(one.attempts + 1)
-        given_up += [person_id] if wait is None else []
-        state = State.FAILED if wait is None else State.IN_DOUBT
-        due_at = None if wait is None else as_bound(connection, target_state.c.next_attempt_at, now + wait)
-        error, at = by_person[person_id][:200], as_bound(connection, target_state.c.next_attempt_at, now)
-        rows.append((state.value, one.attempts + 1, one.delays, due_at, error, at, target, person_id, one.change_token))
-    run_many(connection, _AGAIN, rows)
-    return given_up
+    waits = {person_id: patience.after_attempts(one.attempts + 1) for person_id, one in known.items()}
+    change: Final = "state = ?, next_attempt_at = ?, attempts = attempts + 1, error = ?, last_attempt_at = ?"
+    for person_id, wait in waits.items():
+        values = (State.FAILED, None) if wait is None else (State.IN_DOUBT, now + wait)
+        _update(connection, target, [(person_id,)], change, *values, by_person[person_id][:200], now)
+    return [person_id for person_id, wait in waits.items() if wait is None]
 
 
 def delay(
@@ -292,24 +257,14 @@ def delay(
 
     Shape:   was_tried: the target was asked about each of them, and answered
     """
-    at = as_bound(connection, target_state.c.last_attempt_at, now if was_tried else None)
-    known = states_among(connection, target, sorted(person_ids), alone=True)
-    rows = (
-        (
-            one.state.value,
-            one.attempts,
-            one.delays + 1,
-            as_bound(connection, target_state.c.next_attempt_at, now + patience.after_delays(one.delays + 1)),
-            error[:200],
-            at,
-            target,
-            person_id,
-            one.change_token,
-        )
-        for person_id, one in known.items()
-        if one.next_attempt_at is not None
-    )
-    run_many(connection, _AGAIN, rows)
+    by_delays: dict[int, list[tuple[str]]] = {}
+    for person_id, one in states_among(connection, target, sorted(person_ids), alone=True).items():
+        if one.next_attempt_at is not None:
+            by_delays.setdefault(one.delays + 1, []).append((person_id,))
+    change: Final = "delays = ?, next_attempt_at = ?, error = ?, last_attempt_at = COALESCE(?, last_attempt_at)"
+    for delays, people in by_delays.items():
+        due_at = now + patience.after_delays(delays)
+        _update(connection, target, people, change, delays, due_at, error[:200], now if was_tried else None)
 
 
 def took_others_since(connection: Connection, target: str, at: datetime | None) -> bool:
@@ -391,21 +346,14 @@ def due_work(
 
 def make_live(connection: Connection, target: str, person_ids: Iterable[str], now: datetime) -> None:
     """Have what must be written of these people written at once: they acted, or somebody locked or unlocked them."""
-    at = as_bound(connection, target_state.c.next_attempt_at, now)
-    sql: Final = (
-        "UPDATE target_state SET priority = 'live', next_attempt_at = ?"
-        " WHERE target = ? AND person_id = ? AND next_attempt_at IS NOT NULL"
-    )
-    run_many(connection, sql, ((at, target, person_id) for person_id in person_ids))
+    change: Final = "priority = 'live', next_attempt_at = ?"
+    _update(connection, target, zip(person_ids), change, now, only=" AND next_attempt_at IS NOT NULL")
 
 
 def make_bulk(connection: Connection, target: str, person_id: str, now: datetime) -> None:
     """Leave a person's work in a target to a guarded run."""
-    connection.execute(
-        update(target_state)
-        .where(target_state.c.target == target, target_state.c.person_id == person_id, _HAS_WORK)
-        .values(priority=Priority.BULK, next_attempt_at=now)
-    )
+    change: Final = "priority = 'bulk', next_attempt_at = ?"
+    _update(connection, target, [(person_id,)], change, now, only=" AND next_attempt_at IS NOT NULL")
 
 
 def compared_rules(connection: Connection) -> dict[str, str]:
@@ -427,65 +375,35 @@ def note_rules(connection: Connection, fingerprints: Mapping[str, str], at: date
 # --- the targets' own keys of entries ------------------------------------------------------------------------------
 
 
-def remote_ids_among(connection: Connection, target: str, person_ids: Sequence[str]) -> dict[str, str | None]:
+def remote_ids_among(connection: Connection, target: str, person_ids: Iterable[str]) -> dict[str, str | None]:
     """Return by person under which key a target knows those of some people who have a state there; None: not known."""
-    found: dict[str, str | None] = {}
-    for batch in chunked(person_ids, BATCH):
-        rows = connection.execute(
-            select(target_state.c.person_id, target_state.c.remote_id).where(
-                target_state.c.target == target, target_state.c.person_id.in_(batch)
-            )
-        )
-        found.update((row.person_id, row.remote_id) for row in rows)
-    return found
+    query = select(target_state.c.person_id, target_state.c.remote_id).where(target_state.c.target == target)
+    return dict(rows_among(connection, query, target_state.c.person_id, person_ids))
 
 
-def people_of_remote_ids(connection: Connection, target: str, remote_ids: Sequence[str]) -> dict[str, str]:
+def people_of_remote_ids(connection: Connection, target: str, remote_ids: Iterable[str]) -> dict[str, str]:
     """Return person_id by the key of a target, for those of some keys that are known."""
-    found: dict[str, str] = {}
-    for batch in chunked(remote_ids, BATCH):
-        rows = connection.execute(
-            select(target_state.c.remote_id, target_state.c.person_id).where(
-                target_state.c.target == target, target_state.c.remote_id.in_(batch)
-            )
-        )
-        found.update((row.remote_id, row.person_id) for row in rows)
-    return found
+    query = select(target_state.c.remote_id, target_state.c.person_id).where(target_state.c.target == target)
+    return dict(rows_among(connection, query, target_state.c.remote_id, remote_ids))
 
 
 def without_remote_id(connection: Connection, target: str) -> list[str]:
     """Return people whom a target has as far as we know, and whose key there we never learnt."""
-    return list(
-        connection.execute(
-            select(target_state.c.person_id).where(
-                target_state.c.target == target,
-                target_state.c.applied.is_not(None),
-                target_state.c.remote_id.is_(None),
-            )
-        ).scalars()
-    )
+    is_unknown = target_state.c.applied.is_not(None) & target_state.c.remote_id.is_(None)
+    query = select(target_state.c.person_id).where(target_state.c.target == target, is_unknown)
+    return list(connection.execute(query).scalars())
 
 
 def keep_remote_ids(connection: Connection, target: str, pairs: Iterable[tuple[str, str]]) -> None:
     """Keep (person_id, key) of people who have a state."""
-    rows = [{"of": person_id, "key": remote_id} for person_id, remote_id in pairs]
-    if rows:
-        connection.execute(
-            update(target_state)
-            .where(target_state.c.target == target, target_state.c.person_id == bindparam("of"))
-            .values(remote_id=bindparam("key")),
-            rows,
-        )
+    sql: Final = "UPDATE target_state SET remote_id = ? WHERE target = ? AND person_id = ?"
+    run_many(connection, sql, ((remote_id, target, person_id) for person_id, remote_id in pairs))
 
 
-def forget_remote_ids(connection: Connection, target: str, remote_ids: Sequence[str]) -> None:
+def forget_remote_ids(connection: Connection, target: str, remote_ids: Iterable[str]) -> None:
     """Forget keys that a target uses no more."""
-    for batch in chunked(remote_ids, BATCH):
-        connection.execute(
-            update(target_state)
-            .where(target_state.c.target == target, target_state.c.remote_id.in_(batch))
-            .values(remote_id=None)
-        )
+    sql: Final = "UPDATE target_state SET remote_id = NULL WHERE target = ? AND remote_id = ?"
+    run_many(connection, sql, ((target, remote_id) for remote_id in remote_ids))
 
 
 # --- what a target has, for one comparison --------------------------------------------------------------------------
@@ -512,13 +430,10 @@ class Observed:
         self._connection.execute(text("CREATE INDEX ix_observed ON observed (person_id)"))
         return count
 
-    def twice(self) -> list[str]:
+    def doubled(self) -> list[str]:
         """Return people of whom the target has more than one entry."""
-        return list(
-            self._connection.execute(
-                text("SELECT person_id FROM observed GROUP BY person_id HAVING COUNT(*) > 1 ORDER BY person_id")
-            ).scalars()
-        )
+        query = "SELECT person_id FROM observed GROUP BY person_id HAVING COUNT(*) > 1 ORDER BY person_id"
+        return [row[0] for row in self._stream(query)]
 
     def differing(self) -> Iterator[tuple[str, bool]]:
         """Yield (person_id, whether the target has an entry) of everybody in whom target and desire differ, sorted."""
@@ -532,35 +447,37 @@ class Observed:
             " WHERE s.person_id IS NULL ORDER BY 1"
         )
 
-    def true_unknowingly(self) -> Iterator[tuple[str, str]]:
+    def newly_shown(self) -> Iterator[tuple[str, str]]:
         """Yield (person_id, digest) where the target is as desired and our records do not say so."""
         return self._stream(
             "SELECT s.person_id, s.desired FROM target_state s JOIN observed o ON o.person_id = s.person_id"
             " AND o.digest = s.desired WHERE s.target = :target AND s.state <> 'in_sync'"
         )
 
-    def false_unknowingly(self) -> Iterator[tuple[str, str]]:
-        """Yield (person_id, digest) where our records say that the target is as desired, and it is not."""
-        return self._stream(
-            "SELECT s.person_id, o.digest FROM target_state s JOIN observed o ON o.person_id = s.person_id"
+    def newly_different(self) -> Iterator[str]:
+        """Yield people of whom our records say that the target is as desired, and it is not."""
+        query = (
+            "SELECT s.person_id FROM target_state s JOIN observed o ON o.person_id = s.person_id"
             " AND o.digest <> s.desired WHERE s.target = :target AND s.state = 'in_sync'"
         )
+        return (row[0] for row in self._stream(query))
 
-    def gone(self) -> Iterator[tuple[str, str]]:
-        """Yield (person_id, digest) of entries that our records say are there, and the target does not have."""
-        return self._stream(
-            "SELECT s.person_id, s.applied FROM target_state s LEFT JOIN observed o ON o.person_id = s.person_id"
+    def gone(self) -> Iterator[str]:
+        """Yield people of whom our records say that an entry is there or may be, and the target has none."""
+        query = (
+            "SELECT s.person_id FROM target_state s LEFT JOIN observed o ON o.person_id = s.person_id"
             " WHERE s.target = :target AND (s.applied IS NOT NULL OR s.state IN ('in_doubt', 'accepted'))"
             " AND o.person_id IS NULL AND s.state <> 'failed'"
         )
+        return (row[0] for row in self._stream(query))
 
-    def strangers(self) -> list[str]:
+    def orphans(self) -> list[str]:
         """Return people of whom the target has an entry, and our records know nothing."""
         query = (
             "SELECT o.person_id FROM observed o LEFT JOIN target_state s ON s.target = :target"
             " AND s.person_id = o.person_id WHERE s.person_id IS NULL ORDER BY o.person_id"
         )
-        return list(self._connection.execute(text(query), {"target": self.target}).scalars())
+        return [row[0] for row in self._stream(query)]
 
     def otherwise_than(self, run_id: str) -> Iterator[tuple[int, str]]:
         """Yield (number, person_id) of changes that a run made and that the target does not show, in order."""
@@ -573,9 +490,7 @@ class Observed:
             run_id=run_id,
         )
 
-    def _stream(self, query: str, **values: str) -> Iterator[tuple[Any, Any]]:
-        options = {"yield_per": BATCH}
+    def _stream(self, query: str, **values: str) -> Iterator[Any]:
         given = {"target": self.target, **values}
-        with self._connection.execute(text(query), given, execution_options=options) as rows:
-            for row in rows:
-                yield row[0], row[1]
+        with self._connection.execute(text(query), given, execution_options={"yield_per": BATCH}) as rows:
+            yield from rows

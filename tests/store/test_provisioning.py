@@ -216,9 +216,9 @@ def test_the_comparison_finds_all_that_differs_and_nothing_else(databases: Datab
         observed = Observed(connection, "ldap")
         assert observed.add(iter(there)) == 6
         assert list(observed.differing()) == [("p3", True), ("p4", False), ("p6", True), ("p8", True)]
-        assert observed.twice() == ["p6"]
-        assert sorted(observed.true_unknowingly()) == [("p2", "d2"), ("p6", "d6")]
-        assert list(observed.gone()) == [("p4", "d4")]
+        assert observed.doubled() == ["p6"]
+        assert sorted(observed.newly_shown()) == [("p2", "d2"), ("p6", "d6")]
+        assert list(observed.gone()) == ["p4"]
     with databases.identity.read() as connection:
         again = Observed(connection, "ldap")
         assert (again.add([]), len(list(again.differing()))) == (0, 5)
