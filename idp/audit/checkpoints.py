@@ -53,7 +53,13 @@ class Checkpoint:
 
     def to_line(self) -> str:
         """Return the checkpoint as one line of JSON."""
-        parts = {"seq": self.seq, "digest": self.digest, "at": self.at, "key": self.key_id, "signature": self.signature}
+        parts = {
+            "sequence_number": self.seq,
+            "digest": self.digest,
+            "at": self.at,
+            "key": self.key_id,
+            "signature": self.signature,
+        }
         return json.dumps(parts)
 
 
@@ -85,7 +91,11 @@ def parse_checkpoints(text: str) -> list[Checkpoint]:
             continue
         try:
             parts = json.loads(line)
-            found.append(Checkpoint(int(parts["seq"]), parts["digest"], parts["at"], parts["key"], parts["signature"]))
+            found.append(
+                Checkpoint(
+                    int(parts["sequence_number"]), parts["digest"], parts["at"], parts["key"], parts["signature"]
+                )
+            )
         except (ValueError, KeyError, TypeError) as exc:
             raise InvalidInput(f"line {number} is no checkpoint") from exc
     return found

@@ -129,7 +129,7 @@ def check(installation: Idp, against: TextIO | None, as_json: bool) -> None:
     checkpoints = parse_checkpoints(against.read(MOST_BYTES + 1)) if against else []
     verdict = verify(installation.databases, installation.keys, checkpoints)
     if as_json:
-        broken = {"seq": verdict.seq, "fault": verdict.fault} if verdict.fault else None
+        broken = {"sequence_number": verdict.seq, "fault": verdict.fault} if verdict.fault else None
         print_json(
             {"checked": verdict.checked, "erased": verdict.erased, "checkpoints": len(checkpoints), "broken": broken}
         )

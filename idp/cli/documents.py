@@ -10,8 +10,10 @@ import msgspec
 
 from idp.accounts.intake import IntakePreview
 from idp.applications.lint import Finding as RegistrationFinding
+from idp.fees.due import Condition
+from idp.fees.students import StudentsImported
 from idp.jobs.count_queries import LastImport
-from idp.jobs.status import RunStatus, ScheduleStatus, TargetStatus, WaitingPlan
+from idp.jobs.status import AwaitingPlan, RunStatus, ScheduleStatus, TargetStatus
 from idp.people.lock_queries import Lock
 from idp.people.search_queries import FoundPerson
 from idp.provisioning.approval_queries import Approval
@@ -53,7 +55,7 @@ class ChangeDocument(Document):
 
 
 class RunDocument(Document):
-    """A plan and what became of it. `total` is the number of changes."""
+    """A plan or run. `total` is the number of changes."""
 
     run_id: str
     kind: str
@@ -67,6 +69,8 @@ class RunDocument(Document):
 
 
 class AwaitingDocument(Document):
+    """A plan that awaits approval. Its people were left out."""
+
     run_id: str
     limit_violations: list[LimitViolation]
 
@@ -84,86 +88,86 @@ class ApplyDocument(RunDocument):
     unverified: int
     left_to_next_plan: int
     left_as_they_are: int
-    complete: bool
+    is_complete: bool
     failed: list[ChangeDocument]
     awaiting_approval: list[AwaitingDocument]
 
 
-class WaitingRunDocument(RunDocument):
-    """The plan needs approvals first; `waits_because` says why and what to type."""
+class AwaitingRunDocument(RunDocument):
+    """The plan needs approval first. `approval_needed_because` says why, and names the next command."""
 
-    waits_because: str
+    approval_needed_because: str
 
 
 class RunDetailsDocument(RunDocument):
-    """`became` counts the changes by state."""
+    """`approvals_needed` is for the whole plan."""
 
     approvals: list[Approval]
     approvals_needed: int
-    became: dict[str, int]
+    changes_by_state: dict[str, int]
     changes: list[ChangeDocument]
     findings: list[FindingRow]
 
 
 class UndoDocument(RunDocument):
     undoes_run_id: str
-    waits_because: str
+    approval_needed_because: str
     changes: list[ChangeDocument]
     not_undone: list[FindingRow]
 
 
 class MergePlanDocument(RunDocument):
-    waits_because: str
+    approval_needed_because: str
     changes: list[ChangeDocument]
 
 
 class StatusDocument(Document):
-    """`people` counts by access, `letters` by state. `problems` are sentences; none means that all is well."""
+    """`people` counts people by access, `letters` counts letters by state. `problems` are sentences."""
 
     people: dict[str, int]
-    students_accounts: int
-    students_claimed: int
+    student_accounts: int
+    student_accounts_claimed: int
     staff_accounts: int
     last_import: LastImport | None
     quarantined: int
     last_run: RunStatus | None
     targets: dict[str, TargetStatus]
-    to_look_at: int
+    changed_people: int
     letters: dict[str, int]
     delayed_letters: int
     letters_error: str
     worker_seen_at: Time | None
     workers: int
     running_run_id: str | None
-    plans_waiting: list[WaitingPlan]
+    awaiting_approval: list[AwaitingPlan]
     schedules: dict[str, ScheduleStatus]
     open_duplicates: int
     problems: list[str]
 
 
 class ApprovedRunDocument(Document):
-    """`missing` is how many people must approve it still."""
+    """`approvals_missing` is how many more people must approve it."""
 
     run_id: str
     digest: str
     approvals: list[Approval]
-    missing: int
+    approvals_missing: int
 
 
 class DroppedPinsDocument(Document):
-    """`people` is for how many the records are obeyed again."""
+    """`people` is the number of people for whom the records decide again."""
 
     run_id: str
     people: int
 
 
 class ScheduleRunDocument(Document):
-    """`waits`: the plan awaits approval."""
+    """`run_id` is empty when no plan was needed."""
 
     name: str
     note: str
     run_id: str
-    waits: bool
+    awaits_approval: bool
 
 
 class ScheduleDocument(Document):
@@ -177,7 +181,7 @@ class ScheduleDocument(Document):
 
 class DriftTarget(Document):
     target: str
-    whole: bool
+    is_whole: bool
     entries_read: int
     orphans: list[str]
     still_differing: list[str]
@@ -247,7 +251,7 @@ class InvitationDocument(Document):
     mail: str
     role: str
     link: str
-    works_for_s: float
+    expires_in_s: float
 
 
 # --- records, letters, journal, keys, settings ----------------------------------------------------------------------
@@ -287,7 +291,7 @@ class LetterDocument(Document):
 
 
 class SentDocument(Document):
-    """`sent_now` were sent by this command; the others count all letters by state."""
+    """`sent_now` counts letters sent by this command. The others count all letters by state."""
 
     sent_now: int
     pending: int
@@ -315,7 +319,7 @@ class EventDocument(Document):
 
 
 class BrokenChain(Document):
-    seq: int
+    sequence_number: int
     fault: str
 
 
@@ -358,7 +362,7 @@ class LintDocument(Document):
 
 
 class MatchDocument(Document):
-    """`application` is null when no registration matches; `why` says what is nearest."""
+    """`application` is null if no registration matches. Then `why` names the nearest ones."""
 
     address: str
     application: str | None
@@ -374,6 +378,80 @@ class MatchDocument(Document):
     released: dict[str, list[str]] | None
 
 
+# --- fees -----------------------------------------------------------------------------------------------------------
+
+
+class RecordedDocument(Document):
+    """`known` entries were recorded before, under the same reference."""
+
+    added: int
+    known: int
+    references: list[str]
+
+
+class InventedDocument(Document):
+    charges: int
+    payments: int
+
+
+class FeesAccountDocument(Document):
+    """An individual account. `number` is a Polish account number of 26 digits."""
+
+    number: str
+    kind: str
+    currency: str
+
+
+class ChargeDocument(Document):
+    """`effective_due_on` is `due_on` or the next working day. `days` are the days left, or the days late."""
+
+    reference: str
+    title: str
+    title_en: str
+    kind: str
+    amount: str
+    currency: str
+    due_on: date
+    effective_due_on: date
+    state: Condition
+    days: int
+    settled_on: date | None
+    paid_amount: str
+
+
+class PaymentDocument(Document):
+    """`unused_amount` is not allocated to a charge yet."""
+
+    reference: str
+    account: str
+    amount: str
+    currency: str
+    ordered_on: date | None
+    credited_on: date
+    unused_amount: str
+
+
+class FeesStudentDocument(Document):
+    """A student's charges and payments. Amounts are text with two decimals: `"1450.00"`."""
+
+    os_id: str
+    album: str | None
+    name: str
+    accounts: list[FeesAccountDocument]
+    charges: list[ChargeDocument]
+    payments: list[PaymentDocument]
+
+
+class FeesEventDocument(Document):
+    event_id: str
+    at: Time
+    kind: str
+    actor: str
+    subject: str
+    correlation_id: str
+    data: dict[str, Any]
+
+
 DOCUMENTS: dict[str, Any] = {
     "accounts locked": list[Lock],
     "addresses preview": IntakePreview,
@@ -381,12 +459,18 @@ DOCUMENTS: dict[str, Any] = {
     "applications lint": LintDocument,
     "applications list": list[ApplicationDocument],
     "apply": ApplyDocument,
-    "apply (awaiting approval)": WaitingRunDocument,
+    "apply (awaiting approval)": AwaitingRunDocument,
     "audit": list[EventDocument],
     "audit verify": VerdictDocument,
     "config check": SettingsCheck,
     "drift": DriftDocument,
     "explain person": Explanation,
+    "fees charge": RecordedDocument,
+    "fees demo-data": InventedDocument,
+    "fees journal": list[FeesEventDocument],
+    "fees list": list[FeesStudentDocument],
+    "fees payment": RecordedDocument,
+    "fees students": StudentsImported,
     "keys list": dict[str, list[str]],
     "letters albums": AlbumLettersDocument,
     "letters list": list[LetterDocument],

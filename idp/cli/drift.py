@@ -74,7 +74,7 @@ def drop(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
 def _facts(found: DriftReport) -> dict[str, object]:
     return {
         "target": found.target,
-        "whole": found.is_whole,
+        "is_whole": found.is_whole,
         "entries_read": found.entries_read,
         "orphans": found.orphans,
         "still_differing": found.still_differing,

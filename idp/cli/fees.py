@@ -43,7 +43,7 @@ from idp.fees.overview import Overview, Receivable, overview_of
 from idp.fees.payments import NewPayment, record_payments
 from idp.fees.settings import Settings, load_settings
 from idp.fees.student_tables import all_students, find_student
-from idp.fees.students import take_students
+from idp.fees.students import import_students
 from idp.fees.values import Student
 
 P = ParamSpec("P")
@@ -135,7 +135,7 @@ def serve(application: Fees) -> None:
 def students(application: Fees, file: Path, as_json: bool) -> None:
     """Import students and programmes from a registry export, and open an individual account for each student."""
     settings = application.settings
-    taken = take_students(
+    taken = import_students(
         application.database, settings.fees, settings.university.time_zone, application.clock, file, shell_actor()
     )
     if as_json:
@@ -253,13 +253,13 @@ def journal(application: Fees, count: int, subject: str, as_json: bool) -> None:
     with application.database.read() as connection:
         events = latest(connection, count, subject)
     if as_json:
-        print_json(events)
+        print_json([{**event, "event_id": str(event["event_id"])} for event in events])
         return
     zone = ZoneInfo(application.settings.university.time_zone)
     table = Table("when", "what", "who", "about", "more", box=None, header_style="bold")
     for event in events:
         more = ", ".join(f"{key}={value}" for key, value in event["data"].items())
-        add_row(table, when(event["at"], zone), event["word"], event["actor"], event["subject"], more)
+        add_row(table, when(event["at"], zone), event["kind"], event["actor"], event["subject"], more)
     console().print(table)
 
 
@@ -341,7 +341,7 @@ def _as_json(student: Student, overview: Overview, state: str | None) -> dict[st
                 "currency": credit.payment.amount.currency,
                 "ordered_on": credit.payment.ordered_on,
                 "credited_on": credit.payment.credited_on,
-                "left": f"{credit.left.decimal:.2f}",
+                "unused_amount": f"{credit.left.decimal:.2f}",
             }
             for credit in overview.credits
         ],
@@ -358,9 +358,9 @@ def _charge_as_json(receivable: Receivable) -> dict[str, Any]:
         "amount": f"{charge.amount.decimal:.2f}",
         "currency": charge.amount.currency,
         "due_on": charge.due_on,
-        "payable_until": state.payable_until,
+        "effective_due_on": state.payable_until,
         "state": state.condition,
         "days": state.days,
         "settled_on": state.settled_on,
-        "paid": f"{receivable.paid.decimal:.2f}",
+        "paid_amount": f"{receivable.paid.decimal:.2f}",
     }

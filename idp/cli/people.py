@@ -9,7 +9,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.cli.people_named import person_named
-from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
+from idp.cli.plans import change_facts, print_changes, print_findings, print_needs_approval, print_totals, run_facts
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
 from idp.people.merge_queries import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in
@@ -153,15 +153,17 @@ def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:
         changes = runs.changes_of(connection, run.run_id)
         findings = runs.findings_of(connection, run.run_id)
         found = load_people(connection, [change.person_id for change in changes])
-        waits_because = refusal(connection, run, installation.settings.provisioning)
+        needs_approval = refusal(connection, run, installation.settings.provisioning)
     if as_json:
-        print_json({**run_facts(run), "waits_because": waits_because, "changes": change_facts(changes, found)})
+        print_json(
+            {**run_facts(run), "approval_needed_because": needs_approval, "changes": change_facts(changes, found)}
+        )
         return
     print_changes(changes, {person.person_id: person.display_name for person in found})
     print_findings(findings)
     print_totals(run, shown=len(changes))
-    if waits_because:
-        print_waiting(waits_because)
+    if needs_approval:
+        print_needs_approval(needs_approval)
     else:
         click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
 

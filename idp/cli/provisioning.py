@@ -16,8 +16,8 @@ from idp.cli.plans import (
     change_facts,
     print_changes,
     print_findings,
+    print_needs_approval,
     print_totals,
-    print_waiting,
     run_facts,
 )
 from idp.cli.runs_named import run_named
@@ -70,8 +70,8 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
-        waits_because = refusal(connection, run, installation.settings.provisioning)
-    awaiting = [] if waits_because else _awaiting(installation)
+        needs_approval = refusal(connection, run, installation.settings.provisioning)
+    awaiting = [] if needs_approval else _awaiting(installation)
     if as_json:
         facts = {"changes": change_facts(changes, people), "findings": findings, "awaiting_approval": awaiting}
         print_json({**run_facts(run), **facts})
@@ -79,8 +79,8 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)
     print_totals(run, shown=len(changes))
-    if waits_because:
-        print_waiting(waits_because)
+    if needs_approval:
+        print_needs_approval(needs_approval)
     elif run.changes:
         click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
     if awaiting:
@@ -106,13 +106,13 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     """
     run = _make_plan(installation) if run_id is None else run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
-        waits_because = refusal(connection, run, installation.settings.provisioning)
-    if waits_because and run.state not in ENDS:
+        needs_approval = refusal(connection, run, installation.settings.provisioning)
+    if needs_approval and run.state not in ENDS:
         if as_json:
-            print_json({**run_facts(run), "waits_because": waits_because})
+            print_json({**run_facts(run), "approval_needed_because": needs_approval})
         else:
             print_totals(run, shown=0)
-            print_waiting(waits_because)
+            print_needs_approval(needs_approval)
         sys.exit(1)
     if not as_json:
         print_totals(run, shown=0)
@@ -203,7 +203,7 @@ def _result_facts(result: Result) -> dict[str, Any]:
         "unverified": result.unverified,
         "left_to_next_plan": result.superseded - _left_as_they_are(result),
         "left_as_they_are": _left_as_they_are(result),
-        "complete": _is_well(result),
+        "is_complete": _is_well(result),
     }
 
 
@@ -241,16 +241,20 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_row("people", _counts(found.people) or "none yet: idp registry import FILE")
-    claimed = f"{found.students_claimed:,} of {found.students_accounts:,} students, {found.staff_accounts:,} staff"
+    claimed = (
+        f"{found.student_accounts_claimed:,} of {found.student_accounts:,} students, {found.staff_accounts:,} staff"
+    )
     table.add_row("accounts claimed", claimed)
     table.add_row("last import", _last_import(found, zone))
     if found.quarantined:
         table.add_row("quarantine", f"{counted(found.quarantined, 'row', 'rows')}: idp registry quarantine")
     table.add_row("last run", _last_run(found, zone))
-    for plan_ in found.plans_waiting:
-        people = "1 person" if plan_.missing == 1 else f"{plan_.missing} people"
+    for plan_ in found.awaiting_approval:
+        people = "1 person" if plan_.approvals_missing == 1 else f"{plan_.approvals_missing} people"
         needs = f"{people} must approve it, or cancel it: idp runs show {plan_.run_id}"
-        table.add_row("[red]awaits approval[/]", f"{when(plan_.created_at, zone)}, {escape(plan_.over)}; {needs}")
+        table.add_row(
+            "[red]awaits approval[/]", f"{when(plan_.created_at, zone)}, {sentence(plan_.limit_violations)}; {needs}"
+        )
     for name, last in found.schedules.items():
         if last.is_delayed or last.state == schedules.FAILED:
             became = "[yellow]delayed[/], a worker tries it again" if last.is_delayed else "[red]failed[/]"
@@ -260,11 +264,11 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
         given_up = f", {counted_people(target.given_up)} refused too often: idp runs retry" if target.given_up else ""
         failing = f"; failed {target.failures} times in a row: {escape(target.error)}" if target.failures else ""
         entries = counted(target.entries, "entry", "entries")
-        table.add_row(kind, f"{answers}; {entries}, {target.waiting:,} to be written{given_up}{failing}")
-    if found.to_look_at:
+        table.add_row(kind, f"{answers}; {entries}, {target.pending:,} to be written{given_up}{failing}")
+    if found.changed_people:
         table.add_row(
             "changed records",
-            f"{counted_people(found.to_look_at)} since the last comparison: idp plan",
+            f"{counted_people(found.changed_people)} since the last comparison: idp plan",
         )
     if found.open_duplicates:
         table.add_row(

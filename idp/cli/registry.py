@@ -199,7 +199,7 @@ def _refused(refusal: RefusedSource, as_json: bool) -> None:
 def _show(result: ImportResult) -> None:
     kind = "changes" if result.is_delta else "full export"
     click.echo(
-        f"{result.file}: {kind}, {result.rows:,} rows of {counted_people(result.people)}, {result.seconds:.1f} s"
+        f"{result.file}: {kind}, {result.rows:,} rows of {counted_people(result.people)}, {result.duration_s:.1f} s"
     )
     if result.same_file_as:
         click.echo(f"The same file was imported before, by import {result.same_file_as}.")

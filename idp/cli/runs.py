@@ -17,8 +17,8 @@ from idp.cli.plans import (
     change_facts,
     print_changes,
     print_findings,
+    print_needs_approval,
     print_totals,
-    print_waiting,
     run_facts,
 )
 from idp.cli.runs_named import run_named
@@ -84,23 +84,23 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
         changes = store.changes_of(connection, run.run_id, limit=limit)
         findings = store.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
-        became = store.count_changes(connection, run.run_id)
+        by_state = store.count_changes(connection, run.run_id)
         progress = progress_of(connection, run, installation.settings.provisioning)
-        waits_because = "" if run.state in ENDS else refusal(connection, run, installation.settings.provisioning)
+        needs_approval = "" if run.state in ENDS else refusal(connection, run, installation.settings.provisioning)
     if as_json:
         facts = {
             "approvals": progress.given,
             "approvals_needed": progress.needed,
-            "became": became,
+            "changes_by_state": by_state,
         }
         print_json({**run_facts(run), **facts, "changes": change_facts(changes, people), "findings": findings})
         return
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)
     print_totals(run, shown=len(changes))
-    _print_facts(installation, run, became, progress)
-    if waits_because:
-        print_waiting(waits_because)
+    _print_facts(installation, run, by_state, progress)
+    if needs_approval:
+        print_needs_approval(needs_approval)
 
 
 @runs.command()
@@ -149,7 +149,12 @@ def approve_one(installation: Idp, run_id: str, name: str, password_stdin: bool,
     progress = approve(installation.databases, settings, run.run_id, run.digest, approver, installation.clock)
     if as_json:
         print_json(
-            {"run_id": run.run_id, "digest": run.digest, "approvals": progress.given, "missing": progress.missing}
+            {
+                "run_id": run.run_id,
+                "digest": run.digest,
+                "approvals": progress.given,
+                "approvals_missing": progress.missing,
+            }
         )
         return
     if progress.missing:
@@ -309,7 +314,7 @@ def runs_table(found: Sequence[Run], zone: ZoneInfo, *, is_narrow: bool) -> Tabl
     return table
 
 
-def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: Progress) -> None:
+def _print_facts(installation: Idp, run: Run, by_state: dict[str, int], progress: Progress) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -323,7 +328,7 @@ def _print_facts(installation: Idp, run: Run, became: dict[str, int], progress: 
         add_row(table, "approved by", f"{given}; {needed} needed")
     if run.started_at is not None:
         add_row(table, "started", _when(run.started_at, installation))
-        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(became.items())) or "none"
+        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(by_state.items())) or "none"
         add_row(table, "changes", counts)
     console().print(table)
 

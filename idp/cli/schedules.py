@@ -49,7 +49,7 @@ def run_one(installation: Idp, name: str, as_json: bool) -> None:
     """Run a schedule now. Its times stay the same. Exit code 1 when a plan awaits approval."""
     done = timetable(installation, shell_actor()).run_now(name, current_actor())
     if as_json:
-        print_json({"name": name, "note": done.note, "run_id": done.run_id, "waits": done.waits})
+        print_json({"name": name, "note": done.note, "run_id": done.run_id, "awaits_approval": done.waits})
     else:
         click.echo(done.note[:1].upper() + done.note[1:] + ".")
         if done.waits:

@@ -37,7 +37,7 @@ def invite(installation: Idp, mail: str, role: str, given_name: str, surname: st
     link = installation.staff_service.invite(mail, Role(role), given_name, surname, current_actor())
     seconds = installation.settings.accounts.invitation_s
     if as_json:
-        print_json({"mail": mail, "role": role, "link": link, "works_for_s": seconds})
+        print_json({"mail": mail, "role": role, "link": link, "expires_in_s": seconds})
         return
     click.echo(f"{mail} is invited with the role {role}. This link works once, within {seconds / 86400:g} days:\n")
     click.echo(f"  {link}\n")

@@ -3,7 +3,7 @@
 import click
 
 from idp.app.installation import Idp
-from idp.cli.plans import change_facts, print_changes, print_findings, print_totals, print_waiting, run_facts
+from idp.cli.plans import change_facts, print_changes, print_findings, print_needs_approval, print_totals, run_facts
 from idp.cli.runs_named import run_named
 from idp.cli.support import counted_people, current_actor, json_option, pass_idp, print_json, progress
 from idp.people.queries import load_people
@@ -36,16 +36,16 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
         changes = runs.changes_of(connection, run.run_id, limit=limit)
         findings = runs.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
-        waits_because = refusal(connection, run, installation.settings.provisioning)
+        needs_approval = refusal(connection, run, installation.settings.provisioning)
     if as_json:
-        facts = {**run_facts(run), "undoes_run_id": run.undoes, "waits_because": waits_because}
+        facts = {**run_facts(run), "undoes_run_id": run.undoes, "approval_needed_because": needs_approval}
         print_json({**facts, "changes": change_facts(changes, people), "not_undone": findings})
         return
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)
     print_totals(run, shown=len(changes))
-    if waits_because:
-        print_waiting(waits_because)
+    if needs_approval:
+        print_needs_approval(needs_approval)
     elif run.changes:
         click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
     else:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from idp.fees import tables
 
-STUDENTS_TAKEN: Final = "students.taken"
+STUDENTS_IMPORTED: Final = "students.imported"
 STUDENTS_REFUSED: Final = "students.refused"
 CHARGE_RECORDED: Final = "charge.recorded"
 PAYMENT_RECORDED: Final = "payment.recorded"
@@ -26,7 +26,7 @@ APPLICATION: Final = "fees"
 class Event:
     """One act. `actor`: "fees", "cas", "shell:<login name>" or a CAS user; `subject`: an album, os_id, file or user."""
 
-    word: str
+    kind: str
     actor: str
     subject: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def record(connection: Connection, at: datetime, *events: Event) -> None:
     rows = [
         {
             "at": at,
-            "word": event.word,
+            "kind": event.kind,
             "actor": event.actor,
             "subject": event.subject,
             "data": json.dumps(dict(event.data), ensure_ascii=False, sort_keys=True),

@@ -10,7 +10,7 @@ from idp.errors import InvalidInput, RefusedSource
 from idp.fees.accounts import open_missing_accounts
 from idp.fees.database import Database
 from idp.fees.days import today
-from idp.fees.journal import STUDENTS_REFUSED, STUDENTS_TAKEN, Event, record
+from idp.fees.journal import STUDENTS_IMPORTED, STUDENTS_REFUSED, Event, record
 from idp.fees.settings import FeesSettings
 from idp.fees.student_records import StudentRecord, album_number, merged, records_of
 from idp.fees.student_tables import load_records, write_records
@@ -27,7 +27,7 @@ from idp.fees.students_file import (
 
 
 @dataclass(frozen=True, slots=True)
-class StudentsTaken:
+class StudentsImported:
     """What became of a file: rows that were bad or stale; people that were added, changed or left alone."""
 
     file: str
@@ -40,9 +40,9 @@ class StudentsTaken:
     accounts_opened: int
 
 
-def take_students(
+def import_students(
     database: Database, settings: FeesSettings, time_zone: str, clock: Clock, file: Path, actor: str
-) -> StudentsTaken:
+) -> StudentsImported:
     """Return what became of the export `file`.
 
     Raises:  RefusedSource, and nothing is taken: not such a table, or too many bad rows
@@ -63,7 +63,7 @@ def take_students(
 
 def _take(
     database: Database, settings: FeesSettings, time_zone: str, clock: Clock, source: StudentsFile, actor: str
-) -> StudentsTaken:
+) -> StudentsImported:
     with database.write_alone() as connection:
         stored = load_records(connection)
         fresh, stale, bad = _understood(source.rows, stored, clock.now())
@@ -71,7 +71,7 @@ def _take(
         added, changed = _differences(stored, fresh)
         write_records(connection, added, changed)
         day = today(clock, time_zone)
-        result = StudentsTaken(
+        result = StudentsImported(
             file=source.name,
             rows=len(source.rows),
             stale=stale,
@@ -82,7 +82,7 @@ def _take(
             accounts_opened=open_missing_accounts(connection, settings.bank_code, settings.kinds, day),
         )
         counts = asdict(result) | {"bad": len(bad), "digest": source.digest}
-        record(connection, clock.now(), Event(STUDENTS_TAKEN, actor, source.name, counts))
+        record(connection, clock.now(), Event(STUDENTS_IMPORTED, actor, source.name, counts))
     return result
 
 

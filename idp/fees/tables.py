@@ -134,7 +134,7 @@ journal = Table(
     metadata,
     Column("event_id", Integer, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("word", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
     Column("actor", String(256), nullable=False),
     Column("subject", String(256), nullable=False, index=True),
     Column("data", Text, nullable=False),  # JSON

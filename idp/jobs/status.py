@@ -1,4 +1,4 @@
-"""Say where everything stands: people, accounts, the last import and run, targets, letters, the worker."""
+"""Collect the state of records, accounts, the last import and run, targets, letters and workers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,49 +19,49 @@ from idp.provisioning.approval import progress_of
 from idp.provisioning.guard import sentence
 from idp.provisioning.health_queries import failing
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import RunState
+from idp.provisioning.runs import LimitViolation, RunState
 from idp.provisioning.state_queries import count_given_up, count_states
 from idp.registry import queries as registry
 
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """One target, as our records know it, and whether it answers now."""
+    """The state of one target in our records, and whether it answers now."""
 
     is_reachable: bool
     error: str
     entries: int  # of ours that it has
-    waiting: int  # people in whom it is not as desired
-    given_up: int = 0  # people whom it refused too often
-    failures: int = 0  # in a row, so that it is left alone for a while
+    pending: int  # people whose entry is not yet as desired
+    given_up: int = 0  # people whom it refused until we gave up
+    failures: int = 0  # in a row; the circuit breaker is open after the first ones
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The run that was applied last."""
+    """The run applied last."""
 
     run_id: str
     state: str
     started_at: datetime | None
     finished_at: datetime | None
-    changes: Mapping[str, int]  # by what became of them
+    changes: Mapping[str, int]  # by state
     error: str
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingPlan:
-    """A plan over the limits that people must approve, or drop."""
+class AwaitingPlan:
+    """A plan that awaits approval."""
 
     run_id: str
     created_at: datetime
     created_by: str
-    over: str
-    missing: int  # people who must approve it still
+    limit_violations: tuple[LimitViolation, ...]
+    approvals_missing: int
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """What became of a schedule's last firing, or of the one that is put off: tried again and again."""
+    """The outcome of a schedule's last firing, or the state of a delayed one."""
 
     due_at: datetime
     state: str
@@ -71,22 +71,22 @@ class ScheduleStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where everything stands."""
+    """The state of an installation."""
 
     people: Mapping[str, int]  # by access: active, suspended, closed
-    students_accounts: int
-    students_claimed: int
+    student_accounts: int
+    student_accounts_claimed: int
     staff_accounts: int
     last_import: LastImport | None
     quarantined: int
     last_run: RunStatus | None
     targets: Mapping[str, TargetStatus]
-    to_look_at: int  # people whose records changed since targets were last compared with them
+    changed_people: int  # whose records changed since the last comparison with the targets
     letters: Mapping[str, int]  # by state: pending, sent, dead
     worker_seen_at: datetime | None
-    workers: int  # that live
+    workers: int  # alive now
     running_run_id: str | None
-    plans_waiting: Sequence[WaitingPlan]
+    awaiting_approval: Sequence[AwaitingPlan]
     schedules: Mapping[str, ScheduleStatus]  # by name
     delayed_letters: int = 0  # pending after an error
     letters_error: str = ""  # why
@@ -94,25 +94,28 @@ class Status:
 
 
 def problems_of(found: Status) -> list[str]:
-    """Return what somebody must look at, a sentence each. Pure."""
+    """Return a sentence for each problem that somebody must look into. Pure."""
     problems = []
     if found.workers == 0:
-        problems.append("No worker is alive: start `idp worker`, or look why it ended.")
+        problems.append("No worker is running. Start `idp worker`, or find out why it ended.")
     for kind, target in found.targets.items():
         if not target.is_reachable:
             problems.append(f"Target {kind} does not answer: {target.error}")
         elif target.failures:
             problems.append(f"Target {kind} failed {target.failures} times in a row: {target.error}")
         if target.given_up:
-            problems.append(f"Target {kind} refused {target.given_up} people too often: idp runs retry")
-    problems += [f"Plan {plan.run_id} awaits approval: {plan.over}" for plan in found.plans_waiting]
+            people = f"People given up in target {kind}: {target.given_up}."
+            problems.append(f"{people} Repair the cause, then: idp runs retry")
+    problems += [
+        f"Plan {plan.run_id} awaits approval: {sentence(plan.limit_violations)}" for plan in found.awaiting_approval
+    ]
     if found.last_import is not None and found.last_import.reason:
         problems.append(f"The last import, {found.last_import.file_name}, was refused: {found.last_import.reason}")
     if found.last_run is not None and found.last_run.error:
         problems.append(f"Run {found.last_run.run_id} is {found.last_run.state}: {found.last_run.error}")
     for name, schedule in found.schedules.items():
         if schedule.state == FAILED or schedule.is_delayed:
-            problems.append(f"Schedule {name} was not done: {schedule.note}")
+            problems.append(f"Schedule {name} has not succeeded: {schedule.note}")
     if dead := found.letters.get("dead", 0):
         problems.append(f"{dead} letters could not be delivered: idp letters list --state dead")
     if found.delayed_letters:
@@ -123,7 +126,7 @@ def problems_of(found: Status) -> list[str]:
 
 
 def status(provisioner: Provisioner) -> Status:
-    """Return where everything stands; a target that does not answer is part of the answer."""
+    """Return the state of an installation. A target that does not answer is part of it."""
     with provisioner.databases.sessions.read() as connection:
         seen_at = workers.last_seen(connection)
         alive = len(workers.alive(connection, provisioner.clock.timestamp()))
@@ -133,21 +136,21 @@ def status(provisioner: Provisioner) -> Status:
         delayed_letters, letters_error = letters.delayed_letters(connection)
         return Status(
             people=counts.people_by_access(connection),
-            students_accounts=accounts.get("student", (0, 0))[0],
-            students_claimed=accounts.get("student", (0, 0))[1],
+            student_accounts=accounts.get("student", (0, 0))[0],
+            student_accounts_claimed=accounts.get("student", (0, 0))[1],
             staff_accounts=accounts.get("staff", (0, 0))[0],
             last_import=counts.last_import(connection),
             quarantined=registry.count_quarantined(connection),
             last_run=_last_run(connection),
             targets=targets,
-            to_look_at=count_changes(connection),
+            changed_people=count_changes(connection),
             letters=letters.count_letters(connection),
             delayed_letters=delayed_letters,
             letters_error=letters_error,
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
             workers=alive,
             running_run_id=runs.running(connection),
-            plans_waiting=_plans_waiting(provisioner, connection),
+            awaiting_approval=_awaiting_approval(provisioner, connection),
             schedules={
                 firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_delayed)
                 for firing in told_firings(connection, provisioner.clock.now())
@@ -164,13 +167,13 @@ def _last_run(connection: Connection) -> RunStatus | None:
     return RunStatus(run.run_id, run.state, run.started_at, run.finished_at, became, run.error)
 
 
-def _plans_waiting(provisioner: Provisioner, connection: Connection) -> list[WaitingPlan]:
+def _awaiting_approval(provisioner: Provisioner, connection: Connection) -> list[AwaitingPlan]:
     return [
-        WaitingPlan(
+        AwaitingPlan(
             run.run_id,
             run.created_at,
             run.created_by,
-            sentence(run.violations),
+            run.violations,
             progress_of(connection, run, provisioner.settings).missing,
         )
         for run in runs.runs_in(connection, RunState.AWAITING_APPROVAL)
@@ -192,6 +195,6 @@ def _targets(provisioner: Provisioner) -> dict[str, TargetStatus]:
     for kind in provisioner.targets:
         why = errors.get(kind) or (ill[kind].error if kind in ill else "")
         failures = ill[kind].failures if kind in ill else 0
-        entries, waiting = states.get(kind, (0, 0))
-        found[kind] = TargetStatus(kind not in errors, why, entries, waiting, given_up.get(kind, 0), failures)
+        entries, pending = states.get(kind, (0, 0))
+        found[kind] = TargetStatus(kind not in errors, why, entries, pending, given_up.get(kind, 0), failures)
     return found

@@ -223,7 +223,7 @@ def _result(run: ImportRun, scan: Scan, counts: Counts, same: str | None, second
         changed_fields=dict(counts.fields.most_common()),
         remarks=dict(counts.remarks.most_common()),
         same_pesel=counts.same_pesel,
-        seconds=round(seconds, 3),
+        duration_s=round(seconds, 3),
     )
 
 

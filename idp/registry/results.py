@@ -48,4 +48,4 @@ class ImportResult:
     changed_fields: dict[str, int]
     remarks: dict[str, int]
     same_pesel: int  # numbers that now stand for two people
-    seconds: float
+    duration_s: float

@@ -83,7 +83,7 @@ def test_somebody_signs_in_for_a_plan_and_it_is_carried_out(
     assert isinstance(refused, BadCredentials)
     assert approved is None
     assert isinstance(again, Conflict)
-    assert terminal.json("apply", waiting)["complete"] is True
+    assert terminal.json("apply", waiting)["is_complete"] is True
     assert "Ewa Kowal" in terminal.run("runs", "show", waiting)
     assert waiting in terminal.run("runs", "list")
 

@@ -11,10 +11,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from deploy.processes import free_port
+from idp.cli.documents import DOCUMENTS
 from idp.cli.fees import fees
 from idp.errors import ConfigError, IdpError
 from tests.support.fees import registry_export, student_row
@@ -39,7 +41,10 @@ class Terminal:
         return result.stdout
 
     def json(self, *words: str) -> Any:
-        return json.loads(self.run(*words, "--json"))
+        """Return what a command prints with `--json`, which is as the reference says."""
+        printed = self.run(*words, "--json")
+        msgspec.json.decode(printed, type=DOCUMENTS[f"fees {words[0]}"])
+        return json.loads(printed)
 
     def refusal(self, *words: str) -> BaseException | None:
         return self.result(*words).exception
@@ -108,7 +113,7 @@ def test_a_charge_and_its_payment_are_recorded_and_listed(with_students: Termina
     (student,) = with_students.json("list", "--album", "10001")
     (charge_now,) = student["charges"]
     assert (charge_now["amount"], charge_now["state"], charge_now["settled_on"]) == ("1450.50", "paid", str(credited))
-    assert student["payments"][0]["left"] == "0.00"
+    assert student["payments"][0]["unused_amount"] == "0.00"
 
 
 def test_lists_are_recorded_from_files(with_students: Terminal) -> None:
@@ -151,7 +156,13 @@ def test_for_people_the_lists_are_tables(with_students: Terminal) -> None:
 
     assert "10001" in with_students.run("list")
     assert "overdue" in with_students.run("list", "--album", "10001", "--state", "overdue")
-    assert "students.taken" in with_students.run("journal")
+    assert "students.imported" in with_students.run("journal")
+
+
+def test_the_journal_as_json_is_as_the_reference_says(with_students: Terminal) -> None:
+    (event, *_) = with_students.json("journal", "--last", "3")
+
+    assert (event["kind"], event["actor"].partition(":")[0]) == ("students.imported", "shell")
 
 
 def test_serve_answers_and_stops_at_sigterm_with_everything_that_it_started(terminal: Terminal) -> None:

@@ -19,7 +19,7 @@ from idp.fees.ledger import load_ledger
 from idp.fees.payments import NewPayment, record_payments
 from idp.fees.settings import FeesWebSettings, Settings
 from idp.fees.student_tables import find_student
-from idp.fees.students import take_students
+from idp.fees.students import import_students
 from idp.fees.values import Account
 from tests.support.clock import ManualClock
 from tests.support.fees import registry_export, sqlite_fees, student_row
@@ -64,7 +64,7 @@ class Site:
 def site(tmp_path: Path, clock: ManualClock) -> Iterator[Site]:
     with sqlite_fees(tmp_path / "fees") as database:
         rows = [student_row(), student_row(os_id="1002", nr_albumu="7", imie="Jan", nazwisko="Nowak")]
-        take_students(database, SETTINGS.fees, ZONE, clock, registry_export(tmp_path / "export.csv", rows), "test")
+        import_students(database, SETTINGS.fees, ZONE, clock, registry_export(tmp_path / "export.csv", rows), "test")
         site = Site(database, clock, SETTINGS)
         charges = [
             NewCharge("12345", "Legitymacja", 2_200, day("2026-09-10"), "c1", "fees", "Student card"),

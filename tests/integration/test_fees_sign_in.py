@@ -20,7 +20,7 @@ from idp.fees.app import new_application
 from idp.fees.database import Database
 from idp.fees.journal import latest
 from idp.fees.settings import CasSettings, FeesWebSettings, Settings
-from idp.fees.students import take_students
+from idp.fees.students import import_students
 from idp.keys.key_files import Keys
 from tests.support.clock import ManualClock
 from tests.support.fees import registry_export, sqlite_fees, student_row
@@ -88,7 +88,7 @@ class Both:
 
     def events(self) -> list[tuple[str, str]]:
         with self.database.read() as connection:
-            return [(event["word"], event["actor"]) for event in latest(connection, 10)]
+            return [(event["kind"], event["actor"]) for event in latest(connection, 10)]
 
 
 def query_of(address: str | None) -> dict[str, str]:
@@ -115,7 +115,7 @@ def both(databases: Databases, keys: Keys, clock: ManualClock, slapd: PrivateSla
             cas=CasSettings(server_url=cas_url, timeout_s=10),
         )
         export = registry_export(tmp_path / "export.csv", [student_row()])
-        take_students(database, settings.fees, "Europe/Warsaw", clock, export, "test")
+        import_students(database, settings.fees, "Europe/Warsaw", clock, export, "test")
         socket.app = new_application(settings, database, b"k" * 64, clock)
         yield Both(sign_on, socket.app, database, fees_url)
 
@@ -125,7 +125,7 @@ def test_a_student_signs_in_through_cas_and_sees_their_own_fees(both: Both) -> N
 
     assert page.status_code == 200
     assert "Żaneta Źdźbło-Ćwik, album number 12345" in page.text
-    assert [word for word, _ in both.events()] == ["sign_in.succeeded", "students.taken"]
+    assert [word for word, _ in both.events()] == ["sign_in.succeeded", "students.imported"]
 
 
 def test_who_has_a_session_there_is_not_asked_for_the_password_again(both: Both) -> None:

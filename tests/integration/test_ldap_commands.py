@@ -46,7 +46,7 @@ def test_a_plan_is_shown_and_then_applied_as_it_was_shown(terminal: Terminal, da
     assert (plan["total"], plan["limit_violations"], plan["targets"]["ldap"]["counts"]) == (2, [], {"create": 2})
     (anna,) = (change for change in plan["changes"] if change["name"] == ANNA.uid)
     assert anna["attributes"]["sn"] == {"before": [], "after": ["Kowalska"]}
-    assert (applied["run_id"], applied["digest"], applied["done"], applied["complete"]) == (
+    assert (applied["run_id"], applied["digest"], applied["done"], applied["is_complete"]) == (
         plan["run_id"],
         plan["digest"],
         2,
@@ -125,7 +125,7 @@ def test_an_undo_says_whom_it_came_too_late_for_and_why(terminal: Terminal, data
     assert "1 written and checked, 1 left as they are: this undo came too late for them." in late.stdout
     assert f"ldap update {JAN.uid}: changed since this undo was planned" in late.stdout
     again = json.loads(terminal.result("apply", undo, "--json").stdout)
-    assert (again["left_as_they_are"], again["left_to_next_plan"], again["complete"]) == (1, 0, False)
+    assert (again["left_as_they_are"], again["left_to_next_plan"], again["is_complete"]) == (1, 0, False)
 
 
 def test_status_says_what_is_put_off(terminal: Terminal, databases: Databases) -> None:
@@ -155,11 +155,11 @@ def test_status_says_where_everything_stands(
     after = terminal.json("status")
 
     assert (before["people"], before["last_run"], before["worker_seen_at"]) == ({}, None, None)
-    assert (between["people"], between["to_look_at"]) == ({"active": 2}, 2)
-    assert (after["to_look_at"], after["last_run"]["changes"], after["students_accounts"]) == (0, {"done": 2}, 2)
+    assert (between["people"], between["changed_people"]) == ({"active": 2}, 2)
+    assert (after["changed_people"], after["last_run"]["changes"], after["student_accounts"]) == (0, {"done": 2}, 2)
     for target in ("accounts", "ldap"):
         found = after["targets"][target]
-        assert (found["is_reachable"], found["error"], found["entries"], found["waiting"]) == (True, "", 2, 0)
+        assert (found["is_reachable"], found["error"], found["entries"], found["pending"]) == (True, "", 2, 0)
     assert "answers; 2 entries, 0 to be written" in terminal.run("status")
     directory.stop()
     assert terminal.json("status")["targets"]["ldap"]["is_reachable"] is False

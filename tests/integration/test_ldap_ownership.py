@@ -223,5 +223,5 @@ def test_an_entry_whose_mark_was_removed_by_hand_is_ours_again_when_it_is_given_
 
     assert refused.exit_code == 1
     assert "lready exists" in refused.output, refused.output
-    assert terminal.json("apply")["complete"] is True
+    assert terminal.json("apply")["is_complete"] is True
     assert terminal.json("plan")["total"] == 0

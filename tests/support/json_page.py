@@ -22,8 +22,8 @@ are added, and never renamed or removed.
 
 - Ids are texts named `…_id`. A field that may be missing is `null`.
 - Times (`…_at`) are ISO 8601 in UTC: `2026-11-30T12:01:00+00:00`. Days (`…_on`) are `2026-11-30`.
-- Numbers carry their unit in their name: `…_s` is seconds. All others count.
-- Exit codes are those of the command without `--json`: 0 well, 1 something to do or failed, 2 used wrongly.
+- Numbers carry their unit in their name: `…_s` is seconds. All others count. Amounts of money are text.
+- Exit codes are [those of the command](cli.md#exit-codes) without `--json`.
 - An error is text on standard error.
 - `idp runs export` writes a document in each line: first the run, as in `idp runs list`, then its changes.
 

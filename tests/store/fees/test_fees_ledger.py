@@ -19,7 +19,7 @@ from idp.fees.money import Money
 from idp.fees.payments import NewPayment, record_payments
 from idp.fees.settings import FeesSettings
 from idp.fees.student_tables import find_student
-from idp.fees.students import take_students
+from idp.fees.students import import_students
 from tests.support.clock import ManualClock
 from tests.support.fees import registry_export, student_row
 from tests.unit.fees.factories import day
@@ -35,7 +35,7 @@ class Cashier:
     def __init__(self, database: Database, folder: Path, clock: ManualClock) -> None:
         self.database, self.clock = database, clock
         rows = [student_row(), student_row(os_id="1002", nr_albumu="7")]
-        take_students(database, SETTINGS, ZONE, clock, registry_export(folder / "export.csv", rows), "shell:test")
+        import_students(database, SETTINGS, ZONE, clock, registry_export(folder / "export.csv", rows), "shell:test")
         self.nrb = self.ledger("12345").accounts[0].nrb
         self.payment = NewPayment(self.nrb, 145_000, day("2026-09-28"), day("2026-09-30"), "p1")
 
@@ -168,10 +168,10 @@ def test_each_entry_has_its_event(cashier: Cashier) -> None:
     cashier.pay(cashier.payment)
 
     with cashier.database.read() as connection:
-        words = [event["word"] for event in latest(connection, 10)]
+        words = [event["kind"] for event in latest(connection, 10)]
         about = latest(connection, 10, subject="12345")
 
-    assert words == ["payment.recorded", "charge.recorded", "students.taken"]
+    assert words == ["payment.recorded", "charge.recorded", "students.imported"]
     assert about[0]["data"]["amount"] == "1450.00 PLN"
 
 

@@ -14,7 +14,7 @@ from idp.fees.database import Database
 from idp.fees.journal import latest
 from idp.fees.settings import AccountKind, FeesSettings
 from idp.fees.student_tables import all_students, find_student
-from idp.fees.students import StudentsTaken, take_students
+from idp.fees.students import StudentsImported, import_students
 from idp.fees.values import Student
 from tests.support.clock import ManualClock
 from tests.support.fees import registry_export, student_row
@@ -29,9 +29,9 @@ class Office:
     def __init__(self, database: Database, folder: Path, clock: ManualClock, settings: FeesSettings) -> None:
         self.database, self.folder, self.clock, self.settings = database, folder, clock, settings
 
-    def take(self, *rows: dict[str, str]) -> StudentsTaken:
+    def take(self, *rows: dict[str, str]) -> StudentsImported:
         file = registry_export(self.folder / "export.csv", rows)
-        return take_students(self.database, self.settings, ZONE, self.clock, file, "shell:test")
+        return import_students(self.database, self.settings, ZONE, self.clock, file, "shell:test")
 
     def student(self, album: str) -> Student | None:
         with self.database.read() as connection:
@@ -135,7 +135,7 @@ def test_a_file_with_too_many_bad_rows_is_refused_whole_and_the_refusal_is_recor
     assert refusal.value.reason == "bad_rows"
     with office.database.read() as connection:
         assert all_students(connection) == []
-        assert [event["word"] for event in latest(connection, 10)] == ["students.refused"]
+        assert [event["kind"] for event in latest(connection, 10)] == ["students.refused"]
 
 
 def test_nobody_shares_an_account_number_and_each_is_valid(office: Office) -> None:

@@ -7,34 +7,39 @@ from datetime import UTC, datetime
 import pytest
 
 from idp.jobs.count_queries import LastImport
-from idp.jobs.status import RunStatus, ScheduleStatus, Status, TargetStatus, WaitingPlan, problems_of
+from idp.jobs.status import AwaitingPlan, RunStatus, ScheduleStatus, Status, TargetStatus, problems_of
+from idp.provisioning.runs import LimitViolation
 
 AT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+AWAITING = AwaitingPlan("r2", AT, "system", (LimitViolation("ldap", "disable", 9, 20, 5),), 1)
 WELL = Status(
     people={"active": 1},
-    students_accounts=1,
-    students_claimed=1,
+    student_accounts=1,
+    student_accounts_claimed=1,
     staff_accounts=0,
     last_import=LastImport("i1", "export.csv", "done", "", AT, AT, 1),
     quarantined=0,
     last_run=RunStatus("r1", "applied", AT, AT, {"done": 1}, ""),
-    targets={"ldap": TargetStatus(is_reachable=True, error="", entries=1, waiting=0)},
-    to_look_at=0,
+    targets={"ldap": TargetStatus(is_reachable=True, error="", entries=1, pending=0)},
+    changed_people=0,
     letters={"pending": 1, "sent": 3, "dead": 0},
     worker_seen_at=AT,
     workers=2,
     running_run_id=None,
-    plans_waiting=(),
+    awaiting_approval=(),
     schedules={"sync": ScheduleStatus(AT, "done", "", is_delayed=False)},
 )
 WRONG: Mapping[str, tuple[dict[str, object], str]] = {
-    "worker": ({"workers": 0}, "No worker is alive"),
+    "worker": ({"workers": 0}, "No worker is running"),
     "target": ({"targets": {"ldap": TargetStatus(False, "refused", 1, 0)}}, "ldap does not answer: refused"),
-    "given up": ({"targets": {"ldap": TargetStatus(True, "", 1, 1, given_up=1)}}, "refused 1 people too often"),
-    "plan": ({"plans_waiting": (WaitingPlan("r2", AT, "system", "ldap disable: 9", 1),)}, "r2 awaits approval"),
+    "given up": ({"targets": {"ldap": TargetStatus(True, "", 1, 1, given_up=1)}}, "People given up in target ldap: 1"),
+    "plan": (
+        {"awaiting_approval": (AWAITING,)},
+        "r2 awaits approval",
+    ),
     "import": ({"last_import": LastImport("i2", "bad.csv", "refused", "too_old", AT, AT, 0)}, "bad.csv, was refused"),
     "run": ({"last_run": RunStatus("r1", "incomplete", AT, None, {}, "away")}, "r1 is incomplete: away"),
-    "schedule": ({"schedules": {"sync": ScheduleStatus(AT, "failed", "why", False)}}, "sync was not done: why"),
+    "schedule": ({"schedules": {"sync": ScheduleStatus(AT, "failed", "why", False)}}, "sync has not succeeded: why"),
     "letters": ({"letters": {"dead": 2}}, "2 letters could not be delivered"),
     "letters that wait": (
         {"delayed_letters": 3, "letters_error": "code 553"},

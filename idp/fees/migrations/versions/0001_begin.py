@@ -18,7 +18,7 @@ def upgrade() -> None:
         "journal",
         sa.Column("event_id", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("word", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("actor", sa.String(length=256), nullable=False),
         sa.Column("subject", sa.String(length=256), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
