@@ -20,6 +20,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
+from idp.db.backoff import Backoff
+
+FIRST_PAUSE_S = 0.5  # before a child that ended is started again
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -125,7 +128,7 @@ class Children:
             self._start_again(self._waiting.pop(at))
 
     def watch(self) -> NoReturn:
-        """LoginThrottle until the end.
+        """Watch the children until the end.
 
         Raises:  as `wait`
         """
@@ -160,7 +163,7 @@ class Children:
             raise ChildEnded(child.command, child.process.returncode)
         lived_s = time.monotonic() - child.started_at
         failures = 1 if lived_s > 2 * self.longest_pause_s else child.failures + 1
-        pause_s = min(self.longest_pause_s, 0.5 * 2 ** (failures - 1))
+        pause_s = Backoff(FIRST_PAUSE_S, self.longest_pause_s).wait_s(failures)
         child.failures = failures
         self._waiting[time.monotonic() + pause_s] = child
         self.say(f"{child.command.name} ended ({_how(child.process.returncode)}); it starts again in {pause_s:g} s")

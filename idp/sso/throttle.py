@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from idp.db.backoff import Backoff
 from idp.sso.settings import ThrottleSettings
 from idp.sso.throttle_queries import NONE, Device, Failures
 
@@ -74,8 +75,7 @@ def delay_s(too_many: int, settings: ThrottleSettings) -> float:
     """Return how long the next attempt waits after this many failures too many: each doubles it, up to a limit."""
     if too_many < 0:
         return 0.0
-    # Limited before the power: 2 ** 10000 is a number that takes its time.
-    return float(min(settings.first_delay_s * 2 ** min(too_many, 30), settings.longest_delay_s))
+    return Backoff(settings.first_delay_s, settings.longest_delay_s).wait_s(too_many + 1)
 
 
 def captcha_is_due(pressure: Pressure, settings: ThrottleSettings, mode: str, now: float) -> bool:

@@ -121,7 +121,7 @@ def show_visitor(app: Flask, visitor: Callable[[], Any]) -> None:
 
 
 def _visitor(status: int) -> Any:
-    """Return who is signed in, for the top bar. A failure of ours is not made worse by run_steps."""
+    """Return who is signed in, for the top bar. After a failure of ours nobody is asked: that could fail too."""
     visitor = current_app.extensions.get(VISITOR)
     return visitor() if visitor is not None and status < 500 else None
 

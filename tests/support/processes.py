@@ -1,4 +1,4 @@
-"""LoginThrottle real processes from a test: wait for their end without polling, and see what is left of them."""
+"""Watch real processes from a test: wait for their end without polling, and see what is left of them."""
 
 import os
 import secrets
