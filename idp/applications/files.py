@@ -184,7 +184,6 @@ def _address(text: str) -> str:
 
 # Fields of `[cas]` that may stand at the top of a file without tables.
 _CAS_FIELDS = frozenset(CasTable.model_fields)
-LINKS = ("home", "help", "privacy")
 
 
 class Application(Table):

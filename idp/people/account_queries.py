@@ -40,10 +40,6 @@ class Account:
     is_claimed: bool
     language: str
 
-    @property
-    def is_staff(self) -> bool:
-        return self.role != ""
-
 
 _COLUMNS = (
     account.c.account_id,
@@ -158,11 +154,6 @@ def set_enabled(connection: Connection, account_id: str, enabled: bool) -> bool:
         .values(enabled=enabled, epoch=account.c.epoch + 1)
     )
     return changed.rowcount > 0
-
-
-def raise_epoch(connection: Connection, account_id: str) -> None:
-    """End every session of an account: none from before counts any more (a new password, a lost telephone)."""
-    connection.execute(update(account).where(account.c.account_id == account_id).values(epoch=account.c.epoch + 1))
 
 
 def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:

@@ -143,11 +143,6 @@ def find_by_album(connection: Connection, album: Album) -> Person | None:
     return _find(connection, person.c.album_number == album_number(album))
 
 
-def find_by_os_id(connection: Connection, os_id: str) -> Person | None:
-    """Return whom the registry knows by this number."""
-    return _find(connection, person.c.os_id == os_id)
-
-
 def add_invited_person(connection: Connection, person_id: str, uid: str, at: datetime) -> None:
     """Write a person whom the registry does not know, without a name yet. The uid is theirs for ever."""
     texts = dict.fromkeys(("given_name", "middle_name", "surname_prefix", "surname", "previous_surname"), "")
@@ -172,25 +167,6 @@ def people_after(connection: Connection, after: str, limit: int) -> list[str]:
 def count_people(connection: Connection) -> int:
     """Return how many people are stored."""
     return connection.execute(select(func.count()).select_from(person)).scalar_one()
-
-
-class NationalIds(msgspec.Struct, frozen=True):
-    """Keyed hashes to compare a claim with (idp.people.national_ids has the purposes); None where there is none."""
-
-    pesel_mac: str | None
-    pesel_end_mac: str | None
-    document_mac: str | None
-    document_end_mac: str | None
-
-
-def national_ids_of(connection: Connection, person_id: str) -> NationalIds | None:
-    """Return what a claim's last four characters are compared with."""
-    row = connection.execute(
-        select(person.c.pesel_mac, person.c.pesel_end_mac, person.c.document_mac, person.c.document_end_mac).where(
-            person.c.person_id == person_id
-        )
-    ).one_or_none()
-    return None if row is None else NationalIds(*row)
 
 
 # --- for the import -------------------------------------------------------------------------------------------------

@@ -48,12 +48,6 @@ class ConcurrencyLimiter:
         self._unavailable_at = float("-inf")
 
     @property
-    def is_full(self) -> bool:
-        """Whether all places are taken."""
-        with self._lock:
-            return self._serving >= self._served_at_once and len(self._waiting) >= self._places
-
-    @property
     def waiting(self) -> int:
         """How many wait for a slot."""
         with self._lock:

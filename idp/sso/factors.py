@@ -30,8 +30,3 @@ def assurance_of(factors: Iterable[Factor]) -> Assurance:
 def factors_as_json(factors: Iterable[Factor]) -> str:
     """Return the factors as the session's row keeps them. Shape: [["password", 1790848800.0]]"""
     return json.dumps(list(factors))
-
-
-def factors_from_json(text: str) -> tuple[Factor, ...]:
-    """Return the factors in a session's row."""
-    return tuple(Factor(FactorKind(kind), at) for kind, at in json.loads(text))

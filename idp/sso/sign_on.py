@@ -8,7 +8,6 @@ from flask import Request, Response
 from idp.clock import Clock
 from idp.db.outbox import Message
 from idp.db.raw import RawStore
-from idp.permissions import Actor
 from idp.sso import sessions
 from idp.sso.cookie import DeviceCookie, SessionCookie
 from idp.sso.login_throttle import LoginThrottle
@@ -91,10 +90,6 @@ class SignOnService:
             self.raw_store, self.clock, [session.session_id], Ended.SIGNED_OUT, actor=session.account_id
         )
         return self._tell(logouts)
-
-    def revoke(self, account_id: str, session_id: str, actor: Actor) -> list[Outcome]:
-        """End one session of an account from elsewhere."""
-        return self._tell(sessions.end_one_of(self.raw_store, self.clock, account_id, session_id, actor))
 
     def _tell(self, logouts: Sequence[Message]) -> list[Outcome]:
         return self.sign_out_service.tell(logouts, self.settings.logout_wait_s)

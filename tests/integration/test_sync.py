@@ -16,7 +16,6 @@ from idp.db.locks import exclusive
 from idp.errors import BadCredentials, Conflict
 from idp.jobs.syncing import InboxWatch
 from idp.keys.key_files import Keys
-from idp.people.queries import find_by_os_id
 from idp.people.values import Album
 from idp.permissions import Actor, Role
 from idp.provisioning import run_queries as runs
@@ -32,6 +31,7 @@ from tests.support.exports import export_row, person_rows, write_export
 from tests.support.imports import Registry
 from tests.support.installation import installed, settings_for
 from tests.support.provisioning import Eyes
+from tests.support.students import find_by_os_id
 
 EVA = Actor("e" * 32, Role.OPERATOR, "Ewa Operator", ("password",))
 LATER = {"zmieniono": "2026-09-30T10:00:00Z"}

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.people.account_queries import Account, Key, find_account, load_account, raise_epoch, set_enabled
+from idp.people.account_queries import Account, Key, find_account, load_account, set_enabled
 from idp.people.tables import account, address
 from tests.support.students import Student, add_student
 
@@ -83,12 +83,3 @@ def test_closing_an_account_raises_its_epoch_once(databases: Databases, student:
 
     assert closed is not None
     assert (closed.enabled, closed.epoch) == (False, 2)
-
-
-def test_the_epoch_can_be_raised_alone(databases: Databases, student: Student) -> None:
-    with databases.identity.write() as connection:
-        raise_epoch(connection, "c1")
-        clerk = load_account(connection, "c1")
-
-    assert clerk is not None
-    assert (clerk.enabled, clerk.epoch) == (True, 4)

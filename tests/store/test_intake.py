@@ -13,12 +13,12 @@ from idp.db.databases import Databases
 from idp.errors import RefusedSource
 from idp.keys.key_files import Keys
 from idp.people.address_queries import NewAddress, give
-from idp.people.queries import find_by_os_id
 from idp.registry.reading import read_people
 from idp.registry.settings import RegistrySettings
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, write_export
 from tests.support.imports import Registry, no_progress
+from tests.support.students import find_by_os_id
 
 RULES = name_rules(AliasSettings(), "s", "student.po.edu.pl")
 INTAKE = [

@@ -30,7 +30,6 @@ from idp.people.merge_queries import (
     put_back_merge,
     settle_pair,
 )
-from idp.people.queries import find_by_os_id
 from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.pin_queries import (
     drop,
@@ -55,7 +54,7 @@ from idp.provisioning.states import Presence
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, write_export
 from tests.support.imports import Registry
-from tests.support.students import SEEN, Student, add_student
+from tests.support.students import SEEN, Student, add_student, find_by_os_id
 
 ANNA, JAN, EWA = "a" * 32, "b" * 32, "c" * 32
 

@@ -29,6 +29,7 @@ from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, export_text, person_rows, write_export
 from tests.support.imports import ZONE, Registry
+from tests.support.students import find_by_os_id
 
 SECOND = {"prog_kod": "EKO-N1", "prog_nazwa": "Ekonomia", "forma": "N"}
 LATER = {"zmieniono": "2026-09-20T10:00:00Z"}
@@ -63,7 +64,7 @@ def dirty_people(databases: Databases) -> set[str]:
 
 def person_id_of(databases: Databases, os_id: str) -> str:
     with databases.identity.read() as connection:
-        found = people.find_by_os_id(connection, os_id)
+        found = find_by_os_id(connection, os_id)
     assert found is not None
     return found.person_id
 
@@ -120,7 +121,7 @@ def test_rows_of_one_person_may_stand_anywhere(registry: Registry, file: Path) -
     registry.take(write_export(file, rows))
 
     with registry.databases.identity.read() as connection:
-        found = people.find_by_os_id(connection, "101")
+        found = find_by_os_id(connection, "101")
     assert found is not None
     assert [one.programme for one in found.enrolments] == ["EKO-N1", "INF-S1"]
 
@@ -281,7 +282,7 @@ def test_a_delta_changes_whom_it_names_and_nobody_else(registry: Registry, file:
 
     assert (result.changed, result.absent, result.people) == (1, 0, 1)
     with registry.databases.identity.read() as connection:
-        found = people.find_by_os_id(connection, "101")
+        found = find_by_os_id(connection, "101")
     assert found is not None
     assert (found.given_name, len(found.enrolments)) == ("Hanna", 2)
 

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from sqlalchemy import update
+from sqlalchemy import Connection, select, update
 
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE
-from idp.people.queries import Identity, NewPerson, StampedEnrolment, add_people
+from idp.people.queries import Identity, NewPerson, StampedEnrolment, add_people, load_person
 from idp.people.status import Access
-from idp.people.tables import account
-from idp.people.values import Enrolment, Status
+from idp.people.tables import account, person
+from idp.people.values import Enrolment, Person, Status
 
 SEEN = datetime(2026, 9, 15, 8, 0, tzinfo=UTC)
 UID_LETTERS = "23456789abcdefghijklmnopqrstuvwxyz"
@@ -108,3 +108,10 @@ def _enrolment(student: Student) -> Enrolment:
         admitted_on=student.admitted_on,
         ends_on=None,
     )
+
+
+def find_by_os_id(connection: Connection, os_id: str) -> Person | None:
+    """Return whom the registry knows by this number."""
+    query = select(person.c.person_id).where(person.c.os_id == os_id)
+    person_id = connection.execute(query).scalar_one_or_none()
+    return None if person_id is None else load_person(connection, person_id)

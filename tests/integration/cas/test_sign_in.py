@@ -12,7 +12,7 @@ from idp.db.databases import Databases
 from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import AddValues, LdapServer, Replace
 from idp.keys.key_files import Keys
-from idp.people.account_queries import raise_epoch, set_enabled
+from idp.people.account_queries import set_enabled
 from idp.permissions import Actor
 from idp.provisioning.targets.ldap import LOCK
 from idp.sso import sessions
@@ -188,7 +188,8 @@ def test_a_ticket_dies_with_the_account_that_it_was_issued_for(
 ) -> None:
     ticket = signed_in.ticket(APP)
     with databases.identity.write() as connection:
-        raise_epoch(connection, "anna")
+        set_enabled(connection, "anna", False)
+        set_enabled(connection, "anna", True)
 
     assert 'code="INVALID_TICKET"' in signed_in.open("/cas/serviceValidate", service=APP, ticket=ticket).text
 
@@ -201,7 +202,7 @@ def test_sessions_are_listed_and_ended_one_by_one(sign_on: SignOn, people: Peopl
 
     assert sessions.end_one_of(sign_on.raw, sign_on.clock, "disabled", first.session_id, SHELL) == []
     assert len(sessions.list_of(sign_on.raw, sign_on.clock, "anna")) == 2
-    sign_on.service.revoke("anna", first.session_id, actor=Actor("anna", None))
+    sessions.end_one_of(sign_on.raw, sign_on.clock, "anna", first.session_id, Actor("anna", None))
 
     assert [one.session_id for one in sessions.list_of(sign_on.raw, sign_on.clock, "anna")] == [second.session_id]
     assert sign_on.events("session.ended") == [("anna", "revoked")]

@@ -4,7 +4,7 @@ import pytest
 
 from idp.cas.tickets import TicketDenied
 from idp.db.databases import Databases
-from idp.people.account_queries import raise_epoch
+from idp.people.account_queries import set_enabled
 from idp.sso import sessions
 from tests.support.clock import ManualClock
 from tests.support.sign_on import LOOPBACK, Application, Browser, SignOn
@@ -108,7 +108,8 @@ class TestProxyGrantingTickets:
     ) -> None:
         def close() -> None:
             with databases.identity.write() as connection:
-                raise_epoch(connection, "anna")
+                set_enabled(connection, "anna", False)
+                set_enabled(connection, "anna", True)
 
         application.before_answer = close
         answer = signed_in.open(

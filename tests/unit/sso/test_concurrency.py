@@ -60,7 +60,7 @@ def test_who_waited_for_a_silent_directory_hears_it_at_once_and_who_comes_later_
     def find_it_silent() -> None:
         with limiter.slot():
             thread.start()
-            while not limiter.is_full:
+            while limiter.waiting == 0:
                 pass
             raise TargetUnavailable("no answer")
 
