@@ -1,4 +1,4 @@
-"""Who may do what: one table of roles and permissions. Application services ask it first; edges never decide."""
+"""Who may do what: one table of roles and permissions. Application services check it first. Edges never decide."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,49 +11,40 @@ SYSTEM_ID: Final = "system"
 
 
 class Permission(StrEnum):
-    """One verb. The value is part of the API: scopes and audit events use it."""
+    """One verb that changes something. Each is required by the steps that do it; reading needs none yet."""
 
     RECORDS_IMPORT = "records.import"
-    RECORDS_READ_QUARANTINE = "records.read_quarantine"
-    PEOPLE_READ = "people.read"
     PEOPLE_MERGE = "people.merge"
     ACCOUNTS_LOCK = "accounts.lock"
     ACCOUNTS_UNLOCK = "accounts.unlock"
-    SESSIONS_READ = "sessions.read"
     SESSIONS_END = "sessions.end"
-    RUNS_READ = "runs.read"
     RUNS_PLAN = "runs.plan"
     RUNS_APPLY = "runs.apply"
     RUNS_APPROVE = "runs.approve"
     RUNS_CONTROL = "runs.control"  # pause, resume, cancel, retry
     RUNS_UNDO = "runs.undo"
-    RUNS_REMOVE = "runs.remove"  # plan the removal of entries of people who are closed for long
+    RUNS_REMOVE = "runs.remove"  # plan to remove the entries of people closed for long
     DRIFT_MANAGE = "drift.manage"
     LETTERS_SEND = "letters.send"
     STAFF_MANAGE = "staff.manage"
-    APPLICATIONS_READ = "applications.read"
-    AUDIT_READ = "audit.read"
     KEYS_ROTATE = "keys.rotate"
 
 
 class Role(StrEnum):
-    """What somebody is to this service. Staff have one of the first three; the others are not given to people."""
+    """A set of permissions. Staff have one of the first three roles. The others are not for people."""
 
-    CLERK = "clerk"  # the Student Service Center: looks people up and helps them
-    OPERATOR = "operator"  # university IT: runs the service day by day
-    ADMINISTRATOR = "administrator"  # and decides who may
-    SHELL = "shell"  # whoever runs commands on the machine: everything but approvals, which take a sign-in
-    SYSTEM = "system"  # the worker: what schedules need, within the limits
+    CLERK = "clerk"  # the Student Service Center: helps people
+    OPERATOR = "operator"  # university IT: runs the service
+    ADMINISTRATOR = "administrator"  # also manages staff and keys
+    SHELL = "shell"  # whoever runs commands on the machine: everything except approvals, which need a sign-in
+    SYSTEM = "system"  # the worker: what schedules need, within limits
 
 
 STAFF_ROLES: Final = (Role.CLERK, Role.OPERATOR, Role.ADMINISTRATOR)
 
 _CLERK = frozenset(
     {
-        Permission.PEOPLE_READ,
-        Permission.RECORDS_READ_QUARANTINE,
         Permission.ACCOUNTS_LOCK,
-        Permission.SESSIONS_READ,
         Permission.SESSIONS_END,
         Permission.LETTERS_SEND,
     }
@@ -68,7 +59,6 @@ PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.SYSTEM: frozenset(
         {
             Permission.RECORDS_IMPORT,
-            Permission.RUNS_READ,
             Permission.RUNS_PLAN,
             Permission.RUNS_APPLY,
             Permission.DRIFT_MANAGE,
@@ -86,10 +76,10 @@ class Actor:
     """
 
     actor_id: str  # account_id, "shell:<login name>" or "system"; stands in events
-    role: Role | None  # None: nobody in particular, and nothing is allowed
+    role: Role | None  # None: nothing is allowed
     name: str = ""
     factors: tuple[str, ...] = ()
-    terminal: str = ""  # whose terminal a staff member signed in at
+    terminal: str = ""  # the shell user at whose terminal a staff member signed in
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the actor's role has a permission."""

@@ -138,6 +138,10 @@ def test_every_permission_is_required_by_the_steps_of_the_table() -> None:
     assert found == {permission.name: steps for permission, steps in STEPS.items()}
 
 
+def test_no_permission_is_named_that_nothing_requires() -> None:
+    assert STEPS.keys() == set(Permission)
+
+
 def test_every_command_that_writes_has_a_permission() -> None:
     commands = {name for name in _commands(idp, "") if not name.startswith("fees ")}
 
