@@ -1,22 +1,48 @@
 """Read and write rows where plain SQLAlchemy does not do: very many, or one that may be there already."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, LiteralString
 
 from more_itertools import chunked
-from sqlalchemy import Column, Connection, Dialect, Select, Table, insert
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Select,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
-BATCH = 1000  # values per statement: below every driver's limit
+BATCH = 1000  # values per statement, so that no answer and no lock grows without limit
 Convert = Callable[[Any], Any]
 
 
+def among(connection: Connection, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that a column holds one of many texts, as one bound value.
+
+    `column.in_(values)` writes a statement of its own for each number of values, which costs more than running it.
+    """
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(each.c.value))
+    return column == any_(bindparam(None, list(values), ARRAY(Text), unique=True))
+
+
 def rows_among(
-    connection: Connection, query: Select[Any], column: "Column[Any]", values: Iterable[Any]
+    connection: Connection, query: Select[Any], column: ColumnElement[str], values: Iterable[str]
 ) -> Iterator[Any]:
-    """Yield what a query returns where a column is one of many values, a batch of values per statement."""
+    """Yield what a query returns where a column is one of many values, a batch per statement."""
     for batch in chunked(values, BATCH):
-        yield from connection.execute(query.where(column.in_(batch)))
+        yield from connection.execute(query.where(among(connection, column, batch)))
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -26,9 +52,12 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     `connection.execute(insert(table), [...])`, which matters from a thousand rows on.
     """
     sql, converters = _prepared(table, tuple(columns), connection.dialect)
-    ready = [tuple(_converted(row, converters)) for row in rows]
-    if ready:
-        connection.exec_driver_sql(sql, ready)
+    by_column: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    if not by_column:
+        return
+    for place, convert in converters:
+        by_column[place] = map(convert, by_column[place])
+    connection.exec_driver_sql(sql, list(zip(*by_column, strict=True)))
 
 
 def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
@@ -67,13 +96,6 @@ def as_bound(connection: Connection, column: "Column[Any]", value: Any) -> Any:
 def _in_dialect(connection: Connection, sql: LiteralString) -> LiteralString:
     """Our texts are constants of idp.db; none of them has a question mark or a percent sign of its own."""
     return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
-
-
-def _converted(row: Sequence[Any], converters: Sequence[tuple[int, Convert]]) -> Sequence[Any]:
-    values = list(row)
-    for place, convert in converters:
-        values[place] = convert(values[place])
-    return values
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as update_rows
 
+from idp.db.bulk import among
 from idp.people.tables import duplicate, person, person_merge
 
 OPEN, DISMISSED, MERGED = "open", "dismissed", "merged"
@@ -74,7 +75,7 @@ def merges_of(connection: Connection, person_ids: Sequence[str]) -> list[Merge]:
 def kept_for(connection: Connection, person_ids: Sequence[str]) -> list[str]:
     """Return the people for whom the records of some people count."""
     query = select(person_merge.c.kept).where(
-        person_merge.c.merged.in_(person_ids), person_merge.c.state == MergeState.IN_FORCE
+        among(connection, person_merge.c.merged, person_ids), person_merge.c.state == MergeState.IN_FORCE
     )
     return list(connection.execute(query).scalars())
 

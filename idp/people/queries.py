@@ -16,7 +16,7 @@ from sqlalchemy import (
     update,
 )
 
-from idp.db.bulk import insert_rows
+from idp.db.bulk import among, insert_rows
 from idp.people.status import Access
 from idp.people.tables import account, assigned_identifier, enrolment, person
 from idp.people.values import Album, Enrolment, Person, PersonId, Status, album_number
@@ -132,7 +132,7 @@ def load_people(connection: Connection, person_ids: Sequence[str]) -> list[Perso
     """Return those of some people who exist, sorted by uid."""
     found: list[Person] = []
     for batch in _batches(person_ids):
-        rows = connection.execute(select(*_PERSON_COLUMNS).where(person.c.person_id.in_(batch))).all()
+        rows = connection.execute(select(*_PERSON_COLUMNS).where(among(connection, person.c.person_id, batch))).all()
         enrolments = _enrolments_of(connection, batch)
         found += [_person(row, enrolments.get(row.person_id, ())) for row in rows]
     return sorted(found, key=lambda one: one.uid)
@@ -184,7 +184,9 @@ def stream_digests(connection: Connection) -> Iterator[tuple[str, int]]:
 def digests_of(connection: Connection, os_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield (os_id, digest) of those of some people who are stored."""
     for batch in _batches(os_ids):
-        rows = connection.execute(select(person.c.os_id, person.c.digest).where(person.c.os_id.in_(batch)))
+        rows = connection.execute(
+            select(person.c.os_id, person.c.digest).where(among(connection, person.c.os_id, batch))
+        )
         yield from (tuple(row) for row in rows)
 
 
@@ -192,7 +194,7 @@ def records_of(connection: Connection, os_ids: Sequence[str]) -> dict[str, Perso
     """Return, by os_id, those of some people who are stored."""
     found = {}
     for batch in _batches(os_ids):
-        rows = connection.execute(select(person).where(person.c.os_id.in_(batch))).all()
+        rows = connection.execute(select(person).where(among(connection, person.c.os_id, batch))).all()
         enrolments = _stamped_of(connection, [row.person_id for row in rows])
         found.update({row.os_id: _record(row, enrolments.get(row.person_id, ())) for row in rows})
     return found
@@ -213,7 +215,7 @@ def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, 
         rows = connection.execute(
             select(assigned_identifier.c.value, assigned_identifier.c.owner_id, person.c.album, person.c.pesel_mac)
             .outerjoin(person, person.c.person_id == assigned_identifier.c.owner_id)
-            .where(assigned_identifier.c.kind == "album", assigned_identifier.c.value.in_(batch))
+            .where(assigned_identifier.c.kind == "album", among(connection, assigned_identifier.c.value, batch))
         )
         owners.update({row.value: AlbumOwner(row.owner_id, row.album or row.value, row.pesel_mac) for row in rows})
     return owners
@@ -224,7 +226,7 @@ def uids_given_among(connection: Connection, uids: Collection[str]) -> set[str]:
     return set(
         connection.execute(
             select(assigned_identifier.c.value).where(
-                assigned_identifier.c.kind == "uid", assigned_identifier.c.value.in_(list(uids))
+                assigned_identifier.c.kind == "uid", among(connection, assigned_identifier.c.value, uids)
             )
         ).scalars()
     )
@@ -242,7 +244,7 @@ def sharing_pesel(connection: Connection, macs: Collection[str]) -> dict[str, li
             .where(
                 person.c.pesel_mac.in_(
                     select(person.c.pesel_mac)
-                    .where(person.c.pesel_mac.in_(batch))
+                    .where(among(connection, person.c.pesel_mac, batch))
                     .group_by(person.c.pesel_mac)
                     .having(func.count() > 1)
                 )
@@ -325,7 +327,7 @@ def rename_accounts(connection: Connection, names: Mapping[str, str]) -> None:
 def forget_digests(connection: Connection, os_ids: Sequence[str]) -> None:
     """Have these people looked at again by the next import whatever its rows are."""
     for batch in _batches(os_ids):
-        connection.execute(update(person).where(person.c.os_id.in_(batch)).values(digest=0))
+        connection.execute(update(person).where(among(connection, person.c.os_id, batch)).values(digest=0))
 
 
 def due_for_review(connection: Connection, today: date, limit: int) -> list[PersonRecord]:
@@ -451,7 +453,7 @@ def _enrolments_of(connection: Connection, person_ids: Sequence[str]) -> dict[st
 def _stamped_of(connection: Connection, person_ids: Sequence[str]) -> dict[str, tuple[StampedEnrolment, ...]]:
     rows = connection.execute(
         select(enrolment)
-        .where(enrolment.c.person_id.in_(person_ids))
+        .where(among(connection, enrolment.c.person_id, person_ids))
         .order_by(enrolment.c.person_id, enrolment.c.programme)
     )
     return {

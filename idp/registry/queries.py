@@ -15,6 +15,7 @@ from sqlalchemy import (
     update,
 )
 
+from idp.db.bulk import among
 from idp.registry.tables import ImportState, import_run, quarantine
 
 RUNNING, DONE, REFUSED, BROKEN_OFF = (state.value for state in ImportState)
@@ -140,7 +141,9 @@ def quarantine_rows(
     if not by_mac:
         return
     known = set(
-        connection.execute(select(quarantine.c.row_mac).where(quarantine.c.row_mac.in_(list(by_mac)))).scalars()
+        connection.execute(
+            select(quarantine.c.row_mac).where(among(connection, quarantine.c.row_mac, by_mac))
+        ).scalars()
     )
     seen = [{"mac": mac, "new_reason": row.reason, "new_line": row.line} for mac, row in by_mac.items() if mac in known]
     if seen:
@@ -177,7 +180,7 @@ def _first_seen(connection: Connection, os_ids: Collection[str]) -> dict[tuple[s
     """Return, by os_id and programme, since when rows of people are in quarantine."""
     query = (
         select(quarantine.c.os_id, quarantine.c.programme, func.min(quarantine.c.first_seen_at))
-        .where(quarantine.c.os_id.in_(list(os_ids)))
+        .where(among(connection, quarantine.c.os_id, os_ids))
         .group_by(quarantine.c.os_id, quarantine.c.programme)
     )
     return {(os_id, programme): at for os_id, programme, at in connection.execute(query)}
@@ -190,7 +193,7 @@ def resolve(connection: Connection, os_ids: Collection[str], import_id: str, pro
 
     Shape:   programmes: only rows of these and rows without a programme; None: all rows, for a full file
     """
-    old = delete(quarantine).where(quarantine.c.os_id.in_(list(os_ids)), quarantine.c.import_id != import_id)
+    old = delete(quarantine).where(among(connection, quarantine.c.os_id, os_ids), quarantine.c.import_id != import_id)
     if programmes is not None:
         old = old.where(quarantine.c.programme.in_(["", *programmes]))
     new = quarantine.alias()
@@ -246,7 +249,9 @@ def count_quarantined(connection: Connection) -> int:
 
 def people_in_quarantine(connection: Connection, os_ids: Collection[str]) -> set[str]:
     """Return the os_ids that have rows in quarantine."""
-    return set(connection.execute(select(quarantine.c.os_id).where(quarantine.c.os_id.in_(list(os_ids)))).scalars())
+    return set(
+        connection.execute(select(quarantine.c.os_id).where(among(connection, quarantine.c.os_id, os_ids))).scalars()
+    )
 
 
 def _last(connection: Connection, condition: Any) -> LastRun | None:

@@ -1,13 +1,15 @@
 """The databases themselves: transactions, and what the fixture promises."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table, insert, select, text
+from sqlalchemy import DateTime, MetaData, Table, create_engine, insert, select, text
 
-from idp.db.databases import Database, Databases, identity_metadata, open_databases, sessions_metadata
+from idp.db.bulk import among
+from idp.db.databases import Database, Databases, UtcDateTime, identity_metadata, open_databases, sessions_metadata
 from idp.db.leases import lease
 from idp.db.migrate import migrate
 from idp.db.settings import StoreSettings
@@ -47,6 +49,34 @@ def test_both_databases_answer(databases: Databases) -> None:
     with databases.identity.read() as identity, databases.sessions.read() as sessions:
         assert identity.execute(text("SELECT 1")).scalar() == 1
         assert sessions.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_many_texts_are_one_bound_value(databases: Databases) -> None:
+    texts = ["sealer", "it's", 'a "quoted" one', "Łódź", "?"]
+    with databases.identity.write() as connection:
+        connection.execute(insert(lease), [{"name": name, "holder": "me", "expires_at": 1.0} for name in texts])
+
+        def found(*names: str) -> list[str]:
+            wanted = select(lease.c.name).where(among(connection, lease.c.name, names))
+            return sorted(connection.execute(wanted).scalars())
+
+        assert found(*texts, "not there") == sorted(texts)
+        assert found(*map(str, range(100_000)), "Łódź") == ["Łódź"]
+        assert found() == []
+
+
+def test_a_time_is_stored_as_sqlalchemy_stores_it() -> None:
+    sqlite = create_engine("sqlite://").dialect
+    ours = UtcDateTime().bind_processor(sqlite)
+    theirs = DateTime().dialect_impl(sqlite).bind_processor(sqlite)
+    assert ours is not None
+    assert theirs is not None
+    for written in ("2026-11-30T15:00:00+01:00", "0999-01-02T03:04:05.000007+00:00", "2026-02-28T23:30:00.5-02:00"):
+        at = datetime.fromisoformat(written)
+        assert ours(at) == theirs(at.astimezone(UTC))
+    assert ours(None) is None
+    with pytest.raises(ValueError, match="naive"):
+        ours(datetime(2026, 11, 30))  # noqa: DTZ001 - that is the point
 
 
 def test_no_constraint_costs_a_temporary_index_per_written_row(tmp_path: Path) -> None:
