@@ -9,11 +9,13 @@ import http
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from idp.errors import ConfigError, Conflict, NotFound, TargetRejected, TargetUnavailable
 
@@ -27,6 +29,8 @@ except ModuleNotFoundError as missing:
 
 User = dict[str, Any]
 Page = list[User]
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
 
 # Taken for "ask again later"; Keycloak itself answers 503 while it starts and stops, a proxy before it the others.
 TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
@@ -181,6 +185,18 @@ class Realm:
         with self._admin("take a user out of a group") as admin:
             admin.group_user_remove(user_id, group_id)
 
+    def regroup(self, user_id: str, wanted: Collection[str], among: Iterable[str]) -> None:
+        """Have a user in exactly the wanted ones among some groups; memberships in any others stay.
+
+        Raises:  NotFound
+        """
+        there = self.groups_of(user_id)
+        for group_id in among:
+            if group_id in wanted and group_id not in there:
+                self.join(user_id, group_id)
+            elif group_id not in wanted and group_id in there:
+                self.leave(user_id, group_id)
+
     # --- the realm ---
 
     def import_users(self, users: Sequence[User]) -> set[str]:
@@ -209,6 +225,25 @@ class Realm:
         if opened is not None:
             _session(opened.connection).close()
             _session(opened.connection.keycloak_openid.connection).close()
+
+    def in_flight(self, function: Callable[[Thing], Result], things: Iterable[Thing]) -> Iterator[Result]:
+        """Yield a function's results in order, as many in the making as the realm has connections.
+
+        Raises:  the first error; what was not begun by then is not begun
+        """
+        most = self._server.connections
+        waiting: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(most) as pool:
+            try:
+                for thing in things:
+                    waiting.append(pool.submit(function, thing))
+                    if len(waiting) >= 2 * most:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
 
     # --- requests ---
 

@@ -110,6 +110,14 @@ class BulkLdap:
         while sent:
             yield self._answer(*sent.popleft())
 
+    def write_in_turn(self, writes: Iterable[Write]) -> IdpError | None:
+        """Send each write after the answer to the one before, and return the first error.
+
+        Raises:  TargetUnavailable when the connection is lost
+        """
+        answers = (self._answer(write, self._send(write)) for write in writes)
+        return next((answer.error for answer in answers if answer.error is not None), None)
+
     def _answer(self, write: Write, number: int) -> Answer:
         try:
             self._connection.result3(number, timeout=self._timeout_s)

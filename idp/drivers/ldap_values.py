@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -186,3 +187,10 @@ def error_of_write(code: int, said: str) -> IdpError:
     if code == UNAVAILABLE_CRITICAL_EXTENSION:
         return TargetUnavailable(f"{said}: it must know the assertion control (RFC 4528), or no entry is changed")
     return error_of(code, said)
+
+
+@cache
+def branch_filters(dn: str) -> tuple[str, ...]:
+    """Return filters that match the entry of this name, and each entry above it."""
+    parts = split_dn(dn)
+    return tuple(equals("entryDN", ",".join(parts[at:])) for at in range(len(parts)))

@@ -5,14 +5,13 @@ changes that an account with the right to manage users may read. So what others 
 """
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from more_itertools import chunked
 from pydantic import Field, model_validator
 
 from idp.errors import Conflict, NotFound, TargetRejected
@@ -44,8 +43,6 @@ AFFILIATIONS = (STUDENT, MEMBER, ALUM, AFFILIATE)
 LINKED = 1  # the first bit of what is known about a user beside the attributes; the groups have the others
 
 User = dict[str, Any]
-Thing = TypeVar("Thing")
-Result = TypeVar("Result")
 
 
 class Settings(TargetSettings):
@@ -146,17 +143,17 @@ class KeycloakTarget:
             return
         known = names or {}
         pairs = ((person_id, known.get(person_id, "")) for person_id in person_ids)
-        found = self._in_flight(lambda pair: self._read_person(*pair), pairs)
+        found = self._realm.in_flight(lambda pair: self._read_person(*pair), pairs)
         yield from (entry for entry in found if entry is not None)
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         """Make changes, some at the same time; a repeat is harmless."""
         if self._loader is None:
-            yield from self._in_flight(self._attempt, changes)
+            yield from self._realm.in_flight(self._attempt, changes)
             return
         for is_create, group in itertools.groupby(changes, key=lambda change: change.kind is Kind.CREATE):
-            while some := list(itertools.islice(group, self._settings.load_batch)):
-                yield from self._load(self._loader, some) if is_create else self._in_flight(self._attempt, some)
+            for some in chunked(group, self._settings.load_batch):
+                yield from self._load(self._loader, some) if is_create else self._realm.in_flight(self._attempt, some)
 
     # --- one, at once ---
 
@@ -291,13 +288,13 @@ class KeycloakTarget:
         self._require_declared()
         wanted = [change.after for change in changes if change.after is not None]
         # An import links whomever it is told to; who is linked already is looked at closely, one by one.
-        linked = self._in_flight(self._may_be_linked, wanted)
+        linked = self._realm.in_flight(self._may_be_linked, wanted)
         free = [self._new(entry) for entry, is_linked in zip(wanted, linked, strict=True) if not is_linked]
         try:
             made = loader.import_users(free) if free else set()
         except (TargetRejected, Conflict, self._failed_inside):
             made = set()
-        others = self._in_flight(self._attempt, (change for change in changes if change.name not in made))
+        others = self._realm.in_flight(self._attempt, (change for change in changes if change.name not in made))
         for change in changes:
             yield Outcome(change) if change.name in made else next(others)
 
@@ -316,7 +313,7 @@ class KeycloakTarget:
 
     def _create(self, after: Entry) -> None:
         self._require_declared()
-        self._refuse_shared_link(after, None)
+        self._is_linked(after, None)
         for name in after.attributes.get(GROUPS, ()) if self._settings.groups else ():
             self._group_id(name)  # Keycloak answers an unknown path with 500
         try:
@@ -344,34 +341,29 @@ class KeycloakTarget:
         elif wanted != user:
             self._realm.replace(wanted)
         if self._settings.groups and _differ(before, after, GROUPS):
-            self._regroup(user["id"], after)
+            mine = {self._group_id(name) for name in after.attributes.get(GROUPS, ())}
+            self._realm.regroup(user["id"], mine, [self._group_id(name) for name in AFFILIATIONS])
         if self._alias and _differ(before, after, LINK):
             self._relink(user, after)
 
-    def _regroup(self, user_id: str, after: Entry) -> None:
-        """Join and leave our groups; memberships in any other are nobody's business here."""
-        there = self._realm.groups_of(user_id)
-        for name in AFFILIATIONS:
-            group_id, is_wanted = self._group_id(name), name in after.attributes.get(GROUPS, ())
-            if is_wanted and group_id not in there:
-                self._realm.join(user_id, group_id)
-            elif not is_wanted and group_id in there:
-                self._realm.leave(user_id, group_id)
-
     def _relink(self, user: User, after: Entry) -> None:
-        self._refuse_shared_link(after, user)
-        for subject in after.attributes.get(LINK, ()):
-            if not self._realm.linked(self._alias, subject):
+        if not self._is_linked(after, user):
+            for subject in after.attributes.get(LINK, ()):
                 self._realm.link(user["id"], self._alias, subject, after.name)
 
-    def _refuse_shared_link(self, after: Entry, user: User | None) -> None:
-        """Keycloak links two users to one subject without a word, and sign-in then goes to either of them."""
-        for subject in after.attributes.get(LINK, ()) if self._alias else ():
-            linked = self._realm.linked(self._alias, subject)
-            if linked and user is None:
-                user = self._find(after.person_id, after.name)
-            if any(user is None or user_id != user["id"] for user_id in linked):
-                raise TargetRejected(f"another user is linked to the person of {after.name}: remove that link first")
+    def _is_linked(self, after: Entry, user: User | None) -> bool:
+        """Return whether a person's link is there.
+
+        Raises:  TargetRejected when it leads to another user: Keycloak links two users to one subject without a word,
+                 and sign-in then goes to either of them
+        """
+        subjects = after.attributes.get(LINK, ()) if self._alias else ()
+        linked = [user_id for subject in subjects for user_id in self._realm.linked(self._alias, subject)]
+        if linked and user is None:
+            user = self._find(after.person_id, after.name)
+        if any(user is None or user_id != user["id"] for user_id in linked):
+            raise TargetRejected(f"another user is linked to the person of {after.name}: remove that link first")
+        return bool(linked)
 
     def _may_be_linked(self, entry: Entry) -> bool:
         try:
@@ -400,25 +392,6 @@ class KeycloakTarget:
             if self._alias
         ]
         return user
-
-    def _in_flight(self, function: Callable[[Thing], Result], things: Iterable[Thing]) -> Iterator[Result]:
-        """Yield the results in order, some in the making.
-
-        Raises:  the first error; what was not begun by then is not begun
-        """
-        most = self._settings.parallel_writes
-        waiting: deque[Future[Result]] = deque()
-        with ThreadPoolExecutor(most) as pool:
-            try:
-                for thing in things:
-                    waiting.append(pool.submit(function, thing))
-                    if len(waiting) >= 2 * most:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
 
 
 def _subject(person_id: str) -> str:

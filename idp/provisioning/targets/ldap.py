@@ -4,10 +4,10 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from more_itertools import chunked
 from pydantic import Field, field_validator
 
 from idp.drivers.ldap_values import (
@@ -24,6 +24,7 @@ from idp.drivers.ldap_values import (
     Replace,
     Write,
     any_of,
+    branch_filters,
     equals,
     ldap_entry,
     rdn,
@@ -228,8 +229,7 @@ class LdapTarget:
         if person_ids is None:
             yield "(idpOwner=*)"
             return
-        for start in range(0, len(person_ids), READ_AT_ONCE):
-            some = person_ids[start : start + READ_AT_ONCE]
+        for some in chunked(person_ids, READ_AT_ONCE):
             yield any_of([equals("idpOwner", self._mark(person_id)) for person_id in some])
 
     def _mark(self, person_id: str) -> str:
@@ -268,7 +268,7 @@ class LdapTarget:
     def _one_by_one(self, bulk: "BulkLdap", changes: Iterable[Change]) -> Iterator[Outcome]:
         """A server may do writes in flight in any order; two of one entry must not be."""
         for change in changes:
-            yield Outcome(change, self._settled(bulk, change, _in_turn(bulk, self._writes(change))))
+            yield Outcome(change, self._settled(bulk, change, bulk.write_in_turn(self._writes(change))))
 
     def _settled(self, bulk: "BulkLdap", change: Change, error: IdpError | None) -> IdpError | None:
         """Return what is left of an error: a write that was done before, its answer lost, is no error."""
@@ -281,12 +281,12 @@ class LdapTarget:
             return None
         if found == change.before and isinstance(error, TargetRejected):
             # What it was refused for, such as another entry's address, may have been given up by a write beside it.
-            error = _in_turn(bulk, self._writes(change))
+            error = bulk.write_in_turn(self._writes(change))
             if error is None or isinstance(error, TargetUnavailable):
                 return error
         if found is None or change.after is None or isinstance(error, TargetRejected):
             return TargetRejected(str(error))
-        return _in_turn(bulk, self._writes(Change.update(found, change.after)))
+        return bulk.write_in_turn(self._writes(Change.update(found, change.after)))
 
     def _writes(self, change: Change) -> Iterator[Write]:
         """Yield the writes of one change; in order, where there are two."""
@@ -339,14 +339,7 @@ def only_of(person_id: str, owner: str, people_dn: str) -> str:
     """
     # No student's entry has the branch's names. slapd before 2.6 asks an assertion again of the entry where its overlay
     # `unique` begins to search, and refuses every new address and name where it does not hold there (docs/domain.md).
-    return any_of([equals("idpOwner", _mark(person_id, owner)), *_branch(people_dn)])
-
-
-@cache
-def _branch(people_dn: str) -> list[str]:
-    """Return filters for the people's branch and the entries above it."""
-    parts = split_dn(people_dn)
-    return [equals("entryDN", ",".join(parts[at:])) for at in range(len(parts))]
+    return any_of([equals("idpOwner", _mark(person_id, owner)), *branch_filters(people_dn)])
 
 
 def _mark(person_id: str, owner: str) -> str:
@@ -355,15 +348,6 @@ def _mark(person_id: str, owner: str) -> str:
 
 def _is_two_writes(change: Change) -> bool:
     return change.before is not None and change.after is not None and change.before.name != change.after.name
-
-
-def _in_turn(bulk: "BulkLdap", writes: Iterable[Write]) -> IdpError | None:
-    """Do writes one after the other and return the first error."""
-    for write in writes:
-        for answer in bulk.write([write]):
-            if answer.error is not None:
-                return answer.error
-    return None
 
 
 def _modifications(before: Entry, after: Entry) -> list[Modification]:
