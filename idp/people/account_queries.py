@@ -1,17 +1,18 @@
 """Accounts, the right to sign in: found by what a person types, closed and opened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from more_itertools import chunked
+from sqlalchemy import Connection, bindparam, exists, select, true, update
 from sqlalchemy import Row as SqlRow
 
 from idp.db.locks import wait_for_lock
 from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
-from idp.people.tables import account, address, person
+from idp.people.tables import account, account_lock, address, person
 from idp.people.values import Album, album_number
 
 ADMINISTRATOR = "administrator"  # the role that no installation may lose
@@ -100,21 +101,23 @@ def load_account(connection: Connection, account_id: str) -> Account | None:
     return None if found is None else _account(found)
 
 
+def administrators(connection: Connection) -> set[str]:
+    """Return the accounts of administrators who may sign in."""
+    query = select(account.c.account_id).where(
+        account.c.role == ADMINISTRATOR, account.c.claimed_at.is_not(None), account.c.enabled
+    )
+    return set(connection.execute(query).scalars())
+
+
 def refuse_last_administrator(connection: Connection, found: Account) -> None:
     """Return unless nobody could administer idp any more without this account.
 
     Raises:  LastAdministrator
     """
-    if found.role != ADMINISTRATOR or not found.enabled or not found.is_claimed:
+    if found.role != ADMINISTRATOR:
         return
     wait_for_lock(connection, "administrators")  # else two acts at once could each count on the other's administrator
-    others = select(account.c.account_id).where(
-        account.c.role == ADMINISTRATOR,
-        account.c.account_id != found.account_id,
-        account.c.claimed_at.is_not(None),
-        account.c.enabled,
-    )
-    if connection.execute(others.limit(1)).first() is None:
+    if administrators(connection) == {found.account_id}:
         raise LastAdministrator(f"{found.display_name} is the last administrator; invite another one first")
 
 
@@ -169,3 +172,51 @@ def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:
         is_claimed=row.claimed_at is not None,
         language=row.language,
     )
+
+
+# --- many accounts ---------------------------------------------------------------------------------------------------
+
+BATCH = 1000  # rows per statement: below every driver's limit of bound values
+# An import writes a new account closed and with this epoch: nobody has decided yet that it may be opened.
+NEVER_OPENED = 0
+
+
+class Switch(NamedTuple):
+    """One account that was opened at least once."""
+
+    account_id: str
+    uid: str
+    is_open: bool
+
+
+def switches(connection: Connection, account_ids: Sequence[str] | None = None) -> Iterator[Switch]:
+    """Yield accounts that were ever opened, all or some, in no order, never holding them all."""
+    query = select(account.c.account_id, account.c.uid, account.c.enabled).where(account.c.epoch > NEVER_OPENED)
+    if account_ids is None:
+        with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
+            for row in rows:
+                yield Switch(*row)
+        return
+    for some in chunked(account_ids, BATCH):
+        yield from (Switch(*row) for row in connection.execute(query.where(account.c.account_id.in_(some))))
+
+
+def is_name_of_others(connection: Connection, uid: str, account_id: str) -> bool:
+    """Return whether an account of this name is somebody else's."""
+    query = select(account.c.account_id).where(account.c.uid == uid, account.c.account_id != account_id)
+    return connection.execute(query).first() is not None
+
+
+def open_or_close(connection: Connection, wanted: Mapping[str, bool]) -> None:
+    """Open or close accounts, by account_id whether it is to be open.
+
+    Effect:  a change raises the epoch, so that no session from before counts any more; a repeat is harmless. An account
+             that a human locked is not opened
+    """
+    is_locked = exists().where(account_lock.c.account_id == account.c.account_id)
+    for is_open in (True, False):
+        differs = account.c.enabled.is_not(is_open) | (account.c.epoch == NEVER_OPENED)
+        may_be = ~is_locked if is_open else true()
+        changed = update(account).where(account.c.account_id == bindparam("of"), differs, may_be)
+        if rows := [{"of": account_id} for account_id, should in wanted.items() if should is is_open]:
+            connection.execute(changed.values(enabled=is_open, epoch=account.c.epoch + 1), rows)

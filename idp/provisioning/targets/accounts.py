@@ -5,15 +5,16 @@ one is a create. What a human decided about an account is kept apart
 (idp.people.lock_queries) and is part of what is desired.
 """
 
-import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+from more_itertools import chunked
+
 from idp.db.databases import Database, StoreError
 from idp.errors import IdpError, TargetRejected, TargetUnavailable
-from idp.provisioning.account_queries import is_name_of_others, switches, turn
+from idp.people.account_queries import is_name_of_others, open_or_close, switches
 from idp.provisioning.target import Stage
 from idp.provisioning.values import Change, Entry, Outcome, digest_of
 
@@ -55,8 +56,7 @@ class AccountsTarget:
 
     def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
         """Open and close accounts, some hundreds in a transaction; a repeat is harmless."""
-        iterator = iter(changes)
-        while some := list(itertools.islice(iterator, AT_ONCE)):
+        for some in chunked(changes, AT_ONCE):
             yield from self._apply_some(some)
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
@@ -85,11 +85,10 @@ class AccountsTarget:
         """Nothing is kept open."""
 
     def _apply_some(self, changes: Sequence[Change]) -> list[Outcome]:
-        wanted = [(one.person_id, one.after.enabled) for one in changes if one.after is not None]
+        wanted = {one.person_id: one.after.enabled for one in changes if one.after is not None}
         with _answering(), self.identity.write() as connection:
-            turn(connection, wanted)
-            ids = [person_id for person_id, _ in wanted]
-            there = {one.account_id: one.is_open for one in switches(connection, ids)}
+            open_or_close(connection, wanted)
+            there = {one.account_id: one.is_open for one in switches(connection, list(wanted))}
         return [Outcome(change, _error(change, there.get(change.person_id))) for change in changes]
 
 
