@@ -254,13 +254,15 @@ class Page:
 def _note_read(
     provisioner: Provisioner, connection: Connection, kind: str, page: Page, comparison: Comparison
 ) -> set[str]:
-    """Store what a read showed of some people, and return those whose accepted write is not shown in time."""
+    """Store what a read showed of some people, and return those whose accepted write is not shown yet."""
     now, patience = provisioner.clock.now(), provisioner.settings.patience
     settled = {*comparison.absent, *(entry.person_id for entry in comparison.shown)}
-    not_shown = states.accepted_among(connection, kind, page.people(kind)) - settled
+    accepted = states.accepted_among(connection, kind, page.people(kind))
+    not_shown = accepted.keys() - settled
     states.note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
     states.note_absent(connection, kind, comparison.absent, now)
-    states.count_attempts(connection, kind, ((one, NOT_SHOWN) for one in not_shown), now, patience)
+    late = ((one, NOT_SHOWN) for one in not_shown if accepted[one] <= now)
+    states.count_attempts(connection, kind, late, now, patience)
     states.delay(connection, kind, comparison.doubled, "has two entries", now, patience)
     return not_shown
 

@@ -69,11 +69,11 @@ def desired_among(
     return {(target, person_id): (digest, presence) for target, person_id, digest, presence in rows}
 
 
-def accepted_among(connection: Connection, target: str, person_ids: Iterable[str]) -> set[str]:
-    """Return those of some people whose last write a target took and did not show yet."""
+def accepted_among(connection: Connection, target: str, person_ids: Iterable[str]) -> dict[str, datetime]:
+    """Return of those people whose last write a target took and did not show yet by when it must show it."""
     accepted = (target_state.c.target == target) & (target_state.c.state == State.ACCEPTED)
-    query = select(target_state.c.person_id).where(accepted)
-    return {row[0] for row in rows_among(connection, query, target_state.c.person_id, person_ids)}
+    query = select(target_state.c.person_id, target_state.c.next_attempt_at).where(accepted)
+    return {row[0]: row[1] for row in rows_among(connection, query, target_state.c.person_id, person_ids)}
 
 
 def _update(

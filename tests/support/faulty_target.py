@@ -19,6 +19,8 @@ class FaultyTarget:
     entries: dict[str, Entry] = field(default_factory=dict)
     is_away: bool = False
     naps: int = 0  # so often it does not answer; then it does
+    asks_for_s: float | None = None  # the pause that it asks for while it does not answer
+    shows_later: bool = False  # takes a write, and shows it when it catches up
     refuses: set[str] = field(default_factory=set)  # people
     hangs_up_on: set[str] = field(default_factory=set)  # people whose change ends the connection
     forgets: bool = False  # says yes and keeps nothing
@@ -28,6 +30,7 @@ class FaultyTarget:
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: ATTRIBUTES)
     taken: set[str] = field(default_factory=set)  # names of entries that are not ours
     notes: dict[str, str] = field(default_factory=dict)  # by person: what others added to our entry
+    accepted: dict[str, Entry] = field(default_factory=dict)  # by person, what it does not show yet
     meanwhile: list[Callable[[], object]] = field(default_factory=list)  # what others do while we read, once each
 
     def read(self, person_ids: Sequence[str] | None = None, names: Mapping[str, str] | None = None) -> Iterator[Entry]:
@@ -47,7 +50,7 @@ class FaultyTarget:
             except TargetRejected as error:
                 yield Outcome(change, error)
             else:
-                yield Outcome(change)
+                yield Outcome(change, is_accepted=self.shows_later)
 
     def read_one(self, person_id: str, name: str) -> Entry | None:
         self.ping()
@@ -59,12 +62,17 @@ class FaultyTarget:
         self.ping()
         self._refuse(change)
         self._write(change)
-        return Outcome(change)
+        return Outcome(change, is_accepted=self.shows_later)
+
+    def catch_up(self) -> None:
+        """Show what was accepted."""
+        self.entries.update(self.accepted)
+        self.accepted.clear()
 
     def ping(self) -> None:
         if self.is_away or self.naps > 0:
             self.naps -= 1
-            raise TargetUnavailable("gone for lunch")
+            raise TargetUnavailable("gone for lunch", retry_after_s=self.asks_for_s)
 
     def close(self) -> None:
         pass
@@ -86,6 +94,8 @@ class FaultyTarget:
         self.shared.append((self.kind, change.kind.value))
         if change.after is None:
             self.entries.pop(change.person_id, None)
+        elif self.shows_later:
+            self.accepted[change.person_id] = change.after
         elif not self.forgets:
             self.entries[change.person_id] = change.after
 
