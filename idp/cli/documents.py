@@ -16,11 +16,10 @@ from idp.jobs.count_queries import LastImport
 from idp.jobs.status import AwaitingPlan, RunStatus, ScheduleStatus, TargetStatus
 from idp.people.lock_queries import Lock
 from idp.people.search_queries import FoundPerson
-from idp.provisioning.approval_queries import Approval
 from idp.provisioning.drift import Difference
 from idp.provisioning.explain import Explanation
 from idp.provisioning.pins import Override
-from idp.provisioning.runs import FindingRow, LimitViolation, TargetSummary
+from idp.provisioning.runs import Approval, FindingRow, LimitViolation, TargetSummary
 from idp.registry.results import ImportResult
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -18,7 +18,7 @@ from idp.people.status import AccessPolicy
 from idp.permissions import SYSTEM, SYSTEM_ID
 from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import sentence
-from idp.provisioning.health import pause_of_run
+from idp.provisioning.health import pause_s
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import awaiting_runs, has_worker, paused_runs, request
@@ -200,7 +200,7 @@ class InboxWatch:
             return 0
         except TargetError as error:
             self._tries += 1
-            self._not_before = now + pause_of_run(sync.provisioner, self._tries)
+            self._not_before = now + pause_s(sync.provisioner, self._tries)
             log.warning("not carried out yet", files=len(self._taken), error=str(error), tries=self._tries)
             return 0
         except IdpError as error:  # for people to look at; the next sync tries again

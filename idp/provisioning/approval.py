@@ -8,12 +8,11 @@ from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.errors import Conflict, NeedsApproval, NotAllowed, NotFound
+from idp.errors import Conflict, NeedsApproval, NotAllowed
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries as runs
-from idp.provisioning.approval_queries import Approval, add_approval, approvals_of
 from idp.provisioning.guard import sentence
-from idp.provisioning.runs import Run, RunKind, RunState
+from idp.provisioning.runs import Approval, Run, RunKind, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
 
@@ -44,7 +43,7 @@ def needed_approvals(run: Run, settings: ProvisioningSettings) -> int:
 
 def progress_of(connection: Connection, run: Run, settings: ProvisioningSettings) -> Progress:
     """Return who approved exactly this plan, and how many are needed."""
-    return Progress(needed_approvals(run, settings), tuple(approvals_of(connection, run.run_id, run.digest)))
+    return Progress(needed_approvals(run, settings), tuple(runs.approvals_of(connection, run.run_id, run.digest)))
 
 
 def approve(
@@ -61,9 +60,7 @@ def approve(
     now = clock.now()
     with databases.identity.write() as connection:
         # One after the other: of two who give the last word at once, neither would see the other's.
-        run = runs.load_run(connection, run_id, alone=True)
-        if run is None:
-            raise NotFound(f"there is no plan {run_id}")
+        run = runs.require_run(connection, run_id, alone=True)
         if run.state != RunState.AWAITING_APPROVAL:
             raise Conflict(f"run {run_id} is {run.state} and does not await approval")
         if run.digest != digest:
@@ -72,7 +69,7 @@ def approve(
             raise NotAllowed(reason)
         factors = "+".join(actor.factors)
         new = Approval(run_id, actor.actor_id, digest, actor.name, factors, actor.terminal, now)
-        if not add_approval(connection, new):
+        if not runs.add_approval(connection, new):
             raise Conflict(f"{actor.name} has approved this run already")
         progress = progress_of(connection, run, settings)
         data = {"digest": digest, "factors": factors, "terminal": actor.terminal, "missing": progress.missing}

@@ -1,11 +1,12 @@
 """The canary: a run writes and reads its first few people before all others, so that a wrong plan stops early."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from idp.errors import CanaryFailed, TargetError
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.chunks import Chunk, phases
+from idp.provisioning.chunks import KINDS, phases
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeRow, ChangeState, Run
 from idp.provisioning.target import Target
@@ -13,9 +14,7 @@ from idp.provisioning.verify import verify
 from idp.provisioning.writer import Progress, TargetWriter, target_error, write_of
 
 
-def needs_first_few(
-    provisioner: Provisioner, run: Run, counts: Mapping[str, Mapping[str, int]], target: Target
-) -> bool:
+def needs_canary(provisioner: Provisioner, run: Run, counts: Mapping[str, Mapping[str, int]], target: Target) -> bool:
     """Return whether a few go before all others; a run of no more people has no canary.
 
     Shape:   counts: of the run's changes, by target and state
@@ -25,7 +24,7 @@ def needs_first_few(
     return 0 < few < run.changes and counts.get(target.kind, {}).get(ChangeState.DONE, 0) <= few
 
 
-def try_first_few(
+def write_canary(
     provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress
 ) -> dict[str, TargetError]:
     """Write and check a few people in these targets, and return the targets that failed and say nothing about the plan.
@@ -35,62 +34,43 @@ def try_first_few(
     """
     failing: dict[str, TargetError] = {}
     for target in targets:
-        if (error := _look_at_first(provisioner, target, run)) is not None:
-            failing[target.kind] = error
-    able = {target.kind: target for target in targets if target.kind not in failing}
-    people = _first_people(provisioner, run, list(able.values()), provisioner.settings.canary)
-    for kind, way in phases(list(able)):
-        part = Chunk(kind, way, 0, 1)
-        with provisioner.databases.identity.read() as connection:
-            rows = runs.changes_of(
-                connection, run.run_id, state=ChangeState.OPEN, target=kind, kinds=part.kinds, person_ids=people
-            )
-        if rows and kind not in failing and (error := _try(provisioner, able[kind], run, rows, progress)) is not None:
-            failing[kind] = error
+        with health.collecting_failures(provisioner, target.kind, failing):
+            # An attempt before may have written them.
+            _verify(provisioner, target, run, _rows(provisioner, run, target, ChangeState.DONE))
+    able = [target for target in targets if target.kind not in failing]
+    each = max(1, provisioner.settings.canary // max(1, len(able)))
+    people = [row.person_id for target in able for row in _rows(provisioner, run, target, ChangeState.OPEN, limit=each)]
+    for kind, way in phases([target.kind for target in able]):
+        target = provisioner.targets[kind]
+        rows = _rows(provisioner, run, target, ChangeState.OPEN, kind=KINDS[way], person_id=people)
+        if rows and kind not in failing:
+            with health.collecting_failures(provisioner, kind, failing):
+                _try(TargetWriter(provisioner, target, run.requested_by, run, progress), run, rows, failing)
     return failing
 
 
-def _first_people(provisioner: Provisioner, run: Run, targets: Sequence[Target], count: int) -> list[str]:
-    each = max(1, count // max(1, len(targets)))
-    with provisioner.databases.identity.read() as connection:
-        return [
-            row.person_id
-            for target in targets
-            for row in runs.changes_of(connection, run.run_id, state=ChangeState.OPEN, target=target.kind, limit=each)
-        ]
+def _rows(provisioner: Provisioner, run: Run, target: Target, state: ChangeState, **where: Any) -> list[ChangeRow]:
+    return provisioner.read(runs.changes_of, run.run_id, target=target.kind, state=state, **where)
 
 
-def _look_at_first(provisioner: Provisioner, target: Target, run: Run) -> TargetError | None:
-    """Look at what an attempt before wrote."""
-    with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, state=ChangeState.DONE, target=target.kind)
-    try:
-        wrong = verify(provisioner, target, run, rows) if rows else []
-    except TargetError as error:
-        health.note_failure(provisioner, target.kind, error)
-        return error
-    _refuse_if_otherwise(target, rows, wrong)
-    return None
-
-
-def _try(
-    provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow], progress: Progress
-) -> TargetError | None:
-    writer = TargetWriter(provisioner, target, run.requested_by, run, progress)
-    try:
-        outcomes = writer.write([write_of(row) for row in rows], one_by_one=True)  # one failure proves nothing
-        done = [one.row for one, outcome in outcomes if outcome.error is None and one.row is not None]
-        wrong = verify(provisioner, target, run, done)
-    except TargetError as error:  # the target is to blame and not the plan; other targets do not wait
-        health.note_failure(provisioner, target.kind, error)
-        return error
+def _try(writer: TargetWriter, run: Run, rows: Sequence[ChangeRow], failing: dict[str, TargetError]) -> None:
+    target = writer.target
+    outcomes = writer.write([write_of(row) for row in rows], one_by_one=True)  # one failure proves nothing
+    done = [one.row for one, outcome in outcomes if outcome.error is None and one.row is not None]
+    wrong = verify(writer.provisioner, target, run, done)
     writer.note_health(outcomes)
     _refuse_if_otherwise(target, rows, wrong)
     errors = [outcome.error for _, outcome in outcomes if outcome.error is not None]
     refused = [error for error in errors if not error.retryable]
     if len(refused) >= max(3, len(rows) // 2 + 1):
         raise CanaryFailed(f"{target.kind} refused {len(refused)} of the first {len(rows)} people: {refused[0]}")
-    return target_error(errors[0]) if errors and len(errors) == len(outcomes) and not refused else None
+    if errors and len(errors) == len(outcomes) and not refused:
+        failing[target.kind] = target_error(errors[0])
+
+
+def _verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow]) -> None:
+    if rows:
+        _refuse_if_otherwise(target, rows, verify(provisioner, target, run, rows))
 
 
 def _refuse_if_otherwise(target: Target, rows: Sequence[ChangeRow], wrong: Sequence[ChangeRow]) -> None:

@@ -11,9 +11,9 @@ from idp.provisioning.values import Kind
 
 DISABLE, REST, ALL = "disable", "rest", "all"
 KINDS = {
-    DISABLE: tuple(kind.value for kind in (Kind.DISABLE, Kind.REMOVE)),
-    REST: tuple(kind.value for kind in Kind if kind not in (Kind.DISABLE, Kind.REMOVE)),
-    ALL: None,
+    DISABLE: (Kind.DISABLE, Kind.REMOVE),
+    REST: tuple(kind for kind in Kind if kind not in (Kind.DISABLE, Kind.REMOVE)),
+    ALL: tuple(Kind),
 }
 
 
@@ -37,8 +37,8 @@ class Chunk:
         return (self.number + 1) * self.size
 
     @property
-    def kinds(self) -> tuple[str, ...] | None:
-        """Which kinds of change it makes; None: all."""
+    def kinds(self) -> tuple[Kind, ...]:
+        """Which kinds of change it makes."""
         return KINDS[self.way]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from idp.audit import event_types
 from idp.audit.events import Event, record
@@ -18,22 +19,29 @@ from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, 
 from idp.permissions import Actor, Permission
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
-from idp.provisioning.canary import needs_first_few, try_first_few
+from idp.provisioning import state_queries as states
+from idp.provisioning.canary import needs_canary, write_canary
 from idp.provisioning.chunk_writer import apply_chunk
-from idp.provisioning.chunks import Chunk, phases
+from idp.provisioning.chunks import KINDS, Chunk, phases
 from idp.provisioning.merging import put_in_force, take_out_of_force
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import queue_calendar, recompute
 from idp.provisioning.run_steps import COMMAND_LOCK, release_abandoned, request
-from idp.provisioning.runs import ENDS, JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind, Runner, RunState
-from idp.provisioning.state_queries import states_among
+from idp.provisioning.runs import ENDS, JUDGED_LATE, ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.states import State
 from idp.provisioning.target import Target, entries_named
-from idp.provisioning.values import Outcome
+from idp.provisioning.values import Kind, Outcome
 from idp.provisioning.verify import otherwise_in, verify
-from idp.provisioning.writer import Progress, TargetWriter, Write, change_of
+from idp.provisioning.writer import Progress, TargetWriter, Write, write_of
 
 CHUNKS_AT_ONCE = 2  # in one process, as in a worker
+_COUNTED = {
+    "done": ChangeState.DONE,
+    "left": ChangeState.OPEN,
+    "rejected": ChangeState.REJECTED,
+    "unverified": ChangeState.UNVERIFIED,
+    "superseded": ChangeState.SUPERSEDED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +67,9 @@ def result_of(provisioner: Provisioner, run_id: str) -> Result:
     Raises:  NotFound
     """
     with provisioner.databases.identity.read() as connection:
-        run = runs.load_run(connection, run_id)
+        run = runs.require_run(connection, run_id)
         counts = runs.count_changes(connection, run_id)
-    if run is None:
-        raise NotFound(f"there is no run {run_id}")
-    return Result(
-        run,
-        done=counts.get(ChangeState.DONE, 0),
-        left=counts.get(ChangeState.OPEN, 0),
-        rejected=counts.get(ChangeState.REJECTED, 0),
-        unverified=counts.get(ChangeState.UNVERIFIED, 0),
-        superseded=counts.get(ChangeState.SUPERSEDED, 0),
-    )
+    return Result(run, **{name: counts.get(state, 0) for name, state in _COUNTED.items()})
 
 
 def apply_run(provisioner: Provisioner, run_id: str, actor: Actor, *, progress: Progress = lambda _: None) -> Result:
@@ -131,7 +130,7 @@ def apply_chunks(
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What an attempt is to do: parts in order, and the error of a target that it cannot do anything in."""
+    """What an attempt is to do: chunks in order, and the error of a target that it cannot do anything in."""
 
     chunks: Sequence[Chunk]
     failure: TargetError | None = None
@@ -140,7 +139,7 @@ class Begun:
 def begin(
     provisioner: Provisioner, run_id: str, attempt: int, runner: Runner, *, progress: Progress = lambda _: None
 ) -> Begun:
-    """Take up an attempt of a run that was asked for, and return its parts; a repeat takes up the same one.
+    """Take up an attempt of a run that was asked for, and return its chunks; a repeat takes up the same one.
 
     Raises:  StaleVersion when the world moved since the plan, before the first write; CanaryFailed when the first few
              did not come out well; Conflict when another run, or another attempt, is at work
@@ -150,19 +149,28 @@ def begin(
     goes_back = False
     try:
         targets = _targets_of(run, provisioner)
-        with provisioner.databases.identity.read() as connection:
-            counts = runs.count_by_target(connection, run_id)
+        counts = provisioner.read(runs.count_by_target, run_id)
         untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {ChangeState.OPEN}]
         is_new = len(untouched) == len(targets)
         if run.kind == RunKind.MERGE:  # from now on the records ask for what the plan has
             goes_back = put_in_force(provisioner, run) and is_new
-        # Undo and removal are not what the records ask for. What they ask for meanwhile, the next run writes.
-        if is_new and run.kind not in JUDGED_LATE:
-            _refuse_if_records_moved(provisioner, run)
-        first = [target for target in targets if needs_first_few(provisioner, run, counts, target)]
-        failing = _failing(provisioner, run, untouched, first, progress)
-        first = [target for target in first if target.kind not in failing]
-        failing |= try_first_few(provisioner, run, first, progress)
+        failing: dict[str, TargetError] = {}
+        # Undo and removal are not what the records ask for. What they ask for meanwhile, the next run writes. What they
+        # come too late for is superseded, person by person, when it is written.
+        if run.kind not in JUDGED_LATE:
+            if is_new:
+                _refuse_if_records_moved(provisioner, run)
+            for target in untouched:
+                with health.collecting_failures(provisioner, target.kind, failing):
+                    _refuse_if_target_moved(provisioner, target, run, progress)
+        canary = [target for target in targets if needs_canary(provisioner, run, counts, target)]
+        for target in canary:
+            try:  # where the circuit breaker is open, there is no canary and nobody else is written
+                health.refuse_if_open(provisioner, target.kind)
+            except TargetUnavailable as error:
+                failing.setdefault(target.kind, error)
+        canary = [target for target in canary if target.kind not in failing]
+        failing |= write_canary(provisioner, run, canary, progress)
     except IdpError as error:
         if goes_back and isinstance(error, StaleVersion):
             take_out_of_force(provisioner, run)
@@ -172,37 +180,13 @@ def begin(
     return Begun(_chunks(provisioner, run, able), next(iter(failing.values()), None))
 
 
-def _failing(
-    provisioner: Provisioner, run: Run, untouched: Sequence[Target], first: Sequence[Target], progress: Progress
-) -> dict[str, TargetError]:
-    """Return the targets in which this attempt can do nothing, and why: another is not to wait for them.
-
-    Raises:  StaleVersion
-    """
-    failing: dict[str, TargetError] = {}
-    # What an undo or a removal comes too late for is superseded, person by person, when it is written.
-    for target in untouched if run.kind not in JUDGED_LATE else ():
-        try:
-            _refuse_if_target_moved(provisioner, target, run, progress)
-        except TargetError as error:
-            health.note_failure(provisioner, target.kind, error)
-            failing[target.kind] = error
-    for target in first:
-        try:  # where the circuit breaker is open, there is no canary and nobody else is written
-            health.refuse_if_open(provisioner, target.kind)
-        except TargetUnavailable as error:
-            failing.setdefault(target.kind, error)
-    return failing
-
-
 def _start(provisioner: Provisioner, run_id: str, attempt: int, runner: Runner) -> Run:
+    now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        is_new = runs.start_attempt(connection, run_id, attempt - 1, runner, provisioner.clock.now())
-        run = runs.load_run(connection, run_id)
-        if is_new and run is not None and run.kind is RunKind.UNDO:
-            runs.drop_sharing(connection, run_id, provisioner.clock.now())
-    if run is None:
-        raise NotFound(f"there is no run {run_id}")
+        is_new = runs.start_attempt(connection, run_id, attempt - 1, runner, now)
+        run = runs.require_run(connection, run_id)
+        if is_new and run.kind is RunKind.UNDO:
+            runs.drop_sharing(connection, run_id, now)
     if (run.state, run.attempt) != (RunState.RUNNING, attempt):
         raise Conflict(f"run {run_id} is {run.state}, or another one is at work")
     return run
@@ -216,24 +200,31 @@ def _targets_of(run: Run, provisioner: Provisioner) -> list[Target]:
 
 
 def _chunks(provisioner: Provisioner, run: Run, targets: Sequence[str]) -> list[Chunk]:
-    with provisioner.databases.identity.read() as connection:
-        return [
-            Chunk(target, way, number, run.chunk)
-            for target, way in phases(targets)
-            for number in runs.open_chunks(connection, run.run_id, target, Chunk(target, way, 0, 1).kinds, run.chunk)
-        ]
+    return [
+        Chunk(target, way, number, run.chunk)
+        for target, way in phases(targets)
+        for number in provisioner.read(runs.open_chunks, run.run_id, target, KINDS[way], run.chunk)
+    ]
 
 
 def _stop(provisioner: Provisioner, run: Run, error: IdpError) -> None:
     """End an attempt that cannot begin: for good when its world moved, until somebody asks again otherwise."""
     state = RunState.STALE if isinstance(error, StaleVersion) else RunState.INCOMPLETE
-    now = provisioner.clock.now()
+    finished_at = provisioner.clock.now() if state is RunState.STALE else None
+    _end_attempt(
+        provisioner, run, state, {"code": error.code}, error=str(error), error_code=error.code, finished_at=finished_at
+    )
+
+
+def _end_attempt(
+    provisioner: Provisioner, run: Run, state: RunState, data: dict[str, Any], *, error: str, **values: Any
+) -> None:
+    """End an attempt, with run.applied or run.failed, unless it was paused, cancelled or taken over."""
+    word = event_types.RUN_APPLIED if state is RunState.APPLIED else event_types.RUN_FAILED
     with provisioner.databases.identity.write() as connection:
-        finished_at = now if state is RunState.STALE else None
-        values = {"error": str(error), "error_code": error.code, "finished_at": finished_at}
-        if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
-            event = Event(event_types.RUN_FAILED, run.run_id, run.requested_by, str(error)[:200], {"code": error.code})
-            record(connection, now.timestamp(), event)
+        if runs.end_attempt(connection, run.run_id, run.attempt, state, error=error, **values):
+            event = Event(word, run.run_id, run.requested_by, error[:200], data)
+            record(connection, provisioner.clock.timestamp(), event)
 
 
 # --- has the world moved? -------------------------------------------------------------------------------------------
@@ -242,13 +233,8 @@ def _stop(provisioner: Provisioner, run: Run, error: IdpError) -> None:
 def _refuse_if_records_moved(provisioner: Provisioner, run: Run) -> None:
     """Return if the records still ask for what the plan has. Every cause of a change queues its people."""
     queue_calendar(provisioner)
-    with provisioner.databases.identity.read() as connection:
-        changed = list(runs.changed_since(connection, run.run_id))
-    recompute(provisioner, changed)
-    with provisioner.databases.identity.read() as connection:
-        moved = [name for _, name in runs.desired_otherwise(connection, run.run_id)]
-    if moved:
-        raise _stale(moved)
+    recompute(provisioner, provisioner.read(runs.changed_since, run.run_id))
+    _refuse(provisioner.read(runs.desired_otherwise, run.run_id))
 
 
 def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, progress: Progress) -> None:
@@ -259,33 +245,32 @@ def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, 
     """
     moved: list[str] = []
     writer = TargetWriter(provisioner, target, run.requested_by, run)
-    for rows in _open_rows(provisioner, run, target, of_entries=True):
-        ids = [row.person_id for row in rows]
-        there = entries_named(target, {row.person_id: entry.name for row in rows if (entry := change_of(row).before)})
-        with provisioner.databases.identity.read() as connection:
-            known = states_among(connection, target.kind, ids)
+    where = {"state": ChangeState.OPEN, "target": target.kind, "kind": [kind for kind in Kind if kind != Kind.CREATE]}
+    for rows in runs.pages_of_changes(provisioner.databases.identity, run.run_id, **where):
+        writes = [write_of(row) for row in rows]
+        there = entries_named(target, {one.person_id: one.change.before.name for one in writes if one.change.before})
+        known = provisioner.read(states.states_among, target.kind, [row.person_id for row in rows])
         made_before: list[tuple[Write, Outcome]] = []
         by_others: dict[int, str] = {}
-        for row in rows:
-            change, found, state = change_of(row), there.get(row.person_id), known[row.person_id]
-            if found == change.after and row.desired and state.state is State.IN_SYNC:
+        for one, row in zip(writes, rows, strict=True):
+            found, state = there.get(one.person_id), known[one.person_id].state
+            if found == one.change.after and row.desired and state is State.IN_SYNC:
                 by_others[row.number] = "it is so already"  # a run with the same change was quicker
-            elif found == change.after:
-                made_before.append((Write(change, row), Outcome(change)))
-            elif found != change.before:
+            elif found == one.change.after:
+                made_before.append((one, Outcome(one.change)))
+            elif found != one.change.before:
                 moved.append(row.name)
         writer.confirm(made_before, known)
         writer.supersede(by_others)
-        with provisioner.databases.identity.write() as connection:
-            runs.note_progress(connection, run.run_id, run.attempt, provisioner.clock.now())
+        provisioner.write(runs.note_progress, run.run_id, run.attempt, provisioner.clock.now())
         progress(len(made_before))
+    _refuse(moved)
+
+
+def _refuse(moved: Sequence[str]) -> None:
     if moved:
-        raise _stale(moved)
-
-
-def _stale(names: Sequence[str]) -> StaleVersion:
-    some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-    return StaleVersion(f"{len(names)} people changed since this plan was made ({some}): make a new one")
+        some = ", ".join(moved[:3]) + (" …" if len(moved) > 3 else "")
+        raise StaleVersion(f"{len(moved)} people changed since this plan was made ({some}): make a new one")
 
 
 # --- finish ---------------------------------------------------------------------------------------------------------
@@ -297,79 +282,30 @@ def finish(provisioner: Provisioner, run_id: str, attempt: int) -> Result:
     Effect:  run.applied, or run.failed with something left for another attempt; nothing where the run was paused,
              cancelled or taken over meanwhile
     """
-    with provisioner.databases.identity.read() as connection:
-        run = runs.load_run(connection, run_id)
-        if run is None or not runs.is_going(connection, run_id, attempt):
-            return result_of(provisioner, run_id)
-    failure: TargetError | None = None
+    run = provisioner.read(runs.require_run, run_id)
+    if (run.state, run.attempt) != (RunState.RUNNING, attempt):
+        return result_of(provisioner, run_id)
+    failing: dict[str, TargetError] = {}
     for target in _targets_of(run, provisioner):
-        try:
-            _verify_all(provisioner, target, run)
-        except TargetError as error:
-            health.note_failure(provisioner, target.kind, error)
-            failure = failure or error
-    return _end(provisioner, run, failure)
-
-
-def _verify_all(provisioner: Provisioner, target: Target, run: Run) -> None:
-    for rows in otherwise_in(provisioner, target, run):
-        verify(provisioner, target, run, rows)
-        with provisioner.databases.identity.write() as connection:
-            if not runs.note_progress(connection, run.run_id, run.attempt, provisioner.clock.now()):
-                return
-
-
-def _end(provisioner: Provisioner, run: Run, failure: TargetError | None) -> Result:
-    result = result_of(provisioner, run.run_id)
+        with health.collecting_failures(provisioner, target.kind, failing):
+            for rows in otherwise_in(provisioner, target, run):
+                verify(provisioner, target, run, rows)
+                if not provisioner.write(runs.note_progress, run_id, attempt, provisioner.clock.now()):
+                    break
     now = provisioner.clock.now()
-    is_over = failure is None and result.left == 0
-    error = "" if is_over else str(failure or _why_left(provisioner, run))
-    next_attempt_at = None if is_over else now + timedelta(seconds=health.pause_of_run(provisioner, run.attempt))
-    values = {"finished_at": now if is_over else None, "next_attempt_at": next_attempt_at, "error": error}
-    data = {
-        "attempt": run.attempt,
-        "done": result.done,
-        "left": result.left,
-        "rejected": result.rejected,
-        "unverified": result.unverified,
-        "superseded": result.superseded,
-    }
-    word, state = (
-        (event_types.RUN_APPLIED, RunState.APPLIED) if is_over else (event_types.RUN_FAILED, RunState.INCOMPLETE)
-    )
-    with provisioner.databases.identity.write() as connection:
-        runs.drop_unneeded(connection, now)
-        if runs.end_attempt(connection, run.run_id, run.attempt, state, **values):
-            record(connection, now.timestamp(), Event(word, run.run_id, run.requested_by, error[:200], data))
-    return result_of(provisioner, run.run_id)
+    provisioner.write(runs.drop_unneeded, now)
+    result = result_of(provisioner, run_id)
+    data = {"attempt": attempt, **{name: getattr(result, name) for name in _COUNTED}}
+    if failing or result.left:
+        error = str(next(iter(failing.values()), "")) or _why_left(provisioner, run)
+        again_at = now + timedelta(seconds=health.pause_s(provisioner, attempt))
+        _end_attempt(provisioner, run, RunState.INCOMPLETE, data, error=error, next_attempt_at=again_at)
+    else:
+        _end_attempt(provisioner, run, RunState.APPLIED, data, error="", finished_at=now)
+    return result_of(provisioner, run_id)
 
 
 def _why_left(provisioner: Provisioner, run: Run) -> str:
-    with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, state=ChangeState.OPEN, limit=1)
-    if not rows:
-        return ""
-    found = health.health_of(provisioner, rows[0].target)
-    return rows[0].error or (found.error if found else "")
-
-
-# --- rows -----------------------------------------------------------------------------------------------------------
-
-
-def _open_rows(
-    provisioner: Provisioner, run: Run, target: Target, *, of_entries: bool = False
-) -> Iterator[list[ChangeRow]]:
-    """Yield open changes in order; one that stays open does not come again."""
-    last = -1
-    while rows := _rows(provisioner, run, target, last, ChangeState.OPEN, of_entries=of_entries):
-        last = rows[-1].number
-        yield rows
-
-
-def _rows(
-    provisioner: Provisioner, run: Run, target: Target, after: int, state: str, *, of_entries: bool = False
-) -> list[ChangeRow]:
-    with provisioner.databases.identity.read() as connection:
-        return runs.changes_of(
-            connection, run.run_id, after=after, state=state, target=target.kind, of_entries=of_entries
-        )
+    rows = provisioner.read(runs.changes_of, run.run_id, state=ChangeState.OPEN, limit=1)
+    found = health.health_of(provisioner, rows[0].target) if rows else None
+    return (rows[0].error if rows else "") or (found.error if found else "")

@@ -5,13 +5,14 @@ breaker.
 """
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from idp.audit import event_types
 from idp.audit.events import Event, record
-from idp.db.backoff import Backoff
-from idp.errors import TargetUnavailable
+from idp.errors import TargetError, TargetUnavailable
 from idp.provisioning import health_queries as health
 from idp.provisioning.health_queries import Health
 from idp.provisioning.provisioner import Provisioner
@@ -22,24 +23,16 @@ log = structlog.get_logger(__name__)
 _chance = random.Random()  # noqa: S311 - spreads tries, guards nothing
 
 
-def wait_s(failures: int, first_s: float, most_s: float, chance: float) -> float:
-    """Return how long to leave alone what failed so often in a row; `chance` from 0 to 1 spreads those who wait.
-
-    Shape:   wait_s(1, 0.5, 20, 0.5) -> 0.5; (4, …) -> 4.0; (99, …) -> 20.0, each within a quarter
-    """
-    return Backoff(first_s, most_s, jitter=0.25).wait_s(failures, chance)
+def health_of(provisioner: Provisioner, kind: str) -> Health | None:
+    """Return how a target fails; None: it does not."""
+    with provisioner.databases.sessions.read() as connection:
+        return health.health_of(connection, kind)
 
 
 def open_for(provisioner: Provisioner, kind: str) -> float:
     """Return for how many seconds nobody is to try this target; 0: try."""
     found = health_of(provisioner, kind)
     return 0.0 if found is None else max(0.0, found.open_until - provisioner.clock.timestamp())
-
-
-def health_of(provisioner: Provisioner, kind: str) -> Health | None:
-    """Return how a target fails; None: it does not."""
-    with provisioner.databases.sessions.read() as connection:
-        return health.health_of(connection, kind)
 
 
 def refuse_if_open(provisioner: Provisioner, kind: str) -> None:
@@ -57,20 +50,30 @@ def note_failure(provisioner: Provisioner, kind: str, error: Exception) -> float
 
     Effect:  others who fail in that time count as the same failure; the third in a row is an event
     """
-    settings, now = provisioner.settings, provisioner.clock.timestamp()
+    now = provisioner.clock.timestamp()
     with provisioner.databases.sessions.write() as connection:
         found = health.health_of(connection, kind)
         if found is not None and found.open_until > now:
             return found.open_until - now
         failures = 1 if found is None else found.failures + 1
-        pause_s = wait_s(failures, settings.target_retry_s, settings.target_retry_most_s, _chance.random())
+        wait_s = pause_s(provisioner, failures)
         if isinstance(error, TargetUnavailable) and error.retry_after_s is not None:
-            pause_s = max(pause_s, error.retry_after_s)
-        health.note_failure(connection, kind, now, now + pause_s, str(error))
+            wait_s = max(wait_s, error.retry_after_s)
+        health.note_failure(connection, kind, now, now + wait_s, str(error))
         if failures == TOLD_FROM:
             record(connection, now, Event(event_types.TARGET_UNAVAILABLE, subject=kind, reason=str(error)[:200]))
-    log.warning("target failed", target=kind, failures=failures, next_try_s=round(pause_s, 1), error=str(error))
-    return pause_s
+    log.warning("target failed", target=kind, failures=failures, next_try_s=round(wait_s, 1), error=str(error))
+    return wait_s
+
+
+@contextmanager
+def collecting_failures(provisioner: Provisioner, kind: str, failing: dict[str, TargetError]) -> Iterator[None]:
+    """Blame the target for an error inside, put it into `failing` and go on: other targets do not wait for this one."""
+    try:
+        yield
+    except TargetError as error:
+        note_failure(provisioner, kind, error)
+        failing[kind] = error
 
 
 def note_success(provisioner: Provisioner, kind: str) -> None:
@@ -88,10 +91,9 @@ def note_success(provisioner: Provisioner, kind: str) -> None:
         log.info("target recovered", target=kind, failures=found.failures)
 
 
-def pause_of_run(provisioner: Provisioner, attempt: int) -> float:
-    """Return in how many seconds a run with something left is tried again."""
-    settings = provisioner.settings
-    return wait_s(attempt, settings.target_retry_s, settings.target_retry_most_s, _chance.random())
+def pause_s(provisioner: Provisioner, failures: int) -> float:
+    """Return in how many seconds a target, or a run, that failed so often in a row is tried again."""
+    return provisioner.settings.target_backoff.wait_s(failures, _chance.random())
 
 
 def try_again(provisioner: Provisioner) -> list[str]:

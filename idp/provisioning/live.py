@@ -12,6 +12,7 @@ from idp.people.change_queries import next_changes
 from idp.people.values import Priority
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
+from idp.provisioning import state_queries as states
 from idp.provisioning.compare import compare
 from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import loses_rights
@@ -20,16 +21,7 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute, recompute_some
 from idp.provisioning.records import PersonRecords
 from idp.provisioning.runs import RunState
-from idp.provisioning.state_queries import (
-    TargetState,
-    count_attempts,
-    delay,
-    due_work,
-    make_bulk,
-    note_absent,
-    note_shown,
-    states_among,
-)
+from idp.provisioning.state_queries import TargetState
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.writer import TargetWriter, Write
@@ -65,7 +57,9 @@ def _reconcile(
         (seen,) = computed.people
         failures: dict[str, TargetError] = {}
         is_late = False
-        for target in _in_order(provisioner, seen):
+        targets = list(provisioner.targets.values())
+        # Disable in target order, enable in reverse order, as in a run (idp.provisioning.chunks).
+        for target in reversed(targets) if seen.snapshot.may_sign_in else targets:
             (entry,) = computed.entries[target.kind]
             one = _Person(provisioner, target, seen, entry, actor)
             try:
@@ -79,12 +73,6 @@ def _reconcile(
             return
     # The records changed each time we looked. Whoever changed them queued the person, so the worker goes on.
     raise TargetUnavailable(f"{person_id} is being changed by somebody else")
-
-
-def _in_order(provisioner: Provisioner, seen: PersonRecords) -> list[Target]:
-    """Disable in target order, enable in reverse order, as in a run (idp.provisioning.chunks)."""
-    targets = list(provisioner.targets.values())
-    return targets[::-1] if seen.snapshot.may_sign_in else targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +90,23 @@ class _Person:
 
         Raises:  TargetUnavailable, TargetRejected
         """
+        kind, person_id, now = self.target.kind, self.entry.person_id, self.provisioner.clock.now()
         state = self._state()
-        if not is_request and not self._is_due_live(state):
+        if not is_request and not (state.priority is Priority.LIVE and state.is_due(now)):
             return True
-        change, is_there = self._difference()
-        if change is None:
-            self._note(is_there)
-            return True
-        if self._is_left_to_runs(change):
-            with self.provisioner.databases.identity.write() as connection:
-                make_bulk(connection, self.target.kind, self.entry.person_id, self.provisioner.clock.now())
-            return True
+        found = self._read()
+        changes = compare([self.entry], [found] if found else []).changes
+        if not changes and found:
+            self.provisioner.write(states.note_shown, kind, [(person_id, self.entry.digest)], now)
+        elif not changes:
+            self.provisioner.write(states.note_absent, kind, [person_id], now)
+        elif self._is_left_to_runs(changes[0]):
+            self.provisioner.write(states.make_bulk, kind, person_id, now)
+        else:
+            return self._write(changes[0])
+        return True
+
+    def _write(self, change: Change) -> bool:
         writer = TargetWriter(self.provisioner, self.target, self.actor)
         try:
             outcomes = writer.write([Write(change)], one_by_one=True)
@@ -125,44 +119,28 @@ class _Person:
                 raise outcome.error
         return bool(outcomes) and self._state().desired == self.entry.digest
 
-    def _is_due_live(self, state: TargetState) -> bool:
-        return state.priority is Priority.LIVE and state.is_due(self.provisioner.clock.now())
-
     def _state(self) -> TargetState:
-        with self.provisioner.databases.identity.read() as connection:
-            return states_among(connection, self.target.kind, [self.entry.person_id])[self.entry.person_id]
+        person_id = self.entry.person_id
+        return self.provisioner.read(states.states_among, self.target.kind, [person_id])[person_id]
 
-    def _difference(self) -> tuple[Change | None, bool]:
-        """Return what must be written, and whether the target has an entry.
+    def _read(self) -> Entry | None:
+        """Return what the target has.
 
         Raises:  TargetUnavailable, TargetRejected
         """
+        kind, person_id = self.target.kind, self.entry.person_id
         try:
-            health.refuse_if_open(self.provisioner, self.target.kind)
-            found = self.target.read_one(self.entry.person_id, self.entry.name)
+            health.refuse_if_open(self.provisioner, kind)
+            return self.target.read_one(person_id, self.entry.name)
         except TargetError as error:
-            self._note_failed_read(error)
-            raise
-        changes = compare([self.entry], [found] if found else []).changes
-        return next(iter(changes), None), found is not None
-
-    def _note_failed_read(self, error: TargetError) -> None:
-        kind, now, patience = self.target.kind, self.provisioner.clock.now(), self.provisioner.settings.patience
-        if isinstance(error, TargetUnavailable):
-            health.note_failure(self.provisioner, kind, error)
-        with self.provisioner.databases.identity.write() as connection:
+            now, patience = self.provisioner.clock.now(), self.provisioner.settings.patience
+            if isinstance(error, TargetUnavailable):
+                health.note_failure(self.provisioner, kind, error)
             if error.retryable:
-                delay(connection, kind, [self.entry.person_id], str(error), now, patience)
+                self.provisioner.write(states.delay, kind, [person_id], str(error), now, patience)
             else:
-                count_attempts(connection, kind, [(self.entry.person_id, str(error))], now, patience)
-
-    def _note(self, is_there: bool) -> None:
-        now = self.provisioner.clock.now()
-        with self.provisioner.databases.identity.write() as connection:
-            if is_there:
-                note_shown(connection, self.target.kind, [(self.entry.person_id, self.entry.digest)], now)
-            else:
-                note_absent(connection, self.target.kind, [self.entry.person_id], now)
+                self.provisioner.write(states.count_attempts, kind, [(person_id, str(error))], now, patience)
+            raise
 
     def _is_left_to_runs(self, change: Change) -> bool:
         """Return whether the records alone take something away: a file may be wrong about everybody."""
@@ -188,9 +166,8 @@ def reconcile_due(provisioner: Provisioner) -> int:
 def sweep_live(provisioner: Provisioner) -> int:
     """Write people's own acts, locks and unlocks, one by one."""
     now = provisioner.clock.now()
-    with provisioner.databases.identity.read() as connection:
-        changed = next_changes(connection, Priority.LIVE, now, LIVE_AT_ONCE)
-        due = due_work(connection, list(provisioner.targets), Priority.LIVE, now, LIVE_AT_ONCE)
+    changed = provisioner.read(next_changes, Priority.LIVE, now, LIVE_AT_ONCE)
+    due = provisioner.read(states.due_work, list(provisioner.targets), Priority.LIVE, now, LIVE_AT_ONCE)
     done = 0
     for person_id in list(dict.fromkeys([*changed, *due]))[:LIVE_AT_ONCE]:
         try:
@@ -204,19 +181,13 @@ def sweep_live(provisioner: Provisioner) -> int:
 def sweep_bulk(provisioner: Provisioner) -> int:
     """Write due people in one guarded run, while they are few and belong to no other run."""
     most = provisioner.settings.sweep_people
-    with provisioner.databases.identity.read() as connection:
-        changed = next_changes(connection, Priority.BULK, provisioner.clock.now(), most + 1)
-        if len(changed) > most or runs.runs_in(connection, RunState.APPROVED, RunState.RUNNING):
-            return 0
+    changed = provisioner.read(next_changes, Priority.BULK, provisioner.clock.now(), most + 1)
+    if len(changed) > most or provisioner.read(runs.runs_in, RunState.APPROVED, RunState.RUNNING):
+        return 0
     recompute(provisioner, changed)
-    now = provisioner.clock.now()
-    with provisioner.databases.identity.read() as connection:
-        due = runs.due_outside_runs(connection, _answering(provisioner), now, most + 1)
+    answering = [kind for kind in provisioner.targets if health.open_for(provisioner, kind) == 0]
+    due = provisioner.read(runs.due_outside_runs, answering, provisioner.clock.now(), most + 1)
     return 0 if not due or len(due) > most else _run_over(provisioner, due)
-
-
-def _answering(provisioner: Provisioner) -> list[str]:
-    return [kind for kind in provisioner.targets if health.open_for(provisioner, kind) == 0]
 
 
 def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
@@ -232,7 +203,7 @@ def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         for kind in provisioner.targets:
-            states = states_among(connection, kind, due)
-            still = [one for one, state in states.items() if state.is_due(now) and state.priority is Priority.BULK]
-            delay(connection, kind, still, why, now, provisioner.settings.patience)
+            known = states.states_among(connection, kind, due)
+            still = [one for one, state in known.items() if state.is_due(now) and state.priority is Priority.BULK]
+            states.delay(connection, kind, still, why, now, provisioner.settings.patience)
     return done

@@ -55,6 +55,17 @@ class Provisioner:
         with self.databases.identity.read() as connection:
             return query(connection, *values, **named)
 
+    def write(
+        self,
+        statement: Callable[Concatenate[Connection, Values], Answer],
+        /,
+        *values: Values.args,
+        **named: Values.kwargs,
+    ) -> Answer:
+        """Return what a statement returns in a writing transaction of its own."""
+        with self.databases.identity.write() as connection:
+            return statement(connection, *values, **named)
+
     def pages(self, query: Callable[..., Sequence[str]]) -> Iterator[Sequence[str]]:
         """Yield pages of what a query returns behind a key. No reading transaction stays open between them.
 
@@ -73,6 +84,10 @@ class Provisioner:
         Shape:   merges: the merges to assume; None: those in force
         """
         return load_records(connection, person_ids, self.people, self.today(), merges)
+
+    def records_of(self, person_ids: Sequence[str]) -> dict[str, PersonRecords]:
+        """Return those of some people who exist, as they are today, by person_id."""
+        return {str(each.snapshot.person_id): each for each in self.read(self.load, person_ids)}
 
     def effective_entry(self, person: PersonRecords, target: Target) -> Entry:
         """Return what a target must have of a person."""

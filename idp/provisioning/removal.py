@@ -22,10 +22,10 @@ from idp.people.values import Source
 from idp.permissions import Actor, Permission
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.pin_queries import drop, kept_among
-from idp.provisioning.pins import EXISTENCE, Kept
+from idp.provisioning.pins import EXISTENCE
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute_changed
-from idp.provisioning.records import PersonRecords, load_records
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.removal_queries import (
     add_notices,
     announced_among,
@@ -75,8 +75,7 @@ def announce_removals(provisioner: Provisioner, keys: Keys) -> int:
     settings = provisioner.settings
     if not settings.remove_after_days:
         return 0
-    with provisioner.databases.identity.write() as connection:
-        drop_notices_of_returned(connection)
+    provisioner.write(drop_notices_of_returned)
     soon = max(0, settings.remove_after_days - settings.removal_notice_days)
     count = 0
     for people in _closed(provisioner):
@@ -145,8 +144,7 @@ def _plan_one(provisioner: Provisioner, target: Target, draft: Draft) -> None:
 def _removable(provisioner: Provisioner, people: Sequence[PersonRecords]) -> list[PersonRecords]:
     settings = provisioner.settings
     latest = provisioner.clock.now() - timedelta(days=settings.removal_notice_days)
-    with provisioner.databases.identity.read() as connection:
-        announced = announced_among(connection, [str(each.snapshot.person_id) for each in people])
+    announced = provisioner.read(announced_among, [str(each.snapshot.person_id) for each in people])
     return [
         each
         for each in people
@@ -170,28 +168,17 @@ def _closed(provisioner: Provisioner) -> Iterator[list[PersonRecords]]:
 # --- while it is applied ---------------------------------------------------------------------------------------------
 
 
-def overtaken(provisioner: Provisioner, rows: Sequence[ChangeRow]) -> dict[int, str]:
+def overtaken(provisioner: Provisioner, _: Target, rows: Sequence[ChangeRow]) -> dict[int, str]:
     """Return by number the removals that must not be made any more, and why: somebody returned since the plan."""
     days, today = provisioner.settings.remove_after_days, provisioner.today()
-    with provisioner.databases.identity.read() as connection:
-        people = load_records(connection, [row.person_id for row in rows], provisioner.people, today)
-    kept = {str(each.snapshot.person_id): why_kept(each, days, today) for each in people}
+    people = provisioner.records_of([row.person_id for row in rows])
+    kept = {person_id: why_kept(each, days, today) for person_id, each in people.items()}
     return {row.number: why for row in rows if (why := kept.get(row.person_id, "our records do not know this person"))}
 
 
 def end_removed(connection: Connection, target: Target, person_ids: Sequence[str]) -> None:
     """End what belonged to removed entries: pins and overrides, and with the directory's entry the claim."""
-    kept = kept_among(connection, person_ids).values()
-    drop(
-        connection,
-        [
-            Kept(
-                tuple(pin for pin in each.pins if pin.target == target.kind),
-                tuple(override for override in each.overrides if override.target == target.kind),
-            )
-            for each in kept
-        ],
-    )
+    drop(connection, (each.of_target(target.kind) for each in kept_among(connection, person_ids).values()))
     if target.stage is Stage.DIRECTORY:
         unclaim(connection, person_ids)
         drop_notices(connection, person_ids)

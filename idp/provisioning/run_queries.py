@@ -1,11 +1,13 @@
 """Runs: plans as they were made, what became of each change, and what was found that nobody may change."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     Executable,
@@ -23,11 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from idp.db.bulk import as_bound, insert_rows, run_many
+from idp.db.bulk import as_bound, insert_once, insert_rows, run_many
+from idp.db.databases import Database
+from idp.errors import NotFound
 from idp.people.merge_queries import forget_planned_merge
 from idp.provisioning.runs import (
     CHUNK,
     WRITTEN,
+    Approval,
     ChangeRow,
     ChangeState,
     FindingRow,
@@ -40,6 +45,7 @@ from idp.provisioning.runs import (
     states_before,
 )
 from idp.provisioning.tables import KIND_COUNTS, change, finding, limit_violation, run, run_approval, run_target
+from idp.provisioning.values import Kind
 
 BATCH = 1000
 
@@ -107,6 +113,16 @@ def load_run(connection: Connection, run_id: str, *, alone: bool = False) -> Run
     query = select(run).where(run.c.run_id == run_id)
     # On SQLite, which knows no such clause, whoever writes is alone anyway.
     return next(iter(_runs(connection, query.with_for_update() if alone else query)), None)
+
+
+def require_run(connection: Connection, run_id: str, *, alone: bool = False) -> Run:
+    """Return one run, as `load_run`.
+
+    Raises:  NotFound
+    """
+    if (found := load_run(connection, run_id, alone=alone)) is None:
+        raise NotFound(f"there is no run {run_id}")
+    return found
 
 
 def runs_beginning(connection: Connection, text: str, most: int) -> list[Run]:
@@ -204,7 +220,7 @@ def start_attempt(connection: Connection, run_id: str, attempt: int, runner: Run
     return row.rowcount == 1
 
 
-def end_attempt(connection: Connection, run_id: str, attempt: int, state: RunState, **values: Any) -> bool:
+def end_attempt(connection: Connection, run_id: str, attempt: int, state: RunState, /, **values: Any) -> bool:
     """Store how an attempt ended; False when somebody paused, cancelled or took over the run meanwhile."""
     if "error" in values:
         values["error"] = values["error"][:500]
@@ -244,46 +260,56 @@ def undo_of(connection: Connection, run_id: str) -> str | None:
     return connection.execute(query.limit(1)).scalar_one_or_none()
 
 
+def add_approval(connection: Connection, new: Approval) -> bool:
+    """Write an approval; False when this person approved this run before."""
+    return insert_once(connection, run_approval, asdict(new))
+
+
+def approvals_of(connection: Connection, run_id: str, digest: str) -> list[Approval]:
+    """Return who approved exactly this plan, the first one first."""
+    mine = select(run_approval).where(run_approval.c.run_id == run_id, run_approval.c.digest == digest)
+    rows = connection.execute(mine.order_by(run_approval.c.approved_at, run_approval.c.account_id))
+    return [Approval(**row._mapping) for row in rows]
+
+
 # --- changes ----------------------------------------------------------------------------------------------------------
 
 
 def changes_of(
     connection: Connection,
     run_id: str,
+    /,
     *,
     after: int = -1,
-    limit: int = BATCH,
     upto: int | None = None,
-    state: str | None = None,
-    target: str | None = None,
-    kinds: Collection[str] | None = None,
-    person_ids: Collection[str] | None = None,
-    of_entries: bool = False,
+    limit: int = BATCH,
+    **where: Any,
 ) -> list[ChangeRow]:
-    """Return the next changes of a run, in order, numbered above `after`; `of_entries`: that were there before."""
+    """Return the next changes of a run, in order, numbered above `after`.
+
+    Shape:   where: by column the value, or a collection of values, such as target="ldap", kind=["create", "update"]
+    """
     query = select(*(change.c[name] for name in _CHANGE_COLUMNS)).where(
         change.c.run_id == run_id, change.c.number > after
     )
-    if state is not None:
-        query = query.where(change.c.state == state)
-    if target is not None:
-        query = query.where(change.c.target == target)
     if upto is not None:
         query = query.where(change.c.number <= upto)
-    if kinds is not None:
-        query = query.where(change.c.kind.in_(kinds))
-    if person_ids is not None:
-        query = query.where(change.c.person_id.in_(person_ids))
-    if of_entries:
-        query = query.where(change.c.before.is_not(None))
+    for name, value in where.items():
+        column = change.c[name]
+        query = query.where(column == value if isinstance(value, str) else column.in_(value))
     return [ChangeRow(*row) for row in connection.execute(query.order_by(change.c.number).limit(limit))]
 
 
-def changes_numbered(connection: Connection, run_id: str, numbers: Sequence[int]) -> list[ChangeRow]:
-    """Return some changes of a run, in order."""
-    columns = (change.c[name] for name in _CHANGE_COLUMNS)
-    query = select(*columns).where(change.c.run_id == run_id, change.c.number.in_(numbers)).order_by(change.c.number)
-    return [ChangeRow(*row) for row in connection.execute(query)]
+def pages_of_changes(database: Database, run_id: str, **where: Any) -> Iterator[list[ChangeRow]]:
+    """Yield changes as `changes_of` returns them, to the last. No reading transaction stays open between pages."""
+    last = -1
+    while True:
+        with database.read() as connection:
+            rows = changes_of(connection, run_id, after=last, **where)
+        if not rows:
+            return
+        yield rows
+        last = rows[-1].number
 
 
 def findings_of(connection: Connection, run_id: str, limit: int = BATCH) -> list[FindingRow]:
@@ -294,10 +320,7 @@ def findings_of(connection: Connection, run_id: str, limit: int = BATCH) -> list
 
 def count_changes(connection: Connection, run_id: str) -> dict[str, int]:
     """Return how many changes of a run are in each state."""
-    rows = connection.execute(
-        select(change.c.state, func.count()).where(change.c.run_id == run_id).group_by(change.c.state)
-    )
-    return {row[0]: row[1] for row in rows}
+    return dict(sum(map(Counter, count_by_target(connection, run_id).values()), Counter[str]()))
 
 
 def count_by_target(connection: Connection, run_id: str) -> dict[str, dict[str, int]]:
@@ -309,14 +332,8 @@ def count_by_target(connection: Connection, run_id: str) -> dict[str, dict[str, 
     return found
 
 
-_CREATE = "create"  # a kind of change; those of a first load are free
-_LOSE_RIGHTS = "lose_rights"
-
-
 # As `Run.goes_on`.
-_GOES_ON = run.c.state.in_((RunState.APPROVED, RunState.RUNNING)) | (
-    (run.c.state == RunState.INCOMPLETE) & run.c.next_attempt_at.is_not(None)
-)
+_GOES_ON = "(run.state IN ('approved', 'running') OR (run.state = 'incomplete' AND run.next_attempt_at IS NOT NULL))"
 
 
 def people_done(connection: Connection, run_id: str, maker: str, since: datetime) -> dict[str, dict[str, int]]:
@@ -326,9 +343,10 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
              left out: runs that people approved, and the entries that a first load makes
     """
     was_approved = exists().where(limit_violation.c.run_id == run.c.run_id)
-    made = (run.c.created_by == maker) & ~was_approved & ((run.c.progress_at >= since) | _GOES_ON)
-    ids: dict[str, bool] = {row[0]: row[1] for row in connection.execute(select(run.c.run_id, _GOES_ON).where(made))}
-    is_load = (run_target.c.population == 0) & (run_target.c[_CREATE] > 0) & run_target.c.run_id.in_(ids)
+    goes_on: ColumnElement[bool] = literal_column(_GOES_ON, Boolean())
+    made = (run.c.created_by == maker) & ~was_approved & ((run.c.progress_at >= since) | goes_on)
+    ids: dict[str, bool] = {row[0]: row[1] for row in connection.execute(select(run.c.run_id, goes_on).where(made))}
+    is_load = (run_target.c.population == 0) & run_target.c.run_id.in_(ids)
     loads = [tuple(row) for row in connection.execute(select(run_target.c.run_id, run_target.c.target).where(is_load))]
     pending = [run_id for run_id, goes_on in ids.items() if goes_on]
     found: dict[str, dict[str, int]] = {}
@@ -336,14 +354,14 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
     loses = change.c.loses_rights
     for word, condition, its_kind in (
         (change.c.kind, true(), its_own.c.kind == change.c.kind),
-        (literal_column(f"'{_LOSE_RIGHTS}'"), loses, its_own.c.loses_rights),
+        (literal_column("'lose_rights'"), loses, its_own.c.loses_rights),
     ):
         counted = select(change.c.target, word, func.count(change.c.person_id.distinct())).where(
             change.c.run_id.in_(ids),
             condition,
             (change.c.state.in_(WRITTEN) & (change.c.done_at >= since))
             | ((change.c.state == ChangeState.OPEN) & change.c.run_id.in_(pending)),
-            ~((change.c.kind == _CREATE) & tuple_(change.c.run_id, change.c.target).in_(loads)),
+            ~((change.c.kind == Kind.CREATE) & tuple_(change.c.run_id, change.c.target).in_(loads)),
             ~exists().where(
                 its_own.c.run_id == run_id,
                 its_own.c.target == change.c.target,
@@ -372,63 +390,38 @@ def open_chunks(
 
 # --- runs and what is desired ----------------------------------------------------------------------------------------
 
-# A removal by an undo has no digest. Nobody is created whose records ask for no entry any more.
+# Open changes, and what is desired of their people by now.
+_OPEN = (
+    "FROM change c JOIN run ON run.run_id = c.run_id"
+    " LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id WHERE c.state = 'open'"
+)
+# Only undo and removal remove. They judge each person when the change is written, so a removal is never otherwise.
+# Nobody is created whose records ask for no entry any more.
 _OTHERWISE = (
     "(c.desired IS NOT NULL AND (s.desired IS NULL OR s.desired <> c.desired"
     " OR (s.presence = 'if_present' AND c.kind = 'create')))"
 )
-_OPEN_CHANGES = (
-    "FROM change c JOIN run r ON r.run_id = c.run_id"
-    " LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id WHERE c.state = 'open'"
+# Open changes of runs that keep their people. An undo or a removal keeps nobody: the records do not ask for it.
+_KEPT = (
+    f"{_OPEN} AND run.kind NOT IN ('undo', 'removal') AND (run.state IN ('awaiting_approval', 'paused') OR {_GOES_ON})"
 )
-_GOES_ON_SQL = "(r.state IN ('approved', 'running') OR (r.state = 'incomplete' AND r.next_attempt_at IS NOT NULL))"
-# An undo or a removal keeps nobody: the records do not ask for what it wants.
-_KEEPS = f"r.kind NOT IN ('undo', 'removal') AND (r.state IN ('awaiting_approval', 'paused') OR {_GOES_ON_SQL})"
-_IS_OTHERWISE_IN_RUN = (
-    "EXISTS (SELECT 1 FROM change c LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id"
-    f" WHERE c.run_id = mine.run_id AND c.person_id = mine.person_id AND c.state = 'open' AND {_OTHERWISE})"
-)
-_BELONGS = (
-    "FROM change mine JOIN run r ON r.run_id = mine.run_id"
-    f" WHERE mine.state = 'open' AND {_KEEPS} AND NOT {_IS_OTHERWISE_IN_RUN}"
-)
-_DESIRED_OTHERWISE = text(
-    f"SELECT DISTINCT c.person_id, c.name {_OPEN_CHANGES} AND c.run_id = :run AND {_OTHERWISE} ORDER BY c.person_id"
-)
-_CHANGED_SINCE = text(
-    "SELECT DISTINCT c.person_id FROM change c JOIN person_change d ON d.person_id = c.person_id"
-    " WHERE c.run_id = :run AND c.state = 'open' ORDER BY c.person_id"
-)
-_OWNERS = text(
-    f"SELECT mine.person_id, MIN(mine.run_id) {_BELONGS} AND mine.person_id IN :people GROUP BY mine.person_id"
-).bindparams(bindparam("people", expanding=True))
-_DUE_OUTSIDE = text(
-    "SELECT t.person_id FROM target_state t WHERE t.priority = 'bulk' AND t.next_attempt_at <= :now"
-    f" AND t.target IN :targets AND NOT EXISTS (SELECT 1 {_BELONGS} AND mine.person_id = t.person_id)"
-    " GROUP BY t.person_id ORDER BY MIN(t.next_attempt_at), t.person_id LIMIT :limit"
-).bindparams(bindparam("targets", expanding=True), bindparam("now", type_=run.c.next_attempt_at.type))
-_UNNEEDED = text(
-    "SELECT r.run_id FROM run r WHERE r.state = 'awaiting_approval' AND r.kind = 'sync' AND NOT EXISTS"
-    " (SELECT 1 FROM change c LEFT JOIN target_state s ON s.target = c.target AND s.person_id = c.person_id"
-    f" WHERE c.run_id = r.run_id AND c.state = 'open' AND NOT {_OTHERWISE}"
-    " AND (s.state IS NULL OR s.state <> 'in_sync'))"
-)
-_OVERTAKEN = (
-    f"{_OPEN_CHANGES} AND r.state = 'awaiting_approval' AND r.kind <> 'undo' AND {_OTHERWISE}"
-    " AND c.person_id IN :people"
-)
-_STALE_RUNS = text(f"SELECT DISTINCT c.run_id {_OVERTAKEN}").bindparams(bindparam("people", expanding=True))
-_MOVED_CHANGES = text(f"SELECT c.run_id, c.number {_OVERTAKEN}").bindparams(bindparam("people", expanding=True))
+# People belong to such a run while all that it wants of them is still desired.
+_STILL_DESIRED = f"GROUP BY c.person_id, c.run_id HAVING MAX(CASE WHEN {_OTHERWISE} THEN 1 ELSE 0 END) = 0"
 
 
-def desired_otherwise(connection: Connection, run_id: str) -> list[tuple[str, str]]:
-    """Return (person_id, name) of open changes whose person should be otherwise by now."""
-    return [(row[0], row[1]) for row in connection.execute(_DESIRED_OTHERWISE, {"run": run_id})]
+def desired_otherwise(connection: Connection, run_id: str) -> list[str]:
+    """Return the names of open changes whose person should be otherwise by now."""
+    query = f"SELECT DISTINCT c.name, c.person_id {_OPEN} AND c.run_id = :run AND {_OTHERWISE} ORDER BY c.person_id"
+    return list(connection.execute(text(query), {"run": run_id}).scalars())
 
 
-def changed_since(connection: Connection, run_id: str) -> Iterator[str]:
-    """Yield people with open changes whose records changed and were not computed yet."""
-    return _streamed(connection, _CHANGED_SINCE, {"run": run_id})
+def changed_since(connection: Connection, run_id: str) -> list[str]:
+    """Return people with open changes whose records changed and were not computed yet."""
+    query = (
+        "SELECT DISTINCT c.person_id FROM change c JOIN person_change d ON d.person_id = c.person_id"
+        " WHERE c.run_id = :run AND c.state = 'open' ORDER BY c.person_id"
+    )
+    return list(connection.execute(text(query), {"run": run_id}).scalars())
 
 
 def owners_among(connection: Connection, person_ids: Collection[str]) -> dict[str, str]:
@@ -438,13 +431,23 @@ def owners_among(connection: Connection, person_ids: Collection[str]) -> dict[st
     """
     if not person_ids:
         return {}
-    return {row[0]: row[1] for row in connection.execute(_OWNERS, {"people": list(person_ids)})}
+    query = text(f"SELECT c.person_id, c.run_id {_KEPT} AND c.person_id IN :people {_STILL_DESIRED}")
+    rows = connection.execute(query.bindparams(bindparam("people", list(person_ids), expanding=True)))
+    return {row.person_id: row.run_id for row in rows}
 
 
 def due_outside_runs(connection: Connection, targets: Collection[str], now: datetime, limit: int) -> list[str]:
     """Return people of whom a guarded run must write something in these targets now, and who belong to no run."""
-    values = {"targets": list(targets), "now": now, "limit": limit}
-    return list(connection.execute(_DUE_OUTSIDE, values).scalars())
+    query = text(
+        "SELECT t.person_id FROM target_state t WHERE t.priority = 'bulk' AND t.next_attempt_at <= :now"
+        f" AND t.target IN :targets AND NOT EXISTS (SELECT 1 {_KEPT} AND c.person_id = t.person_id {_STILL_DESIRED})"
+        " GROUP BY t.person_id ORDER BY MIN(t.next_attempt_at), t.person_id LIMIT :limit"
+    ).bindparams(
+        bindparam("now", now, type_=run.c.next_attempt_at.type),
+        bindparam("targets", list(targets), expanding=True),
+        limit=limit,
+    )
+    return list(connection.execute(query).scalars())
 
 
 def set_aside_overtaken(connection: Connection, live: Collection[str], bulk: Collection[str], now: datetime) -> None:
@@ -453,31 +456,37 @@ def set_aside_overtaken(connection: Connection, live: Collection[str], bulk: Col
     Effect:  an import, or the calendar, makes the plan stale. A person's own act supersedes that person's changes only:
              many people's small acts would never let a plan be approved
     """
-    for people, query in ((bulk, _STALE_RUNS), (live, _MOVED_CHANGES)):
-        rows = connection.execute(query, {"people": list(people)}).all() if people else []
-        for row in rows:
-            if query is _STALE_RUNS:
-                make_stale(connection, row[0], "the records of its people changed before it was approved", now)
-            else:
-                settle(connection, row[0], now, [(row[1], ChangeState.SUPERSEDED, "desired otherwise by now")])
+    overtaken = f"{_OPEN} AND run.state = 'awaiting_approval' AND run.kind <> 'undo' AND {_OTHERWISE}"
+    for people in filter(None, (bulk, live)):
+        query = text(f"SELECT c.run_id, c.number {overtaken} AND c.person_id IN :people")
+        rows = connection.execute(query.bindparams(bindparam("people", list(people), expanding=True))).all()
+        if people is bulk:
+            for run_id in {row.run_id for row in rows}:
+                make_stale(connection, run_id, "the records of its people changed before it was approved", now)
+        else:
+            for row in rows:
+                settle(connection, row.run_id, now, [(row.number, ChangeState.SUPERSEDED, "desired otherwise by now")])
 
 
 def drop_unneeded(connection: Connection, now: datetime) -> None:
     """Make plans stale that await approval although none of their changes is needed any more."""
-    for run_id in connection.execute(_UNNEEDED).scalars().all():
+    needed = f"{_OPEN} AND c.run_id = r.run_id AND NOT {_OTHERWISE} AND (s.state IS NULL OR s.state <> 'in_sync')"
+    query = (
+        "SELECT r.run_id FROM run r WHERE r.state = 'awaiting_approval' AND r.kind = 'sync'"
+        f" AND NOT EXISTS (SELECT 1 {needed})"
+    )
+    for run_id in connection.execute(text(query)).scalars().all():
         make_stale(connection, run_id, "nothing of it is needed any more", now)
-
-
-_SHARING = text(
-    "SELECT DISTINCT c.run_id FROM change c JOIN run r ON r.run_id = c.run_id JOIN change mine"
-    " ON mine.person_id = c.person_id AND mine.run_id = :run AND mine.state = 'open'"
-    " WHERE c.state = 'open' AND r.state = 'awaiting_approval' AND r.kind <> 'undo'"
-)
 
 
 def drop_sharing(connection: Connection, undo_id: str, now: datetime) -> None:
     """Make plans stale that await approval and have people of an undo that begins."""
-    for run_id in connection.execute(_SHARING, {"run": undo_id}).scalars().all():
+    query = (
+        "SELECT DISTINCT c.run_id FROM change c JOIN run r ON r.run_id = c.run_id JOIN change mine"
+        " ON mine.person_id = c.person_id AND mine.run_id = :run AND mine.state = 'open'"
+        " WHERE c.state = 'open' AND r.state = 'awaiting_approval' AND r.kind <> 'undo'"
+    )
+    for run_id in connection.execute(text(query), {"run": undo_id}).scalars().all():
         make_stale(connection, run_id, f"run {undo_id} undoes changes of its people", now)
 
 
@@ -485,32 +494,6 @@ def make_stale(connection: Connection, run_id: str, why: str, now: datetime) -> 
     """End a plan that awaits approval, because its world moved."""
     forget_planned_merge(connection, run_id)
     move(connection, run_id, RunState.STALE, from_=[RunState.AWAITING_APPROVAL], error=why, finished_at=now)
-
-
-def people_in(connection: Connection, run_id: str) -> Iterator[str]:
-    """Yield whom a run has open changes of, sorted."""
-    query = select(change.c.person_id).where(change.c.run_id == run_id, change.c.state == ChangeState.OPEN)
-    return _streamed(connection, query.distinct().order_by(change.c.person_id))
-
-
-def _streamed(connection: Connection, query: Executable, parameters: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield the first column, some rows at a time."""
-    # Closed in any case: a cursor that the server still holds must not be left to the garbage collector.
-    with connection.execute(query, parameters, execution_options={"yield_per": BATCH}) as rows:
-        for row in rows:
-            yield row[0]
-
-
-def people_among(connection: Connection, run_ids: Collection[str], person_ids: Collection[str]) -> set[str]:
-    """Return those of some people whom any of these runs has open changes of."""
-    theirs = change.c.run_id.in_(run_ids) & change.c.person_id.in_(person_ids) & (change.c.state == ChangeState.OPEN)
-    return set(connection.execute(select(change.c.person_id).where(theirs)).scalars())
-
-
-def count_open(connection: Connection, run_id: str, target: str, most: int) -> int:
-    """Return how many changes of a run are open in a target, counting no further than `most`."""
-    mine = (change.c.run_id == run_id) & (change.c.state == ChangeState.OPEN) & (change.c.target == target)
-    return len(connection.execute(select(change.c.number).where(mine).limit(most)).all())
 
 
 def any_before(connection: Connection, then: datetime) -> bool:

@@ -40,9 +40,9 @@ def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """
     actor.require(Permission.RUNS_APPLY)
     with provisioner.databases.identity.write() as connection:
-        run = runs.load_run(connection, run_id)
-        if run is None or run.state == RunState.PLANNING:
-            raise NotFound(f"there is no plan {run_id}")
+        run = runs.require_run(connection, run_id)
+        if run.state == RunState.PLANNING:
+            raise NotFound(f"run {run_id} is not planned yet")
         if run.state in (RunState.CANCELLED, RunState.STALE):
             raise Conflict(f"run {run_id} is {run.state}: make a new plan")
         if run.state == RunState.APPLIED:
@@ -50,9 +50,7 @@ def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
         _refuse_if_taken_back(connection, run)
         refuse_unless_approved(connection, run, provisioner.settings)
         runs.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
-        asked = runs.load_run(connection, run_id)
-    assert asked is not None  # loaded a few lines above
-    return asked
+        return runs.require_run(connection, run_id)
 
 
 def _refuse_if_taken_back(connection: Connection, run: Run) -> None:
@@ -100,9 +98,7 @@ def _move(
     finished_at = now if to is RunState.CANCELLED else None
     with provisioner.databases.identity.write() as connection:
         is_moved = runs.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
-        run = runs.load_run(connection, run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id}")
+        run = runs.require_run(connection, run_id)
         if not is_moved:
             raise Conflict(f"run {run_id} is {run.state}")
         if to == RunState.APPROVED:
@@ -156,16 +152,11 @@ def release_abandoned(provisioner: Provisioner, *, is_command: bool = False) -> 
     Shape:   is_command: the caller holds COMMAND_LOCK, so no other command carries anything
     Effect:  one that nobody carries any more is incomplete and due at once
     """
-    with provisioner.databases.identity.read() as connection:
-        run_id = runs.running(connection)
-        run = runs.load_run(connection, run_id) if run_id else None
+    run = next(iter(provisioner.read(runs.runs_in, RunState.RUNNING)), None)
     if run is None or not _is_abandoned(provisioner, run, is_command=is_command):
         return run
-    with provisioner.databases.identity.write() as connection:
-        now = provisioner.clock.now()
-        runs.end_attempt(
-            connection, run.run_id, run.attempt, RunState.INCOMPLETE, next_attempt_at=now, error="its worker died"
-        )
+    values = {"next_attempt_at": provisioner.clock.now(), "error": "its worker died"}
+    provisioner.write(runs.end_attempt, run.run_id, run.attempt, RunState.INCOMPLETE, **values)
     return None
 
 
@@ -185,38 +176,28 @@ def is_free(databases: Databases, name: str) -> bool:
 def next_work(provisioner: Provisioner) -> Work | None:
     """Return the attempt that a worker begins next: of a requested run, or of one that is due. Changes nothing."""
     now = provisioner.clock.now()
-    with provisioner.databases.identity.read() as connection:
-        if runs.running(connection) is not None:
-            return None
-        asked = runs.runs_in(connection, RunState.APPROVED)
-        again = [
-            run
-            for run in runs.runs_in(connection, RunState.INCOMPLETE)
-            if run.next_attempt_at and run.next_attempt_at <= now
-        ]
-        open_in = {run.run_id: _open_targets(runs.count_by_target(connection, run.run_id)) for run in again}
-    for run in asked:
-        return Work(run.run_id, run.attempt + 1)
-    for run in again:
-        targets = open_in[run.run_id]
-        # With nothing open, the run still needs verification. An open circuit breaker is no reason to begin.
-        if not targets or any(open_for(provisioner, kind) == 0 for kind in targets):
+    begun = provisioner.read(runs.runs_in, RunState.APPROVED, RunState.RUNNING, RunState.INCOMPLETE)
+    if any(run.state is RunState.RUNNING for run in begun):
+        return None
+    for run in sorted(begun, key=lambda run: run.state is RunState.INCOMPLETE):
+        is_due = run.next_attempt_at is not None and run.next_attempt_at <= now
+        if run.state is RunState.APPROVED or (is_due and _may_go_on(provisioner, run)):
             return Work(run.run_id, run.attempt + 1)
     return None
 
 
-def _open_targets(counts: dict[str, dict[str, int]]) -> list[str]:
-    return [target for target, states in counts.items() if states.get(ChangeState.OPEN)]
+def _may_go_on(provisioner: Provisioner, run: Run) -> bool:
+    counts = provisioner.read(runs.count_by_target, run.run_id)
+    targets = [target for target, states in counts.items() if states.get(ChangeState.OPEN)]
+    # With nothing open, the run still needs verification. An open circuit breaker is no reason to begin.
+    return not targets or any(open_for(provisioner, kind) == 0 for kind in targets)
 
 
 def awaiting_runs(provisioner: Provisioner) -> list[Run]:
     """Return the plans of what the records ask for that await approval, the oldest first."""
-    with provisioner.databases.identity.read() as connection:
-        found = runs.runs_in(connection, RunState.AWAITING_APPROVAL)
-    return [run for run in found if run.kind is RunKind.SYNC]
+    return [run for run in provisioner.read(runs.runs_in, RunState.AWAITING_APPROVAL) if run.kind is RunKind.SYNC]
 
 
 def paused_runs(provisioner: Provisioner) -> list[Run]:
     """Return the runs that somebody paused, the oldest first."""
-    with provisioner.databases.identity.read() as connection:
-        return runs.runs_in(connection, RunState.PAUSED)
+    return provisioner.read(runs.runs_in, RunState.PAUSED)

@@ -183,3 +183,16 @@ class FindingRow:
     person_id: str
     name: str
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's word for one plan."""
+
+    run_id: str
+    account_id: str
+    digest: str
+    name: str
+    factors: str
+    shell: str
+    approved_at: datetime

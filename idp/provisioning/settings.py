@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from idp.db.backoff import Backoff
 from idp.provisioning.guard import LOSE_RIGHTS, Limits
 from idp.provisioning.states import Patience
 from idp.provisioning.values import Kind
@@ -112,6 +113,11 @@ class ProvisioningSettings(Section):
     def patience(self) -> Patience:
         """Return how often and how soon failed work is tried again."""
         return Patience(self.tries, self.retry_s, self.retry_most_s, self.target_retry_most_s)
+
+    @property
+    def target_backoff(self) -> Backoff:
+        """Return how long a failing target, or a run with something left, is not tried."""
+        return Backoff(self.target_retry_s, self.target_retry_most_s, jitter=0.25)
 
     def limits_of(self, target: str) -> Mapping[str, Limits]:
         """Return the limits of one target, as the guard takes them."""

@@ -5,7 +5,7 @@ listed. Each key that is put back leaves a pin (idp.provisioning.pins): the reco
 something else.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,14 +35,13 @@ from idp.provisioning.pins import (
     Parts,
     Pin,
     by_records,
-    effective_entry,
     key_of,
     parts_below,
     parts_of,
     with_values,
 )
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.records import PersonRecords, load_records
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.runs import WRITTEN, ChangeRow, Run, RunKind
 from idp.provisioning.state_queries import Desired, set_desired
 from idp.provisioning.states import Presence
@@ -85,11 +84,8 @@ def make_undo(
 
 
 def _undoable(provisioner: Provisioner, run_id: str) -> Run:
-    with provisioner.databases.identity.read() as connection:
-        run = runs.load_run(connection, run_id)
-        counts = runs.count_changes(connection, run_id)
-    if run is None:
-        raise NotFound(f"there is no run {run_id}")
+    run = provisioner.read(runs.require_run, run_id)
+    counts = provisioner.read(runs.count_changes, run_id)
     if run.kind == RunKind.MERGE:
         raise Conflict("a merge is ended with `idp people unmerge`")
     if run.goes_on:  # it would write again what is undone
@@ -102,10 +98,10 @@ def _undoable(provisioner: Provisioner, run_id: str) -> Run:
 def _plan_one(
     provisioner: Provisioner, target: Target, undone: Run, draft: Draft, remove_created: bool, progress: Progress
 ) -> None:
-    for rows in _written_rows(provisioner, undone.run_id, target.kind):
+    where = {"state": WRITTEN, "target": target.kind}
+    for rows in runs.pages_of_changes(provisioner.databases.identity, undone.run_id, **where):
         there = entries_named(target, {row.person_id: row.name for row in rows})
-        with provisioner.databases.identity.read() as connection:
-            people = _snapshots_of(connection, provisioner, rows)
+        people = _snapshots_of(provisioner, rows)
         backs = [
             take_back(row, there.get(row.person_id), people.get(row.person_id), target, remove_created) for row in rows
         ]
@@ -118,25 +114,9 @@ def _plan_one(
         progress(len(rows))
 
 
-def _snapshots_of(
-    connection: Connection, provisioner: Provisioner, rows: Sequence[ChangeRow]
-) -> dict[str, PersonSnapshot]:
-    ids = [row.person_id for row in rows]
-    found = load_records(connection, ids, provisioner.people, provisioner.today())
-    return {str(each.snapshot.person_id): each.snapshot for each in found}
-
-
-def _written_rows(provisioner: Provisioner, run_id: str, target: str) -> Iterator[list[ChangeRow]]:
-    for state in WRITTEN:
-        last = -1
-        while rows := _rows(provisioner, run_id, target, state, last):
-            last = rows[-1].number
-            yield rows
-
-
-def _rows(provisioner: Provisioner, run_id: str, target: str, state: str, after: int) -> list[ChangeRow]:
-    with provisioner.databases.identity.read() as connection:
-        return runs.changes_of(connection, run_id, after=after, state=state, target=target)
+def _snapshots_of(provisioner: Provisioner, rows: Sequence[ChangeRow]) -> dict[str, PersonSnapshot]:
+    found = provisioner.records_of([row.person_id for row in rows])
+    return {person_id: each.snapshot for person_id, each in found.items()}
 
 
 # --- one person -----------------------------------------------------------------------------------------------------
@@ -157,7 +137,8 @@ def take_back(
 
     Shape:   sn Kowalska -> Nowak, and the target has Nowak: a change to Kowalska; it has Zając: left as it is
     """
-    before, after = sides(row)
+    change = row.to_change()
+    before, after = change.before, change.after
     match before, after:
         case None, Entry():
             return _take_back_entry(row, after, found, person, target, remove_created)
@@ -205,7 +186,8 @@ def _take_back_values(
             left += others or mine
             continue
         values = {part: was.get(part, ()) for part in below}
-        if key == ACCESS and _enables(found, with_values(found, values)) and (why := why_not_enabled(row, person)):
+        is_let_in = key == ACCESS and Change.update(found, with_values(found, values)).lets_in
+        if is_let_in and (why := why_not_enabled(row, person)):
             findings.append(_left(row, why))
             continue
         back |= values
@@ -269,16 +251,6 @@ def _differing(one: Parts, other: Parts) -> list[str]:
     return [part for part in dict.fromkeys([*one, *other]) if one.get(part, ()) != other.get(part, ())]
 
 
-def _enables(before: Entry | None, after: Entry | None) -> bool:
-    return after is not None and after.enabled and not (before is not None and before.enabled)
-
-
-def sides(row: ChangeRow) -> tuple[Entry | None, Entry | None]:
-    """Return what a change found and what it left."""
-    before, after = (Entry.from_json(row.person_id, text) if text else None for text in (row.before, row.after))
-    return before, after
-
-
 # --- while it is applied ---------------------------------------------------------------------------------------------
 
 
@@ -289,16 +261,15 @@ def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow
     Raises:  TargetUnavailable, TargetRejected
     """
     there = entries_named(target, {row.person_id: row.name for row in rows})
-    with provisioner.databases.identity.read() as connection:  # after the target: a lock is a row before it is written
-        people = _snapshots_of(connection, provisioner, rows)
+    people = _snapshots_of(provisioner, rows)  # after the target: a lock is a row before it is written
     found: dict[int, str] = {}
     for row in rows:
-        before, after = sides(row)
-        if (entry := there.get(row.person_id)) == after:
+        change, entry = row.to_change(), there.get(row.person_id)
+        if entry == change.after:
             continue
-        if entry != before:
+        if entry != change.before:
             found[row.number] = "changed since this undo was planned"
-        elif _enables(before, after) and (why := why_not_enabled(row, people.get(row.person_id))):
+        elif change.lets_in and (why := why_not_enabled(row, people.get(row.person_id))):
             found[row.number] = why
     return found
 
@@ -312,13 +283,13 @@ def pin_undone(
     """
     by_person = {row.person_id: row for row in done}
     desires: list[Desired] = []
-    for person in load_records(connection, sorted(by_person), provisioner.people, provisioner.today()):
+    for person in provisioner.load(connection, sorted(by_person)):
         row = by_person[person.snapshot.person_id]
         old, new = pins_of_undo(row, person, target, run.undoes or "", at)
         drop(connection, [Kept(pins=old)])
         keep(connection, Kept(pins=new))
         kept = Kept((*(pin for pin in person.kept.pins if pin not in old), *new), person.kept.overrides)
-        entry = effective_entry(person.snapshot, target, kept, provisioner.targets.values())
+        entry = provisioner.effective_entry(replace(person, kept=kept), target)
         desires.append(Desired(entry.person_id, entry.digest, Presence.of(entry.only_if_present)))
     set_desired(connection, target.kind, desires, at)
 
@@ -330,7 +301,8 @@ def pins_of_undo(
 
     Shape:   a key whose result equals the records needs no pin: an undo of an undo ends what the first one left
     """
-    before, after = sides(row)
+    change = row.to_change()
+    before, after = change.before, change.after
     was, put = _present(before), _present(after)
     if before and after:
         was, put = {**was, **parts_of(before)}, {**put, **parts_of(after)}
@@ -346,7 +318,7 @@ def pins_of_undo(
         expected = {part: parts.get(part, ()) for part in below}
         if not kept or any(was.get(part, ()) != values for part, values in expected.items()):
             continue  # the records ask for the result, or for something else by now: they are obeyed
-        if key == ACCESS and _enables(before, after):
+        if key == ACCESS and change.lets_in:
             if records.reason != cause_of(row):
                 continue  # closed for another reason while we wrote
             expected[WHY] = (records.reason,)
@@ -368,7 +340,6 @@ def drop_pins(provisioner: Provisioner, run_id: str, actor: Actor) -> int:
     Effect:  these people are compared again; run.pins_dropped
     """
     actor.require(Permission.RUNS_UNDO)
-    at = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         pins = pins_of_run(connection, run_id)  # they outlive the run, whose rows are deleted some day
         if not pins and runs.load_run(connection, run_id) is None:
@@ -377,8 +348,6 @@ def drop_pins(provisioner: Provisioner, run_id: str, actor: Actor) -> int:
         drop(connection, [Kept(pins=tuple(pins))])
         queue_recompute(connection, people)
         if people:
-            event = Event(
-                event_types.RUN_PINS_DROPPED, subject=run_id, actor=actor.actor_id, data={"people": len(people)}
-            )
-            record(connection, at.timestamp(), event)
+            event = Event(event_types.RUN_PINS_DROPPED, run_id, actor.actor_id, data={"people": len(people)})
+            record(connection, provisioner.clock.timestamp(), event)
     return len(people)

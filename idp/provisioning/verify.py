@@ -10,7 +10,6 @@ from idp.provisioning.runs import ChangeRow, ChangeState, Run
 from idp.provisioning.state_queries import Observed, clear_not_shown, count_attempts, states_among
 from idp.provisioning.states import NOT_SHOWN, State
 from idp.provisioning.target import Target, digests_in, entries_named
-from idp.provisioning.writer import change_of
 
 SIGN_EVERY = 10_000  # entries read
 MANY = 2000  # changes; of more, everything is read once, which costs a fifth of asking for each
@@ -25,15 +24,14 @@ def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator
     with provisioner.databases.identity.read() as connection:
         done = runs.count_by_target(connection, run.run_id).get(target.kind, {}).get(ChangeState.DONE, 0)
         if done <= MANY:
-            yield from _pages_of_done(provisioner, target, run)
+            where = {"state": ChangeState.DONE, "target": target.kind}
+            yield from runs.pages_of_changes(provisioner.databases.identity, run.run_id, **where)
             return
         observed = Observed(connection, target.kind)
         observed.add(_with_signs(provisioner, run, digests_in(target)))
         numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
     for start in range(0, len(numbers), runs.BATCH):
-        some = numbers[start : start + runs.BATCH]
-        with provisioner.databases.identity.read() as connection:
-            yield runs.changes_numbered(connection, run.run_id, some)
+        yield provisioner.read(runs.changes_of, run.run_id, number=numbers[start : start + runs.BATCH])
 
 
 def _with_signs(provisioner: Provisioner, run: Run, pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -45,17 +43,6 @@ def _with_signs(provisioner: Provisioner, run: Run, pairs: Iterator[tuple[str, s
         yield pair
 
 
-def _pages_of_done(provisioner: Provisioner, target: Target, run: Run) -> Iterator[list[ChangeRow]]:
-    last = -1
-    while True:
-        with provisioner.databases.identity.read() as connection:
-            rows = runs.changes_of(connection, run.run_id, after=last, state=ChangeState.DONE, target=target.kind)
-        if not rows:
-            return
-        last = rows[-1].number
-        yield rows
-
-
 def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[ChangeRow]) -> list[ChangeRow]:
     """Read what was written, and return what is not there as desired.
 
@@ -64,7 +51,7 @@ def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[Ch
              whose write the target shows later, are left out
     """
     there = entries_named(target, {row.person_id: row.name for row in rows})
-    otherwise = [row for row in rows if there.get(row.person_id) != change_of(row).after]
+    otherwise = [row for row in rows if there.get(row.person_id) != row.to_change().after]
     numbers = {row.number for row in otherwise}
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:

@@ -632,7 +632,7 @@ def test_an_undo_that_is_undone_twice_is_pinned_against_the_first_reason(doors: 
 
 def states_of(provisioner: Provisioner, run: Run, student: Student) -> list[tuple[str, str, str]]:
     with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, person_ids=[student.person_id])
+        rows = runs.changes_of(connection, run.run_id, person_id=[student.person_id])
     return [(row.target, row.state, row.error) for row in rows]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from idp.provisioning.chunks import ALL, DISABLE, REST, Chunk, phases
-from idp.provisioning.health import wait_s
+from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
 
 
@@ -34,6 +34,10 @@ def test_portions_cover_all_numbers_without_overlap() -> None:
 
 @pytest.mark.parametrize(("failures", "expected"), [(1, 0.5), (2, 1.0), (4, 4.0), (7, 20.0), (10_000, 20.0)])
 def test_what_fails_is_left_alone_twice_as_long_each_time_up_to_a_limit(failures: int, expected: float) -> None:
-    assert wait_s(failures, 0.5, 20.0, chance=0.5) == expected
-    assert wait_s(failures, 0.5, 20.0, chance=0.0) == expected * 0.75
-    assert wait_s(failures, 0.5, 20.0, chance=1.0) == expected * 1.25
+    backoff = ProvisioningSettings(target_retry_s=0.5, target_retry_most_s=20.0).target_backoff
+
+    assert [backoff.wait_s(failures, chance) for chance in (0.5, 0.0, 1.0)] == [
+        expected,
+        expected * 0.75,
+        expected * 1.25,
+    ]

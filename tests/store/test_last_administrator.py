@@ -1,0 +1,77 @@
+"""Nobody disables the last administrator, whatever asks for it; on both kinds of database."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import update
+
+from idp.db.databases import Databases
+from idp.keys.key_files import Keys
+from idp.people.account_queries import ADMINISTRATOR
+from idp.people.settings import PeopleSettings
+from idp.people.tables import account
+from idp.provisioning.executor import apply_run
+from idp.provisioning.planning import make_plan
+from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.target import Target
+from idp.provisioning.targets.accounts import AccountsTarget
+from tests.support.actors import shell
+from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
+from tests.support.imports import ZONE
+from tests.support.provisioning import NO_LIMITS, add_students, change_status
+from tests.support.students import Student
+
+ACTOR = shell("test")
+ANNA, JAN, EWA = (Student(letter * 20, album=str(number)) for number, letter in enumerate("abc", start=1))
+
+
+@pytest.fixture
+def mail() -> FaultyTarget:
+    return FaultyTarget("mail", attributes={"sn": "surname"})
+
+
+@pytest.fixture
+def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: FaultyTarget) -> Provisioner:
+    """Three people who study; then the records close all of them."""
+    add_students(databases, keys, [ANNA, JAN, EWA])
+    targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "mail": mail}
+    settings = ProvisioningSettings(canary=0, limits=NO_LIMITS)
+    made = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
+    assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
+    for student in (ANNA, JAN, EWA):
+        change_status(databases, student.person_id, "suspended")
+    return made
+
+
+def appoint(databases: Databases, *students: Student) -> None:
+    with databases.identity.write() as connection:
+        some = account.c.account_id.in_([student.person_id for student in students])
+        values = {"role": ADMINISTRATOR, "claimed_at": datetime(2026, 1, 1, tzinfo=UTC)}
+        connection.execute(update(account).where(some).values(values))
+
+
+@pytest.mark.parametrize("administrators", [(ANNA,), (ANNA, JAN)])
+def test_a_run_disables_everybody_but_the_last_administrators(
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget, administrators: tuple[Student, ...]
+) -> None:
+    appoint(databases, *administrators)
+
+    result = apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+
+    kept = {student.person_id for student in administrators}
+    for target in provisioner.targets.values():
+        assert {entry.person_id for entry in target.read() if entry.enabled} == kept
+    assert (result.done, result.rejected) == (2 * (3 - len(kept)), 2 * len(kept))
+
+
+def test_who_is_not_the_last_administrator_is_disabled(
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget
+) -> None:
+    appoint(databases, ANNA, JAN)
+    change_status(databases, JAN.person_id, "active")
+
+    assert apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR).is_complete
+
+    assert {person_id for person_id, entry in mail.entries.items() if entry.enabled} == {JAN.person_id}
