@@ -42,7 +42,7 @@ def rows_among(
 ) -> Iterator[Any]:
     """Yield what a query returns where a column is one of many values, a batch per statement."""
     for batch in chunked(values, BATCH):
-        yield from connection.execute(query.where(among(connection, column, batch)))
+        yield from connection.execute(query.where(among(connection, column, batch))).all()
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -19,7 +19,6 @@ from idp.errors import Conflict, NotFound, TargetError, TargetRejected
 from idp.people.change_queries import queue_recompute
 from idp.permissions import SYSTEM, Actor, Permission
 from idp.provisioning import state_queries as states
-from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.pin_queries import drop, keep, kept_among
 from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, parts_of
 from idp.provisioning.provisioner import PAGE, Provisioner
@@ -109,7 +108,7 @@ class _Look:
         """Go through what the target says has changed; False when it must be read whole."""
         if not isinstance(self.target, ReadsChanges):
             return False
-        cursor = self.provisioner.read(cursor_of, self.target.kind)
+        cursor = self.provisioner.read(states.cursor_of, self.target.kind)
         changes = self.target.changes_since(cursor) if cursor else None
         if changes is None:
             return False
@@ -164,7 +163,7 @@ class _Look:
 
     def _keep_cursor(self, cursor: str) -> None:
         with self.provisioner.databases.identity.write() as connection:
-            keep_cursor(connection, self.target.kind, cursor, self.provisioner.clock.now())
+            states.keep_cursor(connection, self.target.kind, cursor, self.provisioner.clock.now())
 
     def _keep_remote_ids(self, pairs: Sequence[tuple[str, str]]) -> None:
         known = self.provisioner.read(states.remote_ids_among, self.target.kind, [person_id for person_id, _ in pairs])

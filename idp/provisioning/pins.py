@@ -4,7 +4,7 @@ A pin is left by an undo: one per person, target and key. An override is drift t
 hold only while the records ask for what they asked for then. When the records say something else, that is written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -95,39 +95,38 @@ def effective_entry(snapshot: PersonSnapshot, target: Target, kept: Kept, target
     mine = kept.of_target(target.kind) if kept else kept
     if not mine:
         return entry
-    records = by_records(snapshot, target)
-    ended = _ended_access(snapshot, kept.pins, targets)
+    past = ended(snapshot, kept, targets)
     values: dict[str, Values] = {}
     for pin in mine.pins:
-        is_suspended = pin.key == ACCESS and (snapshot.is_locked or pin.run_id in ended)
-        if not is_suspended and _holds(pin, records):
+        if pin not in past.pins and not (pin.key == ACCESS and snapshot.is_locked):
             values |= pin.kept
-    parts = parts_of(records)
-    for override in mine.overrides:
-        if parts.get(override.attribute, ()) == override.expected:
-            values[override.attribute] = override.kept
+    values |= {override.attribute: override.kept for override in mine.overrides if override not in past.overrides}
     return with_values(entry, values)
 
 
-def ended(snapshot: PersonSnapshot, kept: Kept, targets: Sequence[Target]) -> Kept:
-    """Return the pins and overrides that the records have left behind. A pin that a lock suspends is none of them."""
+def ended(snapshot: PersonSnapshot, kept: Kept, targets: Iterable[Target]) -> Kept:
+    """Return the pins and overrides that the records have left behind. A pin that a lock suspends is none of them.
+
+    A pin of access that ends in one target ends in all targets for the same undone run.
+    """
     if not kept:
         return kept
-    records = {target.kind: by_records(snapshot, target) for target in targets}
-    left_runs = _ended_access(snapshot, kept.pins, targets)
-    pins = tuple(
-        pin
-        for pin in kept.pins
-        if pin.target in records
-        and (not _holds(pin, records[pin.target]) or (pin.key == ACCESS and pin.run_id in left_runs))
+    parts: dict[str, Parts] = {}  # by target what the records ask for
+    for target in targets:
+        records = by_records(snapshot, target)
+        parts[target.kind] = {**parts_of(records), WHY: (records.reason,)}
+
+    def is_past(target: str, expected: Parts) -> bool:
+        asked = parts.get(target, expected)
+        return any(asked.get(part, ()) != values for part, values in expected.items())
+
+    past = [pin for pin in kept.pins if is_past(pin.target, pin.expected)]
+    runs = {pin.run_id for pin in past if pin.key == ACCESS}
+    past += [pin for pin in kept.pins if pin.key == ACCESS and pin.run_id in runs and pin.target in parts]
+    return Kept(
+        tuple(pin for pin in kept.pins if pin in past),
+        tuple(one for one in kept.overrides if is_past(one.target, {one.attribute: one.expected})),
     )
-    overrides = tuple(
-        override
-        for override in kept.overrides
-        if override.target in records
-        and parts_of(records[override.target]).get(override.attribute, ()) != override.expected
-    )
-    return Kept(pins, overrides)
 
 
 def by_records(snapshot: PersonSnapshot, target: Target) -> Entry:
@@ -137,20 +136,6 @@ def by_records(snapshot: PersonSnapshot, target: Target) -> Entry:
 
 def _asked(snapshot: PersonSnapshot, target: Target) -> Entry:
     return desired(snapshot, target.attributes, target.entry_name)
-
-
-def _holds(pin: Pin, records: Entry) -> bool:
-    """Return whether the records still ask for what the pin stands against."""
-    parts = {**parts_of(records), WHY: (records.reason,)}
-    return all(parts.get(name, ()) == values for name, values in pin.expected.items())
-
-
-def _ended_access(snapshot: PersonSnapshot, pins: Iterable[Pin], targets: Iterable[Target]) -> set[str]:
-    """Return the undone runs whose pin of access the records have left behind in any target: it then ends in all."""
-    access = [pin for pin in pins if pin.key == ACCESS]
-    kinds = {target.kind: target for target in targets} if access else {}
-    records = {pin.target: by_records(snapshot, kinds[pin.target]) for pin in access if pin.target in kinds}
-    return {pin.run_id for pin in access if pin.target in records and not _holds(pin, records[pin.target])}
 
 
 # --- keys and parts -------------------------------------------------------------------------------------------------

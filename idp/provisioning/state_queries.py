@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from more_itertools import chunked
-from sqlalchemy import Connection, func, or_, select, text, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
 
 from idp.db.bulk import BATCH, as_bound, rows_among, run_many
 from idp.people.values import Priority
 from idp.provisioning.states import NOT_SHOWN, Patience, Presence, State
-from idp.provisioning.tables import target_rules, target_state
+from idp.provisioning.tables import target_cursor, target_rules, target_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +372,20 @@ def note_rules(connection: Connection, fingerprints: Mapping[str, str], at: date
     )
 
 
-# --- the targets' own keys of entries ------------------------------------------------------------------------------
+# --- what targets told of changes in them: cursors and their own keys of entries -----------------------------------
+
+
+def cursor_of(connection: Connection, target: str) -> str | None:
+    """Return how far a target's changes were read; None: never."""
+    query = select(target_cursor.c.cursor).where(target_cursor.c.target == target)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def keep_cursor(connection: Connection, target: str, cursor: str, at: datetime) -> None:
+    """Keep how far a target's changes were read."""
+    connection.execute(delete(target_cursor).where(target_cursor.c.target == target))
+    connection.execute(insert(target_cursor).values(target=target, cursor=cursor, read_at=at))
 
 
 def remote_ids_among(connection: Connection, target: str, person_ids: Iterable[str]) -> dict[str, str | None]:

@@ -15,11 +15,11 @@ from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import NotFound, TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.provisioning.drift import DriftReport, drop_overrides, find_drift
-from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.state_queries import cursor_of, keep_cursor
 from idp.provisioning.targets.ldap import Settings
 from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Kind

@@ -30,7 +30,6 @@ from idp.people.merge_queries import (
     put_back_merge,
     settle_pair,
 )
-from idp.provisioning.drift_queries import cursor_of, keep_cursor
 from idp.provisioning.pin_queries import (
     drop,
     keep,
@@ -42,7 +41,9 @@ from idp.provisioning.pins import Kept, Override, Pin
 from idp.provisioning.provenance_queries import chosen_at, origin_of_person, origins_of_programmes, written_of
 from idp.provisioning.state_queries import (
     Desired,
+    cursor_of,
     forget_remote_ids,
+    keep_cursor,
     keep_remote_ids,
     note_shown,
     people_of_remote_ids,

@@ -10,10 +10,10 @@ from idp.keys.key_files import Keys
 from idp.people.change_queries import changes_among
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries as runs
-from idp.provisioning.draft import LOCK
+from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
-from idp.provisioning.preview import Preview
+from idp.provisioning.preview import preview
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
@@ -60,28 +60,28 @@ def test_a_preview_shows_what_a_plan_would_have_and_stores_nothing(
     before = plans(provisioner)
 
     with exclusive(databases, LOCK):  # somebody plans meanwhile
-        preview = Preview(provisioner, SYSTEM)
-        rows = list(preview.rows())
+        draft = Draft(provisioner, SYSTEM, provisioner.targets)
+        rows = list(preview(draft))
 
     assert [(row.kind, row.person_id) for row in rows if isinstance(row, ChangeRow)] == [
         ("update", IDS[0]),
         ("disable", IDS[1]),
         ("disable", IDS[2]),
     ]
-    assert preview.summary["mail"].counts == {"update": 1, "disable": 2}
-    assert preview.violations() == [LimitViolation("mail", "disable", 2, 4, 1)]
+    assert draft.summary["mail"].counts == {"update": 1, "disable": 2}
+    assert draft.violations() == [LimitViolation("mail", "disable", 2, 4, 1)]
     with databases.identity.read() as connection:
         assert set(changes_among(connection, IDS)) == set(IDS[:3])
         assert count_states(connection) == {"mail": (4, 0)}
     assert (plans(provisioner), mail.did) == (before, [])
-    assert make_plan(provisioner, permissions.SYSTEM).summary == preview.summary
+    assert make_plan(provisioner, permissions.SYSTEM).summary == draft.summary
 
 
 def test_a_preview_of_some_people_is_of_them_alone(provisioner: Provisioner, databases: Databases) -> None:
     for person_id in IDS[:2]:
         change_person(databases, person_id, surname="Nowak")
 
-    rows = Preview(provisioner, JAN.actor_id, IDS[1:]).rows()
+    rows = preview(Draft(provisioner, JAN.actor_id, provisioner.targets), IDS[1:])
 
     assert [row.person_id for row in rows] == [IDS[1]]
 
@@ -92,9 +92,9 @@ def test_a_preview_says_what_could_not_be_read(
     change_person(databases, IDS[0], surname="Nowak")
     mail.is_away = True
 
-    preview = Preview(provisioner, JAN.actor_id)
-    (row,) = preview.rows()
+    draft = Draft(provisioner, JAN.actor_id, provisioner.targets)
+    (row,) = preview(draft)
 
     assert isinstance(row, FindingRow)
     assert row.what == "not planned: mail could not be read: gone for lunch"
-    assert preview.summary["mail"].unread == "gone for lunch"
+    assert draft.summary["mail"].unread == "gone for lunch"
