@@ -11,8 +11,8 @@ from idp.db.raw import RawStore
 from idp.errors import Conflict, InvalidInput, NotFound
 from idp.people.account_queries import load_account, refuse_last_administrator, set_enabled
 from idp.people.change_queries import queue_recompute
-from idp.people.lock_queries import Lock, LockOwner, add_lock, ended_locks, locks_of, remove_lock
-from idp.people.values import Priority
+from idp.people.lock_queries import Lock, add_lock, ended_locks, locks_of, remove_lock
+from idp.people.values import LockOwner, Priority
 from idp.permissions import Actor, Permission
 from idp.sso.sessions import Ended, end_all
 

@@ -47,11 +47,11 @@ from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import queue_recompute
 from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
-from idp.people.lock_queries import LockOwner, locks_of
+from idp.people.lock_queries import locks_of
 from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
 from idp.people.source_queries import remove_source
-from idp.people.values import Priority, Source
+from idp.people.values import LockOwner, Priority, Source
 from idp.permissions import Actor, Permission, Role
 from idp.sso.sessions import Ended, end_all
 

@@ -8,9 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from idp.people.queries import add_invited_person, set_name
 from idp.people.source_queries import PersonSource, add_source
 from idp.people.tables import account
-from idp.people.values import Source
-
-STAFF = "staff"
+from idp.people.values import AccountKind, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +41,16 @@ _COLUMNS = (
 
 def staff_by_mail(connection: Connection, mail: str) -> StaffAccount | None:
     """Return who was invited at this address (lower case)."""
-    row = connection.execute(select(*_COLUMNS).where(account.c.kind == STAFF, account.c.mail == mail)).one_or_none()
+    row = connection.execute(
+        select(*_COLUMNS).where(account.c.kind == AccountKind.STAFF, account.c.mail == mail)
+    ).one_or_none()
     return None if row is None else StaffAccount(**row._mapping)
 
 
 def staff_by_id(connection: Connection, account_id: str) -> StaffAccount | None:
     """Return a member of staff by our own key."""
     row = connection.execute(
-        select(*_COLUMNS).where(account.c.kind == STAFF, account.c.account_id == account_id)
+        select(*_COLUMNS).where(account.c.kind == AccountKind.STAFF, account.c.account_id == account_id)
     ).one_or_none()
     return None if row is None else StaffAccount(**row._mapping)
 
@@ -58,7 +58,7 @@ def staff_by_id(connection: Connection, account_id: str) -> StaffAccount | None:
 def list_staff(connection: Connection) -> list[StaffAccount]:
     """Return all staff, sorted by name."""
     rows = connection.execute(
-        select(*_COLUMNS).where(account.c.kind == STAFF).order_by(account.c.display_name, account.c.mail)
+        select(*_COLUMNS).where(account.c.kind == AccountKind.STAFF).order_by(account.c.display_name, account.c.mail)
     )
     return [StaffAccount(**row._mapping) for row in rows]
 
@@ -69,7 +69,7 @@ def add_invited(connection: Connection, new: StaffAccount, language: str) -> Non
     connection.execute(
         insert(account).values(
             account_id=new.account_id,
-            kind=STAFF,
+            kind=AccountKind.STAFF,
             uid=new.uid,
             role=new.role,
             display_name=new.display_name,
@@ -91,7 +91,7 @@ def invite_again(connection: Connection, account_id: str, role: str, invitation:
     """
     row = connection.execute(
         update(account)
-        .where(account.c.account_id == account_id, account.c.kind == STAFF, account.c.claimed_at.is_(None))
+        .where(account.c.account_id == account_id, account.c.kind == AccountKind.STAFF, account.c.claimed_at.is_(None))
         .values(role=role, invitation=invitation)
         .returning(*_COLUMNS)
     ).one_or_none()
@@ -134,7 +134,7 @@ def mark_joined(connection: Connection, invited: StaffAccount, display_name: str
     """Write that an invited person set a password; False when they joined before, or were invited anew."""
     marked = connection.execute(
         update(account)
-        .where(account.c.account_id == invited.account_id, account.c.kind == STAFF)
+        .where(account.c.account_id == invited.account_id, account.c.kind == AccountKind.STAFF)
         .where(account.c.claimed_at.is_(None), account.c.invitation == invited.invitation)
         .values(display_name=display_name, language=language, claimed_at=at, invitation=None)
     )

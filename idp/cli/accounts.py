@@ -11,7 +11,8 @@ from idp.cli.people_named import PERSON, account_named
 from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.people.account_queries import load_account
-from idp.people.lock_queries import LockOwner, list_locks
+from idp.people.lock_queries import list_locks
+from idp.people.values import LockOwner
 
 
 @click.group(cls=Group)

@@ -12,9 +12,10 @@ from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_needs_approval, print_totals, run_facts
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
-from idp.people.merge_queries import DISMISSED, MERGED, OPEN, Facts, Pair, facts_of, pair_of, pairs_in
+from idp.people.merge_queries import Facts, Pair, facts_of, pair_of, pairs_in
 from idp.people.queries import load_people
 from idp.people.search_queries import find_by_name
+from idp.people.values import PairState
 from idp.provisioning import run_queries as runs
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
@@ -69,7 +70,9 @@ def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: 
     if find:
         find_duplicates(installation.databases, installation.clock, current_actor())
     with installation.databases.identity.read() as connection:
-        pairs = pairs_in(connection, (OPEN, DISMISSED, MERGED) if settled else (OPEN,), limit)
+        pairs = pairs_in(
+            connection, (PairState.OPEN, PairState.DISMISSED, PairState.MERGED) if settled else (PairState.OPEN,), limit
+        )
         ids = sorted({person_id for pair in pairs for person_id in (pair.person_a, pair.person_b)})
         facts = {one.person_id: one for one in facts_of(connection, ids)}
     if as_json:

@@ -13,7 +13,7 @@ from idp.db.locks import wait_for_lock
 from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
 from idp.people.tables import account, account_lock, address, person
-from idp.people.values import Album, album_number
+from idp.people.values import AccountKind, Album, album_number
 
 ADMINISTRATOR = "administrator"  # the role that no installation may lose
 
@@ -58,7 +58,7 @@ _COLUMNS = (
 
 def unclaim(connection: Connection, account_ids: Sequence[str]) -> None:
     """Take students' claims of their accounts back: whoever returns claims again. Their sessions end."""
-    mine = update(account).where(account.c.account_id.in_(account_ids), account.c.kind == "student")
+    mine = update(account).where(account.c.account_id.in_(account_ids), account.c.kind == AccountKind.STUDENT)
     connection.execute(mine.where(account.c.claimed_at.is_not(None)).values(claimed_at=None, epoch=account.c.epoch + 1))
 
 

@@ -10,9 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from idp.errors import AliasTaken, Conflict
 from idp.people.tables import address, assigned_identifier, person
+from idp.people.values import AddressKind, IdentifierKind
 
-PRIMARY, ALIAS, FORMER = "primary", "alias", "former"
-ADDRESS = "address"  # the kind of an assigned identifier
 BATCH = 1000  # people per statement: below every driver's limit of bound values
 
 
@@ -82,7 +81,7 @@ def taken_among(connection: Connection, looks_like: Collection[str]) -> frozense
 def named_among(connection: Connection, os_ids: Sequence[str]) -> frozenset[str]:
     """Return those of some people, by the registry's key, who have chosen a mail name."""
     query = select(person.c.os_id).join(address, address.c.person_id == person.c.person_id)
-    rows = connection.execute(query.where(address.c.kind == PRIMARY, person.c.os_id.in_(os_ids)))
+    rows = connection.execute(query.where(address.c.kind == AddressKind.PRIMARY, person.c.os_id.in_(os_ids)))
     return frozenset(rows.scalars())
 
 
@@ -105,7 +104,7 @@ def give(connection: Connection, at: datetime, person_id: str, primary: NewAddre
             insert(address),
             [
                 {"address": each.address, "person_id": person_id, "kind": kind, "since": at}
-                for each, kind in ((primary, PRIMARY), (alias, ALIAS))
+                for each, kind in ((primary, AddressKind.PRIMARY), (alias, AddressKind.ALIAS))
             ],
         )
     except IntegrityError as exc:
@@ -114,7 +113,7 @@ def give(connection: Connection, at: datetime, person_id: str, primary: NewAddre
 
 def _identifier_row(new: NewAddress, owner_id: str, at: datetime) -> dict[str, object]:
     return {
-        "kind": ADDRESS,
+        "kind": IdentifierKind.ADDRESS,
         "value": new.address,
         "owner_id": owner_id,
         "looks_like": new.looks_like,
@@ -123,11 +122,11 @@ def _identifier_row(new: NewAddress, owner_id: str, at: datetime) -> dict[str, o
 
 
 def _addresses(pairs: Iterable[tuple[str, str]]) -> Addresses:
-    by_kind: dict[str, list[str]] = {PRIMARY: [], ALIAS: [], FORMER: []}
+    by_kind: dict[str, list[str]] = {AddressKind.PRIMARY: [], AddressKind.ALIAS: [], AddressKind.FORMER: []}
     for kind, value in pairs:
         by_kind[kind].append(value)
     return Addresses(
-        primary=next(iter(by_kind[PRIMARY]), None),
-        alias=next(iter(by_kind[ALIAS]), None),
-        former=tuple(by_kind[FORMER]),
+        primary=next(iter(by_kind[AddressKind.PRIMARY]), None),
+        alias=next(iter(by_kind[AddressKind.ALIAS]), None),
+        former=tuple(by_kind[AddressKind.FORMER]),
     )

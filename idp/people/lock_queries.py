@@ -3,23 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection, delete, select
 
 from idp.db.bulk import insert_once
 from idp.people.tables import account_lock
+from idp.people.values import LockOwner
 
 BATCH = 1000
-
-
-class LockOwner(StrEnum):
-    """On whose behalf a lock stands. Removing one owner's lock leaves the others."""
-
-    OPERATOR = "operator"
-    DESK = "desk"  # the Student Service Center
-    SELF = "self"  # the account's owner froze it
-    STAFF = "staff"  # a member of staff was disabled
 
 
 @dataclass(frozen=True, slots=True)

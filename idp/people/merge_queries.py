@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
@@ -22,8 +21,7 @@ from sqlalchemy import update as update_rows
 
 from idp.db.bulk import among
 from idp.people.tables import duplicate, person, person_merge
-
-OPEN, DISMISSED, MERGED = "open", "dismissed", "merged"
+from idp.people.values import MergeState, PairState
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +35,6 @@ class Pair:
     found_at: datetime
     settled_at: datetime | None
     settled_by: str
-
-
-class MergeState(StrEnum):
-    """Whether two records count as one person."""
-
-    PLANNED = "planned"
-    IN_FORCE = "in_force"
-    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +212,12 @@ def pairs_in(connection: Connection, states: Sequence[str], limit: int) -> list[
 
 def count_open_pairs(connection: Connection) -> int:
     """Return how many pairs a human must judge."""
-    return connection.execute(select(func.count()).where(duplicate.c.state == OPEN)).scalar_one()
+    return connection.execute(select(func.count()).where(duplicate.c.state == PairState.OPEN)).scalar_one()
 
 
 def settle_pair(connection: Connection, one: str, other: str, state: str, at: datetime, by: str) -> int:
     """Say what a human made of a pair, and return 1 if there is such a pair; an open one is not settled."""
-    is_open = state == OPEN
+    is_open = state == PairState.OPEN
     return connection.execute(
         update_rows(duplicate)
         .where(

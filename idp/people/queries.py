@@ -19,7 +19,7 @@ from sqlalchemy import (
 from idp.db.bulk import among, insert_rows
 from idp.people.status import Access
 from idp.people.tables import account, assigned_identifier, enrolment, person
-from idp.people.values import Album, Enrolment, Person, PersonId, Status, album_number
+from idp.people.values import AccountKind, Album, Enrolment, IdentifierKind, Person, PersonId, Status, album_number
 
 
 # gc=False: these values hold no cycles. An import makes millions, and the collector took a seventh of its time.
@@ -149,7 +149,7 @@ def add_invited_person(connection: Connection, person_id: str, uid: str, at: dat
     rest = dict.fromkeys(("sex", "citizenships", "private_mail", "source_import"), "")
     row = {"person_id": person_id, "uid": uid, "changed_at": at, "first_seen_at": at, "access": Access.CLOSED.value}
     connection.execute(insert(person).values(**row, **texts, **rest, digest=0, source_line=0))
-    _give_names(connection, [("uid", uid, person_id)], at)
+    _give_names(connection, [(IdentifierKind.UID.value, uid, person_id)], at)
 
 
 def set_name(connection: Connection, person_id: str, given_name: str, surname: str) -> None:
@@ -215,7 +215,10 @@ def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, 
         rows = connection.execute(
             select(assigned_identifier.c.value, assigned_identifier.c.owner_id, person.c.album, person.c.pesel_mac)
             .outerjoin(person, person.c.person_id == assigned_identifier.c.owner_id)
-            .where(assigned_identifier.c.kind == "album", among(connection, assigned_identifier.c.value, batch))
+            .where(
+                assigned_identifier.c.kind == IdentifierKind.ALBUM,
+                among(connection, assigned_identifier.c.value, batch),
+            )
         )
         owners.update({row.value: AlbumOwner(row.owner_id, row.album or row.value, row.pesel_mac) for row in rows})
     return owners
@@ -226,7 +229,7 @@ def uids_given_among(connection: Connection, uids: Collection[str]) -> set[str]:
     return set(
         connection.execute(
             select(assigned_identifier.c.value).where(
-                assigned_identifier.c.kind == "uid", among(connection, assigned_identifier.c.value, uids)
+                assigned_identifier.c.kind == IdentifierKind.UID, among(connection, assigned_identifier.c.value, uids)
             )
         ).scalars()
     )
@@ -278,8 +281,12 @@ def add_people(connection: Connection, people: Sequence[NewPerson], import_id: s
     )
     _add_enrolments(connection, ((new.person_id, new.enrolments) for new in people), import_id)
     insert_rows(connection, account, _ACCOUNT_COLUMNS, (_account_values(new, at) for new in people))
-    names = [("uid", new.uid, new.person_id) for new in people]
-    names += [("album", album_number(Album(new.identity.album)), new.person_id) for new in people if new.identity.album]
+    names = [(IdentifierKind.UID.value, new.uid, new.person_id) for new in people]
+    names += [
+        (IdentifierKind.ALBUM.value, album_number(Album(new.identity.album)), new.person_id)
+        for new in people
+        if new.identity.album
+    ]
     _give_names(connection, names, at)
 
 
@@ -312,7 +319,11 @@ def change_people(connection: Connection, people: Sequence[PersonUpdate], import
 
 def give_albums(connection: Connection, albums: Mapping[str, str], at: datetime) -> None:
     """Write first album numbers of known people, by person_id, as assigned identifiers."""
-    _give_names(connection, [("album", album_number(Album(album)), owner) for owner, album in albums.items()], at)
+    _give_names(
+        connection,
+        [(IdentifierKind.ALBUM.value, album_number(Album(album)), owner) for owner, album in albums.items()],
+        at,
+    )
 
 
 def rename_accounts(connection: Connection, names: Mapping[str, str]) -> None:
@@ -405,7 +416,7 @@ def _identity_columns(identity: Identity) -> dict[str, Any]:
 
 def _account_values(new: NewPerson, at: datetime) -> tuple[Any, ...]:
     name = new.identity.display_name
-    return (new.person_id, "student", new.uid, "", name, "", False, 0, None, new.language, at)
+    return (new.person_id, AccountKind.STUDENT.value, new.uid, "", name, "", False, 0, None, new.language, at)
 
 
 def _add_enrolments(

@@ -20,7 +20,18 @@ from sqlalchemy import (
 from idp.db.constraints import at_least, one_of
 from idp.db.databases import UtcDateTime, identity_metadata
 from idp.people.status import Access
-from idp.people.values import Priority, Source, Status
+from idp.people.values import (
+    AccountKind,
+    AddressKind,
+    IdentifierKind,
+    LockOwner,
+    MergeState,
+    PairState,
+    Priority,
+    Source,
+    Status,
+)
+from idp.permissions import STAFF_ROLES
 
 person = Table(
     "person",
@@ -115,8 +126,8 @@ account = Table(
     Column("invitation", String(32)),  # the one invitation to staff that counts; NULL: none
     Column("language", String(2), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    one_of("kind", ("student", "staff")),
-    one_of("role", ("", "clerk", "operator", "administrator")),
+    one_of("kind", AccountKind),
+    one_of("role", ("", *STAFF_ROLES)),
     at_least("epoch", 0),
     # A sign-in by mail address finds one account at most; students have their addresses in `address`.
     Index("uq_account_mail", "mail", unique=True, sqlite_where=text("mail <> ''"), postgresql_where=text("mail <> ''")),
@@ -133,7 +144,7 @@ assigned_identifier = Table(
     Column("looks_like", String(254)),  # folded form: two addresses that look alike share it
     Column("given_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("kind", "value"),
-    one_of("kind", ("uid", "album", "address", "sub")),
+    one_of("kind", IdentifierKind),
     UniqueConstraint("looks_like"),
 )
 
@@ -146,7 +157,7 @@ address = Table(
     Column("person_id", String(32), ForeignKey("person.person_id"), nullable=False, index=True),
     Column("kind", String(8), nullable=False),
     Column("since", UtcDateTime, nullable=False),
-    one_of("kind", ("primary", "alias", "former")),
+    one_of("kind", AddressKind),
     # One primary and one alias per person, whoever asks at the same moment; former ones may be many.
     Index(
         "uq_address_person_id_kind",
@@ -164,13 +175,13 @@ account_lock = Table(
     "account_lock",
     identity_metadata,
     Column("account_id", String(32), ForeignKey("account.account_id"), nullable=False),
-    Column("owner", String(8), nullable=False),  # idp.people.lock_queries.LockOwner
+    Column("owner", String(8), nullable=False),  # idp.people.values.LockOwner
     Column("locked_by", String(64), nullable=False),  # an account_id, or "shell:<login name>"
     Column("reason", String(200), nullable=False),
     Column("locked_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, index=True),  # NULL: it ends when somebody removes it
     PrimaryKeyConstraint("account_id", "owner"),
-    one_of("owner", ("operator", "desk", "self", "staff")),
+    one_of("owner", LockOwner),
 )
 
 
@@ -186,7 +197,7 @@ duplicate = Table(
     Column("settled_at", UtcDateTime),
     Column("settled_by", String(64), nullable=False),
     PrimaryKeyConstraint("person_a", "person_b"),
-    one_of("state", ("open", "dismissed", "merged")),
+    one_of("state", PairState),
     CheckConstraint("(state = 'open') = (settled_at IS NULL)", name="settled"),
     Index("ix_duplicate_person_b", "person_b"),
 )
@@ -202,11 +213,11 @@ person_merge = Table(
     Column("began_run_id", String(32), primary_key=True),  # the run that planned it and put it in force
     Column("kept", String(32), nullable=False, index=True),
     Column("merged", String(32), nullable=False),
-    Column("state", String(8), nullable=False),  # idp.people.merge_queries.MergeState
+    Column("state", String(8), nullable=False),  # idp.people.values.MergeState
     Column("ended_run_id", String(32), index=True),
     Column("planned_at", UtcDateTime, nullable=False),
     Column("planned_by", String(64), nullable=False),
-    one_of("state", ("planned", "in_force", "ended")),
+    one_of("state", MergeState),
     # Nobody is merged into two people, whoever asks at the same moment.
     Index("uq_person_merge_merged", "merged", unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
 )

@@ -27,6 +27,55 @@ class Assurance(StrEnum):
     MATCHED = "matched"  # claimed by what only the person and the source know
 
 
+class AccountKind(StrEnum):
+    """Whose account it is."""
+
+    STUDENT = "student"
+    STAFF = "staff"
+
+
+class IdentifierKind(StrEnum):
+    """What is assigned once and for ever."""
+
+    UID = "uid"
+    ALBUM = "album"
+    ADDRESS = "address"
+    SUB = "sub"
+
+
+class AddressKind(StrEnum):
+    """What an address that delivers is to its person."""
+
+    PRIMARY = "primary"  # chosen
+    ALIAS = "alias"  # of the album number
+    FORMER = "former"  # of before
+
+
+class LockOwner(StrEnum):
+    """On whose behalf a lock stands. Removing one owner's lock leaves the others."""
+
+    OPERATOR = "operator"
+    DESK = "desk"  # the Student Service Center
+    SELF = "self"  # the account's owner froze it
+    STAFF = "staff"  # a member of staff was disabled
+
+
+class PairState(StrEnum):
+    """What became of two records that may be one person."""
+
+    OPEN = "open"  # a human must judge
+    DISMISSED = "dismissed"  # two people
+    MERGED = "merged"
+
+
+class MergeState(StrEnum):
+    """Whether two records count as one person."""
+
+    PLANNED = "planned"
+    IN_FORCE = "in_force"
+    ENDED = "ended"
+
+
 class Priority(StrEnum):
     """Who may write what a change of records asks for."""
 

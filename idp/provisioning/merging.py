@@ -15,10 +15,7 @@ from idp.errors import Conflict, NotFound, StaleVersion
 from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import queue_recompute
 from idp.people.merge_queries import (
-    MERGED,
-    OPEN,
     Merge,
-    MergeState,
     begin_merge,
     end_merge,
     load_merge,
@@ -27,6 +24,7 @@ from idp.people.merge_queries import (
     put_back_merge,
     settle_pair,
 )
+from idp.people.values import MergeState, PairState
 from idp.permissions import Actor, Permission
 from idp.provisioning.compare import compare
 from idp.provisioning.draft import LOCK, Draft
@@ -159,7 +157,9 @@ def _note(
     provisioner: Provisioner, connection: Connection, run: Run, merge: Merge, *, is_one: bool, reason: str = ""
 ) -> None:
     at = provisioner.clock.now()
-    word, state = (event_types.PERSON_MERGED, MERGED) if is_one else (event_types.PERSON_UNMERGED, OPEN)
+    word, state = (
+        (event_types.PERSON_MERGED, PairState.MERGED) if is_one else (event_types.PERSON_UNMERGED, PairState.OPEN)
+    )
     settle_pair(connection, merge.kept, merge.merged, state, at, run.requested_by)
     queue_recompute(connection, [merge.kept, merge.merged])
     event = Event(word, merge.kept, run.requested_by, reason, {"merged": merge.merged, "run": run.run_id})

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, func, select
 
 from idp.people.tables import address, enrolment, person
+from idp.people.values import AddressKind
 from idp.provisioning.runs import ChangeRow, ChangeState
 from idp.provisioning.tables import change, run
 from idp.registry.tables import import_run
@@ -67,7 +68,7 @@ def _origins(table: Table, person_id: str) -> Select[Any]:
 
 def chosen_at(connection: Connection, person_id: str) -> datetime | None:
     """Return when a person chose the mail name; None: not yet."""
-    query = select(address.c.since).where(address.c.person_id == person_id, address.c.kind == "primary")
+    query = select(address.c.since).where(address.c.person_id == person_id, address.c.kind == AddressKind.PRIMARY)
     found: datetime | None = connection.execute(query).scalar_one_or_none()
     return found
 

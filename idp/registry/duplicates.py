@@ -10,18 +10,9 @@ from idp.audit import event_types
 from idp.audit.events import Event, record, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.people.merge_queries import (
-    DISMISSED,
-    OPEN,
-    Facts,
-    Pair,
-    facts_of,
-    groups_alike,
-    merges_in_force,
-    note_pairs,
-    settle_pair,
-)
+from idp.people.merge_queries import Facts, Pair, facts_of, groups_alike, merges_in_force, note_pairs, settle_pair
 from idp.people.status import Access
+from idp.people.values import PairState
 from idp.permissions import Actor, Permission
 
 
@@ -40,7 +31,9 @@ def find_duplicates(databases: Databases, clock: Clock, actor: Actor) -> int:
             for older, newer in pairwise(group):
                 key = frozenset((older.person_id, newer.person_id))
                 if key not in joined and key not in found:
-                    found[key] = Pair(older.person_id, newer.person_id, OPEN, evidence(older, newer), now, None, "")
+                    found[key] = Pair(
+                        older.person_id, newer.person_id, PairState.OPEN, evidence(older, newer), now, None, ""
+                    )
     if not found:
         return 0
     with databases.identity.write() as connection:
@@ -60,7 +53,7 @@ def dismiss_duplicate(databases: Databases, clock: Clock, pair: Pair, actor: Act
     data = {"other": pair.person_a}
     event = Event(event_types.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor.actor_id, data=data)
     with databases.identity.write() as connection:
-        settle_pair(connection, pair.person_a, pair.person_b, DISMISSED, now, actor.actor_id)
+        settle_pair(connection, pair.person_a, pair.person_b, PairState.DISMISSED, now, actor.actor_id)
         record(connection, now.timestamp(), event)
 
 
@@ -74,7 +67,7 @@ def queue_duplicates(connection: Connection, at: datetime, pairs: Iterable[tuple
         older, newer = facts_of(connection, [one, other])
         os_ids = " and ".join(sorted((older.os_id, newer.os_id), key=int))
         reasons = evidence(older, newer) | {"same_album": f"rows of os_id {os_ids}"}
-        found.append(Pair(older.person_id, newer.person_id, OPEN, reasons, at, None, ""))
+        found.append(Pair(older.person_id, newer.person_id, PairState.OPEN, reasons, at, None, ""))
     if found:
         record_all(connection, at.timestamp(), _events(note_pairs(connection, found), actor))
 

@@ -12,10 +12,9 @@ from idp.errors import Refused, TooManyAttempts
 from idp.sso import throttle
 from idp.sso import throttle_queries as store
 from idp.sso.settings import SsoSettings
-from idp.sso.throttle import Network, NetworkFailures, Pressure
+from idp.sso.throttle import Network, NetworkFailures, Pressure, Scope
 from idp.sso.tokens import short_token
 
-ACCOUNT, NETWORK = "account", "network"
 NOBODY = "-"  # looked up in place of an account that is not there: the same reads, and never a device
 
 
@@ -96,9 +95,9 @@ class LoginThrottle:
         if device is not None:
             store.count_device_failure(raw, device.token_hash, now)
         if one.key:
-            store.count_failure(raw, ACCOUNT, one.key, now, since)
+            store.count_failure(raw, Scope.ACCOUNT, one.key, now, since)
         for network in throttle.networks_of(one.address, limits):
-            store.count_failure(raw, NETWORK, network.name, now, since)
+            store.count_failure(raw, Scope.NETWORK, network.name, now, since)
             if one.key:
                 self._note_guess(raw, network, one.key, now)
 
@@ -134,14 +133,14 @@ class LoginThrottle:
         with self.raw_store.lend() as raw:
             networks = tuple(
                 NetworkFailures(
-                    store.failures_of(raw, NETWORK, network.name, since),
+                    store.failures_of(raw, Scope.NETWORK, network.name, since),
                     store.accounts_guessed(raw, network.name, now - limits.guessing_s),
                     network.factor,
                 )
                 for network in throttle.networks_of(one.address, limits)
             )
             return Pressure(
-                account=store.failures_of(raw, ACCOUNT, one.key, since) if one.key else store.NONE,
+                account=store.failures_of(raw, Scope.ACCOUNT, one.key, since) if one.key else store.NONE,
                 networks=networks,
                 device=store.find_device(raw, one.devices, one.account_id or NOBODY, now),
             )

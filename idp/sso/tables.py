@@ -5,6 +5,7 @@ from sqlalchemy import Boolean, Column, Float, Integer, PrimaryKeyConstraint, St
 from idp.applications.assurance import Assurance
 from idp.db.constraints import at_least, one_of
 from idp.db.databases import sessions_metadata
+from idp.sso.throttle import Scope
 
 session = Table(
     "session",
@@ -57,12 +58,12 @@ session_application = Table(
 failed_sign_in = Table(
     "failed_sign_in",
     sessions_metadata,
-    Column("scope", String(8), nullable=False),  # account | network
+    Column("scope", String(8), nullable=False),  # idp.sso.throttle.Scope
     Column("key_hash", String(64), nullable=False),
     Column("failures", Integer, nullable=False),
     Column("last_at", Float, nullable=False, index=True),
     PrimaryKeyConstraint("scope", "key_hash"),
-    one_of("scope", ("account", "network")),
+    one_of("scope", Scope),
     at_least("failures", 0),
 )
 

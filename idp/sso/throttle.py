@@ -9,6 +9,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from idp.db.backoff import Backoff
@@ -19,6 +20,13 @@ UNREADABLE = "unreadable"  # all texts that are no address share one count
 # For IPv6: how many bits wider a network is than `network_bits_v6`, and how many times higher its limits are.
 WIDER_V6 = ((0, 1), (8, 4), (16, 16))
 _WITH_PORT = re.compile(r"(?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-f:.]+)\]):[0-9]+", re.ASCII | re.IGNORECASE)
+
+
+class Scope(StrEnum):
+    """Under what failures are counted."""
+
+    ACCOUNT = "account"
+    NETWORK = "network"
 
 
 @dataclass(frozen=True, slots=True)

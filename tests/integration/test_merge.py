@@ -10,8 +10,9 @@ from sqlalchemy import select
 from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.keys.key_files import Keys
-from idp.people.merge_queries import DISMISSED, OPEN, Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
+from idp.people.merge_queries import Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
 from idp.people.tables import assigned_identifier
+from idp.people.values import PairState
 from idp.permissions import SYSTEM
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due, reconcile_person
@@ -248,7 +249,7 @@ def test_same_name_and_birth_date_wait_for_a_human_with_what_speaks_for_it(
     assert find_duplicates(databases, clock, SYSTEM) == 0
 
     with databases.identity.read() as connection:
-        (pair,) = pairs_in(connection, (OPEN,), 10)
+        (pair,) = pairs_in(connection, (PairState.OPEN,), 10)
     assert {pair.person_a, pair.person_b} == {OLD.person_id, NEW.person_id}
     assert pair.evidence == {"same_name": "Anna Kowalska", "same_birth": "1905-03-14"}
 
@@ -257,7 +258,7 @@ def test_a_dismissed_pair_does_not_come_again(databases: Databases, keys: Keys, 
     add_students(databases, keys, [OLD, NEW])
     find_duplicates(databases, clock, SYSTEM)
     with databases.identity.write() as connection:
-        settle_pair(connection, NEW.person_id, OLD.person_id, DISMISSED, clock.now(), ACTOR.actor_id)
+        settle_pair(connection, NEW.person_id, OLD.person_id, PairState.DISMISSED, clock.now(), ACTOR.actor_id)
 
     assert find_duplicates(databases, clock, SYSTEM) == 0
 
@@ -275,7 +276,7 @@ def test_a_merge_settles_the_pair_and_an_unmerge_opens_it_again(
 
     assert settled is not None
     assert opened is not None
-    assert (settled.state, settled.settled_by, opened.state) == ("merged", ACTOR.actor_id, OPEN)
+    assert (settled.state, settled.settled_by, opened.state) == ("merged", ACTOR.actor_id, PairState.OPEN)
     assert find_duplicates(databases, clock, SYSTEM) == 0
 
 

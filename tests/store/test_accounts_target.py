@@ -6,8 +6,9 @@ from sqlalchemy import select, update
 from idp.db.databases import Databases
 from idp.errors import TargetRejected
 from idp.keys.key_files import Keys
-from idp.people.lock_queries import Lock, LockOwner, add_lock, remove_lock
+from idp.people.lock_queries import Lock, add_lock, remove_lock
 from idp.people.tables import account
+from idp.people.values import LockOwner
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.values import Change, Entry, Outcome
 from tests.support.students import SEEN, Student, add_student

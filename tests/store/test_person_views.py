@@ -19,13 +19,12 @@ from idp.drivers.http import Outgoing
 from idp.keys.key_files import Keys
 from idp.people.account_queries import load_account
 from idp.people.change_queries import changes_among, queue_recompute
-from idp.people.lock_queries import LockOwner
 from idp.people.merge_queries import Merge, begin_merge, end_merge, plan_merge
 from idp.people.settings import PeopleSettings
 from idp.people.snapshot import load_snapshot
 from idp.people.source_queries import PersonSource, add_source, remove_source
 from idp.people.tables import account, person_view
-from idp.people.values import Source
+from idp.people.values import LockOwner, Source
 from idp.people.view_queries import read_view, views_among
 from idp.people.views import PersonValues, released_values
 from idp.provisioning.provisioner import Provisioner

@@ -11,10 +11,7 @@ from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.change_queries import changes_among, queue_recompute
 from idp.people.merge_queries import (
-    DISMISSED,
-    OPEN,
     Merge,
-    MergeState,
     Pair,
     begin_merge,
     end_merge,
@@ -30,6 +27,7 @@ from idp.people.merge_queries import (
     put_back_merge,
     settle_pair,
 )
+from idp.people.values import MergeState, PairState
 from idp.provisioning.pin_queries import (
     drop,
     keep,
@@ -170,17 +168,17 @@ def test_nobody_is_merged_into_two_people_at_once(databases: Databases) -> None:
 
 
 def test_a_pair_is_noted_once_and_stays_settled(databases: Databases) -> None:
-    pair = Pair(ANNA, JAN, OPEN, {"same_name": "Anna Żak"}, SEEN, None, "")
+    pair = Pair(ANNA, JAN, PairState.OPEN, {"same_name": "Anna Żak"}, SEEN, None, "")
     with databases.identity.write() as connection:
         assert note_pairs(connection, [pair]) == [pair]
         assert note_pairs(connection, [replace(pair, person_a=JAN, person_b=ANNA)]) == []
-        assert pairs_in(connection, (OPEN,), 10) == [pair]
-        assert settle_pair(connection, JAN, ANNA, DISMISSED, SEEN, "x") == 1
+        assert pairs_in(connection, (PairState.OPEN,), 10) == [pair]
+        assert settle_pair(connection, JAN, ANNA, PairState.DISMISSED, SEEN, "x") == 1
         assert note_pairs(connection, [pair]) == []
         settled = pair_of(connection, ANNA, JAN)
 
     assert settled is not None
-    assert (settled.state, settled.settled_by, settled.settled_at) == (DISMISSED, "x", SEEN)
+    assert (settled.state, settled.settled_by, settled.settled_at) == (PairState.DISMISSED, "x", SEEN)
 
 
 def test_people_of_one_name_born_on_one_day_are_a_group(databases: Databases, keys: Keys) -> None:

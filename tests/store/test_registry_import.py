@@ -14,9 +14,10 @@ from idp.errors import Conflict, RefusedSource
 from idp.keys.key_files import Keys
 from idp.people import queries as people
 from idp.people.change_queries import queue_recompute
-from idp.people.merge_queries import OPEN, Merge, begin_merge, pairs_in, plan_merge
+from idp.people.merge_queries import Merge, begin_merge, pairs_in, plan_merge
 from idp.people.status import Access
 from idp.people.tables import account, assigned_identifier, person, person_change
+from idp.people.values import PairState
 from idp.permissions import SYSTEM
 from idp.registry.decisions import Decision
 from idp.registry.queries import quarantine_entries
@@ -362,7 +363,9 @@ def merge(databases: Databases, clock: ManualClock, kept: str, merged: str) -> N
 
 def duplicates(databases: Databases) -> list[tuple[set[str], dict[str, str]]]:
     with databases.identity.read() as connection:
-        return [({pair.person_a, pair.person_b}, dict(pair.evidence)) for pair in pairs_in(connection, [OPEN], 10)]
+        return [
+            ({pair.person_a, pair.person_b}, dict(pair.evidence)) for pair in pairs_in(connection, [PairState.OPEN], 10)
+        ]
 
 
 @pytest.mark.parametrize(("kept", "merged"), [("101", "102"), ("102", "101")])
