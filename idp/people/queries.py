@@ -207,6 +207,14 @@ class AlbumOwner(msgspec.Struct, frozen=True, gc=False):
     album: str  # as printed
     pesel_mac: str | None
 
+    def is_named_by(self, identity: Identity) -> bool:
+        """Return whether a row has the owner's PESEL beside the owner's album, as printed.
+
+        Another spelling of the number does not name the owner: of two new people with two spellings one becomes the
+        owner, and the next import of the same file must say the same about the other.
+        """
+        return self.pesel_mac is not None and (self.pesel_mac, self.album) == (identity.pesel_mac, identity.album)
+
 
 def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, AlbumOwner]:
     """Return the owners of album numbers, by number without leading zeros."""

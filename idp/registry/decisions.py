@@ -264,10 +264,10 @@ def _resolve_albums(reads: Iterable[_Read], candidate: Candidate) -> set[str]:
         if owner is None:
             continue
         is_merged = candidate.is_same_person(owner)
-        has_pesel_of_owner = owner.pesel_mac is not None and owner.pesel_mac == row.identity.pesel_mac
-        if has_pesel_of_owner and not is_merged:
+        names_owner = owner.is_named_by(row.identity)
+        if names_owner and not is_merged:
             duplicate_of.add(owner.person_id)
-        if is_merged or (has_pesel_of_owner and own_album is None):
+        if is_merged or (names_owner and own_album is None):
             identity = msgspec.structs.replace(row.identity, album=own_album)
             read.row = msgspec.structs.replace(row, identity=identity)
     return duplicate_of

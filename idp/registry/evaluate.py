@@ -139,7 +139,7 @@ def _claims(
         record = stored.get(str(os_id))
         person = merged.person(record.person_id) if record else f"os_id {os_id}"
         # The owner's PESEL says that this is the owner under another os_id: no contest, but a possible duplicate.
-        if owner and any(owner.pesel_mac and row.identity.pesel_mac == owner.pesel_mac for row in rows):
+        if owner and any(owner.is_named_by(row.identity) for row in rows):
             person = merged.person(owner.person_id)
         # Of two spellings the same one counts, whatever the order of the rows.
         text = min(row.identity.album or "" for row in rows)

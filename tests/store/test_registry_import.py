@@ -327,6 +327,17 @@ def test_nor_does_it_where_another_person_has_the_album_already(registry: Regist
     assert result.quarantined == {"album_of_two": 1}
 
 
+def test_another_spelling_of_an_album_is_refused_also_beside_its_owners_pesel(registry: Registry, file: Path) -> None:
+    """Of two new people with two spellings one becomes the owner; the same file must then say the same again."""
+    write_export(file, [export_row(nr_albumu="012345"), export_row(os_id="102", nr_albumu="12345")])
+
+    first, again = registry.take(file), registry.take(file)
+
+    assert (first.added, first.quarantined) == (1, {"album_zero_twin": 1})
+    assert (again.added, again.quarantined) == (0, {"album_zero_twin": 1})
+    assert duplicates(registry.databases) == []
+
+
 def test_an_album_of_the_ledger_is_not_given_again_even_if_its_owner_is_elsewhere(
     registry: Registry, file: Path
 ) -> None:
