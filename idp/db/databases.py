@@ -51,6 +51,10 @@ NAMING = {
 # for the disk. For sessions the worker does it (RawStore.tidy), so that no sign-in waits; this is for want of a worker.
 SESSIONS_LOG_PAGES = 16_000
 
+# Keys of people are random, so an import touches pages all over the indexes: with SQLite's own 2 MiB it reads them
+# again and again. Memory is taken only as pages are read.
+IDENTITY_CACHE_KIB = 32 * 1024
+
 identity_metadata = MetaData(naming_convention=NAMING)
 sessions_metadata = MetaData(naming_convention=NAMING)
 
@@ -140,7 +144,7 @@ def open_databases(settings: StoreSettings) -> Databases:
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log_pages = f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
     return Databases(
-        _queued(identity_file(settings), settings, "FULL"),
+        _queued(identity_file(settings), settings, "FULL", f"cache_size=-{IDENTITY_CACHE_KIB}"),
         _queued(sessions_file(settings), settings, "NORMAL", log_pages),
         settings,
     )
