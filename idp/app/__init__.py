@@ -1,1 +1,1 @@
-"""Plugs the parts together: settings, installation, pages, sweeps. Nothing is decided here."""
+"""Connects the parts: settings, installation, pages, sweeps. It makes no decisions."""

@@ -1,4 +1,4 @@
-"""What `idp config check` says beside the form of the settings: files that others may read, and weak choices."""
+"""The checks of `idp config check` beyond the form of settings: files that others may read, and weak choices."""
 
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ from idp.keys.key_files import key_files
 from idp.settings import require_private
 
 SECRET_FILES = ("password_file", "secret_file")
-# OWASP's least for Argon2id: 19 MiB and two passes, or more memory and fewer passes.
+# OWASP's minimum for Argon2id: 19 MiB and two passes, or more memory and fewer passes.
 LEAST_ARGON2 = 19456 * 2
 # A network with fewer leading bits is larger than any campus.
 LEAST_BITS = {4: 8, 6: 32}
 
 
 def mistakes(settings: Settings, files: Sequence[Path]) -> list[str]:
-    """Return what must be mended before the service runs, a sentence each.
+    """Return a sentence for each mistake that must be corrected before the service runs.
 
     Shape:   files: the settings files
     """
@@ -36,12 +36,12 @@ def mistakes(settings: Settings, files: Sequence[Path]) -> list[str]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Return what is allowed and still risky, a sentence each that begins with the setting."""
+    """Return a sentence for each risk that is allowed. It begins with the setting."""
     return [*_web(settings), *_sign_in(settings), *_networks(settings)]
 
 
 def secret_files(section: BaseModel, name: str = "") -> Iterator[tuple[str, Path]]:
-    """Yield the settings that name a file with a password, and the file."""
+    """Yield each setting that names a password file, with the file."""
     for key, value in section:
         where = f"{name}.{key}".removeprefix(".")
         if isinstance(value, BaseModel):

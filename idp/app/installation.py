@@ -1,4 +1,4 @@
-"""One installation, opened: what commands, pages and sweeps are given."""
+"""An open installation: the parts that commands, pages and sweeps use."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 
 class Idp:
-    """One opened installation: its parts, each made, and its libraries imported, when it is first asked for.
+    """An open installation. Each part is created, and its libraries imported, on first use.
 
-    The late imports keep commands quick: `idp audit` pays for SQLAlchemy, not for Flask, LDAP clients and XML.
+    The late imports keep commands fast: `idp audit` imports SQLAlchemy, but not Flask, LDAP clients and XML.
 
-    Raises:  ConfigError when nothing is set up where the settings say
+    Raises:  ConfigError when nothing is set up in the folder that the settings name
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -52,7 +52,7 @@ class Idp:
         self.zone = ZoneInfo(settings.university.time_zone)
 
     def close(self) -> None:
-        """Give connections and threads back."""
+        """Close connections and threads."""
         for part in ("provisioner", "sign_out_service", "signin_directory", "accounts_directory", "raw_store"):
             if part in self.__dict__:
                 self.__dict__[part].close()
@@ -70,7 +70,7 @@ class Idp:
 
         return open_raw(self.databases)
 
-    # --- systems outside ---
+    # --- external systems ---
 
     @cached_property
     def outgoing(self) -> Outgoing:
@@ -99,7 +99,7 @@ class Idp:
 
     @cached_property
     def provisioner(self) -> Provisioner:
-        """The systems that are provisioned, and what the steps need."""
+        """The targets, and what provisioning steps need."""
         from idp.provisioning.provisioner import Provisioner
         from idp.provisioning.targets.accounts import KIND, AccountsTarget
 
@@ -124,7 +124,7 @@ class Idp:
     # --- steps ---
 
     def reconcile_person(self, person_id: str) -> None:
-        """Bring one person's entries in every target up to date now."""
+        """Reconcile one person in every target now."""
         from idp.provisioning.live import reconcile_person
 
         reconcile_person(self.provisioner, person_id)
@@ -296,9 +296,9 @@ class Idp:
 
 @contextmanager
 def open_idp(settings: Settings | None = None, clock: Clock | None = None) -> Iterator[Idp]:
-    """Yield the installation that the environment names, closed at the end.
+    """Yield the installation that the environment names, and close it at the end.
 
-    Raises:  ConfigError when settings are wrong or the databases were not brought to this version
+    Raises:  ConfigError when settings are wrong or the databases have another version
     """
     installation = Idp(settings or load_settings(), clock or Clock())
     try:

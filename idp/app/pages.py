@@ -1,4 +1,4 @@
-"""The web: every blueprint over one installation."""
+"""The web application: all blueprints of one installation."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ ESTUDENT = "eStudent"
 
 
 def create_app() -> Flask:
-    """Return the application that the environment describes: what the web server calls in each of its processes."""
+    """Return the application that the environment describes. Each process of the web server calls this."""
     settings = load_settings()
     configure_logs(settings.web.log_format)
     installation = Idp(settings, Clock())
@@ -34,7 +34,7 @@ def create_app() -> Flask:
 
 
 def new_application(installation: Idp) -> Flask:
-    """Return all pages of an opened installation."""
+    """Return the application with all pages of an open installation."""
     settings = installation.settings
     app = new_flask(
         ESTUDENT, settings.web, settings.university, installation.keys.web_secrets(), installation.clock, "idp_form"
@@ -72,7 +72,7 @@ def _portal_parts(installation: Idp) -> Parts:
 
 
 def checks(installation: Idp) -> dict[str, Callable[[], object]]:
-    """Return what must answer for everything to work; a check that raises says what is wrong."""
+    """Return the readiness checks by part. A check that raises names the problem."""
     databases, layout = installation.databases, installation.settings.directory
 
     def worker_lives() -> None:

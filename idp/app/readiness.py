@@ -1,4 +1,4 @@
-"""Whether everything answers that this process needs. Anybody may ask, so asking costs next to nothing."""
+"""Tell whether everything answers that this process needs. Anybody may ask, so it must be cheap."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ log = structlog.get_logger(__name__)
 
 
 class Readiness:
-    """The state of every part, looked at by one thread at a time; while all is well it is kept for a moment."""
+    """The state of every part. One thread at a time checks, and a good result is kept for a moment."""
 
     def __init__(self, checks: Mapping[str, Callable[[], object]], clock: Clock) -> None:
-        """`checks`: by part; one that raises says what is wrong."""
+        """`checks`: by part. A check that raises names the problem."""
         self._checks = checks
         self._clock = clock
         self._looking = threading.Lock()
@@ -25,10 +25,10 @@ class Readiness:
         self._looked_at = float("-inf")
 
     def parts(self) -> Mapping[str, str]:
-        """Return "ok" or "down" by part, and "unknown" while nobody has finished looking.
+        """Return "ok" or "down" by part, and "unknown" until the first check is finished.
 
-        Effect:  looks again when the last look is too old, or found something down: a recovery is seen at once; whoever
-                 comes meanwhile gets the last answer, and does not wait
+        Effect:  checks again if the last check is old or found something down, so a recovery shows at once. Whoever
+                 asks meanwhile gets the last answer without waiting
         """
         if not self._is_fresh() and self._looking.acquire(blocking=False):
             try:

@@ -1,4 +1,4 @@
-"""What one installation does at which times of the day."""
+"""The schedules of an installation."""
 
 from datetime import time
 
@@ -8,7 +8,7 @@ from idp.jobs.syncing import Sync
 
 
 def sync_of(installation: Idp) -> Sync:
-    """Return the steps of a sync; systems outside are connected when it writes."""
+    """Return the steps of a sync. External systems are connected when it writes."""
     settings = installation.settings
     return Sync(
         databases=installation.databases,
@@ -22,7 +22,7 @@ def sync_of(installation: Idp) -> Sync:
 
 
 def timetable(installation: Idp, worker: str) -> Timetable:
-    """Return the installation's schedules as the worker of this name carries them out."""
+    """Return the installation's schedules for the worker of this name."""
     settings = installation.settings
 
     def pick_up() -> Done:
@@ -36,7 +36,7 @@ def timetable(installation: Idp, worker: str) -> Timetable:
 
     schedules = {
         "pick-up": Schedule(tuple(map(time.fromisoformat, settings.jobs.pick_up_at)), pick_up),
-        # The hour that pages tell people: what the Student Service Center corrected before it counts after it.
+        # The hour that pages name: corrections made by the Student Service Center before it apply after it.
         "sync": Schedule((time(settings.university.sync_hour),), sync),
         "everything": Schedule(
             (time.fromisoformat(settings.jobs.everything_at),),

@@ -1,4 +1,4 @@
-"""All sections of a settings file, each declared by the package that uses it, joined."""
+"""All sections of a settings file. The package that uses a section declares it."""
 
 import importlib
 import pkgutil
@@ -41,7 +41,7 @@ def target_modules() -> dict[str, ModuleType]:
     modules = [
         importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
     ]
-    # Accounts are over our own store: nothing to open, nothing to set.
+    # The target `accounts` is our own store: it has no settings.
     modules = [module for module in modules if hasattr(module, "open_target")]
     modules += [entry_point.load() for entry_point in entry_points(group=TARGETS)]
     found: dict[str, ModuleType] = {}
@@ -95,7 +95,7 @@ SECTIONS: Mapping[str, type[Section]] = {
 def load_settings() -> Settings:
     """Return the settings that the environment names.
 
-    Raises:  ConfigError with every mistake at once
+    Raises:  ConfigError that lists every mistake
     """
     return load(Settings)
 

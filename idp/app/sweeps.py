@@ -1,4 +1,4 @@
-"""The worker's sweeps over one installation."""
+"""The worker's sweeps of an installation."""
 
 from idp.accounts.locks import end_locks
 from idp.app.installation import Idp
@@ -25,23 +25,23 @@ from idp.sso import sessions
 
 
 def engine_runner(installation: Idp, name: str) -> EngineRunner:
-    """Return what carries out runs in this worker; the engine is imported and started with the first one."""
+    """Return the runner of this worker. It imports and starts the engine with the first run."""
     settings = installation.settings
     return EngineRunner(installation.provisioner, settings.jobs, lambda: engine_url(settings.store), name)
 
 
 def sweeps(installation: Idp, lane: Lane, name: str) -> dict[str, Sweep]:
-    """Return what the worker of this lane and name does round after round, besides runs."""
+    """Return the sweeps of the worker of this lane and name, without runs."""
     return {Lane.FAST: _fast, Lane.BULK: _bulk}[lane](installation, name)
 
 
 def _fast(installation: Idp, name: str) -> dict[str, Sweep]:
-    """Return what people wait for. Each runs in a thread of its own: a slow application delays no sealing."""
+    """Return the sweeps that people wait for. Each has its own thread, so a slow application does not delay sealing."""
     settings, databases, clock = installation.settings, installation.databases, installation.clock
 
     def seal() -> int:
         sealed = seal_pending(databases, settings.audit, clock, name)
-        # A trickle does not hurry the next round: each batch costs the same, however few events are in it.
+        # A few events do not start the next round at once: each batch costs the same.
         return sealed if sealed >= settings.audit.batch else 0
 
     return {
@@ -56,7 +56,7 @@ def _fast(installation: Idp, name: str) -> dict[str, Sweep]:
 
 
 def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
-    """Return what may take its time: imports, schedules, many people's changes, and cleaning up."""
+    """Return the sweeps that may be slow: imports, schedules, changes of many people, and cleaning up."""
     settings, databases, clock = installation.settings, installation.databases, installation.clock
 
     def album_letters() -> int:
@@ -69,7 +69,7 @@ def _bulk(installation: Idp, name: str) -> dict[str, Sweep]:
 
     def ask_failing() -> int:
         try_again(installation.provisioner)
-        return 0  # no work that would hurry the next round
+        return 0  # nothing that should start the next round at once
 
     return {
         "inbox": InboxWatch(lambda: sync_of(installation)),

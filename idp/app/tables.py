@@ -1,4 +1,4 @@
-"""Imports the tables of every feature, for whoever needs them all: migrations and tests."""
+"""Imports the tables of all features, for migrations and tests."""
 
 from idp.accounts import tables as accounts
 from idp.audit import tables as audit

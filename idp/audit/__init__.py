@@ -1,1 +1,1 @@
-"""Owns the event words, their recording and sealing; does not decide what is recorded: steps do."""
+"""Owns event types, and the recording and sealing of events. Steps decide what is recorded."""

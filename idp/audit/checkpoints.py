@@ -1,7 +1,7 @@
 """Signed checkpoints of the journal, and the check of the journal against them.
 
-A checkpoint is a signed copy of the journal's last number and digest. It leaves the machine, as a log line and in a
-file. Whoever changes or cuts the journal afterwards, and computes the chain anew, cannot match an older checkpoint.
+A checkpoint is a signed copy of the journal's last number and digest. It leaves the machine as a log line and in
+a file. If somebody changes or cuts the journal later and computes a new chain, older checkpoints do not match it.
 """
 
 import json
@@ -32,8 +32,8 @@ class Fault(StrEnum):
 
     ALTERED = "altered"  # a row does not follow from the row before it, or its content does not match
     CUT = "cut"  # it ends before a checkpoint
-    REPLACED = "replaced"  # it is whole in itself, and a checkpoint says that something else stood there
-    SIGNATURE = "signature"  # the checkpoint itself was not made by our key
+    REPLACED = "replaced"  # the chain is intact, but a checkpoint names another event
+    SIGNATURE = "signature"  # the checkpoint was not signed with our key
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Verdict:
     """What a check of the journal found."""
 
     checked: int  # rows
-    erased: int  # of them, whose content was erased
+    erased: int  # of these, rows with erased content
     fault: Fault | None = None
     seq: int = 0  # where
 
@@ -79,7 +79,7 @@ class Verdict:
 
 
 def parse_checkpoints(text: str) -> list[Checkpoint]:
-    """Return the checkpoints in a text, one JSON line each; empty lines mean nothing.
+    """Return the checkpoints in a text, one JSON line each. Empty lines are ignored.
 
     Raises:  InvalidInput with the number of the line
     """
@@ -114,15 +114,15 @@ def sign_head(databases: Databases, keys: Keys, clock: Clock) -> Checkpoint | No
 
 
 def verify(databases: Databases, keys: Keys | None = None, against: Sequence[Checkpoint] = ()) -> Verdict:
-    """Check the chain from its first row, and that each checkpoint still stands in it.
+    """Check the chain from its first row, and that it contains each checkpoint.
 
     Raises:  ConfigError when the key of a checkpoint is not here
     """
     for checkpoint in against:
-        assert keys is not None  # whoever gives checkpoints gives the keys
+        assert keys is not None  # callers with checkpoints pass the keys
         if not keys.is_signed(checkpoint.message, checkpoint.key_id, checkpoint.signature):
             return Verdict(0, 0, Fault.SIGNATURE, checkpoint.seq)
-    # A journal that was rewritten is signed again with the numbers that it had: every checkpoint must fit.
+    # After a rewrite, new checkpoints have the same numbers as old ones. Every checkpoint must match.
     expected: dict[int, set[str]] = {}
     for checkpoint in against:
         expected.setdefault(checkpoint.seq, set()).add(checkpoint.digest)
@@ -131,7 +131,7 @@ def verify(databases: Databases, keys: Keys | None = None, against: Sequence[Che
         for row in rows:
             seq, stored, salt, rest, event = row.seq, row.digest, row.salt, row.rest_hash, row[4:]
             count += 1
-            # Whoever can change the table can take away the constraint that keeps erased rows empty.
+            # An attacker who can change the table can also drop the constraint that keeps erased rows empty.
             is_content_right = is_empty(event) if salt is None else rest_hash(bytes(salt), event) == rest
             if seq != count or not is_content_right or chained(digest, seq, event, rest) != stored:
                 return Verdict(count, erased, Fault.ALTERED, seq)
@@ -144,7 +144,7 @@ def verify(databases: Databases, keys: Keys | None = None, against: Sequence[Che
 
 
 class CheckpointSweep:
-    """The worker's sweep that signs a checkpoint from time to time, while the journal grows."""
+    """The worker's sweep that signs a checkpoint from time to time, if the journal has grown."""
 
     def __init__(self, databases: Databases, keys: Keys, settings: AuditSettings, clock: Clock) -> None:
         self._databases = databases
@@ -155,7 +155,7 @@ class CheckpointSweep:
         self._last_seq = 0
 
     def __call__(self) -> int:
-        """Effect: a log line, and a line in `audit.checkpoint_file`; nothing where the journal did not grow."""
+        """Effect: a log line, and a line in `audit.checkpoint_file`; nothing if the journal has not grown."""
         now = self._clock.timestamp()
         if now < self._next_at:
             return 0
@@ -168,7 +168,7 @@ class CheckpointSweep:
         log.info("journal checkpoint", checkpoint=line)
         if self._settings.checkpoint_file is not None:
             _append(self._settings.checkpoint_file, line)
-        return 0  # no work that would hurry the next round
+        return 0  # nothing that should start the next round at once
 
 
 def _append(file: Path, line: str) -> None:

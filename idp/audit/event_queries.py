@@ -1,7 +1,7 @@
 """Events: written unchained in the transaction of the act, in the database of the act.
 
-The sealer moves the rows of both `event_pending` tables into `journal`. Every sign-in pays for every index on them, so
-there are few: an `event_id` begins with the time, and orders by itself.
+The sealer moves the rows of both `event_pending` tables into `journal`. Each index on them slows every sign-in, so
+there are few: an `event_id` begins with the time, so it sorts by time.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PENDING: Final = (
 
 
 def write_pending(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-    """Write events of an act in its transaction; both databases have the table under the same name."""
+    """Write events in the transaction of their act. The table has the same name in both databases."""
     run_many(connection, _PENDING, rows)
 
 

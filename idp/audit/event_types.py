@@ -1,8 +1,8 @@
-"""The vocabulary of events. docs/reference/events.md lists them all; a test compares."""
+"""The types of events. docs/reference/events.md lists them all, and a test compares."""
 
 from typing import Final
 
-# Each package's words stand together; the value is what the journal keeps for ever.
+# Grouped by package. The journal keeps the value for ever.
 
 REGISTRY_IMPORTED: Final = "registry.imported"
 REGISTRY_REFUSED: Final = "registry.refused"

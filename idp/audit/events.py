@@ -1,4 +1,4 @@
-"""Record what happened: who, what, when, why, and which request or run it belonged to."""
+"""Record what happened: who, what, when, why, and in which request or run."""
 
 import os
 import pwd
@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 from idp.audit.event_queries import write_pending
 
 SYSTEM = "system"
-_NO_UID = 2**32 - 1  # -1, as the kernel writes it: nobody logged in
+_NO_UID = 2**32 - 1  # -1 in the kernel: nobody logged in
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act. `kind` is a word of `idp.audit.event_types`.
+    """One act. `kind` is one of `idp.audit.event_types`.
 
     Shape:   Event("account.claimed", subject=person_id, actor=person_id)
              actor: an account_id, "system", or "shell:<login name>"; subject: an account_id, run, file or address
@@ -66,20 +66,20 @@ def record_all(connection: Connection, at: float, events: Iterable[Event]) -> No
 
 
 def new_id() -> str:
-    """Return 32 hex digits that sort in the order of making: nanoseconds since 1970, then 64 random bits."""
+    """Return 32 hex digits that sort by creation: nanoseconds since 1970, then 64 random bits."""
     return f"{time.time_ns():016x}{os.urandom(8).hex()}"
 
 
 def shell_actor() -> str:
-    """Return who acts when a command is run on the machine: whoever logged in there, as well as the machine knows."""
+    """Return the actor of a command on this machine: the person who logged in, if the machine knows."""
     return "shell:" + login_name(_login_uid(), os.getuid(), os.environ.get("SUDO_USER", ""))
 
 
 def login_name(login_uid: int | None, uid: int, sudo_user: str) -> str:
-    """Return the name of whoever logged in.
+    """Return the login name of the person who logged in.
 
-    Shape:   login_uid: as the kernel keeps it through su and sudo, None where it keeps none; uid: of the process;
-             sudo_user: what sudo says, believed of root alone, since anybody else may say anything
+    Shape:   login_uid: the kernel keeps it through su and sudo; None if the kernel keeps none; uid: of the process;
+             sudo_user: set by sudo; used only for root, because everybody else could forge it
     Source:  proc(5), /proc/pid/loginuid; sudo(8), ENVIRONMENT
     """
     if login_uid is not None:
@@ -92,7 +92,7 @@ def login_name(login_uid: int | None, uid: int, sudo_user: str) -> str:
 def _login_uid() -> int | None:
     try:
         uid = int(Path("/proc/self/loginuid").read_text())
-    except (OSError, ValueError):  # a kernel that keeps none
+    except (OSError, ValueError):  # this kernel keeps no login uid
         return None
     return None if uid == _NO_UID else uid
 

@@ -1,4 +1,4 @@
-"""The journal's rows: moving pending events in, reading both."""
+"""Move pending events into the journal, and read both."""
 
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -15,23 +15,22 @@ _OLDEST = select(*(event_pending.c[name] for name in EVENT_COLUMNS)).order_by(ev
 
 
 def any_pending(connection: Connection) -> bool:
-    """Tell whether this database has events that are not in the journal yet: a read, so that rest writes nothing."""
+    """Return whether this database has unsealed events. This only reads, so an idle sealer takes no write lock."""
     return connection.execute(select(event_pending.c.event_id).limit(1)).first() is not None
 
 
 def oldest_pending(connection: Connection, count: int) -> Sequence[EventRow]:
-    """Return up to `count` events of this database that are not in the journal yet, oldest first."""
+    """Return up to `count` unsealed events of this database, oldest first."""
     return connection.execute(_OLDEST.limit(count)).all()
 
 
 def drop_pending(connection: Connection, event_ids: Sequence[str]) -> None:
-    """Delete events that the journal holds: these and no others, since older ones may have been committed later."""
+    """Delete exactly these events, which are sealed. Others may have been committed later with older ids."""
     _many(connection, "DELETE FROM event_pending WHERE event_id = ?", [(event_id,) for event_id in event_ids])
 
 
 def already_sealed(connection: Connection, first: str, last: str) -> set[str]:
-    """Return what the journal holds from one event_id to another: a sealer killed between two databases leaves some
-    in both."""
+    """Return the sealed event ids in a range: a sealer killed between two databases leaves some events in both."""
     chosen = select(journal.c.event_id).where(journal.c.event_id.between(first, last))
     return set(connection.execute(chosen).scalars())
 
@@ -49,7 +48,7 @@ def append(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 def _many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Run a statement once per row, past SQLAlchemy's parameters: they cost more than the statement."""
+    """Run a statement once per row without SQLAlchemy's parameters, which cost more than the statement."""
     marked = sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
     connection.exec_driver_sql(marked, list(rows))
 
@@ -64,12 +63,12 @@ def sealed(connection: Connection, after: int = 0) -> Generator[Row[Any], None, 
 
 
 def newest(database: Database, table: Table, count: int, kind: str, subjects: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the newest `count` events of `table`, newest first; an empty kind and no subjects filter nothing."""
+    """Return the newest `count` events of `table`, newest first. An empty kind and no subjects match everything."""
     query = select(*(table.c[name] for name in EVENT_COLUMNS)).order_by(table.c.event_id.desc())
     if kind:
         query = query.where(table.c.kind.startswith(kind, autoescape=True))
     if subjects:
-        # A refused claim knows only the album number that was typed; it stands in the data.
+        # A refused claim has only the typed album number, in its data.
         albums = [table.c.data.contains(f'"album":"{each}"', autoescape=True) for each in subjects if each.isdigit()]
         query = query.where(or_(table.c.subject.in_(subjects), table.c.actor.in_(subjects), *albums))
     with database.read() as connection:

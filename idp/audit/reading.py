@@ -1,4 +1,4 @@
-"""Read events, sealed or not yet."""
+"""Read events, sealed or not."""
 
 import json
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from idp.db.databases import Databases
 def latest(databases: Databases, count: int, kind: str = "", subjects: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the newest events of both databases, newest first.
 
-    Shape:   kind "sign_in" finds "sign_in.succeeded" and "sign_in.refused"; subjects find what an account did, too,
-             and the refused claims of an album number
+    Shape:   kind "sign_in" finds "sign_in.succeeded" and "sign_in.refused"; subjects match events about or by an
+             account, and refused claims of an album number
     """
     found = {
         event["event_id"]: event

@@ -1,24 +1,24 @@
-"""What anybody can cause as often as they like: told of seldom, so that nobody fills the journal from outside."""
+"""Rate-limit events that unauthenticated clients can cause, so that they cannot fill the journal."""
 
 import threading
 
 EVERY_S = 3600.0
-MOST = 50  # told of by name in that time; further ones are counted together
+MOST = 50  # recorded by key in that time; further keys are counted together
 OTHERS = "*"
 
 
 class EventSampler:
-    """Counts by key, and says when to tell: at once the first time, then once an hour what came together since.
+    """Counts by key, and says when to record: the first time at once, then the sum once an hour.
 
     Shape:   if told := seldom.count(host, now): write(*told)
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told: dict[str, tuple[float, int]] = {}  # key -> when it was told of, and how many came since then
+        self._told: dict[str, tuple[float, int]] = {}  # key -> when it was recorded, and the count since then
 
     def count(self, key: str, now: float) -> tuple[str, int] | None:
-        """Count one more; return key and number when they are to be told now. OTHERS: what came on top of MOST keys."""
+        """Count one more; return key and count if they must be recorded now. OTHERS counts keys beyond MOST."""
         with self._lock:
             if key not in self._told:
                 self._told = {one: told for one, told in self._told.items() if now - told[0] < EVERY_S}

@@ -1,8 +1,8 @@
-"""Seal the journal: number events and chain each to the one before it, in batches.
+"""Seal the journal: number events and chain each to its predecessor, in batches.
 
-The act itself writes its event unchained, because a chain per event would serialise every sign-in. One sealer at a
-time (a lease) follows at most about a second behind. A change of a sealed event breaks every digest after it. A chain
-that somebody computes anew is found by the signed checkpoints (idp.audit.checkpoints).
+An act writes its event unchained, because chaining would serialise all sign-ins. One sealer at a time (a lease) follows
+about a second later. A change of a sealed event breaks every digest after it. Signed checkpoints reveal a recomputed
+chain (idp.audit.checkpoints).
 """
 
 import os
@@ -23,10 +23,10 @@ SALT_BYTES = 16
 
 
 def seal_pending(databases: Databases, settings: AuditSettings, clock: Clock, holder: str) -> int:
-    """Return how many events were sealed now, a batch of each database at most; 0 while another process has the lease.
+    """Seal at most one batch of each database and return the number of events; 0 while another process has the lease.
 
-    Effect:  rows move from both `event_pending` tables into the journal; a kill at any point loses and doubles none;
-             nothing is written when none wait
+    Effect:  rows move from both `event_pending` tables into the journal. A kill loses and doubles none. Without
+             events nothing is written
     """
     waiting = [source for source in (databases.identity, databases.sessions) if _has_events(source)]
     if not waiting or not _has_lease(databases.identity, settings, clock, holder):
@@ -40,7 +40,7 @@ def _has_events(source: Database) -> bool:
 
 
 def _has_lease(home: Database, settings: AuditSettings, clock: Clock, holder: str) -> bool:
-    """Have the lease for long enough to seal; it is renewed only when half of it has passed."""
+    """Hold the lease long enough to seal. It is renewed after half of its time."""
     now = clock.timestamp()
     with home.read() as connection:
         if leases.remaining_s(connection, LEASE, holder, now) > settings.lease_s / 2:
@@ -54,7 +54,7 @@ def _seal(home: Database, source: Database, batch: int) -> int:
 
 
 def _seal_here(home: Database, batch: int) -> int:
-    """Move events of the journal's own database: one transaction, so an import that also writes is waited for once."""
+    """Move events of the journal's database in one transaction, so that it waits for an import only once."""
     with home.write() as connection:
         events = journal.oldest_pending(connection, batch)
         if events:
@@ -64,7 +64,7 @@ def _seal_here(home: Database, batch: int) -> int:
 
 
 def _seal_across(home: Database, source: Database, batch: int) -> int:
-    """Move events of another database: a kill between the two transactions leaves them in both, and is noticed here."""
+    """Move events of another database. A kill between the two transactions leaves events in both; this detects it."""
     with source.read() as connection:
         events = journal.oldest_pending(connection, batch)
     if not events:
@@ -75,7 +75,7 @@ def _seal_across(home: Database, source: Database, batch: int) -> int:
         fresh = [event for event in events if event[0] not in known] if known else events
         if fresh:
             journal.append(connection, list(_chain(fresh, *journal.last_sealed(connection))))
-    # A few at a time, since sign-ins wait for it.
+    # A few at a time, because sign-ins wait for it.
     for start in range(0, len(ids), DROPPED_AT_ONCE):
         with source.write() as connection:
             journal.drop_pending(connection, ids[start : start + DROPPED_AT_ONCE])

@@ -9,7 +9,7 @@ from idp.settings import Section
 
 
 class AuditSettings(Section):
-    """`[audit]`: how events are chained."""
+    """`[audit]`: sealing and checkpoints."""
 
     batch: Annotated[int, "Events that the sealer chains in one transaction.", Field(ge=1)] = 1000
     lease_s: Annotated[float, "Seconds after which another worker may seal when one has vanished.", Field(gt=0)] = 15.0

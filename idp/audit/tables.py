@@ -1,4 +1,4 @@
-"""Tables of audit: events that wait in both databases, and the journal that they end in."""
+"""Tables of audit: unsealed events in both databases, and the journal."""
 
 from sqlalchemy import CheckConstraint, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
 
@@ -18,15 +18,15 @@ def _pending(metadata: MetaData) -> Table:
         Column("reason", String(200), nullable=False),
         Column("correlation_id", String(64), nullable=False),
         Column("data", Text, nullable=False),  # JSON, never a secret
-        sqlite_with_rowid=False,  # one tree to write instead of two
+        sqlite_with_rowid=False,  # without a rowid: one tree to write instead of two
     )
 
 
 event_pending = _pending(identity_metadata)
 session_event_pending = _pending(sessions_metadata)
 
-# The chain covers seq, event_id, at, kind and `rest_hash`. An erasure empties the other columns and the salt: the chain
-# still holds, and nobody can guess what stood there.
+# The chain covers seq, event_id, at, kind and `rest_hash`. An erasure empties the other columns and the salt. The chain
+# stays intact, and nobody can guess the erased values.
 journal = Table(
     "journal",
     identity_metadata,
@@ -41,7 +41,7 @@ journal = Table(
     Column("data", Text, nullable=False),
     Column("salt", LargeBinary),  # NULL: the event was erased
     Column("rest_hash", String(64), nullable=False),  # SHA-256 over salt, actor, subject, reason, correlation_id, data
-    Column("digest", String(64), nullable=False),  # SHA-256 over the digest before it and what the chain covers
+    Column("digest", String(64), nullable=False),  # SHA-256 over the previous digest and what the chain covers
     at_least("seq", 1),
     CheckConstraint(
         "salt IS NOT NULL OR (actor = '' AND subject = '' AND reason = '' AND correlation_id = '' AND data = '{}')",

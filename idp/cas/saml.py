@@ -1,4 +1,4 @@
-"""SAML 1.1 validation: the question inside a SOAP body, and the assertion that answers it. Texts in and out; pure.
+"""SAML 1.1 validation: parse the request in a SOAP body, and write the answer with its assertion. Pure.
 
 Source:  CAS Protocol 3.0.3, /samlValidate; OASIS SAML 1.1 core (oasis-sstc-saml-core-1.1) and bindings, section 3.1
 """
@@ -20,18 +20,18 @@ BY_PASSWORD = "urn:oasis:names:tc:SAML:1.0:am:password"  # noqa: S105 - a word o
 ATTRIBUTES = "http://www.ja-sig.org/products/cas/"
 XML_TYPE = "text/xml; charset=UTF-8"
 LONGEST_ID = 128
-GOOD_FOR = timedelta(seconds=30)  # an assertion is read at once
+GOOD_FOR = timedelta(seconds=30)  # applications read an assertion at once
 
 
 class InvalidSaml(InvalidInput):
-    """Not one SAML 1.1 request with one artifact."""
+    """The text is not one SAML 1.1 request with one artifact."""
 
     code = "invalid_saml"
 
 
 @dataclass(frozen=True, slots=True)
 class SamlQuestion:
-    """A ticket, and the request that asked for it."""
+    """The ticket of a request, and the id of the request."""
 
     ticket: str
     request_id: str
@@ -39,7 +39,7 @@ class SamlQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """What stands around an answer."""
+    """The values around an answer: issuer, recipient, ids and time."""
 
     issuer: str
     service_url: str
@@ -50,7 +50,7 @@ class Letterhead:
 
 
 def read_question(body: bytes) -> SamlQuestion:
-    """Return the question in a SOAP body.
+    """Return the request in a SOAP body.
 
     Raises:  InvalidSaml
     """

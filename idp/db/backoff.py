@@ -1,8 +1,8 @@
-"""How long to wait before the next attempt. Pure."""
+"""Compute the wait before the next attempt. Pure."""
 
 from dataclasses import dataclass
 
-_MOST_DOUBLINGS = 30  # of a float that is multiplied: further ones would only overflow
+_MOST_DOUBLINGS = 30  # more would overflow a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,7 @@ class Backoff:
 
     first_s: float
     most_s: float
-    jitter: float = 0.0  # 0.25: up to a quarter more or less, so that those who wait do not come back together
+    jitter: float = 0.0  # 0.25: up to a quarter more or less, so that not all retry at once
 
     def wait_s(self, attempts: int, chance: float = 0.5) -> float:
         """Return the wait after so many attempts in a row have failed; `chance` from 0 to 1 places it in the jitter.

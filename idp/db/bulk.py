@@ -1,4 +1,4 @@
-"""Read and write rows where plain SQLAlchemy does not do: very many, or one that may be there already."""
+"""Read and write many rows quickly, and insert rows that may exist already."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,16 +40,16 @@ def among(connection: Connection, column: ColumnElement[str], values: Iterable[s
 def rows_among(
     connection: Connection, query: Select[Any], column: ColumnElement[str], values: Iterable[str]
 ) -> Iterator[Any]:
-    """Yield what a query returns where a column is one of many values, a batch per statement."""
+    """Yield the rows in which a column has one of many values; one statement per batch of values."""
     for batch in chunked(values, BATCH):
         yield from connection.execute(query.where(among(connection, column, batch))).all()
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows whose values stand in the order of `columns`, converted as the columns' types say.
+    """Insert rows with values in the order of `columns`, converted by the columns' types.
 
-    The driver's own `executemany`, without an SQL tree or a dictionary per row: about three times faster than
-    `connection.execute(insert(table), [...])`, which matters from a thousand rows on.
+    This uses the driver's `executemany`, without an SQL tree or a dictionary per row. It is about three times faster
+    than `connection.execute(insert(table), [...])`, which matters from a thousand rows on.
     """
     sql, converters = _prepared(table, tuple(columns), connection.dialect)
     by_column: list[Iterable[Any]] = list(zip(*rows, strict=True))
@@ -61,13 +61,13 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 
 def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    """Insert a row unless one with its key is there, and return whether it was inserted: of racers one gets True."""
+    """Insert a row unless its key exists; return whether it was inserted. Of parallel callers, one gets True."""
     once = _dialect_insert(connection)(table).values(dict(values)).on_conflict_do_nothing()
     return connection.execute(once.returning(*table.primary_key)).first() is not None
 
 
 def _dialect_insert(connection: Connection) -> Any:
-    # Late: each dialect brings modules for all its drivers, which every command would wait for.
+    # Imported late: a dialect imports modules for all its drivers, and every command would wait for that.
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -78,7 +78,7 @@ def _dialect_insert(connection: Connection) -> Any:
 
 
 def run_many(connection: Connection, sql: LiteralString, rows: Iterable[Sequence[Any]]) -> None:
-    """Run a statement that writes, once per row; `sql` has a `?` per value, on PostgreSQL too.
+    """Run a writing statement once per row. `sql` has a `?` per value, also on PostgreSQL.
 
     Shape:   values as drivers take them: text, numbers, None; a datetime goes through `as_bound`
     """
@@ -88,19 +88,19 @@ def run_many(connection: Connection, sql: LiteralString, rows: Iterable[Sequence
 
 
 def as_bound(connection: Connection, column: "Column[Any]", value: Any) -> Any:
-    """Return a value as the driver takes it for a column: a datetime as text on SQLite."""
+    """Return a value in the driver's form for a column: on SQLite, a datetime is text."""
     convert = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
     return value if convert is None else convert(value)
 
 
 def _in_dialect(connection: Connection, sql: LiteralString) -> LiteralString:
-    """Our texts are constants of idp.db; none of them has a question mark or a percent sign of its own."""
+    """Return `sql` with the driver's placeholders. No statement of ours contains another `?` or `%`."""
     return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
 
 
 @lru_cache(maxsize=64)
 def _prepared(table: Table, columns: tuple[str, ...], dialect: Dialect) -> tuple[str, tuple[tuple[int, Convert], ...]]:
-    """Return the statement in the driver's own spelling, and the places whose values need converting."""
+    """Return the statement in the driver's spelling, and the positions of values to convert."""
     mark = "?" if dialect.paramstyle == "qmark" else "%s"
     names = ", ".join(columns)
     sql = f"INSERT INTO {insert(table).table.name} ({names}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608 - names of our own tables

@@ -1,4 +1,4 @@
-"""Constraints that many tables share: the database itself refuses a value that the code does not know."""
+"""Constraints of many tables: the database refuses values that the code does not know."""
 
 from collections.abc import Iterable
 
@@ -12,12 +12,12 @@ def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
 
     Shape:   ("state", ["running", "done"]) -> CHECK (state = 'done' OR state = 'running'), named after its column
     """
-    # Sorted: moving a member of an enumeration changes no table. Not IN: for each row that is written, SQLite would
-    # build a temporary index over the list, which costs more than the insert.
+    # Sorted, so that reordering an enumeration changes no table. Not IN: SQLite would build a temporary index over the
+    # list for each written row, which costs more than the insert.
     either = " OR ".join(f"{column} = '{value}'" for value in sorted(values))
     return CheckConstraint(either, name=column)
 
 
 def at_least(column: str, lowest: int) -> CheckConstraint:
-    """Return the constraint that a number is never lower, named after its column."""
+    """Return the constraint that a number is at least `lowest`, named after its column."""
     return CheckConstraint(f"{column} >= {lowest}", name=column)

@@ -1,10 +1,10 @@
-"""The two databases, how they are opened, and how a transaction begins.
+"""The two databases: how to open them, and how transactions begin.
 
 identity  people, accounts, names, runs, letters, the journal: every commit reaches the disk (`synchronous=FULL`)
 sessions  sessions, tickets, one-time tokens and their events: a power cut may lose the last moments (`NORMAL`)
 
 On SQLite they are two files, so that an import never blocks a sign-in. On PostgreSQL they are two schemas of one
-database, found by the search path; the names in SQL are the same on both.
+database, found by the search path. The names in SQL are the same on both.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ from idp.db.writers import WriterQueue
 from idp.settings import not_set_up
 
 StoreError = SQLAlchemyError
-"""What a database that does not answer, or refuses, raises; for those above who go on without it."""
+"""The errors of a database that does not answer or refuses, for callers that continue without it."""
 
 UNAVAILABLE: tuple[type[Exception], ...] = (
     OperationalError,
@@ -37,7 +37,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
 )
-"""What a database that does not answer raises, by either way; an edge answers it as StoreUnavailable."""
+"""The errors of a database that does not answer. Edges turn them into StoreUnavailable."""
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -47,8 +47,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-# SQLite writes to a log first, and whoever commits moves it into the file once it has so many pages of 4 KiB: two waits
-# for the disk. For sessions the worker does it (RawStore.tidy), so that no sign-in waits; this is for want of a worker.
+# SQLite writes to a log first. At so many pages of 4 KiB, the next commit moves the log into the file, which waits for
+# the disk twice. For sessions the worker does it (RawStore.tidy), so no sign-in waits. This is for when none runs.
 SESSIONS_LOG_PAGES = 16_000
 
 # Keys of people are random, so an import touches pages all over the indexes: with SQLite's own 2 MiB it reads them
@@ -60,7 +60,7 @@ sessions_metadata = MetaData(naming_convention=NAMING)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in, the same instant in UTC out, on both databases."""
+    """A column that takes an aware datetime and returns the same instant in UTC, on both databases."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -89,7 +89,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One of the two databases. `queue`: where its writers wait for each other; None where the database sees to it."""
+    """One of the two databases. `queue`: the queue of its writers on SQLite; None on PostgreSQL."""
 
     engine: Engine
     queue: WriterQueue | None = None
@@ -98,8 +98,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Yield a connection in one transaction: committed at the end, rolled back by an exception.
 
-        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so a transaction never fails half-way
-        because somebody else wrote after its first read.
+        On SQLite the write lock is taken at once (BEGIN IMMEDIATE). So a transaction never fails half-way because
+        another process wrote after its first read.
         """
         lock: AbstractContextManager[object] = nullcontext() if self.queue is None else self.queue
         with lock, self.engine.connect() as connection:
@@ -109,7 +109,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a connection that sees one state of the database; nothing written in it is kept."""
+        """Yield a connection that sees one state of the database. Nothing written in it is kept."""
         with self.engine.connect() as connection:
             yield connection
 
@@ -127,7 +127,7 @@ class Databases:
     settings: StoreSettings
 
     def close(self) -> None:
-        """Give every pooled connection back to the system."""
+        """Close all pooled connections."""
         for one in (self.identity, self.sessions):
             one.engine.dispose()
             if one.queue is not None:
@@ -135,7 +135,7 @@ class Databases:
 
 
 def open_databases(settings: StoreSettings) -> Databases:
-    """Return the databases of an installation; connections are made on first use."""
+    """Return the databases of an installation. Connections are opened on first use."""
     if settings.postgresql_url is not None:
         url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
         identity = Database(_postgresql(url, "identity,sessions", durable=True))
@@ -156,7 +156,7 @@ def _queued(file: Path, settings: StoreSettings, synchronous: str, *pragmas: str
 
 
 def require_made(settings: StoreSettings) -> None:
-    """Return if the files of the databases are there: opening would make empty ones.
+    """Return if the database files exist: opening would create empty ones.
 
     Raises:  ConfigError, which says what to do
     """
@@ -177,7 +177,7 @@ def sessions_file(settings: StoreSettings) -> Path:
 
 
 def database_files(settings: StoreSettings) -> list[Path]:
-    """Return the SQLite files, the engine's and those that SQLite makes beside them included; none on PostgreSQL."""
+    """Return all SQLite files, with the engine's and SQLite's own -wal and -shm; none on PostgreSQL."""
     if settings.postgresql_url is not None:
         return []
     names = ("identity.db", "sessions.db", "engine.db")
@@ -186,13 +186,13 @@ def database_files(settings: StoreSettings) -> list[Path]:
 
 def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) -> Engine:
     if not file.exists():
-        file.touch(mode=0o600)  # SQLite would take the umask; its -wal and -shm get the mode of this file
-    # hide_parameters: an error text must not show what was being written about people.
+        file.touch(mode=0o600)  # SQLite would use the umask. Its -wal and -shm files get the mode of this file
+    # hide_parameters: an error text must not show data about people.
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver opens no transactions of its own; `begin` below does
+        connection.isolation_level = None  # the driver opens no transactions; `begin` below does
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -215,6 +215,6 @@ def _postgresql(url: str, search_path: str, *, durable: bool) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def name(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
-        parameters["application_name"] = process_name()  # at each connect: a fork has another one
+        parameters["application_name"] = process_name()  # at each connect, because a fork has another pid
 
     return engine

@@ -1,6 +1,6 @@
-"""The dispatcher: takes messages that are due from an outbox, has each delivered, and writes how that went.
+"""The dispatcher: takes due messages from an outbox, delivers them, and stores the outcome.
 
-Letters and sign-out messages use it. How a message travels, and how many travel at once, is the caller's.
+Letters and sign-out messages use it. The caller decides how to deliver a message, and how many at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,16 +18,16 @@ from idp.db.raw import Raw, RawStore, over
 
 
 class Verdict(Enum):
-    """What one attempt says about a message."""
+    """What to do with a message after an attempt."""
 
     SENT = auto()
     RETRY = auto()
-    DELAY = auto()  # what stopped it is not the message's fault: no attempt is counted
-    GIVE_UP = auto()  # no later attempt will do better
+    DELAY = auto()  # the message is not to blame: no attempt is counted
+    GIVE_UP = auto()  # a later attempt would fail, too
 
 
 class Delivery(NamedTuple):
-    """How one attempt went."""
+    """The outcome of one attempt."""
 
     verdict: Verdict
     error: str = ""
@@ -43,7 +43,7 @@ class Outbox(Protocol):
     """The outbox of one database."""
 
     def read(self) -> AbstractContextManager[Raw]:
-        """Yield a connection to look with."""
+        """Yield a connection for reading."""
 
     def write(self) -> AbstractContextManager[Raw]:
         """Yield a connection inside a transaction."""
@@ -85,8 +85,8 @@ class SessionOutbox:
 class Dispatcher:
     """Delivers the messages of one kind.
 
-    Shape:   lease_s: longer than an attempt can take. A message that is unsettled then was being sent by a process
-             that died, and is taken again; on_settled writes the event, in the transaction that settles
+    Shape:   lease_s: longer than an attempt can take. If a message is not settled then, its process has
+             died, and it is taken again. on_settled writes the event in the transaction that settles
     """
 
     kind: str
@@ -103,15 +103,15 @@ class Dispatcher:
             return outbox.any_due(raw, self.kind, self.clock.timestamp())
 
     def take_due(self, limit: int) -> list[Message]:
-        """Return messages that are due, each with this attempt counted; two dispatchers share the work."""
+        """Return due messages, with this attempt counted. Two dispatchers never get the same message."""
         now = self.clock.timestamp()
         with self.outbox.write() as raw:
             return outbox.take_due(raw, self.kind, now, now + self.lease_s, limit)
 
     def attempt(self, message: Message, deliver: Deliver) -> Delivery:
-        """Deliver a message that was taken and return how that went.
+        """Deliver a message and return the outcome.
 
-        Effect:  it is settled, or due again later; after the last attempt it is given up
+        Effect:  it is settled, or due again later. After the last attempt it is given up
         """
         delivery = deliver(message)
         if delivery.verdict is Verdict.RETRY and message.attempts >= self.max_attempts:
@@ -137,7 +137,7 @@ class Dispatcher:
         return delivery
 
     def delay_due(self, wait_s: float, error: str) -> None:
-        """Have nothing of this kind tried for a while; no attempt is counted."""
+        """Delay all messages of this kind. No attempt is counted."""
         now = self.clock.timestamp()
         with self.outbox.write() as raw:
             outbox.delay_due(raw, self.kind, now, now + wait_s, error)

@@ -1,4 +1,4 @@
-"""Where the engine that carries runs keeps its own tables: beside ours, never among them."""
+"""The database of the run engine: its tables are separate from ours."""
 
 from sqlalchemy import create_engine, text
 
@@ -8,8 +8,8 @@ from idp.db.settings import StoreSettings
 def engine_url(settings: StoreSettings) -> str:
     """Return the address of the engine's database: a file of its own, or our PostgreSQL database (its own schema).
 
-    Effect:  the file exists and is in WAL mode, so that whoever enqueues does not wait for whoever works; the engine
-             itself leaves the mode as it finds it
+    Effect:  the file exists and is in WAL mode, so that enqueueing does not wait for workers. The engine does not
+             change the mode
     """
     if settings.postgresql_url is not None:
         return settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)

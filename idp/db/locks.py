@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, whatever ends it: for work that must not run twice at once."""
+"""Process locks: they end with the process that holds them. For work that must not run twice at once."""
 
 import fcntl
 import zlib
@@ -45,7 +45,7 @@ def _file_lock(databases: Databases, name: str) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(database: Database, name: str) -> Iterator[None]:
-    # Autocommit: an open transaction of many minutes would keep PostgreSQL from cleaning up behind us.
+    # Autocommit: a transaction open for minutes would keep PostgreSQL from vacuuming.
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         number = {"number": zlib.crc32(name.encode())}
         if not connection.execute(text("SELECT pg_try_advisory_lock(:number)"), number).scalar_one():

@@ -1,4 +1,4 @@
-"""Bring both databases to this version of the program, by Alembic."""
+"""Upgrade both databases to this version of the program, with Alembic."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -15,9 +15,9 @@ NEWEST: Mapping[str, str] = {"identity": "head", "sessions": "head"}
 
 
 def migrate(databases: Databases, revisions: Mapping[str, str] = NEWEST) -> dict[str, str]:
-    """Return each database's revision after bringing it to the newest, or to the one given for it.
+    """Upgrade each database to the newest revision, or to the given one, and return the revisions.
 
-    Effect:  tables are made or altered; a repeat changes nothing
+    Effect:  tables are created or altered. A repeat changes nothing
     """
     return {
         "identity": _upgrade("identity", databases.identity, identity_metadata, revisions["identity"]),
@@ -35,14 +35,14 @@ def configuration(name: str, connection: Connection, metadata: MetaData) -> Conf
 
 
 def plain_type(kind: str, item: object, _context: object) -> str | Literal[False]:
-    """Tell Alembic to write our own types as what they are in the database: a migration outlives our classes."""
+    """Make Alembic write our types as database types, because migrations outlive our classes."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
 def _upgrade(name: str, database: Database, metadata: MetaData, revision: str) -> str:
     with database.write() as connection:
         if not database.is_sqlite:
-            # Both schemas before the first table: each database's search path names the other one, too.
+            # Create both schemas before the first table: each database's search path names both.
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS sessions"))
         command.upgrade(configuration(name, connection, metadata), revision)

@@ -1,4 +1,4 @@
-"""The outbox: what must leave us, written in the transaction of its cause, delivered later until confirmed or given up.
+"""The outbox: messages written in the transaction of their cause, and delivered until confirmed or given up.
 
 Both databases have a table `outbox`, because a message must commit with its cause. One set of functions serves both; it
 takes raw connections (idp.db.raw), and `over` makes one of a SQLAlchemy connection.
@@ -18,7 +18,7 @@ _PENDING = text("state = 'pending'")
 
 
 class MessageState(StrEnum):
-    """How it stands with a message."""
+    """The state of a message."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -31,8 +31,8 @@ def _outbox(metadata: MetaData) -> Table:
         metadata,
         Column("message_id", String(32), primary_key=True),
         Column("kind", String(16), nullable=False),  # who delivers it: letter | logout
-        Column("topic", String(32), nullable=False),  # what it is about: a kind of letter, the protocol of a logout
-        Column("once_key", String(120), unique=True),  # "album:<person_id>": such a message is written once for ever
+        Column("topic", String(32), nullable=False),  # the kind of letter, or the protocol of a logout
+        Column("once_key", String(120), unique=True),  # "album:<person_id>": such a message is written only once
         Column("subject", String(64), nullable=False),  # account_id, or "" where there is none
         Column("destination", Text, nullable=False),  # mail address or URL
         Column("content", Text, nullable=False),  # JSON, sealed where it holds a secret; emptied once it is sent
@@ -56,7 +56,7 @@ session_outbox = _outbox(sessions_metadata)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message and how it stands with it."""
+    """A message and its state."""
 
     message_id: str
     kind: str
@@ -94,17 +94,17 @@ _ADD_ONCE = _INSERT + " ON CONFLICT (once_key) DO NOTHING"
 
 
 def add(raw: Raw, messages: Sequence[Message], first_attempt_at: float) -> None:
-    """Write messages in the caller's transaction; nobody tries them before `first_attempt_at`."""
+    """Write messages in the caller's transaction. They are not tried before `first_attempt_at`."""
     raw.many(_INSERT, [_row(message, first_attempt_at) for message in messages])
 
 
 def add_once(raw: Raw, message: Message) -> bool:
-    """Write a message unless one with its `once_key` was ever written; say whether it was."""
+    """Write a message unless one with its `once_key` exists; return whether it was written."""
     return raw.run(_ADD_ONCE, _row(message, message.created_at)) == 1
 
 
 def any_due(raw: Raw, kind: str, now: float) -> bool:
-    """Tell whether a message is due: a read, so that an idle dispatcher writes nothing."""
+    """Return whether a message is due. This only reads, so an idle dispatcher takes no write lock."""
     due = "SELECT 1 FROM outbox WHERE state = 'pending' AND kind = ? AND next_attempt_at <= ? LIMIT 1"
     return bool(raw.all(due, (kind, now)))
 
@@ -112,8 +112,8 @@ def any_due(raw: Raw, kind: str, now: float) -> bool:
 def take_due(raw: Raw, kind: str, now: float, again_at: float, limit: int) -> list[Message]:
     """Return messages that are due, the longest waiting first, with this attempt counted.
 
-    Effect:  they are due again at `again_at` unless they are settled before: a dispatcher that is killed loses nothing,
-             and two of them do not get the same message
+    Effect:  they are due again at `again_at` unless they are settled before. So a killed dispatcher loses nothing, and
+             two dispatchers never get the same message
     """
     rows = raw.all(
         "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ? WHERE message_id IN"  # noqa: S608 - constants
@@ -125,7 +125,7 @@ def take_due(raw: Raw, kind: str, now: float, again_at: float, limit: int) -> li
 
 
 def settle_sent(raw: Raw, message_id: str, at: float) -> bool:
-    """Write that a message was delivered; say whether it was pending still. Its content is forgotten."""
+    """Store that a message was delivered, and empty its content; return whether it was still pending."""
     return (
         raw.run(
             "UPDATE outbox SET state = 'sent', settled_at = ?, next_attempt_at = NULL, last_error = '', content = ''"
@@ -137,7 +137,7 @@ def settle_sent(raw: Raw, message_id: str, at: float) -> bool:
 
 
 def settle_dead(raw: Raw, message_id: str, at: float, error: str) -> bool:
-    """Write that a message is not tried any more, and what stopped it; say whether it was pending still."""
+    """Store that a message is given up, and the error; return whether it was still pending."""
     return (
         raw.run(
             "UPDATE outbox SET state = 'dead', settled_at = ?, next_attempt_at = NULL, last_error = ?"
@@ -149,7 +149,7 @@ def settle_dead(raw: Raw, message_id: str, at: float, error: str) -> bool:
 
 
 def retry_later(raw: Raw, message_id: str, next_attempt_at: float, error: str) -> None:
-    """Write when a message is tried again, and what stopped it."""
+    """Store when a message is tried again, and the error."""
     raw.run(
         "UPDATE outbox SET next_attempt_at = ?, last_error = ? WHERE message_id = ? AND state = 'pending'",
         (next_attempt_at, error[:200], message_id),
@@ -157,7 +157,7 @@ def retry_later(raw: Raw, message_id: str, next_attempt_at: float, error: str) -
 
 
 def delay(raw: Raw, message_id: str, next_attempt_at: float, error: str) -> None:
-    """Write when a message is tried again, and what stopped it; the attempt that was counted is taken back."""
+    """Store when a message is tried again, and the error. This attempt does not count."""
     raw.run(
         "UPDATE outbox SET attempts = attempts - 1, next_attempt_at = ?, last_error = ?"
         " WHERE message_id = ? AND state = 'pending' AND attempts > 0",
@@ -166,7 +166,7 @@ def delay(raw: Raw, message_id: str, next_attempt_at: float, error: str) -> None
 
 
 def delay_due(raw: Raw, kind: str, now: float, next_attempt_at: float, error: str) -> None:
-    """Write that nothing of a kind is tried before a moment; no attempt is counted."""
+    """Delay all messages of a kind until a moment. No attempt is counted."""
     raw.run(
         "UPDATE outbox SET next_attempt_at = ?, last_error = ?"
         " WHERE state = 'pending' AND kind = ? AND next_attempt_at <= ?",
@@ -175,7 +175,7 @@ def delay_due(raw: Raw, kind: str, now: float, next_attempt_at: float, error: st
 
 
 def retry_dead(raw: Raw, message_id: str, now: float) -> Message | None:
-    """Try a message that was given up once more, as if never tried; None when there is no such message."""
+    """Try a given-up message again, with no attempts counted; None if there is no such message."""
     row = one(
         raw.all(
             "UPDATE outbox SET state = 'pending', attempts = 0, next_attempt_at = ?, settled_at = NULL"  # noqa: S608 - constants
@@ -187,7 +187,7 @@ def retry_dead(raw: Raw, message_id: str, now: float) -> Message | None:
 
 
 def newest(raw: Raw, kind: str, state: MessageState | None, limit: int) -> list[Message]:
-    """Return the newest messages of a kind, those of one state if asked."""
+    """Return the newest messages of a kind, optionally in one state."""
     condition, values = (" AND state = ?", (kind, state.value)) if state else ("", (kind,))
     rows = raw.all(
         f"SELECT {_COLUMNS} FROM outbox WHERE kind = ?{condition}"  # noqa: S608 - constants
@@ -206,7 +206,7 @@ def count(raw: Raw, kind: str) -> dict[str, int]:
 def delayed(raw: Raw, kind: str) -> tuple[int, str]:
     """Return how many messages of a kind wait after an error, and the error of one of them.
 
-    A message that failed once is left out: many mail servers take one only the second time.
+    A message that failed once is left out: many mail servers accept a message only the second time.
     """
     count, error = raw.all(
         "SELECT count(*), coalesce(max(last_error), '') FROM outbox"
@@ -217,7 +217,7 @@ def delayed(raw: Raw, kind: str) -> tuple[int, str]:
 
 
 def any_settled(raw: Raw, kind: str, before: float) -> bool:
-    """Tell whether a message was settled before a moment: a read, so that an idle sweep writes nothing."""
+    """Return whether a message was settled before a moment. This only reads, so an idle sweep takes no write lock."""
     settled = "SELECT 1 FROM outbox WHERE kind = ? AND state <> 'pending' AND settled_at < ? LIMIT 1"
     return bool(raw.all(settled, (kind, before)))
 

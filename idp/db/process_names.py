@@ -1,4 +1,4 @@
-"""What a process is called in the database: among the workers, and beside each of its connections."""
+"""The name of a process in the database: as a worker, and as the name of its connections."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def process_name() -> str:
-    """Return a name that no other process has: machine and its boot, space of process numbers, and process.
+    """Return a name that no other process has: machine, boot, PID namespace and PID.
 
     Shape:   "web1-6c60c5b968ea/4026531836/4711"; at most 63 characters, as PostgreSQL keeps of an application_name
     """
@@ -14,9 +14,9 @@ def process_name() -> str:
 
 
 def here() -> str:
-    """Return the part of the name that the processes of this machine, or container, share until it is booted again."""
-    # Two machines may have one host name, and the first space of process numbers has the same key on all of them.
+    """Return the part of the name that all processes of this machine or container share until the next boot."""
+    # Two machines may have one host name, and the first PID namespace has the same number on all machines.
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").replace("-", "")[:12]
-    # Two containers may have one host name and the same process numbers.
+    # Two containers may have one host name and the same PIDs.
     space = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     return f"{socket.gethostname()[:24]}-{boot}/{space}"

@@ -1,9 +1,9 @@
-"""Raw connections for the hot path: sessions, tickets and their events, without SQLAlchemy between.
+"""Raw connections for the hot path (sessions, tickets and their events), without SQLAlchemy.
 
-One SQL text serves both databases: parameters are `?`, the identities are read as `identity.account`, our own tables
-need no prefix. On SQLite the sessions' file is opened and the identities' file is attached read-only. Read-only not
-only for safety: BEGIN IMMEDIATE takes the write lock of every attached file that can be written, and a sign-in would
-wait for an import. On PostgreSQL a pool of its own commits without waiting for the disk, as tickets may.
+One SQL text serves both databases: parameters are `?`, identity tables have the prefix `identity.`, session tables have
+none. On SQLite the sessions' file is opened and the identities' file is attached read-only. Otherwise BEGIN IMMEDIATE
+would take the write lock of both files, and a sign-in would wait for an import. On PostgreSQL a separate pool commits
+without waiting for the disk, which is allowed for tickets.
 
 A statement outside `transaction()` commits by itself.
 """
@@ -28,14 +28,14 @@ Row = tuple[Any, ...]
 Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
 
 TIDY_LOG_BYTES = 4 * 1024 * 1024
-TIDY_WAIT_S = 0.05  # for readers; what is in their way then stays in the log until the next time
+TIDY_WAIT_S = 0.05  # to wait for readers; what they still read stays in the log until the next time
 
 
 class Raw(Protocol):
-    """One connection to the sessions' database that also reads the identities.
+    """A connection to the sessions' database that also reads identities.
 
-    `row_lock`: what a SELECT of session `s` ends with, so that the row stays until we commit; "" where writers queue
-    `skip_locked`: what a SELECT of rows to be taken ends with, so that parallel takers get different ones
+    `row_lock`: the end of a SELECT of session `s` that keeps the row until we commit; "" where writers queue
+    `skip_locked`: the end of a SELECT that lets parallel callers get different rows
     `can_write_in_select`: whether a DELETE may stand in the WITH of a SELECT, so that both are one round trip
     """
 
@@ -44,7 +44,7 @@ class Raw(Protocol):
     can_write_in_select: bool
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Return every row; also of a statement that writes and has RETURNING."""
+        """Return all rows, also of a writing statement with RETURNING."""
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Return how many rows were written."""
@@ -53,14 +53,14 @@ class Raw(Protocol):
         """Run a writing statement once per row."""
 
     def write_together(self, *statements: Statement) -> None:
-        """Run inserts into different tables, all or none: one round trip on PostgreSQL."""
+        """Run inserts into different tables, all or none. This is one round trip on PostgreSQL."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit what is written within together, or, after an exception, none of it. Transactions do not nest."""
+        """Commit everything written in the block, or nothing after an exception. Transactions do not nest."""
 
 
 class RawStore(Protocol):
-    """Kept connections, lent for a moment."""
+    """A pool of raw connections."""
 
     def lend(self) -> AbstractContextManager[Raw]:
         """Yield a connection that nobody else uses until the block ends."""
@@ -74,14 +74,14 @@ class RawStore(Protocol):
         """
 
     def tidy(self) -> int:
-        """Do what the database puts off for the sake of its writers, if it is time; 1 when it was. For the worker."""
+        """Do postponed maintenance of the database if it is time; return 1 if it was done. The worker calls this."""
 
     def close(self) -> None:
-        """Give the connections back to the system; a later `lend` opens new ones."""
+        """Close all connections. A later `lend` opens new ones."""
 
 
 def open_raw(databases: Databases) -> RawStore:
-    """Return the raw store of an installation; connections are made on first use."""
+    """Return the raw store of an installation. Connections are opened on first use."""
     url = databases.settings.postgresql_url
     if url is not None:
         return PostgresStore(url.get_secret_value())
@@ -95,9 +95,9 @@ def one(rows: list[Row]) -> Row | None:
 
 
 def sweep(raw: Raw, rows: LiteralString, parameters: Sequence[Any]) -> int:
-    """Delete rows and return how many; a look before that takes no write lock when there are none.
+    """Delete rows and return how many. It reads first, so that no write lock is taken if there are none.
 
-    Shape:   rows: what stands between `DELETE FROM` and the end
+    Shape:   rows: the text after `DELETE FROM`
     """
     if not raw.all(f"SELECT 1 FROM {rows} LIMIT 1", parameters):  # noqa: S608 - constants of idp.db
         return 0
@@ -105,11 +105,11 @@ def sweep(raw: Raw, rows: LiteralString, parameters: Sequence[Any]) -> int:
 
 
 class SqliteStore:
-    """Connections to the two files, kept in a stack so that a warm one is used first."""
+    """Connections to the two files, in a stack, so that the last used one is used first."""
 
     def __init__(self, settings: StoreSettings, queue: WriterQueue) -> None:
         self._settings = settings
-        self._queue = queue  # that of the other way to the same file: of a process, one thread waits for others
+        self._queue = queue  # shared with SQLAlchemy's writers of the same file
         self._idle: deque[SqliteRaw] = deque()
         self._exclusive = BoundedLock(settings.busy_timeout_s)
 
@@ -130,7 +130,7 @@ class SqliteStore:
         self._idle.append(raw)
 
     def tidy(self) -> int:
-        """Move the log into the file: most of it beside the writers, the rest and the emptying while they queue."""
+        """Move the log into the file: most of it while writers write, the rest while they queue."""
         log = sessions_file(self._settings).with_name(f"{sessions_file(self._settings).name}-wal")
         if not log.exists() or log.stat().st_size < TIDY_LOG_BYTES:
             return 0
@@ -153,7 +153,7 @@ class SqliteStore:
             uri=True,
             timeout=self._settings.busy_timeout_s if timeout_s is None else timeout_s,
             isolation_level=None,
-            check_same_thread=False,  # one thread at a time has it, but not always the same one
+            check_same_thread=False,  # one thread at a time uses it, but not always the same thread
             cached_statements=256,
         )
         connection.execute("PRAGMA journal_mode=WAL")
@@ -165,7 +165,7 @@ class SqliteStore:
 
 
 class _Lent:
-    """`SqliteStore.lend`; a class, since a generator costs as much as a statement."""
+    """`SqliteStore.lend`. It is a class, because a generator costs as much as a statement."""
 
     __slots__ = ("_raw", "_store")
 
@@ -241,14 +241,14 @@ class _Transaction:
             if kind is None:
                 self._connection.execute("COMMIT")
         finally:
-            # Also after a commit that failed: the connection is lent again and must not stand in a transaction.
+            # Also after a failed commit: the connection is used again and must not be in a transaction.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._queue.__exit__()
 
 
 class PostgresStore:
-    """A pool; its threads start with the first connection, so that building an application opens nothing."""
+    """A pool. Its threads start with the first connection, so that building an application opens nothing."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -292,7 +292,7 @@ class PostgresStore:
 
 
 class PostgresRaw:
-    row_lock: LiteralString = " FOR KEY SHARE OF s"  # bars a delete, and no other reader or use
+    row_lock: LiteralString = " FOR KEY SHARE OF s"  # blocks a delete, but no other reader
     skip_locked: LiteralString = " FOR UPDATE SKIP LOCKED"
     can_write_in_select = True
 
@@ -328,7 +328,7 @@ def _as_one_statement(inserts: tuple[LiteralString, ...]) -> LiteralString:
 
 
 class ConnectionRaw:
-    """A SQLAlchemy connection inside its own transaction, as a raw one: for statements that serve both ways."""
+    """A SQLAlchemy connection in its transaction, used as a raw one."""
 
     row_lock: LiteralString = ""
     can_write_in_select = False
@@ -361,11 +361,11 @@ class ConnectionRaw:
 
 
 def over(connection: Connection) -> Raw:
-    """Return a SQLAlchemy connection as a raw one; what is written belongs to its transaction."""
+    """Return a SQLAlchemy connection as a raw one. Writes belong to its transaction."""
     return ConnectionRaw(connection)
 
 
 @lru_cache(maxsize=256)
 def _for_psycopg(sql: LiteralString) -> LiteralString:
-    """Our texts are constants of idp.db; none of them has a question mark or a percent sign of its own."""
+    """Return `sql` with PostgreSQL's placeholders. No statement of ours contains another `?` or `%`."""
     return sql.replace("?", "%s")

@@ -1,4 +1,4 @@
-"""Tell whether the databases are at this version of the program, without Alembic: every command asks at its start."""
+"""Check that the databases have this version of the program. Every command does, so it does not import Alembic."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def newest_revision(name: str) -> str:
-    """Return the newest revision of a database; the files are named after their revision, which counts up."""
+    """Return the newest revision of a database. Migration files are named by revision, which counts up."""
     return max(revisions(name))
 
 
@@ -21,20 +21,20 @@ def revisions(name: str) -> list[str]:
 
 
 def next_revision(name: str) -> str:
-    """Return the number of the revision to be written next."""
+    """Return the number of the next revision to write."""
     return f"{max(map(int, revisions(name)), default=0) + 1:04}"
 
 
 def version_table(name: str) -> str:
-    """Return the table in which Alembic notes a database's revision.
+    """Return the table in which Alembic stores a database's revision.
 
-    Each has its own name: on PostgreSQL both schemas are on the search path, and one would be taken for the other.
+    The names differ, because on PostgreSQL both schemas are on the search path.
     """
     return f"{name}_revision"
 
 
 def present_revision(name: str, database: Database) -> str | None:
-    """Return the revision that a database is at; None for an empty one."""
+    """Return the present revision of a database; None for an empty one."""
     with database.read() as connection:
         if not inspect(connection).has_table(version_table(name)):
             return None
@@ -44,7 +44,7 @@ def present_revision(name: str, database: Database) -> str | None:
 
 
 def require_migrated(databases: Databases) -> None:
-    """Raises:  ConfigError when a database is not at the newest revision; it names the command that mends it."""
+    """Raises:  ConfigError when a database is not at the newest revision; it names the command for the upgrade."""
     for name, database in (("identity", databases.identity), ("sessions", databases.sessions)):
         found, newest = present_revision(name, database), newest_revision(name)
         if found != newest:

@@ -1,4 +1,4 @@
-"""`[store]`: where the databases are."""
+"""`[store]`: the location of the databases."""
 
 from pathlib import Path
 from typing import Annotated

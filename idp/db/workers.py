@@ -1,4 +1,4 @@
-"""Signs of life of the workers."""
+"""Heartbeats of the workers."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ worker = Table(
     sessions_metadata,
     Column("worker_id", String(64), primary_key=True),
     Column("seen_at", Float, nullable=False),  # seconds since 1970
-    Column("alive_until", Float, nullable=False),  # without another sign it counts as gone after that
+    Column("alive_until", Float, nullable=False),  # without another heartbeat it counts as dead after that
     Column("executes_runs", Boolean, nullable=False),  # its engine is up
     Column("version", String(64), nullable=False),  # of the code
     Column("lane", String(8), nullable=False),  # which sweeps it does
@@ -40,7 +40,7 @@ _SIGN = (
     " seen_at = excluded.seen_at, alive_until = excluded.alive_until, executes_runs = excluded.executes_runs,"
     " version = excluded.version, lane = excluded.lane"
 )
-# The database's clock where several machines sign: by a clock that is ahead all others would be dead.
+# On PostgreSQL the database's clock counts: a machine whose clock is ahead would see all others as dead.
 DATABASES_NOW = "EXTRACT(EPOCH FROM clock_timestamp())"
 _SIGN_ON_POSTGRESQL = text(_SIGN.format(now=DATABASES_NOW))
 _SIGN_HERE = text(_SIGN.format(now=":now"))
@@ -48,7 +48,7 @@ _SIGN_HERE = text(_SIGN.format(now=":now"))
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker and its last sign of life."""
+    """A worker and its last heartbeat."""
 
     worker_id: str
     seen_at: float
@@ -68,9 +68,9 @@ def sign(
     version: str = "",
     lane: str = "bulk",
 ) -> None:
-    """Say that a worker lives; without another sign it counts as gone after `for_s`.
+    """Write a heartbeat. Without another one, the worker counts as dead after `for_s`.
 
-    Shape:   now: here, as below, counts on SQLite alone; on PostgreSQL the database's clock does
+    Shape:   now: used on SQLite only, here and below; PostgreSQL uses its own clock
     """
     values = {
         "worker": worker_id,
@@ -84,23 +84,23 @@ def sign(
 
 
 def leave(connection: Connection, worker_id: str) -> None:
-    """Say that a worker has ended."""
+    """Store that a worker has ended."""
     connection.execute(delete(worker).where(worker.c.worker_id == worker_id))
 
 
 def alive(connection: Connection, now: float) -> list[Worker]:
-    """Return the workers that count as alive."""
+    """Return the living workers."""
     query = select(worker).where(worker.c.alive_until > _by_one_clock(connection, now)).order_by(worker.c.worker_id)
     return [Worker(**row._mapping) for row in connection.execute(query)]
 
 
 def cut_off(connection: Connection, worker_id: str) -> int:
-    """End what a silent worker still has open here, and return how many connections that were.
+    """End the database connections of a dead worker, and return how many there were.
 
-    A machine that goes without a goodbye, or a process that is stopped, keeps the locks of its transactions until the
-    network notices, which takes hours. Whoever wakes after that has lost its connections, and begins anew.
+    A machine that fails, or a process that is stopped, keeps the locks of its transactions until the network notices,
+    which takes hours. If the worker wakes up later, it has lost its connections and starts again.
 
-    Effect:  none on SQLite, where locks go with the process
+    Effect:  none on SQLite, where locks end with the process
     """
     if connection.dialect.name == "sqlite":
         return 0
@@ -111,18 +111,18 @@ def cut_off(connection: Connection, worker_id: str) -> int:
 
 
 def forget_silent(connection: Connection, now: float, for_s: float) -> None:
-    """Drop workers that have been silent for so long."""
+    """Delete workers without a heartbeat for so long."""
     connection.execute(delete(worker).where(worker.c.seen_at < _by_one_clock(connection, now) - for_s))
 
 
 def last_seen(connection: Connection) -> float | None:
-    """Return when any worker was last alive; None when none ever was."""
+    """Return the time of the last heartbeat of any worker; None if there never was one."""
     seen: float | None = connection.execute(select(func.max(worker.c.seen_at))).scalar_one()
     return seen
 
 
 def seen_at(connection: Connection, worker_id: str) -> float | None:
-    """Return when this worker was last alive."""
+    """Return the time of this worker's last heartbeat."""
     seen: float | None = connection.execute(
         select(worker.c.seen_at).where(worker.c.worker_id == worker_id)
     ).scalar_one_or_none()
@@ -130,7 +130,7 @@ def seen_at(connection: Connection, worker_id: str) -> float | None:
 
 
 def _by_one_clock(connection: Connection, now: float) -> ColumnElement[float]:
-    """Return the moment by the clock that all workers sign by."""
+    """Return the time of the clock that all heartbeats use."""
     if connection.dialect.name == "sqlite":
         return literal(now)
     return literal_column(DATABASES_NOW, Float())

@@ -21,7 +21,7 @@ class WriterQueue:
     """
 
     def __init__(self, lock_file: Path, wait_s: float) -> None:
-        """`lock_file`: empty, readable by everybody who may enter its folder, made when it is missing."""
+        """`lock_file`: an empty file, created if it is missing, and readable by all who may enter its folder."""
         self._lock_file = lock_file
         self._wait_s = wait_s
         self._descriptor = -1

@@ -1,1 +1,1 @@
-"""Owns the wire clients, LDAP and others. They know no university word; each translates its library's errors once."""
+"""Owns the wire clients: LDAP, Keycloak, HTTP, SMTP. They know nothing of universities, and translate errors once."""

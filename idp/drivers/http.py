@@ -1,8 +1,8 @@
-"""All HTTP that we send: to addresses that somebody reviewed, within limits that the other side cannot stretch.
+"""Send HTTP requests to reviewed addresses, within limits that the other side cannot exceed.
 
-Each request has these limits. The name is resolved once, and that address is connected to. Networks that are not public
-are reached only where they were allowed. One deadline covers everything from resolving to the last byte. Redirects are
-not followed. The answer is bounded. TLS is verified against the system's CAs and configured ones.
+Each request has these limits. The name is resolved once, and the connection goes to that address. Networks that are not
+public are reached only if they are allowed. One deadline covers everything from resolving to the last byte. Redirects
+are not followed. The size of an answer is limited. TLS is verified against the system's CAs and configured ones.
 """
 
 import queue
@@ -40,7 +40,7 @@ _UNREACHED = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.Prot
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """An answer."""
 
     status: int
     body: bytes
@@ -140,7 +140,7 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A stream whose every wait ends at the deadline."""
+    """A stream in which every wait ends at the deadline."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: float) -> None:
         self._stream = stream
@@ -208,8 +208,8 @@ def addresses_of(host: str, port: int) -> list[Address]:
 def may_reach(host: str, address: Address, private: Sequence[Network]) -> bool:
     """Tell whether `host` may be reached at `address`.
 
-    Public addresses may. Others may where a configured network holds them. Loopback may where it is named as what it
-    is, because the reviewed registration says so itself. A public name that points inward is refused.
+    Public addresses may. Others may if a configured network contains them. Loopback may if the registration itself
+    names it. A public name that resolves to an internal address is refused.
     """
     plain = embedded_ipv4(address) or address
     if plain.is_loopback and host.strip("[]").lower() in LOOPBACK:

@@ -1,8 +1,7 @@
-"""One realm of a Keycloak as one service account sees it: users, their groups and links (python-keycloak).
+"""One realm of a Keycloak server, used with one service account: users, groups and links (python-keycloak).
 
-Threads share it. Every request has a time limit, none is sent twice by itself but one whose token was refused. A user
-is what Keycloak calls a UserRepresentation, a plain dictionary: whoever writes one back writes all of it, because
-Keycloak takes what is missing for something to be removed.
+Threads share it. Every request has a time limit. Only a request whose token was refused is sent again. A user is a
+plain dictionary, Keycloak's UserRepresentation. Write it back whole: Keycloak removes what is missing.
 """
 
 import http
@@ -32,14 +31,14 @@ Page = list[User]
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
-# Taken for "ask again later"; Keycloak itself answers 503 while it starts and stops, a proxy before it the others.
+# These mean "try later". Keycloak answers 503 while it starts and stops; a proxy answers with the others.
 TRANSIENT = frozenset({408, 425, 429, 502, 503, 504})
-TOKEN_LIFE_USED = 0.75  # renewed before the library does it at 0.9, where threads would all do it at once
+TOKEN_LIFE_USED = 0.75  # before the library renews it at 0.9, in all threads at once
 MOST_GROUPS = 1000  # of one user
 
 
 class FailedInside(TargetUnavailable):
-    """It answered 500: something is wrong with it, or with this one request. The others may go on."""
+    """Keycloak answered 500: something is wrong there, or with this request. Other requests may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Realm:
 
     def find_by_attribute(self, name: str, value: str) -> list[User]:
         """Return the users who have this value of an attribute, with attributes. Keycloak scans all users for it."""
-        # Quoted, as the search splits at spaces and colons; neither side may hold a quotation mark.
+        # Quoted, because the search splits at spaces and colons. Neither side may contain a quotation mark.
         if '"' in name + value:
             raise ValueError("a quotation mark cannot be searched for")
         found = self._users(q=f'"{name}":"{value}"')
@@ -92,7 +91,7 @@ class Realm:
             return admin.create_user(user)
 
     def replace(self, user: User) -> None:
-        """Write a whole user back: what is missing in it goes.
+        """Write a whole user. Keycloak removes what is missing in it.
 
         Raises:  NotFound, Conflict when the name or the mail address is taken
         """
@@ -100,7 +99,7 @@ class Realm:
             admin.update_user(user["id"], user)
 
     def delete(self, user_id: str) -> None:
-        """Remove a user; applications are told of the end of sessions only by `end_sessions`, so call that before.
+        """Remove a user. Call `end_sessions` before: only that tells applications.
 
         Raises:  NotFound
         """
@@ -116,13 +115,13 @@ class Realm:
             admin.user_logout(user_id)
 
     def stream(self) -> Iterator[User]:
-        """Yield every user with attributes, by name; never holding more than two pages."""
+        """Yield every user with attributes, sorted by name. At most two pages are in memory."""
         yield from in_pages(lambda first, most: self._users(first=first, max=most), self._server.page)
 
     # --- links and groups ---
 
     def linked(self, alias: str, subject: str) -> list[str]:
-        """Return the ids of the users who are linked to a subject at an identity provider; there should be one."""
+        """Return the ids of the users linked to a subject at an identity provider. There should be one."""
         return [user["id"] for user in self._users(brief=True, idpAlias=alias, idpUserId=subject)]
 
     def linked_users(self, alias: str, subject: str) -> list[User]:
@@ -130,7 +129,7 @@ class Realm:
         return self._users(idpAlias=alias, idpUserId=subject)
 
     def stream_linked(self, alias: str) -> Iterator[str]:
-        """Yield the id of every user who is linked to whatever subject at an identity provider."""
+        """Yield the id of every user who has a link to an identity provider."""
 
         def page(first: int, most: int) -> Page:
             return self._users(brief=True, idpAlias=alias, first=first, max=most)
@@ -138,7 +137,7 @@ class Realm:
         yield from (user["id"] for user in in_pages(page, self._server.page))
 
     def link(self, user_id: str, alias: str, subject: str, name: str) -> None:
-        """Link a user to a subject, in place of another subject at that provider. Keycloak lets two users share one."""
+        """Link a user to a subject, and remove the link to another subject. Keycloak lets two users share a subject."""
         with self._admin("link a user") as admin:
             try:
                 admin.add_user_social_login(user_id, alias, subject, name)
@@ -200,9 +199,9 @@ class Realm:
     # --- the realm ---
 
     def import_users(self, users: Sequence[User]) -> set[str]:
-        """Make many users in one transaction and return the names of those that were made; the others were there.
+        """Create many users in one transaction and return the names of those created. The others existed.
 
-        Raises:  FailedInside for one bad user among them: then none was made
+        Raises:  FailedInside if one user is bad: then none was created
         """
         with self._admin("import users") as admin:
             payload = {"ifResourceExists": "SKIP", "users": list(users)}
@@ -210,7 +209,7 @@ class Realm:
         return {each["resourceName"] for each in answer["results"] if each["action"] == "ADDED"}
 
     def declared_attributes(self) -> set[str]:
-        """Return the attributes that the realm's user profile knows; others are dropped without a word."""
+        """Return the attributes of the realm's user profile. Keycloak silently drops all others."""
         with self._admin("read the user profile") as admin:
             return {each["name"] for each in admin.get_realm_users_profile()["attributes"]}
 
@@ -248,14 +247,14 @@ class Realm:
     # --- requests ---
 
     def _users(self, *, brief: bool = False, **query: str | int) -> Page:
-        # With both bounds given, the library asks once and does not gather pages of its own.
+        # With both bounds, the library sends one request and collects no pages itself.
         bounds: dict[str, str | int] = {"first": 0, "max": self._server.page, "briefRepresentation": str(brief).lower()}
         with self._admin("read users") as admin:
             return list(admin.get_users({**bounds, **query}))
 
     @contextmanager
     def _admin(self, what: str) -> Iterator[KeycloakAdmin]:
-        """Lend the client with a token that holds, and translate what goes wrong."""
+        """Yield the client with a valid token, and translate its errors."""
         admin = self._with_token()
         try:
             yield admin
@@ -263,7 +262,7 @@ class Realm:
             raise TargetUnavailable(f"{self._server.url}: {_cause(exc)}") from exc
         except KeycloakError as exc:
             raise _error(exc, what) from exc
-        except (TypeError, KeyError) as exc:  # the library's own surprise over an answer of another shape
+        except (TypeError, KeyError) as exc:  # raised by the library for an answer of another shape
             raise TargetUnavailable(f"{self._server.url} does not answer as Keycloak does") from exc
 
     def _with_token(self) -> KeycloakAdmin:
@@ -283,7 +282,7 @@ class Realm:
         except (TypeError, KeyError) as exc:
             raise TargetUnavailable(f"{self._server.url} does not answer as Keycloak does") from exc
         except KeycloakError as exc:
-            # Whoever must mend it is the same for a wrong secret, a disabled client and a missing realm.
+            # An operator must repair all of these: a wrong secret, a disabled client, a missing realm.
             raise TargetUnavailable(
                 f"realm {self._server.realm} refuses our account {self._client_id} ({exc.response_code}): check that"
                 " the realm has it, that it is enabled, and its secret file"
@@ -310,10 +309,10 @@ class Realm:
 
 
 def in_pages(fetch: Callable[[int, int], Page], size: int) -> Iterator[User]:
-    """Yield everybody of a sorted listing that others may change while it is read.
+    """Yield every item of a sorted listing that others may change meanwhile.
 
-    Pages are asked for by number, so somebody removed before us shifts all others forward, over the edge of the page:
-    neighbouring pages therefore overlap by one, and where the overlap is gone we go back for it.
+    Pages are read by number. If an earlier item is removed, later items move to an earlier page and would be missed.
+    So neighbouring pages overlap by one item. If the overlap is gone, we go back.
 
     Shape:   fetch(first, most) -> at most so many, from that number on
     Raises:  TargetUnavailable when it moves faster than it can be read
@@ -339,7 +338,7 @@ def in_pages(fetch: Callable[[int, int], Page], size: int) -> Iterator[User]:
 
 
 def _error(error: KeycloakError, what: str) -> Exception:
-    """Return our error for an answer; its text names what was refused and never what was sent."""
+    """Return our error for an answer. Its text names what was refused, never what was sent."""
     code = error.response_code or 0
     said = f"Keycloak refused to {what} ({code}): {_said(error)}"
     if code in TRANSIENT:
@@ -371,7 +370,7 @@ def _said(error: KeycloakError) -> str:
 
 
 def _cause(error: KeycloakConnectionError) -> str:
-    """Return the kind of failure; the text of the cause repeats addresses with names in them."""
+    """Return the kind of failure. The text of its cause would repeat addresses with people's names."""
     return type(error.__cause__ or error).__name__
 
 

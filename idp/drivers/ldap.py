@@ -1,7 +1,7 @@
 """One LDAP operation at a time, over kept connections: binds to check a password, single reads and writes (ldap3).
 
-Entries are named by their DN here. There is no search: ldap3 2.10.2rc4 sends RFC 4515 escapes as they stand, so that no
-filter with a bracket, star or backslash ever matches. `idp.drivers.ldap_bulk` searches.
+Entries are named by their DN here. There is no search: ldap3 2.10.2rc4 does not decode RFC 4515 escapes, so a filter
+with a bracket, star or backslash never matches. `idp.drivers.ldap_bulk` searches.
 """
 
 import math
@@ -55,9 +55,9 @@ NOT_THIS_PASSWORD = frozenset({INVALID_CREDENTIALS, NO_SUCH_OBJECT, ENTRY_WITHOU
 
 
 class Directory:
-    """A server as one account sees it. Threads share it; connections are kept and given out one by one.
+    """A server, used with one account. Threads share it. Each connection serves one thread at a time.
 
-    Raises:  ConfigError when the file of CA certificates is none
+    Raises:  ConfigError if the file has no CA certificates
     """
 
     def __init__(self, server: LdapServer, dn: str, password: str, kept: int = 8) -> None:
@@ -73,7 +73,7 @@ class Directory:
         self._others = _Kept(kept)
 
     def bind(self, dn: str, password: str) -> bool:
-        """Return whether this is the password of `dn`; False also where there is no such entry.
+        """Return whether this is the password of `dn`; False if there is no such entry.
 
         Raises:  TargetUnavailable when the server could not say
         Source:  RFC 4513 section 5.1.2; docs/domain.md, LDAP behaviour
@@ -89,7 +89,7 @@ class Directory:
             raise TargetUnavailable(f"the directory answered a bind with code {code}")
 
     def is_locked(self, dn: str) -> bool:
-        """Return whether an entry is locked, as far as we may see: its binds are refused whatever the password is.
+        """Return whether an entry is locked: the server refuses its binds with any password.
 
         Raises:  TargetUnavailable, TargetRejected
         Source:  docs/domain.md, the lock
@@ -124,7 +124,7 @@ class Directory:
             _check_write(connection.add(dn, attributes=_encoded(attributes)), dn)
 
     def modify(self, dn: str, modifications: Sequence[Modification], only_if: str = "") -> None:
-        """Change an entry, all modifications or none; with `only_if` one that matches this filter and no other.
+        """Change an entry: all modifications or none. With `only_if`, change it only if it matches this filter.
 
         Raises:  NotFound, TargetUnavailable, TargetRejected
         """
@@ -144,7 +144,7 @@ class Directory:
         """Make `phc_argon2` (a `$argon2id$…` string) the one password of an entry; `only_if` as for `modify`.
 
         Raises:  NotFound, TargetUnavailable, TargetRejected
-        Effect:  replaces every earlier value: an added one would leave the old password working
+        Effect:  replaces every earlier value, or the old password would still work
         """
         if not phc_argon2.startswith("$argon2id$"):
             raise ValueError("not an argon2id hash")
@@ -190,7 +190,7 @@ class Directory:
             _who_am_i(connection)
 
     def close(self) -> None:
-        """Close every kept connection that is not in use; a closed directory can be used again."""
+        """Close all idle connections. A closed directory can be used again."""
         self._own.close()
         self._others.close()
 
@@ -214,7 +214,7 @@ class Directory:
 
     @contextmanager
     def _lent(self, kept: "_Kept") -> Iterator[Any]:
-        """Lend a kept connection, or a new one; it comes back only after an answer."""
+        """Yield an idle connection or a new one. It is kept only if the server answered."""
         try:
             connection = kept.take() or self._connect()
             try:
@@ -227,14 +227,14 @@ class Directory:
                 raise
         except (LDAPException, OSError) as exc:
             kept.close()  # a restarted server has closed them all
-            # The library's text names hosts and causes; it repeats no request, and so no password.
+            # The library's text names hosts and causes. It repeats no request, so no password.
             raise TargetUnavailable(f"{self._server.url}: {exc}") from exc
         kept.give_back(connection)
 
     def _connect(self) -> Any:
         where = urlsplit(self._server.url)
         is_tls = where.scheme == "ldaps"
-        # A server object of its own for each connection: the library keeps the state of one connection in it.
+        # One server object per connection: the library stores the state of a connection in it.
         server = Server(
             where.hostname,
             port=where.port or (636 if is_tls else 389),
@@ -267,7 +267,7 @@ class Directory:
 class _CheckedTls(Tls):  # type: ignore[misc]  # the library has no types
     """TLS with the checks of the standard library: chain and host name, before anything is sent.
 
-    The library's own way compares the name after the handshake, by a function that Python 3.12 took away.
+    The library compares the name after the handshake, with a function that Python 3.12 removed.
     """
 
     def __init__(self, ca_file: Path | None) -> None:
@@ -282,7 +282,7 @@ class _CheckedTls(Tls):  # type: ignore[misc]  # the library has no types
 
 
 class _Kept:
-    """Idle connections, the one used last first."""
+    """Idle connections, the last used first."""
 
     def __init__(self, most: int) -> None:
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue(most)
@@ -294,8 +294,8 @@ class _Kept:
                 connection = self._idle.get_nowait()
             except queue.Empty:
                 return None
-            # An idle LDAP server says nothing. Something to read means that it closed the connection: asking over it
-            # would fail, and after a write nobody could say whether it was done.
+            # An idle LDAP server sends nothing. If there is something to read, it closed the connection, and a write
+            # over it would be in doubt.
             if not connection.closed and not _has_something_to_read(connection):
                 return connection
             _close(connection)

@@ -1,4 +1,4 @@
-"""Many LDAP operations over one connection: everybody read as a stream, many writes in flight at once (python-ldap)."""
+"""Many LDAP operations over one connection: read entries as a stream, keep many writes in flight (python-ldap)."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from idp.drivers.ldap_values import (
 from idp.errors import IdpError, TargetUnavailable
 
 SCOPES = {"base": ldap.SCOPE_BASE, "one": ldap.SCOPE_ONELEVEL, "sub": ldap.SCOPE_SUBTREE}
-# No server said these: the library noticed, and the connection is of no more use.
+# These come from the library, not from a server. The connection cannot be used any more.
 CONNECTION_LOST = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT)
 
 
@@ -73,7 +73,7 @@ class BulkLdap:
     def stream_raw(
         self, base_dn: str, filter_: str, attributes: Sequence[str], scope: str = "one"
     ) -> Generator[tuple[str, dict[str, list[bytes]]], None, None]:
-        """Yield DN and values as they come off the wire, attributes named as the server names them.
+        """Yield DN and values as received, with the server's attribute names.
 
         Raises:  TargetUnavailable, TargetRejected; also when the server cut the answer short: a part of the people
                  must never be taken for all of them
@@ -151,7 +151,7 @@ class BulkLdap:
 
 
 def connected(server: LdapServer, dn: str, password: str, make: Callable[[str], Any] = ldap.initialize) -> Any:
-    """Return a connection that the server takes for ours.
+    """Return a connection that is bound as our account.
 
     Raises:  TargetUnavailable
     """
@@ -179,7 +179,7 @@ def connected(server: LdapServer, dn: str, password: str, make: Callable[[str], 
         is_ours = connection.whoami_s().lower() == f"dn:{_canonical(dn)}".lower()
     except ldap.LDAPError as exc:
         connection.unbind_s()
-        # Refusing our own account is no answer to a request of ours: it must be mended, then all goes on.
+        # A refusal of our own account is no answer to a request. Once it is repaired, everything continues.
         raise TargetUnavailable(f"{server.url}, as {dn}: {_said(exc)}") from exc
     if not is_ours:
         connection.unbind_s()
@@ -193,7 +193,7 @@ def _canonical(dn: str) -> str:
 
 
 def translated(exc: ldap.LDAPError, dn: str, of: Callable[[int, str], IdpError] = error_of) -> IdpError:
-    """Return our error for one of the library's."""
+    """Return our error for an error of the library."""
     said = f"{dn}: {_said(exc)}"
     return TargetUnavailable(said) if isinstance(exc, CONNECTION_LOST) else of(_code(exc), said)
 

@@ -1,4 +1,4 @@
-"""What changed in a directory since it was last asked: RFC 4533 (syncrepl), refreshOnly, over python-ldap."""
+"""Ask a directory what changed since the last time: RFC 4533 (syncrepl), refreshOnly, with python-ldap."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,16 +12,16 @@ from ldap.syncrepl import SyncreplConsumer
 from idp.drivers.ldap_bulk import CONNECTION_LOST, SCOPES, connected, translated
 from idp.drivers.ldap_values import LdapEntry, LdapServer, ldap_entry
 
-NOBODY = "(!(objectClass=*))"  # matches nothing: asked for the cookie alone
-# The server cannot go on from this cookie: it says so (e-syncRefreshRequired), or its data are older than the cookie,
-# as after a restored backup (slapd: "consumer state is newer than provider").
+NOBODY = "(!(objectClass=*))"  # matches nothing: we want only the cookie
+# The server cannot continue from this cookie. Either it says so (e-syncRefreshRequired), or its data are older than the
+# cookie, as after a restored backup (slapd: "consumer state is newer than provider").
 CANNOT_TELL = 4096
 UNWILLING = 53
 
 
 @dataclass(frozen=True, slots=True)
 class SyncChanges:
-    """What changed: entries made or changed, keys of those gone, and the cookie to ask with the next time."""
+    """What changed: entries created or changed, keys of removed entries, and the cookie for the next request."""
 
     cookie: str
     entries: Sequence[tuple[str, LdapEntry]]  # entryUUID and entry
@@ -29,7 +29,7 @@ class SyncChanges:
 
 
 class _CannotTell(Exception):
-    """The server lists what is there instead of what changed."""
+    """The server lists all present entries instead of the changes."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Heard:
 
 
 class _Consumer(SyncreplConsumer, SimpleLDAPObject):  # type: ignore[misc]  # python-ldap ships no types
-    """Collects what the server tells; the names of the methods are python-ldap's."""
+    """Collects the server's messages. python-ldap prescribes the names of the methods."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -78,7 +78,7 @@ def changes_since(
     attributes: Sequence[str],
     cookie: str | None,
 ) -> SyncChanges | None:
-    """Return what changed among the entries of one branch since `cookie`; None when the server cannot tell any more.
+    """Return the changes in one branch since `cookie`; None if the server cannot tell them.
 
     Shape:   cookie None: nothing, and the cookie from which to ask later
     Raises:  TargetUnavailable, TargetRejected
@@ -102,10 +102,10 @@ def changes_since(
             return None
         raise translated(exc, base_dn) from exc
     finally:
-        with suppress(ldap.LDAPError):  # it was lost already
+        with suppress(ldap.LDAPError):  # it was lost before
             consumer.unbind_s()
     heard = consumer.heard
-    # A server with nothing to tell repeats no cookie. An empty one means that it could make nothing of ours.
+    # A server without changes returns no cookie. An empty cookie means that it did not understand ours.
     after = cookie if heard.cookie is None else heard.cookie
     return SyncChanges(after, list(heard.entries.items()), list(heard.gone)) if after else None
 

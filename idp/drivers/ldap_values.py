@@ -1,4 +1,4 @@
-"""What both LDAP clients speak in: entries, writes, and text made safe for names and filters."""
+"""Values of both LDAP clients: entries, writes, and escaped text for names and filters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 
 # RFC 4511, appendix A.2, and what slapd answers when it is read-only (53), out of disk (80) or shutting down (52): the
-# same request may succeed later. Everything else that is not success is a "no" to this very request.
+# same request may succeed later. Every other error is a refusal of this request.
 TRANSIENT_CODES: Final = frozenset({1, 3, 8, 11, 51, 52, 53, 80, 81, 85})
 SUCCESS, NO_SUCH_OBJECT, INVALID_CREDENTIALS, ALREADY_EXISTS = 0, 32, 49, 68
 UNAVAILABLE_CRITICAL_EXTENSION, ASSERTION_FAILED = 12, 122
@@ -48,7 +48,7 @@ def ldap_entry(dn: str, values: Mapping[str, Sequence[bytes]]) -> LdapEntry:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Give an attribute exactly these values; none removes it. A repeat is harmless."""
+    """Set an attribute to exactly these values. No values remove it. A repeat is harmless."""
 
     name: str
     values: Sequence[str]
@@ -56,7 +56,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class AddValues:
-    """Add values and keep the others; one that is there already makes the server refuse."""
+    """Add values and keep the others. The server refuses a value that exists."""
 
     name: str
     values: Sequence[str]
@@ -64,7 +64,7 @@ class AddValues:
 
 @dataclass(frozen=True, slots=True)
 class RemoveValues:
-    """Take values away and keep the others; one that is not there makes the server refuse."""
+    """Remove values and keep the others. The server refuses a value that does not exist."""
 
     name: str
     values: Sequence[str]
@@ -83,9 +83,9 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Change an entry, all modifications or none.
+    """Change an entry: all modifications or none.
 
-    Shape:   only_if: a filter; the server itself refuses the write where the entry does not match. Empty: any entry
+    Shape:   only_if: a filter. The server refuses the write if the entry does not match. Empty: any entry
     Source:  RFC 4528, the assertion control
     """
 
@@ -96,7 +96,7 @@ class Modify:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Give an entry another name in its place; the old name's value goes."""
+    """Rename an entry in its place. The value of the old name is removed."""
 
     dn: str
     rdn: str
@@ -114,7 +114,7 @@ class Delete:
 Write = Add | Modify | Rename | Delete
 
 
-# python-ldap is imported late below: settings are read by every command, and the library takes a tenth of a second.
+# python-ldap is imported late below: every command reads settings, and the library takes 0.1 s to import.
 
 
 def rdn(name: str, value: str) -> str:
@@ -158,14 +158,14 @@ def any_of(filters: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one write."""
+    """The outcome of one write."""
 
     write: Write
     error: IdpError | None  # None: done; else as `error_of_write` says
 
 
 def error_of(code: int, said: str) -> IdpError:
-    """Return our error for a result code that is not success: the one translation that both clients use.
+    """Return our error for a result code that is not success. Both clients use this translation.
 
     Shape:   68 -> Conflict, 32 -> NotFound, 51 -> TargetUnavailable (try again), 19 -> TargetRejected (do not)
     """
@@ -177,10 +177,10 @@ def error_of(code: int, said: str) -> IdpError:
 
 
 def error_of_write(code: int, said: str) -> IdpError:
-    """Return our error for a write that was not done: as `error_of`, and what only a write can be answered.
+    """Return our error for a write that was not done: as `error_of`, plus codes that only writes get.
 
     Shape:   122 -> TargetRejected (the entry is not as `only_if` asks), 12 -> TargetUnavailable: a server that does not
-             know the assertion control refuses everybody, so it is the server that must be mended, and no person
+             know the assertion control refuses every write, so the server must be repaired
     """
     if code == ASSERTION_FAILED:
         return TargetRejected(f"{said}: the entry of this name is not ours, or not any more; it was left as it is")

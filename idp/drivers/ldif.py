@@ -1,6 +1,6 @@
-"""Entries as LDIF text, for tools that load a directory while it stands still (RFC 2849).
+"""Write entries as LDIF text, for tools that load a stopped directory (RFC 2849).
 
-Our own and not python-ldap's LDIFWriter: that takes nearly three times as long, and exports have a million entries.
+It replaces python-ldap's LDIFWriter, which takes nearly three times as long. Exports have a million entries.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from idp.drivers.ldap_values import Add
 
-# RFC 2849's SAFE-STRING, without control characters and blanks at the end, which readers lose.
+# RFC 2849's SAFE-STRING, without control characters and trailing blanks, which readers drop.
 _SAFE = re.compile(r"(?![ :<])[\x20-\x7e]*(?<! )")
 
 

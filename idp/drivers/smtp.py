@@ -15,7 +15,7 @@ _CLOSING = 421  # "Service not available, closing transmission channel" (RFC 532
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where messages go, and who we are there."""
+    """The server that takes messages, and our account there."""
 
     host: str
     port: int
@@ -33,12 +33,12 @@ class SmtpConnection:
         self._client = client
 
     def send(self, message: EmailMessage) -> None:
-        """Send a message to its one recipient; when this returns, the server has taken it.
+        """Send a message to its one recipient. When this returns, the server has accepted it.
 
         Raises:  TargetRejected when the server refuses this message for good (5xx);
-                 TargetDeferred when it takes this message later (4xx), as greylisting does;
+                 TargetDeferred when it refuses this message for now (4xx), as greylisting does;
                  ConfigError when it refuses our sender for good: no message can be sent;
-                 TargetUnavailable when it takes nothing now
+                 TargetUnavailable when it accepts no messages now
         """
         try:
             self._client.send_message(message)
@@ -56,7 +56,7 @@ class SmtpConnection:
 
     @staticmethod
     def _refuse(code: int, cause: Exception) -> None:
-        # Only the code: a server's own text may repeat what the message holds.
+        # Only the code: a server's text may repeat the message.
         if 500 <= code < 600:
             raise TargetRejected(f"the mail server refused the letter (code {code})") from cause
         if code == _CLOSING:
@@ -72,10 +72,10 @@ class SmtpConnection:
 
 @contextmanager
 def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
-    """Yield a connection that is signed in where an account is given, and close it at the end.
+    """Yield a connection, signed in if there is an account, and close it at the end.
 
     Raises:  TargetUnavailable when the server cannot be reached, has no TLS, or refuses the account;
-             ConfigError when the CA file is none
+             ConfigError when the file has no CA certificates
     """
     try:
         client = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
@@ -95,7 +95,7 @@ def connected(server: SmtpServer) -> Iterator[SmtpConnection]:
 
 
 def _introduce(client: smtplib.SMTP, server: SmtpServer) -> None:
-    """Switch to TLS and sign in, where that is wanted."""
+    """Start TLS and sign in, as the settings say."""
     if server.start_tls:
         client.starttls(context=client_context([server.ca_file] if server.ca_file else []))
     if server.user:

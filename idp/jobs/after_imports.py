@@ -1,4 +1,4 @@
-"""What is worth looking for only when the records, what was done about them, or the day have changed."""
+"""A sweep for work that only an import, a run or a new day can cause."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,9 @@ from idp.registry.queries import newest_import_id
 
 @dataclass(slots=True)
 class AfterImports:
-    """A sweep that looks after each import, after each run, and once a day; a new worker looks at once.
+    """A sweep that works after each import, after each run, and once a day. A new worker works at once.
 
-    A run opens the accounts of those whom an import brought. Rights begin and end on a day, so a record may come to
-    count without an import.
+    A run enables the accounts of imported people. Rights begin and end on a day, so a day also changes things.
     """
 
     databases: Databases

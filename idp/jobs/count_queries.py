@@ -1,4 +1,4 @@
-"""How many there are of everything, for `idp status`."""
+"""Counts for `idp status`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from idp.registry.tables import import_run
 
 @dataclass(frozen=True, slots=True)
 class LastImport:
-    """The import that began last, however it ended."""
+    """The latest import, whatever its outcome."""
 
     import_id: str
     file_name: str
@@ -29,7 +29,7 @@ def people_by_access(connection: Connection) -> dict[str, int]:
 
 
 def accounts_by_kind(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Return, for students and staff, how many accounts there are and how many of them have an owner."""
+    """Return, by kind of person, the number of accounts and the number of claimed ones."""
     rows = connection.execute(
         select(account.c.kind, func.count(), func.count(account.c.claimed_at)).group_by(account.c.kind)
     )
@@ -37,7 +37,7 @@ def accounts_by_kind(connection: Connection) -> dict[str, tuple[int, int]]:
 
 
 def last_import(connection: Connection) -> LastImport | None:
-    """Return the import that began last; None when there was none."""
+    """Return the latest import; None if there was none."""
     columns = (
         import_run.c.import_id,
         import_run.c.file_name,

@@ -1,8 +1,8 @@
-"""Runs of provisioning on DBOS: the only module that imports it, and only when there is a run.
+"""Execute runs with DBOS. Only this module imports DBOS, and only when there is a run.
 
-DBOS remembers which step of which portion was done, and gives the portions to the workers of all machines. The truth
-about a run stays in our own rows: whatever the engine loses, repeats or does twice at once costs time and nothing else.
-ENGINE settings and why: docs/decisions (runs on DBOS).
+DBOS remembers the finished steps of each chunk, and distributes chunks to the workers of all machines. Our own rows
+hold the state of a run. If the engine loses, repeats or doubles a step, that costs only time. Decision 0005 explains
+the settings of the engine.
 """
 
 import threading
@@ -24,8 +24,8 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import next_work, release_abandoned
 from idp.provisioning.runs import Run, Runner, RunState
 
-# Constant: work of an older version of the code is never left lying. Raise it only when the ORDER of the steps in `run`
-# changes; attempts in flight then end in an error, and the sweep begins new ones.
+# Constant, so that workers also finish work of an older version. Raise it only when the ORDER of the steps in `run`
+# changes. Then attempts in flight end in an error, and the sweep begins new ones.
 ENGINE_VERSION = "1"
 RUNS, PARTS = "runs", "parts"  # queues
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -35,14 +35,14 @@ log = structlog.get_logger(__name__)
 
 
 class Stopping(BaseException):
-    """This process ends: the portion in hand is left to others."""
+    """This process ends: other workers take its current chunk."""
 
 
 class Engine:
-    """DBOS, launched in this process, and the sweep that keeps our rows and its workflows together."""
+    """DBOS in this process, and the sweep that keeps our rows and its workflows consistent."""
 
     def __init__(self, provisioner: Provisioner, settings: JobsSettings, url: str, name: str) -> None:
-        from dbos import DBOS, SetWorkflowID  # late: 2 s and 64 MiB that only a worker with a run pays
+        from dbos import DBOS, SetWorkflowID  # late: it costs 2 s and 64 MiB, which only a worker with a run should pay
 
         self._dbos = DBOS
         self._with_id = SetWorkflowID
@@ -60,7 +60,7 @@ class Engine:
                 if url.startswith("postgresql")
                 else {},
                 "log_level": "WARNING",
-                "scheduler_polling_interval_sec": 3600.0,  # we keep our schedules ourselves
+                "scheduler_polling_interval_sec": 3600.0,  # our own schedules (idp.jobs.schedules)
             }
         )
         self._run, self._part = self._workflows()
@@ -72,20 +72,20 @@ class Engine:
         log.info("engine started", executor=name)
 
     def close(self) -> None:
-        """Leave what is in hand to others, and end."""
+        """Stop, and leave unfinished work to other workers."""
         self._stopping.set()
         self._dbos.destroy(workflow_completion_timeout_sec=2)
 
-    # --- what the engine carries ---
+    # --- workflows ---
 
     def _workflows(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return the workflows of a run and of a portion. Their shape is frozen; changes go inside the steps."""
+        """Return the workflows of a run and of a chunk. Their shape is frozen: change only the steps."""
         dbos = self._dbos
 
         def step(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return dbos.step(name=name, retries_allowed=True, max_attempts=4, interval_seconds=0.5, backoff_rate=2.0)
 
-        # Functions, since the engine marks what it is given, and a method cannot be marked.
+        # Functions, because the engine sets attributes on them, and a method has none.
         @step("begin")
         def begin_(run_id: str, attempt: int) -> list[list[list[Any]]]:
             return self._begin(run_id, attempt)
@@ -113,7 +113,7 @@ class Engine:
                 for one in waiting:
                     try:
                         one.get_result(polling_interval_sec=self._settings.poll_s)
-                    except Exception as error:  # noqa: BLE001 - whatever a portion died of, its rows know how far it came
+                    except Exception as error:  # noqa: BLE001 - whatever a chunk failed with, its rows show its progress
                         log.warning("part failed", run=run_id, part=one.workflow_id, error=str(error)[:200])
             said: str = finish_(run_id, attempt)
             return said
@@ -123,7 +123,7 @@ class Engine:
     def _begin(self, run_id: str, attempt: int) -> list[list[list[Any]]]:
         try:
             begun = begin(self._provisioner, run_id, attempt, Runner.ENGINE, progress=self._go_on)
-        except IdpError as error:  # it stands in the run's row
+        except IdpError as error:  # the error is in the run's row
             log.warning("run not begun", run=run_id, code=error.code, error=str(error))
             return []
         phases = groupby(begun.chunks, key=lambda part: (part.target, part.way))
@@ -151,7 +151,7 @@ class Engine:
     # --- the sweep ---
 
     def sweep(self) -> int:
-        """Return how many things were begun or taken over. Safe to repeat, and for several workers at once."""
+        """Return how many attempts were begun or reclaimed. Safe to repeat, and safe in several workers at once."""
         taken = self._take_over_orphans()
         run = release_abandoned(self._provisioner)
         if run is not None and run.runner == Runner.ENGINE:
@@ -161,7 +161,7 @@ class Engine:
         return taken + (0 if work is None else self._enqueue(work.run_id, work.attempt))
 
     def _take_over_orphans(self) -> int:
-        """Give what dead workers held back to the queues: portions, and the run that waits for them."""
+        """Return the work of dead workers to the queues: chunks, and the run that waits for them."""
         pending = self._dbos.list_workflows(status="PENDING", load_input=False, load_output=False)
         alive = liveness.alive(self._provisioner.databases, self._provisioner.clock) if pending else set()
         orphans = [one for one in pending if one.executor_id not in alive]
@@ -170,12 +170,12 @@ class Engine:
         for queue, name in ((RUNS, "run"), (PARTS, "part")):
             if ids := [one.workflow_id for one in orphans if one.name == name]:
                 log.warning("taking over from a dead worker", workflows=len(ids), kind=name)
-                # Named, since the engine's own queue has no limits.
+                # Named queues, because the engine's default queue has no limits.
                 self._dbos.resume_workflows(ids, queue_name=queue)
         return len(orphans)
 
     def _close_if_lost(self, run: Run) -> None:
-        """End an attempt that the engine does not carry any more, or that has stood still for too long."""
+        """End an attempt that the engine has lost, or that made no progress for too long."""
         clock = self._provisioner.clock
         status = self._dbos.get_workflow_status(f"{run.run_id}/{run.attempt}")
         silent_s = clock.timestamp() - (run.progress_at or run.created_at).timestamp()
@@ -192,7 +192,7 @@ class Engine:
     def _enqueue(self, run_id: str, attempt: int) -> int:
         status = self._dbos.get_workflow_status(f"{run_id}/{attempt}")
         if status is not None and status.status in ENDED:
-            # It ended before it could take up the run: the next attempt has another number.
+            # It ended before the attempt started. The next attempt has another number.
             with self._provisioner.databases.identity.write() as connection:
                 runs.skip_attempt(connection, run_id, attempt)
             return 0
@@ -203,7 +203,7 @@ class Engine:
         return 1
 
     def _forget_old(self) -> None:
-        """Once an hour, delete what the engine finished long ago."""
+        """Once an hour, delete workflows that finished long ago."""
         now = self._provisioner.clock.timestamp()
         if now - self._forgot_at < HOUR_S:
             return
@@ -217,7 +217,7 @@ class Engine:
 
 
 class EngineRunner:
-    """The worker's sweep that carries runs: it starts the engine when there is the first one."""
+    """The worker's sweep that executes runs. It starts the engine with the first run."""
 
     def __init__(self, provisioner: Provisioner, settings: JobsSettings, url: Callable[[], str], name: str) -> None:
         self._provisioner = provisioner
@@ -241,7 +241,7 @@ class EngineRunner:
             self._engine.close()
 
     def _is_needed(self) -> bool:
-        """Return whether a run is to be begun, or the engine carries one already."""
+        """Return whether there is a run to begin or to continue."""
         run = release_abandoned(self._provisioner)
         is_carried = run is not None and run.runner == Runner.ENGINE
         return is_carried or next_work(self._provisioner) is not None

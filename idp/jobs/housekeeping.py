@@ -1,4 +1,4 @@
-"""The sweeps that belong to no other package: signs of life, and what has expired."""
+"""Sweeps that belong to no other package: heartbeats, and expired rows."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -26,14 +26,14 @@ def drop_expired_tokens(databases: Databases, clock: Clock) -> int:
 
 
 def silent_lanes(databases: Databases, clock: Clock) -> set[Lane]:
-    """Return the lanes of which no worker has lately given a sign of life."""
+    """Return the lanes without a living worker."""
     with databases.sessions.read() as connection:
         alive = {one.lane for one in workers.alive(connection, clock.timestamp())}
     return {lane for lane in Lane if lane not in alive}
 
 
 def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:
-    """Delete runs, with their changes, that are older than anybody will undo."""
+    """Delete old runs with their changes. Nobody will undo them any more."""
     before = clock.now() - timedelta(days=keep_days)
     with databases.identity.read() as connection:
         if not runs.any_before(connection, before):
@@ -43,7 +43,7 @@ def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:
 
 
 def drop_old_claim_attempts(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:
-    """Forget how often claims were tried before today: nobody is counted longer than the limit needs."""
+    """Delete the claim attempts of earlier days. Nobody is counted longer than the limit needs."""
     today = local_date(clock.now(), zone)
     with databases.sessions.read() as connection:
         if not attempts.any_before(connection, today):

@@ -1,4 +1,4 @@
-"""Lanes of the worker: a process each, so that what people wait for never waits for an import or a run."""
+"""Lanes of the worker. Each is a process, so that people never wait for an import or a run."""
 
 from enum import StrEnum
 

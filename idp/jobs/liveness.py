@@ -1,4 +1,4 @@
-"""A worker's signs of life, written by a thread of its own: a long piece of work must not look like a death."""
+"""A worker's heartbeat, written by its own thread, so that long work does not look like a dead worker."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -21,20 +21,20 @@ log = structlog.get_logger(__name__)
 
 
 def is_gone(name: str) -> bool:
-    """Return whether a worker of this machine has ended; of other machines only its silence says so."""
+    """Return whether a worker of this machine has ended. Workers of other machines are dead after their lease."""
     place, _, process = name.rpartition("/")
     return place == here() and not Path(f"/proc/{process}").exists()
 
 
 def alive(databases: Databases, clock: Clock) -> set[str]:
-    """Return the names of the workers that live."""
+    """Return the names of the living workers."""
     with databases.sessions.read() as connection:
         found = workers.alive(connection, clock.timestamp())
     return {one.worker_id for one in found if not is_gone(one.worker_id)}
 
 
 def cut_off(databases: Databases, name: str) -> None:
-    """Take from a worker that is taken for gone what it still holds in the database."""
+    """End the database transactions of a worker that counts as dead."""
     with databases.sessions.write() as connection:
         count = workers.cut_off(connection, name)
     if count:
@@ -43,9 +43,9 @@ def cut_off(databases: Databases, name: str) -> None:
 
 @contextmanager
 def signing(sign: Callable[[], None], every_s: float, *, wait_s: float | None = None, **who: str) -> Iterator[None]:
-    """Have a thread call `sign` every so many seconds while inside.
+    """Call `sign` every few seconds from another thread, until the block ends.
 
-    Shape:   wait_s: for a sign that is being written at the end, at most; who: is in the log when one fails
+    Shape:   wait_s: how long to wait at the end for a heartbeat in progress; who: logged when a heartbeat fails
     """
     ended = threading.Event()
 
@@ -53,7 +53,7 @@ def signing(sign: Callable[[], None], every_s: float, *, wait_s: float | None = 
         while not ended.wait(every_s):
             try:
                 sign()
-            except StoreError as error:  # a database that is busy or restarts: the next sign comes soon
+            except StoreError as error:  # a database that is busy or restarts: the next heartbeat comes soon
                 log.warning("no sign of life", error=type(error).__name__, **who)
 
     thread = threading.Thread(target=sign_on, name="signs of life", daemon=True)
@@ -66,10 +66,10 @@ def signing(sign: Callable[[], None], every_s: float, *, wait_s: float | None = 
 
 
 class Liveness:
-    """Signs every few seconds while inside.
+    """Writes a heartbeat every few seconds until the block ends.
 
     Shape:   with Liveness(databases, settings, clock) as me: … me.name …
-    Effect:  at the end the sign is taken back, so that others reclaim the work at once
+    Effect:  at the end the worker signs off, so that others reclaim its work at once
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Liveness:
         self._inside.close()
 
     def sign(self) -> None:
-        """Write one sign of life."""
+        """Write one heartbeat."""
         now = self._clock.timestamp()
         with self._databases.sessions.write() as connection:
             executes_runs, for_s = self.lane is Lane.BULK and self._settings.executes_runs, self._settings.liveness_s

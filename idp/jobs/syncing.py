@@ -1,4 +1,4 @@
-"""One sync: take what lies in the inbox, plan what changed, carry it out if it is within the limits."""
+"""Sync: import the files of the inbox, plan what changed, and apply the plan if it is within limits."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -30,14 +30,14 @@ from idp.registry.queries import newest_import_id
 from idp.registry.results import ImportResult
 from idp.registry.settings import RegistrySettings
 
-OTHERS_S = 15.0  # that a fellow has to carry out what it took before we look after it
+OTHERS_S = 15.0  # that another worker has to apply what it imported, before we do it
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """What a sync needs."""
+    """What a sync needs, and its steps."""
 
     databases: Databases
     keys: Keys
@@ -48,20 +48,20 @@ class Sync:
     provisioner: Provisioner
 
     def pick_up(self) -> Done:
-        """Take the inbox, and carry out what that changed; nothing to take is nothing to do."""
+        """Import the files of the inbox and apply what they changed. Without files, do nothing."""
         taken = self._take_inbox()
         return self._carried_out(taken) if any(one.result for one in taken) else Done(_files(taken) or "no files")
 
     def sync(self) -> Done:
-        """Take the inbox, and carry out whatever is not as the records ask."""
+        """Import the files of the inbox and apply everything that is not as desired."""
         return self._carried_out(self._take_inbox())
 
     def everything(self) -> Done:
-        """Compare everybody with all that the targets have, and carry out what differs."""
+        """Compare everybody with whole targets and apply the differences."""
         return self._carried_out([], Scope.ALL)
 
     def take_finished(self) -> list[Taken]:
-        """Take what lies finished in the inbox now, where that is wanted at once.
+        """Import finished files of the inbox now, if the settings say so.
 
         Raises:  Conflict while somebody else imports
         """
@@ -73,14 +73,14 @@ class Sync:
         return self._take_inbox()
 
     def carry_out(self, taken: Sequence[Taken]) -> Done:
-        """Carry out what files changed.
+        """Apply what files changed.
 
         Raises:  Conflict while somebody else plans or applies; TargetError
         """
         return self._carried_out(taken)
 
     def forget(self) -> int:
-        """Delete files that were put away long ago."""
+        """Delete imported files after their time."""
         inbox = self.registry.inbox
         return 0 if inbox is None else forget_old(inbox, self.clock.now(), self.registry.inbox_keep_days)
 
@@ -112,9 +112,9 @@ class Sync:
     # --- runs ---
 
     def _carried_out(self, taken: Sequence[Taken], scope: Scope = Scope.CHANGED) -> Done:
-        """Carry out what is to be done where targets answer.
+        """Apply what is pending in targets that answer.
 
-        Raises:  TargetUnavailable, when that is done, where another one did not answer: it is owed
+        Raises:  TargetUnavailable at the end if a target did not answer: its work is still pending
         """
         run = self._plan(scope)
         done = self._done(_files(taken), run)
@@ -137,10 +137,9 @@ class Sync:
         return Done(f"{files}{self._apply(run)}", run.run_id)
 
     def _plan(self, scope: Scope) -> Run | None:
-        """Return a new plan over whom nobody has to decide first; None when there is nobody to look at.
+        """Return a new plan without the people of other plans; None if nobody is left.
 
-        Who is in a plan that waits for approval, or in a paused run, stays there, so that everybody else's
-        changes do not wait, too.
+        People of a plan that awaits approval, or of a paused run, stay there. Everybody else is still provisioned.
         """
         if scope is Scope.CHANGED and not self._is_anything_to_do():
             return None
@@ -151,7 +150,7 @@ class Sync:
             return bool(count_changes(connection)) or has_work(connection)
 
     def _apply(self, run: Run) -> str:
-        """Carry a plan out: a small one here and now, a large one by the workers together where they do that."""
+        """Apply a plan: a small one here, a large one by all workers if they execute runs."""
         if run.changes > self.provisioner.settings.sweep_people and has_worker(self.provisioner):
             request(self.provisioner, run.run_id, SYSTEM)
             return f"{run.changes} changes handed to the workers"
@@ -161,16 +160,15 @@ class Sync:
 
 @dataclass(slots=True)
 class InboxWatch:
-    """A sweep that takes files from the inbox as soon as they are finished, and carries out what they changed.
+    """A sweep that imports files of the inbox as soon as they are finished, and applies what they changed.
 
-    What could not be carried out, since somebody else was at work or a target did not answer, is owed, and tried again.
-    What is owed stands in the records: an import of ours that this worker has not seen carried out. So a worker that
-    died, or was restarted, leaves nothing undone, whoever of its fellows took the file, and at whatever time of day.
+    If a run is busy or a target does not answer, the work stays pending and is tried again. An import by the system
+    that no worker has applied counts as pending work. So nothing is lost when a worker dies or restarts.
     """
 
     sync: Callable[[], Sync]
     _taken: list[Taken] = field(default_factory=list, init=False)
-    # The last import of ours after which everything was carried out; None: a new worker.
+    # The last import by the system that was applied completely; None: a new worker.
     _settled: str | None = field(default=None, init=False)
     _noticed: str = field(default="", init=False)
     _not_before: float = field(default=0.0, init=False)
@@ -190,7 +188,7 @@ class InboxWatch:
         now = sync.clock.timestamp()
         is_new, self._noticed = newest != self._noticed, newest
         if is_new and not any(one.result for one in self._taken):
-            # A fellow has taken files just now: they are the fellow's to carry out, if it lives.
+            # Another worker imported files just now. It applies them, if it is alive.
             self._not_before = now + OTHERS_S
         if now < self._not_before:
             return 0
@@ -203,7 +201,7 @@ class InboxWatch:
             self._not_before = now + pause_s(sync.provisioner, self._tries)
             log.warning("not carried out yet", files=len(self._taken), error=str(error), tries=self._tries)
             return 0
-        except IdpError as error:  # for people to look at; the next sync tries again
+        except IdpError as error:  # a human must look; the next sync tries again
             log.warning("not carried out", files=len(self._taken), code=error.code, error=str(error))
         else:
             log.info("inbox", done=done.note, run=done.run_id)
@@ -212,7 +210,7 @@ class InboxWatch:
         return count
 
     def _start_from(self, ours: str, last: str) -> None:
-        """As a new worker, leave people's own imports to people, and owe nothing of what came before them."""
+        """As a new worker, ignore imports by people and everything before them: people apply those."""
         self._settled = "" if ours == last else ours
         self._noticed = ours
 

@@ -1,4 +1,4 @@
-"""The worker: it repeats the sweeps. A sweep is safe to repeat, to be killed, and to run twice at once."""
+"""The worker repeats its sweeps. A sweep may be repeated, killed, and run twice at once."""
 
 import signal
 import threading
@@ -13,11 +13,11 @@ from idp.jobs.settings import JobsSettings
 log = structlog.get_logger(__name__)
 
 Sweep = Callable[[], int]
-"""Does a bounded part of its work, and returns how many things it did."""
+"""Does a bounded part of its work and returns how many items it did."""
 
 
 def run(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
-    """Run all sweeps round after round until SIGTERM or SIGINT; a round that did something is followed at once."""
+    """Repeat all sweeps until SIGTERM or SIGINT. After a round that did something, the next begins at once."""
     stopped = _stopped_by_signal()
     while not stopped.is_set():
         if one_round(sweeps) == 0:
@@ -25,7 +25,7 @@ def run(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
 
 
 def run_side_by_side(sweeps: Mapping[str, Sweep], settings: JobsSettings) -> None:
-    """Run each sweep in a thread of its own until SIGTERM or SIGINT, so that a slow one delays no other."""
+    """Repeat each sweep in its own thread until SIGTERM or SIGINT, so that a slow one delays no other."""
     stopped = _stopped_by_signal()
 
     def repeat(name: str, sweep: Sweep) -> None:
@@ -54,7 +54,7 @@ def _stopped_by_signal() -> threading.Event:
 
 
 def one_round(sweeps: Mapping[str, Sweep]) -> int:
-    """Return how many things all sweeps did; a sweep that fails is logged and does not stop the others."""
+    """Return how many items all sweeps did. A sweep that fails is logged, and the others continue."""
     return sum(_swept(name, sweep) for name, sweep in sweeps.items())
 
 

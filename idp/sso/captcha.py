@@ -1,7 +1,7 @@
-"""The CAPTCHA: a proof of work that the browser does by itself, or the code from a picture, which is also spoken.
+"""The CAPTCHA: a proof of work by the browser, or a code from a picture or recording.
 
-Each belongs to one sign-in form, which is good for one answer; so no answer counts twice, although the altcha library
-by itself accepts a solution again and again.
+Each challenge belongs to one sign-in form, which accepts one answer. So no answer counts twice, although the altcha
+library alone would accept a solution many times.
 """
 
 import base64
@@ -28,14 +28,14 @@ ALGORITHM = "PBKDF2/SHA-256"
 
 @dataclass(frozen=True, slots=True)
 class Captcha:
-    """Makes challenges and judges answers; `key` is the installation's."""
+    """Creates challenges and checks answers with the installation's `key`."""
 
     key: str
     cost: int
     steps: int
 
     def challenge(self, form: str) -> str:
-        """Return the proof of work for the form with this login ticket, as the widget takes it (JSON)."""
+        """Return the proof of work for the form with this login ticket, as JSON for the widget."""
         made = altcha.create_challenge(
             ALGORITHM,
             self.cost,
@@ -46,10 +46,10 @@ class Captcha:
         return json.dumps(made.to_dict())
 
     def is_solved(self, form: str, payload: str) -> bool:
-        """Tell whether `payload` is the widget's answer to the challenge of this very form."""
+        """Return whether `payload` is the widget's answer to the challenge of this form."""
         if not payload or len(payload) > LONGEST_PAYLOAD or _form_of(payload) != hash_of(form):
             return False
-        # The result object is truthy whatever it says.
+        # The result object is always truthy.
         return altcha.verify_solution(payload, self.key).verified is True
 
 
@@ -66,23 +66,23 @@ def new_code() -> str:
 
 
 def is_code(typed: str, code: str) -> bool:
-    """Tell whether somebody typed the code; blanks between digits do not count."""
+    """Return whether the typed text is the code. Blanks between digits are ignored."""
     given = "".join(typed.split())
     return bool(code) and given.isascii() and secrets.compare_digest(given, code)
 
 
 def picture(code: str) -> str:
-    """Return the code as a picture, in a `data:` address: it cannot be asked for again with other noise."""
-    from captcha.image import ImageCaptcha  # late: it loads an image library that few sign-ins need
+    """Return the code as a picture in a `data:` address, so that it cannot be requested again with other noise."""
+    from captcha.image import ImageCaptcha  # imported late: it loads an image library that few sign-ins need
 
     image = ImageCaptcha(width=240, height=80).generate(code, bg_color=(255, 255, 255), fg_color=(24, 40, 92))
     return "data:image/png;base64," + base64.b64encode(image.getvalue()).decode("ascii")
 
 
 def sound(code: str, language: str) -> bytes:
-    """Return the code, spoken, as a WAV file; other languages than Polish hear English."""
+    """Return the spoken code as a WAV file, in Polish or English."""
     file = BytesIO()
-    # Each time at another speed and pitch, with hissing gaps of other lengths.
+    # Speed, pitch and the noisy gaps differ each time.
     with wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(1)

@@ -1,4 +1,4 @@
-"""The one sign-on session: start, find, list and end it. Every step is one transaction on the raw path."""
+"""Start, find, list and end sign-on sessions. Every step is one transaction on a raw connection."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -21,19 +21,19 @@ from idp.sso.session_queries import LiveSession, NewSession, Visited
 from idp.sso.settings import SsoSettings
 from idp.sso.tokens import long_token
 
-TOUCH_SHARE = 20  # a use is noted when a twentieth of the idle time has passed since the last note
-SENDING_S = 30  # for so long the sweep leaves a logout to the request that caused it
+TOUCH_SHARE = 20  # a use is stored after a twentieth of the idle time since the last stored use
+SENDING_S = 30  # before that, only the request that caused a logout sends it
 SWEEP_SIZE = 200
-SWEPT_AT_ONCE = 20_000  # sessions looked at in a round of the worker: 15 ms
-MOST_PER_APPLICATION = 20  # logouts to one application in one session, the latest; older ones have long ended there
+SWEPT_AT_ONCE = 20_000  # sessions checked in a round of the worker, in about 15 ms
+MOST_PER_APPLICATION = 20  # logouts to one application in one session: the latest; older sessions there have ended
 
 
 class Ended(StrEnum):
-    """Why a session ended; the reason of its event."""
+    """Why a session ended. It is the reason of the event."""
 
     SIGNED_OUT = "signed_out"
     REVOKED = "revoked"
-    REPLACED = "replaced"  # somebody else signed in in the same browser
+    REPLACED = "replaced"  # another person signed in in the same browser
     ACCOUNT_CLOSED = "account_closed"  # disabled, or its epoch was raised
     EXPIRED = "expired"
     TOO_MANY = "too_many"  # the account has more sessions than sso.sessions_per_account
@@ -41,7 +41,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a sign-in comes from, for the person's own list and for the journal."""
+    """Where a sign-in comes from, for the person's list of sessions and for the journal."""
 
     network: str = ""  # the client's address
     name: str = ""  # its User-Agent
@@ -49,18 +49,18 @@ class Browser:
 
     @property
     def short_name(self) -> str:
-        """Without control characters, and short enough for its column."""
+        """The User-Agent without control characters, cut to its column."""
         return "".join(one for one in self.name if unicodedata.category(one)[0] != "C")[:200]
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A new session, and the token that opens it; only the browser keeps the token."""
+    """A new session and its token. Only the browser keeps the token."""
 
     token: str
     session_id: str
-    logouts: tuple[Message, ...] = ()  # to applications of a session that this one replaced
-    devices: tuple[str, ...] = ()  # tokens by which the browser is known from now on
+    logouts: tuple[Message, ...] = ()  # for applications of a session that this one replaced
+    devices: tuple[str, ...] = ()  # the browser's device tokens from now on
 
 
 def start(
@@ -74,10 +74,10 @@ def start(
     remembered: bool = False,
     warns: bool = False,
 ) -> Started:
-    """Begin a session after the password was checked; the token is always a new one.
+    """Start a session after the password was checked. The token is always new.
 
-    Shape:   replaces: the token that the browser held. The same account's session goes on under the new token, with
-             its applications; another account's session ends
+    Shape:   replaces: the browser's previous token. A session of the same account continues under the new token, with
+             its applications. A session of another account ends
     Effect:  sign_in.succeeded, and session.ended for what was replaced and for sessions above the account's limit
     """
     now = clock.timestamp()
@@ -117,9 +117,9 @@ def start(
 
 
 def find(raw_store: RawStore, settings: SsoSettings, clock: Clock, token: str) -> LiveSession | None:
-    """Return the session that a browser's token opens, if it counts now.
+    """Return the valid session of a browser's token.
 
-    Effect:  now and then the use is noted, which puts off the idle end
+    Effect:  the use is stored now and then, which extends the idle time
     """
     if not token:
         return None
@@ -132,7 +132,7 @@ def find(raw_store: RawStore, settings: SsoSettings, clock: Clock, token: str) -
 
 
 def list_of(raw_store: RawStore, clock: Clock, account_id: str) -> list[LiveSession]:
-    """Return an account's living sessions, the last used first."""
+    """Return an account's valid sessions, the last used first."""
     with raw_store.lend() as raw:
         return store.sessions_of(raw, account_id, clock.timestamp())
 
@@ -140,10 +140,10 @@ def list_of(raw_store: RawStore, clock: Clock, account_id: str) -> list[LiveSess
 def end(
     raw_store: RawStore, clock: Clock, session_ids: Sequence[str], reason: Ended, actor: str = SYSTEM
 ) -> list[Message]:
-    """End sessions with everything that hangs on them and return the messages that this makes due.
+    """End sessions with their tickets, and return the sign-out messages.
 
-    Effect:  in one transaction: sessions and tickets gone, session.ended, a message per application; a session that
-             has already ended is passed over
+    Effect:  in one transaction: sessions and tickets deleted, session.ended, a message per application. Ended
+             sessions are ignored
     """
     now = clock.timestamp()
     with raw_store.lend() as raw, raw.transaction():
@@ -151,7 +151,7 @@ def end(
 
 
 def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: str, actor: Actor) -> list[Message]:
-    """End one session of an account, as its owner or staff ask. A session of another account is not touched.
+    """End one session of an account, for its owner or staff. A session of another account stays.
 
     Raises:  NotAllowed
     """
@@ -163,7 +163,7 @@ def end_one_of(raw_store: RawStore, clock: Clock, account_id: str, session_id: s
 
 
 def end_all(raw_store: RawStore, clock: Clock, account_id: str, reason: Ended, actor: Actor) -> list[Message]:
-    """End every session of an account, as its owner or staff ask.
+    """End every session of an account, for its owner or staff.
 
     Raises:  NotAllowed
     """
@@ -181,18 +181,18 @@ def _require_own_or_permission(actor: Actor, account_id: str) -> None:
 class ClosedAccounts:
     """Ends sessions of accounts that were disabled or got a new epoch.
 
-    They have not counted since that moment; this tells their applications. A round looks at a part of all sessions,
-    so that it costs the same however many there are.
+    They are invalid since that moment. This sweep tells their applications. A round checks only some sessions, so its
+    cost does not depend on the number of sessions.
     """
 
     def __init__(self, raw_store: RawStore, clock: Clock, part: int = SWEPT_AT_ONCE) -> None:
         self._raw_store = raw_store
         self._clock = clock
         self._part = part
-        self._after = ""  # up to here this pass has looked
+        self._after = ""  # the last checked session of this pass
 
     def sweep(self) -> int:
-        """Look at the next part of the sessions and return how many were ended."""
+        """Check the next sessions and return how many were ended."""
         with self._raw_store.lend() as raw:
             last = store.end_of_part(raw, self._after, self._part)
 
@@ -200,15 +200,15 @@ class ClosedAccounts:
             return store.closed_session_ids(raw, SWEEP_SIZE, self._after, last)
 
         ended = _sweep(self._raw_store, self._clock, Ended.ACCOUNT_CLOSED, choose)
-        if ended < SWEEP_SIZE:  # else there may be more in this part
+        if ended < SWEEP_SIZE:  # otherwise there may be more here
             self._after = last or ""
         return ended
 
 
 def sweep_expired(raw_store: RawStore, clock: Clock) -> int:
-    """Delete sessions past their time and return how many.
+    """Delete expired sessions and return how many.
 
-    Applications are not told: somebody may be at work in one of them.
+    Applications are not told, because the person may still work in one of them.
     """
     return _sweep(raw_store, clock, Ended.EXPIRED, lambda raw, now: store.expired_session_ids(raw, now, SWEEP_SIZE))
 
@@ -220,7 +220,7 @@ def _sweep(raw_store: RawStore, clock: Clock, reason: Ended, choose: Callable[[R
             return 0  # an idle round takes no write lock
         with raw.transaction():
             chosen = choose(raw, now)
-            _end(raw, chosen, now, reason, SYSTEM, is_sent_at_once=False)  # no request sends: the next sweep does
+            _end(raw, chosen, now, reason, SYSTEM, is_sent_at_once=False)  # no request sends them: the next sweep does
     return len(chosen)
 
 
@@ -244,7 +244,7 @@ def _end(
 
 
 def latest_per_application(visited: Sequence[Visited]) -> list[Visited]:
-    """Return the latest few of each application; `visited` comes latest first."""
+    """Return the latest few of each application. `visited` is sorted, latest first."""
     kept: list[Visited] = []
     counts: dict[str, int] = {}
     for one in visited:

@@ -1,7 +1,7 @@
-"""Tell applications that a session ended: in the wake of the request, then by the sweep, until confirmed or given up.
+"""Tell applications that a session ended: right after the request, then by the sweep, until confirmed or given up.
 
-The messages were written in the transaction that ended the session (idp.sso.sessions), so nothing is lost whoever
-dies in between. A sender is plugged in per protocol (CAS, later OIDC) by idp.app.
+The messages were written in the transaction that ended the session (idp.sso.sessions), so a crash loses none. idp.app
+adds a sender per protocol (CAS, later OIDC).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from idp.errors import IdpError
 from idp.sso.logouts import LOGOUT, Logout, logout_in
 
 BACKOFF = Backoff(first_s=30, most_s=6 * 3600)
-MAX_ATTEMPTS = 12  # the first is in the wake of the request; 14 hours have passed at the last
+MAX_ATTEMPTS = 12  # the first is right after the request, the last after 14 hours
 SETTLED_KEPT_S = 24 * 3600
 AT_ONCE = 16
 SWEEP_SIZE = 50
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class LogoutSender(Protocol):
-    """Tells applications of one protocol. CAS by a SAML document, OpenID Connect by a signed token."""
+    """Tells applications of one protocol: CAS with a SAML document, OpenID Connect with a signed token."""
 
     def tell(self, logout: Logout) -> None:
         """Send one logout. Raises: TargetError when the application did not confirm."""
@@ -42,7 +42,7 @@ class LogoutSender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it stands with one application after the attempts in the wake of a sign-out."""
+    """The state of one application right after a sign-out."""
 
     application: str
     is_confirmed: bool
@@ -59,9 +59,9 @@ class SignOutService:
         self._pool = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="sign-out")  # threads start on use
 
     def tell(self, messages: Sequence[Message], wait_s: float) -> list[Outcome]:
-        """Send messages that were just written and return, after `wait_s` at most, which were confirmed.
+        """Send new messages and return, after at most `wait_s`, which were confirmed.
 
-        Effect:  what takes longer goes on in the background; what fails is sent again by the sweep
+        Effect:  slower sends continue in the background. The sweep sends failed ones again
         """
         if not messages:
             return []
@@ -73,7 +73,7 @@ class SignOutService:
         ]
 
     def sweep(self) -> int:
-        """Send what is due and return how many that were; two sweeps at once share the work."""
+        """Send due messages and return how many. Two sweeps at once share the work."""
         if not self._dispatcher.any_due():
             return 0
         due = self._dispatcher.take_due(SWEEP_SIZE)
@@ -85,7 +85,7 @@ class SignOutService:
         return self._dispatcher.forget_settled(SETTLED_KEPT_S)
 
     def close(self) -> None:
-        """Wait for what is being sent."""
+        """Wait for sends in progress."""
         self._pool.shutdown(wait=True)
 
     def _submit(self, message: Message) -> Future[bool]:
@@ -95,12 +95,12 @@ class SignOutService:
     def _attempt(self, message: Message) -> bool:
         try:
             return self._dispatcher.attempt(message, self._deliver).verdict is Verdict.SENT
-        except Exception:  # the session has ended: whoever signed out must see that, also while the database is away
+        except Exception:  # the session has ended, and the page must say so, even if the database does not answer now
             log.exception("logout not noted; it is sent again", message=message.message_id)
             return False
 
     def _deliver(self, message: Message) -> Delivery:
-        """Send one logout; never raises, for nobody may be there to see it."""
+        """Send one logout. It never raises, because no caller may be waiting."""
         try:
             self._senders[message.topic].tell(logout_in(message))
         except IdpError as failure:

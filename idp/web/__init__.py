@@ -1,1 +1,1 @@
-"""Owns the Flask plumbing that every page shares: layout, errors, CSRF, headers, languages. Knows no student."""
+"""Owns what all pages share in Flask: layout, errors, CSRF, headers, languages. It knows nothing of students."""

@@ -1,4 +1,4 @@
-"""Serve style sheets, scripts and marks: compressed once, and cached for a year under an address with their digest."""
+"""Serve style sheets, scripts and icons: compressed once, and cached for a year at an address with their digest."""
 
 import gzip
 import hashlib
@@ -19,7 +19,7 @@ ONE_YEAR_S = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is sent."""
+    """A file as it is sent."""
 
     body: bytes
     compressed: bytes
@@ -28,7 +28,7 @@ class Asset:
 
     @classmethod
     def of(cls, body: bytes, media_type: str) -> "Asset":
-        # mtime=0: the same bytes on every machine behind a balancer
+        # mtime=0: the same bytes on every machine behind a load balancer
         return cls(body, gzip.compress(body, 9, mtime=0), media_type, hashlib.sha256(body).hexdigest()[:16])
 
 
@@ -42,7 +42,7 @@ class Assets:
         self._assets["mark.svg"] = Asset.of(mark_svg(university).encode(), "image/svg+xml")
 
     def add_folder(self, folder: Path) -> None:
-        """Serve the files of `folder`, too. Raises: ValueError for a name that is there already."""
+        """Also serve the files of `folder`. Raises: ValueError if a name exists already."""
         for file in sorted(folder.iterdir()):
             if file.name in self._assets:
                 raise ValueError(f"two assets are called {file.name}")
@@ -52,7 +52,7 @@ class Assets:
     def url(self, name: str) -> str:
         """Return the address of an asset, with its digest in it.
 
-        Raises:  KeyError for a file that is not there, so that a page's test fails and not its look
+        Raises:  KeyError for a missing file, so that the test of a page fails
         """
         return url_for("assets.send", name=name, v=self._assets[name].digest)
 
@@ -70,7 +70,7 @@ class Assets:
         return routes
 
     def mark(self) -> Response:
-        """Return the mark for browsers that ask for /favicon.ico, whatever a page names."""
+        """Return the icon for browsers that request /favicon.ico, whatever the page names."""
         return _answer(self._assets["mark.svg"])
 
 
@@ -81,7 +81,7 @@ def _answer(asset: Asset) -> Response:
         response.content_encoding = "gzip"
     response.vary.add("Accept-Encoding")
     response.set_etag(asset.digest)
-    # Only the address that names this very content may be kept for long.
+    # Only an address with the digest of this content may be cached for long.
     if request.args.get("v") == asset.digest:
         response.cache_control.public = True
         response.cache_control.max_age = ONE_YEAR_S
@@ -106,7 +106,7 @@ def theme_css(accent_colour: str) -> str:
 
 
 def mark_svg(university: UniversitySettings) -> str:
-    """Return the sign in the browser's tab: the short name on the university's colour."""
+    """Return the icon of the browser's tab: the short name on the university's colour."""
     text = str(escape(university.short_name[:3]))
     colour, ink = university.accent_colour, on_colour(university.accent_colour)
     size = {1: 36, 2: 30}.get(len(university.short_name[:3]), 23)

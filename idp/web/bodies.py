@@ -1,6 +1,6 @@
 """Read request bodies in a limited number of threads, so that slow clients never hold all threads of a web process.
 
-granian waits for a body as long as the connection lives. The deadline for a body is the duty of the proxy in front:
+granian waits for a body as long as the connection is open. The proxy in front sets the deadline for a body:
 docs/how-to/set-up-the-proxy.md.
 """
 
@@ -14,9 +14,9 @@ from werkzeug.exceptions import RequestEntityTooLarge, ServiceUnavailable
 def limit_bodies(app: Flask, slots: int, max_bytes: int) -> None:
     """Read the body of each request of `app` before its view runs.
 
-    Shape:   slots: bodies that may be on their way at once, fewer than the process has threads
+    Shape:   slots: bodies that may arrive at once, fewer than the process has threads
     Effect:  answers 503 when all slots are taken. The view reads the body from memory.
-             A body larger than `max_bytes` is refused; one that says so beforehand is left to Flask, unread
+             A body larger than `max_bytes` is refused. If its Content-Length says so, Flask refuses it unread
     """
     free = threading.BoundedSemaphore(slots)
 

@@ -1,25 +1,25 @@
-"""Turn the university's one colour into a readable scheme. Rules only: WCAG 2.1 contrast, light and dark.
+"""Turn the university's colour into readable light and dark schemes (WCAG 2.1 contrast). Pure.
 
-Any colour may be configured, a pale yellow too: what carries text is moved towards black or white until it reads.
+Any colour may be configured, even pale yellow: colours move towards black or white until text is readable.
 """
 
 from dataclasses import dataclass
 
 Colour = tuple[float, float, float]
 
-# The surfaces of style.css against which the accent must be read. A test keeps the two files in step.
+# The surfaces of style.css on which the accent must be readable. A test compares the two files.
 LIGHT_SURFACES = ("#ffffff", "#f4f5f7", "#eceef2")
 DARK_SURFACES = ("#1b1e24", "#121419", "#252932")
 
 TEXT_CONTRAST = 4.5  # WCAG 2.1, success criterion 1.4.3
-_MARGIN = 0.1  # rounding to hex must not take a colour below the line
+_MARGIN = 0.1  # rounding to hex must not push a colour below the minimum
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """Colours of one scheme as CSS hex.
 
-    `accent` is read as text on every surface and carries `on_accent`; `accent_hover` is a step further from the page;
+    `accent` is text on every surface, and the background of `on_accent`. `accent_hover` has more contrast to the page.
     `accent_soft` is a tint behind `accent` text.
     """
 
@@ -46,12 +46,12 @@ def dark_scheme(configured: str) -> Scheme:
 
 
 def on_colour(background: str) -> str:
-    """Return black or white, whichever reads better on `background`; the better one is always 4.5 or more."""
+    """Return black or white, whichever has more contrast on `background`. It is always at least 4.5."""
     return "#ffffff" if contrast("#ffffff", background) >= contrast("#000000", background) else "#000000"
 
 
 def deep_colour(background: str) -> str:
-    """Return a shade of `background` for ornament: further from its text, so that contrast only grows."""
+    """Return a decorative shade of `background`, further from its text colour, so that contrast only grows."""
     return _mix(background, "#000000" if on_colour(background) == "#ffffff" else "#ffffff", 0.22)
 
 
@@ -65,7 +65,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def _readable(colour: str, surfaces: tuple[str, ...], towards: str) -> str:
-    """Move `colour` in small steps until it reads on every surface; the end of the way always does."""
+    """Move `colour` in small steps `towards` black or white until it is readable on every surface."""
     for step in range(101):
         moved = _mix(colour, towards, step / 100)
         if all(contrast(moved, surface) >= TEXT_CONTRAST + _MARGIN for surface in surfaces):
@@ -74,7 +74,7 @@ def _readable(colour: str, surfaces: tuple[str, ...], towards: str) -> str:
 
 
 def _on(*backgrounds: str) -> str:
-    """Return black or white, whichever reads better on the worse of the backgrounds."""
+    """Return black or white, whichever has more contrast on the worse background."""
     return max(("#ffffff", "#000000"), key=lambda text: min(contrast(text, one) for one in backgrounds))
 
 

@@ -1,4 +1,4 @@
-"""Compress pages, but for those that hold a form token."""
+"""Compress pages, except pages with a form token."""
 
 import gzip
 
@@ -10,10 +10,10 @@ TYPES = {"text/html", "text/plain", "application/json", "application/problem+jso
 
 
 def compress(app: Flask) -> None:
-    """Send pages with gzip to browsers that take it.
+    """Send pages with gzip to browsers that accept it.
 
-    A page with a CSRF token also repeats what its address says. Whoever can make a browser ask for it again and again
-    could read the token from the sizes (BREACH), since Flask-WTF does not mask it. Such pages stay as they are.
+    A page with a CSRF token also repeats its address. An attacker who makes a browser request it many times could learn
+    the token from the sizes (BREACH), because Flask-WTF does not mask it. Such pages are not compressed.
     """
 
     @app.after_request

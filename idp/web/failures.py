@@ -1,6 +1,6 @@
-"""What people see when something goes wrong: what happened, what to do next, and a number to quote.
+"""Failure pages: what happened, what to do next, and a reference number.
 
-The one table from our errors to HTTP statuses is here.
+The only table from our errors to HTTP statuses is here.
 """
 
 import json
@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 class ForeignHost(BadRequest):
-    """The request names another host than this service's own."""
+    """The request names a host that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def status_of(kind: type[IdpError]) -> int:
 
 
 def answer_failures(app: Flask, clock: Clock, base_url: str) -> None:
-    """Give `app` its failure pages, in HTML or as problem+json, whichever the client asks for."""
+    """Add failure pages to `app`, in HTML or as problem+json, whichever the client requests."""
 
     @app.errorhandler(CSRFError)
     def form_expired(error: CSRFError) -> Response:
@@ -96,7 +96,7 @@ def answer_failures(app: Flask, clock: Clock, base_url: str) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response | HTTPException:
         if error.response is not None or error.code is None or error.code < 400:
-            return error  # an answer that somebody made already: a redirect, an abort with a response
+            return error  # a complete answer: a redirect, an abort with a response
         answer = _answer(error.code, error.name.lower().replace(" ", "_"), words(error.code), clock)
         for name, value in error.get_headers():
             if name not in ("Content-Type", "Content-Length"):
@@ -105,7 +105,7 @@ def answer_failures(app: Flask, clock: Clock, base_url: str) -> None:
 
 
 def answer_as(app: Flask, error: IdpError, *kinds: type[Exception]) -> None:
-    """Answer exceptions of others as one of our errors; for whoever knows what they mean."""
+    """Answer exceptions of a library as one of our errors."""
 
     def translate(exception: Exception) -> ResponseReturnValue:
         log.warning("answered as ours", code=error.code, kind=type(exception).__name__, why=str(exception))
@@ -116,12 +116,12 @@ def answer_as(app: Flask, error: IdpError, *kinds: type[Exception]) -> None:
 
 
 def show_visitor(app: Flask, visitor: Callable[[], Any]) -> None:
-    """Show who is signed in on failure pages, too: a page that was not found belongs to no blueprint."""
+    """Also show who is signed in on failure pages: a missing page belongs to no blueprint."""
     app.extensions[VISITOR] = visitor
 
 
 def _visitor(status: int) -> Any:
-    """Return who is signed in, for the top bar. After a failure of ours nobody is asked: that could fail too."""
+    """Return who is signed in, for the top bar; None after a failure of ours, because finding out could fail too."""
     visitor = current_app.extensions.get(VISITOR)
     return visitor() if visitor is not None and status < 500 else None
 
@@ -169,7 +169,7 @@ def _problem(status: int, code: str, texts: Words, correlation_id: str) -> Respo
 
 
 def wants_json() -> bool:
-    """Tell whether the client asked for JSON rather than a page."""
+    """Return whether the client prefers JSON to a page."""
     wishes = request.accept_mimetypes
     best = wishes.best_match(["text/html", "application/json", "application/problem+json"], "text/html")
     return best != "text/html" and wishes[best] > wishes["text/html"]
@@ -257,6 +257,6 @@ def _words_of_foreign_host() -> Words:
 
 
 def _way_back() -> str:
-    """The page of the refused form, if it can be opened; it is on this host by its nature."""
+    """Return the page of the refused form, if it can be opened. It is on this host."""
     path, query = page_path(), request.query_string.decode("latin-1")
     return f"{path}?{query}" if path and query else path

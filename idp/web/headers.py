@@ -1,4 +1,4 @@
-"""Headers that tell the browser what these pages may do: nothing but what is served from here.
+"""Headers that restrict pages to content from this host.
 
 Sources: OWASP Secure Headers; CSP Level 3; HTML `Cross-Origin-Opener-Policy`.
 """
@@ -24,9 +24,9 @@ PERMISSIONS = ", ".join(
         "usb",
     )
 )
-# `same-origin` and not `no-referrer`: over https, Flask-WTF takes a form only with a Referer from this host.
+# `same-origin`, not `no-referrer`: over https, Flask-WTF accepts a form only with a Referer of this host.
 REFERRER = "same-origin"
-# Pages are about one person, and the back button of a shared computer must not show them. The last two are for caches
+# Pages show personal data, and the back button of a shared computer must not show them. The last two are for caches
 # of HTTP/1.0 (CAS Protocol 3.0.3, appendix B).
 NOT_CACHED = [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")]
 
@@ -35,13 +35,13 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 
 
 def allow_form_targets(*urls: str) -> None:
-    """Let the forms of this page lead, by redirects, to the origins of `urls` too.
+    """Allow the forms of this page to be redirected to the origins of `urls`.
 
-    A browser stops a form whose answer redirects to an origin that `form-action` does not name (CSP 3, section 6.4.2;
-    Chromium checks every redirect). So the view that shows the form says where it may end: the CAS login page adds its
-    service, a sign-out button adds the sign-in service.
+    A browser blocks a form whose answer redirects to an origin that `form-action` does not name (CSP 3, section 6.4.2;
+    Chromium checks every redirect). So the view that shows the form names the destination. The CAS login page names the
+    service, and a sign-out button names the sign-in service.
 
-    Effect:  this response only; give reviewed addresses, never a text that was not matched with a registration
+    Effect:  for this response only. Pass only addresses that matched a registration
     """
     g.setdefault("form_targets", set()).update(csp_source(url) for url in urls)
 
@@ -63,7 +63,7 @@ def csp_source(url: str) -> str:
 
 
 def content_security_policy(form_targets: Iterable[str] = ()) -> str:
-    """Return the policy of a page. Nothing inline, nothing from elsewhere."""
+    """Return the policy of a page: nothing inline, nothing from other hosts."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -83,9 +83,9 @@ def content_security_policy(form_targets: Iterable[str] = ()) -> str:
 
 
 def plain_headers(web: WebSettings) -> list[tuple[str, str]]:
-    """Return the headers of every answer of ours that sets none of them itself and has no form target."""
+    """Return the default headers of an answer without form targets."""
     always = [
-        ("Server", "idp"),  # else granian names itself
+        ("Server", "idp"),  # otherwise granian names itself
         ("Content-Security-Policy", content_security_policy()),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
@@ -99,7 +99,7 @@ def plain_headers(web: WebSettings) -> list[tuple[str, str]]:
 
 
 def send_headers(app: Flask, web: WebSettings) -> None:
-    """Add the headers to every answer of `app`. A view that set one itself keeps its own."""
+    """Add the headers to every answer of `app`. A header that the view has set stays."""
 
     plain = plain_headers(web)
 

@@ -1,4 +1,4 @@
-"""The two addresses that machines ask. Every web process of ours answers them in one shape."""
+"""The two health addresses. Every web process of ours answers them in one shape."""
 
 from collections.abc import Callable, Mapping
 

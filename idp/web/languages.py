@@ -1,4 +1,4 @@
-"""Which language a page speaks: the one chosen, else the one that the application or the browser asks for."""
+"""Choose the language of a page: the reader's choice, otherwise the application's or browser's preference."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from flask_babel import Babel, get_locale
 from idp.web.settings import UniversitySettings
 
 LANGUAGES = {"pl": "Polski", "en": "English"}
-LOCALES = {"pl": "pl", "en": "en_GB"}  # of dates and money: English as Europe writes it
+LOCALES = {"pl": "pl", "en": "en_GB"}  # for dates and money: English as written in Europe
 COOKIE = "idp_language"
 _ONE_YEAR_S = 365 * 24 * 3600
 
@@ -44,15 +44,15 @@ def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
 
 
 def catalogues() -> list[Path]:
-    """Return the folders of translations: each package that has texts keeps its own."""
+    """Return the folders of translations. Each package with texts has its own."""
     return sorted(Path(__file__).parents[1].glob("*/i18n"))
 
 
 def chosen_language(default: str) -> str:
     """Return the language of this request.
 
-    `?lang=` (the switch on every page), then what was chosen before, then `?locale=` (an application that sends
-    somebody to sign in names its own language so, as USOSweb does), then the browser's wish.
+    `?lang=` (the switch on every page) comes first, then the earlier choice, then `?locale=` (with it, an application
+    such as USOSweb names its language at sign-in), then the browser's preference.
     """
     for wish in (request.args.get("lang"), request.cookies.get(COOKIE), request.args.get("locale")):
         if wish in LANGUAGES:
@@ -67,7 +67,7 @@ def current_language() -> str:
 
 
 def page_url_in(language: str) -> str:
-    """Return the address of this page in another language; of the front page where this one answers no GET."""
+    """Return the address of this page in another language, or of the front page if this page answers no GET."""
     path = page_path()
     if not path:
         return "/?" + urlencode({"lang": language})
@@ -76,14 +76,14 @@ def page_url_in(language: str) -> str:
 
 
 def page_path() -> str:
-    """Return the path of this page for a link; "" where this one answers no GET."""
-    # Asked of all rules: the GET and the POST of one form may be two.
+    """Return the path of this page for a link; "" if this page answers no GET."""
+    # Checks all rules: the GET and the POST of one form may have different rules.
     adapter = current_app.create_url_adapter(request)
     if adapter is None or "GET" not in adapter.allowed_methods():
         return ""
-    return quote(request.path, safe="/")  # encoded again, since browsers read `/\host` as another host
+    return quote(request.path, safe="/")  # encoded again, because browsers read `/\host` as another host
 
 
 def text_in(texts: Mapping[str, str], language: str, default: str) -> str:
-    """Return the text of a setting that has one per language, or the nearest that there is."""
+    """Return the text in this language of a setting with a text per language, or the nearest one."""
     return texts.get(language) or texts.get(default) or next(iter(texts.values()), "")

@@ -1,4 +1,4 @@
-"""Write logs that may be kept for two years: one line per event, with the request's number, without secrets."""
+"""Write logs without secrets: one line per event, with the request's reference number."""
 
 import logging
 import re
@@ -45,7 +45,7 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
         if for_people
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
-    # Libraries log by `logging`; our own lines go straight to the stream, which costs a quarter of it.
+    # Libraries use `logging`. Our own lines go directly to the stream, at a quarter of the cost.
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -63,7 +63,7 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace what must not be logged, by the name of the field and by the look of the text."""
+    """Replace what must not be logged: by field name, and by the form of the text."""
     return {name: REDACTED if _SECRET_NAME.search(name) else _clean(value) for name, value in event.items()}
 
 

@@ -1,7 +1,7 @@
-"""Build the Flask application that every page of ours lives in.
+"""Build the Flask application of all our pages.
 
-What a blueprint gets from here: CSRF protection of every POST (`{{ csrf() }}` in the form), headers, languages, failure
-pages, a correlation id per request, `base.html` and `macros.html`. A view that needs more asks by name:
+It gives a blueprint: CSRF protection of every POST (`{{ csrf() }}` in the form), headers, languages, failure
+pages, a correlation id per request, `base.html` and `macros.html`. A view that needs an exception calls:
 `allow_form_targets` (idp.web.headers), `exempt_from_csrf` below.
 """
 
@@ -31,11 +31,11 @@ from idp.web.well_known import well_known
 
 MAX_REQUEST_BYTES = 256 * 1024
 MAX_FORM_FIELDS = 200
-MAX_FIELD_CHARS = 4096  # the longest of ours is a service URL of 2,048, or the message of a logout
+MAX_FIELD_CHARS = 4096  # our longest field is a service URL of 2,048, or a logout message
 
-# No vowels and no look-alikes: people read this number out on the telephone.
+# No vowels and no look-alikes: people read this number out on the phone.
 _ALPHABET = b"23456789bcdfghjkmnpqrstvwxz"
-# By a random byte; that some letters come a little more often does not matter, since the number opens nothing.
+# Chosen by a random byte. Some letters are a little more frequent, which is harmless: the number is no secret.
 _LETTERS = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 
 log = structlog.get_logger(__name__)
@@ -66,15 +66,15 @@ def new_flask(
         MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
         MAX_FORM_PARTS=MAX_FORM_FIELDS,
-        # A form lives as long as the browser's session: a reader who needs an hour for a page is not refused.
+        # A form is valid as long as the browser's session, so that slow readers are not refused.
         WTF_CSRF_TIME_LIMIT=None,
     )
-    app.url_map.strict_slashes = False  # people type a slash at the end
+    app.url_map.strict_slashes = False  # people type a trailing slash
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    _number_requests(app)  # first: what follows may fail and then needs the number
+    _number_requests(app)  # first: everything after it may fail and needs the number
     _refuse_foreign_hosts(app, web)
-    # Half of the threads stay for requests without a body: pages, tickets, health checks.
+    # Half of the threads are kept for requests without a body: pages, tickets, health checks.
     limit_bodies(app, max(1, web.blocking_threads // 2), MAX_REQUEST_BYTES)
     CSRFProtect(app)
     speak(app, university, web.is_https)
@@ -106,12 +106,12 @@ class _Request(Request):
 
 
 class _Application(Flask):
-    """Flask with two changes: fields of forms are limited, and a log line of an error never holds the path."""
+    """Flask with two changes: form fields are limited, and the log line of an error never contains the path."""
 
     request_class = _Request
 
     def log_exception(self, exc_info: Any) -> None:
-        """Log the rule that was asked for, and the trace. The path of an invitation is a secret."""
+        """Log the rule and the trace, not the path: the path of an invitation is a secret."""
         log.error("unhandled error", rule=request.url_rule.rule if request.url_rule else "-", exc_info=exc_info)
 
 
@@ -122,12 +122,12 @@ def add_assets(app: Flask, folder: Path) -> None:
 
 
 def exempt_from_csrf(app: Flask, what: Blueprint | Callable[..., Any]) -> None:
-    """Take POSTs without a form token for a view or a blueprint: for programs, never for what a cookie authorises."""
+    """Accept POSTs without a form token in a view or a blueprint: for programs, never where a cookie signs in."""
     app.extensions["csrf"].exempt(what)
 
 
 def _dress(app: Flask, name: str, university: UniversitySettings) -> None:
-    """Give the templates what the layout needs. Globals, so that imported macros see them too."""
+    """Set the template globals of the layout. They are globals so that imported macros see them too."""
     assets = app.extensions[ASSETS] = Assets(university)
     app.register_blueprint(assets.blueprint())
     app.jinja_env.globals.update(
@@ -139,7 +139,7 @@ def _dress(app: Flask, name: str, university: UniversitySettings) -> None:
 
 
 def _number_requests(app: Flask) -> None:
-    """Bind a correlation id of ours to each request; a client's own X-Request-Id is not believed."""
+    """Bind a new correlation id to each request. A client's X-Request-Id is ignored."""
 
     @app.before_request
     def begin() -> None:
@@ -152,7 +152,7 @@ def _number_requests(app: Flask) -> None:
     def end(response: Response) -> Response:
         if correlation_id := g.get("correlation_id"):
             response.headers["X-Request-Id"] = correlation_id
-        # The rule and not the path or query: those may carry a ticket or a single-use link.
+        # The rule, not the path or query: those may contain a ticket or a one-time link.
         rule = request.url_rule.rule if request.url_rule else "-"
         took_ms = round(1000 * (time.perf_counter() - g.get("started", time.perf_counter())), 1)
         emit = log.debug if request.blueprint == "assets" else log.info
@@ -161,10 +161,10 @@ def _number_requests(app: Flask) -> None:
 
 
 def _refuse_foreign_hosts(app: Flask, web: WebSettings) -> None:
-    """Answer only requests that name this service as their host.
+    """Answer only requests whose host is this service.
 
-    Redirects of the framework and the check of a form's origin use the host of the request. A probe of our health asks
-    by an address of its own, and its answer names no host.
+    Flask's redirects and the check of a form's origin use the host of the request. Health checks may use any host,
+    because their answer names none.
     """
     own_hosts = web.own_hosts
 
@@ -175,7 +175,7 @@ def _refuse_foreign_hosts(app: Flask, web: WebSettings) -> None:
 
 
 def new_correlation_id() -> str:
-    """Return a fresh number for a request.
+    """Return a new reference number for a request.
 
     Shape:   "k3f9-7qzm-2x8w"
     """

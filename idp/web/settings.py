@@ -1,4 +1,4 @@
-"""`[web]` and `[university]`: where pages are served, and whose pages they are."""
+"""`[web]` and `[university]`: the web server, and the university on its pages."""
 
 from typing import Annotated
 from urllib.parse import urlsplit

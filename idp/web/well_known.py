@@ -1,4 +1,4 @@
-"""Addresses that programs ask every site for: security.txt, robots.txt, favicon.ico."""
+"""Well-known addresses: security.txt, robots.txt, favicon.ico."""
 
 from datetime import timedelta
 
@@ -13,12 +13,12 @@ ONE_DAY_S = 24 * 3600
 
 
 def well_known(web: WebSettings, clock: Clock) -> Blueprint:
-    """Return the addresses."""
+    """Return the blueprint of these addresses."""
     pages = Blueprint("well_known", __name__)
 
     @pages.get("/.well-known/security.txt")
     def security() -> Response:
-        """Say where to report a weakness.
+        """Return where to report a vulnerability.
 
         Source:  RFC 9116
         """
