@@ -13,7 +13,7 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from more_itertools import chunked
 from sqlalchemy import Connection
@@ -32,10 +32,10 @@ from idp.provisioning.provisioner import PAGE, Provisioner
 from idp.provisioning.recompute import (
     Progress,
     Recomputed,
+    compute,
     recompute,
     recompute_changed,
     recompute_everybody,
-    recompute_some,
 )
 from idp.provisioning.run_steps import refuse_while_running, retry_failed
 from idp.provisioning.runs import Run
@@ -194,12 +194,13 @@ def _plan(
 
 
 def _plan_page(provisioner: Provisioner, draft: Draft, suspects: Suspects) -> None:
-    page = Page.of(provisioner, suspects, partial(recompute_some, provisioner))
+    page = Page.of(provisioner, suspects)
     for target in provisioner.targets.values():
         if target.kind in draft.unread or not (people := page.people(target.kind)):
             continue
-        if provisioner.read(changes_among, people):  # somebody's records changed while another target was read
-            page = Page.of(provisioner, suspects, partial(recompute_some, provisioner))
+        if provisioner.read(changes_among, people):  # somebody's records changed since, or while a target was read
+            recompute(provisioner, people)
+            page = Page.of(provisioner, suspects)
         comparison = page.compare(target, draft)
         with provisioner.databases.identity.write() as connection:
             not_shown = _note_read(provisioner, connection, target.kind, page, comparison)
@@ -222,11 +223,11 @@ class Page:
     computed: Recomputed
 
     @classmethod
-    def of(cls, provisioner: Provisioner, suspects: Suspects, compute: Callable[[list[str]], Recomputed]) -> "Page":
+    def of(cls, provisioner: Provisioner, suspects: Suspects) -> Self:
         """Return a page; everybody in it is loaded once, for all targets."""
         owned = provisioner.read(runs.owners_among, list(suspects))
         mine = {person_id: kinds for person_id, kinds in suspects.items() if person_id not in owned}
-        return cls(mine, compute(list(mine)))
+        return cls(mine, compute(provisioner, provisioner.read(provisioner.load, list(mine))))
 
     def people(self, kind: str) -> list[str]:
         """Return the people to compare in a target."""

@@ -8,7 +8,6 @@ from idp.errors import TargetError
 from idp.people.change_queries import changed_after
 from idp.provisioning.draft import Draft
 from idp.provisioning.planning import NotRead, Page, Suspect, by_page, everywhere, with_work
-from idp.provisioning.recompute import Recomputed, compute
 from idp.provisioning.runs import ChangeRow, FindingRow
 
 
@@ -25,16 +24,13 @@ def preview(draft: Draft, person_ids: Sequence[str] | None = None) -> Iterator[C
         draft.unread[kind] = error
         return draft.rows(kind, [], [draft.unread_finding(kind)])[1]
 
-    def compute_page(ids: Sequence[str]) -> Recomputed:
-        return compute(provisioner, provisioner.read(provisioner.load, ids))
-
     for target in provisioner.targets.values():  # first: nobody would be enabled at a stage before it
         try:
             target.ping()
         except TargetError as error:
             yield from unread(target.kind, error)
     for suspects in by_page(_suspects(draft, person_ids)):
-        page = Page.of(provisioner, suspects, compute_page)
+        page = Page.of(provisioner, suspects)
         for target in provisioner.targets.values():
             if target.kind not in draft.unread:
                 try:
