@@ -1,6 +1,5 @@
 """Claim an account: album number and details first, then the password. What stands between the two steps is ours."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -10,18 +9,17 @@ from idp.accounts import attempt_queries as attempts
 from idp.accounts.claim_queries import Claimable, claimable_by_album, claimable_by_id, mark_claimed
 from idp.accounts.holding import one_at_a_time
 from idp.accounts.matching import Details, matches
-from idp.accounts.passwords import password_hash, prepared, weakness_of
+from idp.accounts.password_writer import PasswordWriter
+from idp.accounts.passwords import prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
 from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.clock import Clock
 from idp.db import one_time as onetime
 from idp.db.databases import Databases
-from idp.drivers.ldap import Directory
-from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TargetUnavailable, TooManyAttempts
+from idp.errors import BadCredentials, Conflict, InvalidPassword, NotFound, TooManyAttempts
 from idp.keys.key_files import Keys
 from idp.people.change_queries import queue_recompute
-from idp.people.directory import DirectorySettings
 from idp.people.national_ids import DOCUMENT_END_USE, PESEL_END_USE, last_four
 from idp.people.status import local_date
 from idp.people.values import Album, album_number
@@ -66,12 +64,7 @@ class ClaimAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Both steps of a claim, and what they need.
-
-    Shape:   reconcile_person: writes a person's directory entry where it differs (idp.provisioning.live);
-             raises TargetUnavailable
-             only_of: the filter that matches this person's entry and no other one in the branch
-    """
+    """Both steps of a claim, and what they need."""
 
     databases: Databases
     keys: Keys
@@ -79,10 +72,7 @@ class Claims:
     throttle: ThrottleSettings  # what is one network, and which ones many people share
     clock: Clock
     zone: ZoneInfo
-    directory: Directory  # as the account that sets passwords
-    layout: DirectorySettings
-    reconcile_person: Callable[[str], object]
-    only_of: Callable[[str], str]
+    password_writer: PasswordWriter
 
     def match(self, album: Album, typed: Typed, address: str) -> str:
         """Return the token of the second step.
@@ -143,7 +133,7 @@ class Claims:
         with one_at_a_time(self.databases, self.clock, f"{PURPOSE}:{person.person_id}"):
             if not _is_open(self.whose(token)):
                 raise Conflict("this account was claimed or closed meanwhile")
-            self._write_password(person, password)
+            self.password_writer.write(person.person_id, person.uid, password)
             self._mark(person.person_id, language)
         with self.databases.sessions.write() as connection:
             onetime.consume(connection, PURPOSE, token, self.clock.timestamp())
@@ -186,14 +176,6 @@ class Claims:
                     attempts.count_failure(connection, network.name, one.day)
             refused = Event(event_types.CLAIM_REFUSED, subject=person_id, reason=reason, data=data)
             record(connection, self.clock.timestamp(), refused)
-
-    def _write_password(self, person: Claimable, password: str) -> None:
-        self.reconcile_person(person.person_id)
-        dn, hashed = self.layout.person_dn(person.uid), password_hash(password, self.settings)
-        try:
-            self.directory.set_password(dn, hashed, self.only_of(person.person_id))
-        except NotFound as exc:  # somebody removed the entry in this very moment; the worker brings it back
-            raise TargetUnavailable("the directory entry is not there") from exc
 
     def _mark(self, person_id: str, language: str) -> None:
         now = self.clock.now()

@@ -4,7 +4,6 @@ A member of staff is a person with the source `staff`. Targets get their entries
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -12,7 +11,8 @@ from sqlalchemy import Connection
 
 from idp.accounts.holding import one_at_a_time
 from idp.accounts.locks import lock_and_sign_out, unlock_account
-from idp.accounts.passwords import password_hash, prepared, weakness_of
+from idp.accounts.password_writer import PasswordWriter
+from idp.accounts.passwords import prepared, weakness_of
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff_queries import (
     StaffAccount,
@@ -32,20 +32,17 @@ from idp.db import one_time as onetime
 from idp.db.databases import Databases
 from idp.db.outbox import Message
 from idp.db.raw import RawStore
-from idp.drivers.ldap import Directory
 from idp.errors import (
     Conflict,
     InvalidAddress,
     InvalidInput,
     InvalidPassword,
     NotFound,
-    TargetUnavailable,
 )
 from idp.keys.key_files import Keys
 from idp.letters.outgoing import queue_letter, require_address
 from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import queue_recompute
-from idp.people.directory import DirectorySettings
 from idp.people.identifiers import new_uid
 from idp.people.lock_queries import locks_of
 from idp.people.names import clean_name, fault_of
@@ -71,23 +68,17 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class StaffService:
-    """Invite and join, and what they need.
-
-    Shape:   reconcile_person, only_of: as for `idp.accounts.claim.Claims`
-    """
+    """Invite and join, and what they need."""
 
     databases: Databases
     raw_store: RawStore
     keys: Keys
     settings: AccountsSettings
     clock: Clock
-    directory: Directory  # as the account that sets passwords
-    layout: DirectorySettings
+    password_writer: PasswordWriter
     student_domain: str
     base_url: str
     language: str
-    reconcile_person: Callable[[str], object]
-    only_of: Callable[[str], str]
 
     def invite(self, mail: str, role: Role, given_name: str, surname: str, actor: Actor) -> str:
         """Return the single-use link for a new member of staff; it is queued as a letter, too.
@@ -152,7 +143,7 @@ class StaffService:
         with one_at_a_time(self.databases, self.clock, f"{PURPOSE}:{account.account_id}"):
             account = self.invitation(token).account
             self._begin(account, given_name, surname)
-            self._write_password(account, password)
+            self.password_writer.write(account.account_id, account.uid, password)
             self._finish(account, f"{given_name} {surname}".strip(), language)
         with self.databases.sessions.write() as connection:
             onetime.consume(connection, PURPOSE, token, self.clock.timestamp())
@@ -274,14 +265,6 @@ class StaffService:
             if not begin_join(connection, account, given_name, surname, self.clock.now()):
                 raise Conflict("this invitation was used in another window")
             queue_recompute(connection, [account.account_id], Priority.LIVE)
-
-    def _write_password(self, account: StaffAccount, password: str) -> None:
-        self.reconcile_person(account.account_id)
-        dn, hashed = self.layout.person_dn(account.uid), password_hash(password, self.settings)
-        try:
-            self.directory.set_password(dn, hashed, self.only_of(account.account_id))
-        except NotFound as exc:  # somebody removed the entry in this very moment; the worker brings it back
-            raise TargetUnavailable("the directory entry is not there") from exc
 
     def _finish(self, account: StaffAccount, name: str, language: str) -> None:
         now = self.clock.now()

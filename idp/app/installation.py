@@ -19,6 +19,7 @@ from idp.settings import read_secret
 if TYPE_CHECKING:
     from idp.accounts.claim import Claims
     from idp.accounts.mail_names import MailNames
+    from idp.accounts.password_writer import PasswordWriter
     from idp.accounts.staff import StaffService
     from idp.applications.registered import RegisteredApplications
     from idp.cas.tickets import TicketService
@@ -130,13 +131,25 @@ class Idp:
         reconcile_person(self.provisioner, person_id)
 
     @cached_property
-    def claims(self) -> Claims:
-        from idp.accounts.claim import Claims
+    def password_writer(self) -> PasswordWriter:
+        from idp.accounts.password_writer import PasswordWriter
         from idp.provisioning.live import reconcile_person
         from idp.provisioning.targets.ldap import KIND, only_of
 
         layout = self.settings.directory
         owner = getattr(self.settings.targets, KIND).owner
+        return PasswordWriter(
+            directory=self.accounts_directory,
+            layout=layout,
+            settings=self.settings.accounts,
+            reconcile_person=lambda person_id: reconcile_person(self.provisioner, person_id, needed={KIND}),
+            only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
+        )
+
+    @cached_property
+    def claims(self) -> Claims:
+        from idp.accounts.claim import Claims
+
         return Claims(
             databases=self.databases,
             keys=self.keys,
@@ -144,10 +157,7 @@ class Idp:
             throttle=self.settings.sso.throttle,
             clock=self.clock,
             zone=self.zone,
-            directory=self.accounts_directory,
-            layout=layout,
-            reconcile_person=lambda person_id: reconcile_person(self.provisioner, person_id, needed={KIND}),
-            only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
+            password_writer=self.password_writer,
         )
 
     @cached_property
@@ -162,24 +172,17 @@ class Idp:
     @cached_property
     def staff_service(self) -> StaffService:
         from idp.accounts.staff import StaffService
-        from idp.provisioning.live import reconcile_person
-        from idp.provisioning.targets.ldap import KIND, only_of
 
-        layout = self.settings.directory
-        owner = getattr(self.settings.targets, KIND).owner
         return StaffService(
             databases=self.databases,
             raw_store=self.raw_store,
             keys=self.keys,
             settings=self.settings.accounts,
             clock=self.clock,
-            directory=self.accounts_directory,
-            layout=self.settings.directory,
+            password_writer=self.password_writer,
             student_domain=self.settings.people.mail_domain,
             base_url=self.settings.web.base_url,
             language=self.settings.university.default_language,
-            reconcile_person=lambda person_id: reconcile_person(self.provisioner, person_id, needed={KIND}),
-            only_of=lambda person_id: only_of(person_id, owner, layout.people_dn),
         )
 
     @cached_property

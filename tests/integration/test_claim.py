@@ -291,7 +291,7 @@ def test_while_the_directory_is_down_nothing_is_claimed_and_nothing_is_lost(
 
     assert not is_claimed(databases)
     services.slapd.start()
-    again = replace(claims, directory=services["accounts"])
+    again = replace(claims, password_writer=replace(claims.password_writer, directory=services["accounts"]))
     again.set_password(token, PASSWORD, "pl")
     assert may_sign_in(services, student, PASSWORD)
 
@@ -303,12 +303,14 @@ def test_an_entry_that_another_system_put_there_in_between_gets_no_password(
     token = claims.match(ALBUM, RIGHT, HOME)
 
     def bring_true_and_lose(person_id: str) -> None:
-        claims.reconcile_person(person_id)
+        claims.password_writer.reconcile_person(person_id)
         manager.delete(dn)
         manager.add(dn, {"objectClass": ["inetOrgPerson"], "cn": ["Guest"], "sn": ["Guest"]})
 
     with pytest.raises(TargetRejected, match="not ours"):
-        replace(claims, reconcile_person=bring_true_and_lose).set_password(token, PASSWORD, "pl")
+        replace(
+            claims, password_writer=replace(claims.password_writer, reconcile_person=bring_true_and_lose)
+        ).set_password(token, PASSWORD, "pl")
     assert (stored_passwords(services, student), is_claimed(databases)) == ((), False)
 
     manager.delete(dn)

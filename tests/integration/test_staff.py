@@ -178,7 +178,7 @@ def test_while_the_directory_is_down_nobody_joins_and_the_link_lives_on(
         desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
     services.slapd.start()
 
-    again = replace(desk, directory=services["accounts"])
+    again = replace(desk, password_writer=replace(desk.password_writer, directory=services["accounts"]))
     joined = again.join(token, "Anna", "Nowak", PASSWORD, "pl")
 
     assert services.binds(services.slapd.settings.person_dn(joined.uid), PASSWORD)
@@ -194,7 +194,9 @@ def test_a_second_try_after_half_a_join_takes_up_where_it_stopped(
         raise TargetUnavailable("killed")
 
     with pytest.raises(TargetUnavailable):
-        replace(desk, reconcile_person=dies).join(token, "An", "N", PASSWORD, "pl")
+        replace(desk, password_writer=replace(desk.password_writer, reconcile_person=dies)).join(
+            token, "An", "N", PASSWORD, "pl"
+        )
 
     desk.join(token, "Anna", "Nowak", PASSWORD, "pl")
 

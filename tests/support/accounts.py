@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.accounts.claim import Claims
+from idp.accounts.password_writer import PasswordWriter
 from idp.accounts.settings import AccountsSettings
 from idp.accounts.staff import StaffService
 from idp.clock import Clock
@@ -83,6 +84,17 @@ def reconcile_person(databases: Databases, services: Services, person_id: str) -
         return
 
 
+def make_password_writer(databases: Databases, services: Services, settings: AccountsSettings) -> PasswordWriter:
+    """Return what writes passwords into a real directory."""
+    return PasswordWriter(
+        directory=services["accounts"],
+        layout=services.slapd.settings,
+        settings=settings,
+        reconcile_person=lambda person_id: reconcile_person(databases, services, person_id),
+        only_of=lambda person_id: only_of(person_id, "idp", services.slapd.settings.people_dn),
+    )
+
+
 def make_claims(
     databases: Databases,
     keys: Keys,
@@ -99,10 +111,7 @@ def make_claims(
         throttle=throttle or ThrottleSettings(),
         clock=clock,
         zone=ZONE,
-        directory=services["accounts"],
-        layout=services.slapd.settings,
-        reconcile_person=lambda person_id: reconcile_person(databases, services, person_id),
-        only_of=lambda person_id: only_of(person_id, "idp", services.slapd.settings.people_dn),
+        password_writer=make_password_writer(databases, services, settings),
     )
 
 
@@ -116,13 +125,10 @@ def make_staff_desk(
         keys=keys,
         settings=SETTINGS,
         clock=clock,
-        directory=services["accounts"],
-        layout=services.slapd.settings,
+        password_writer=make_password_writer(databases, services, SETTINGS),
         student_domain=STUDENT_DOMAIN,
         base_url="https://estudent.example",
         language="pl",
-        reconcile_person=lambda person_id: reconcile_person(databases, services, person_id),
-        only_of=lambda person_id: only_of(person_id, "idp", services.slapd.settings.people_dn),
     )
 
 
