@@ -1,1 +1,1 @@
-"""Owns event types, and the recording and sealing of events. Steps decide what is recorded."""
+"""Owns the event words, the journal, its chain and checkpoints. Steps decide what is recorded."""

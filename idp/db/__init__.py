@@ -1,1 +1,1 @@
-"""Owns engines, raw connections, bulk writes, locks, leases and migrations of both databases. It knows no feature."""
+"""Owns engines, raw connections, bulk writes, locks, leases, outbox and migrations of both databases. No features."""

@@ -1,1 +1,1 @@
-"""Owns what runs without a request: the worker and its sweeps. It calls steps. Others request work by writing rows."""
+"""Owns what runs without a request: lanes, sweeps, schedules, the engine. Others ask for work by writing rows."""

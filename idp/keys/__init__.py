@@ -1,1 +1,1 @@
-"""Owns the key files: one key per purpose, outside the databases."""
+"""Owns the key files: one series of keys per purpose, outside the databases."""

@@ -1,1 +1,1 @@
-"""Owns letters: which are owed, their texts in both languages, and how they leave. Decides nothing about accounts."""
+"""Owns letters: which must be sent, their texts in both languages, how they leave. Decides nothing about accounts."""

@@ -1,1 +1,1 @@
-"""Owns what a person is to the university: album, names, programmes, life cycle. Pure: no clock, database, network."""
+"""Owns what a person is to the university: names, enrolments, status, addresses, locks, merges, and their snapshot."""

@@ -1,4 +1,4 @@
-"""People, their programmes and accounts, every name ever given: the tables, and how people are read and written."""
+"""People, their enrolments and every name ever given: how they are read and written."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime

@@ -1,1 +1,1 @@
-"""Owns eStudent's pages: account, mail name, my data, help, and the door for staff. Decides nothing: steps do."""
+"""Owns eStudent's pages: account, mail name, my data, help, and the pages of staff. Steps decide, pages show."""

@@ -1,1 +1,1 @@
-"""Owns bringing targets to what the records ask for: desired, plan, guard, apply, verify. Knows no wire format."""
+"""Owns bringing targets to what the records ask for: desire, plan, guard, run, verify, undo. Knows no wire format."""

@@ -1,1 +1,1 @@
-"""Owns the one sign-on session: identifiers, sign-in, session list, sign-out. Knows no protocol."""
+"""Owns the one sign-on session: login page, sign-in, factors, session list, sign-out. Knows no protocol."""
