@@ -137,9 +137,9 @@ class Databases:
 def open_databases(settings: StoreSettings) -> Databases:
     """Return the databases of an installation. Connections are opened on first use."""
     if settings.postgresql_url is not None:
-        url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
-        identity = Database(_postgresql(url, "identity,sessions", durable=True))
-        sessions = Database(_postgresql(url, "sessions,identity", durable=False))
+        url = settings.postgresql_url.get_secret_value()
+        identity = Database(postgresql_engine(url, "identity,sessions", durable=True))
+        sessions = Database(postgresql_engine(url, "sessions,identity", durable=False))
         return Databases(identity, sessions, settings)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log_pages = f"wal_autocheckpoint={SESSIONS_LOG_PAGES}"
@@ -152,7 +152,7 @@ def open_databases(settings: StoreSettings) -> Databases:
 
 def _queued(file: Path, settings: StoreSettings, synchronous: str, *pragmas: str) -> Database:
     queue = WriterQueue(file.with_suffix(".lock"), settings.busy_timeout_s)
-    return Database(_sqlite(file, settings.busy_timeout_s, synchronous, *pragmas), queue)
+    return Database(sqlite_engine(file, settings.busy_timeout_s, synchronous, *pragmas), queue)
 
 
 def require_made(settings: StoreSettings) -> None:
@@ -184,7 +184,8 @@ def database_files(settings: StoreSettings) -> list[Path]:
     return [settings.folder / f"{name}{ending}" for name in names for ending in ("", "-wal", "-shm")]
 
 
-def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) -> Engine:
+def sqlite_engine(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) -> Engine:
+    """Return the engine of a SQLite file, which is made if need be; only we can read it."""
     if not file.exists():
         file.touch(mode=0o600)  # SQLite would use the umask. Its -wal and -shm files get the mode of this file
     # hide_parameters: an error text must not show data about people.
@@ -207,7 +208,9 @@ def _sqlite(file: Path, busy_timeout_s: float, synchronous: str, *pragmas: str) 
     return engine
 
 
-def _postgresql(url: str, search_path: str, *, durable: bool) -> Engine:
+def postgresql_engine(url: str, search_path: str, *, durable: bool) -> Engine:
+    """Return the engine of a PostgreSQL database. `durable`: a commit waits for the disk."""
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     options = f"-c search_path={search_path} -c synchronous_commit={'on' if durable else 'off'}"
     engine = create_engine(
         url, hide_parameters=True, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"options": options}

@@ -6,17 +6,15 @@ It is our own, apart from the identity service's: one SQLite file, or the schema
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, text
+from sqlalchemy import Connection, text
 
+from idp.db import databases
 from idp.errors import ConfigError
 from idp.fees.settings import FeesSettings
 from idp.files import create_private
@@ -26,40 +24,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 KEY_BYTES = 64
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in, the same instant in UTC out, on both databases."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a naive datetime has no instant")
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(databases.Database):
     """The opened database."""
-
-    engine: Engine
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction: committed at the end, rolled back by an exception.
-
-        On SQLite the write lock is taken at once, so a transaction never fails half-way because somebody else wrote
-        after its first read.
-        """
-        with self.engine.connect() as connection:
-            connection.execution_options(fees_write=True)
-            with connection.begin():
-                yield connection
 
     @contextmanager
     def write_alone(self) -> Iterator[Connection]:
@@ -72,33 +38,18 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('idp.fees.ledger'))"))
             yield connection
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Yield a connection for reading; nothing written in it is kept."""
-        with self.engine.connect() as connection:
-            yield connection
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self.engine.dialect.name == "sqlite"
-
     def close(self) -> None:
         """Give every pooled connection back to the system."""
         self.engine.dispose()
 
 
 def open_database(settings: FeesSettings) -> Database:
-    """Return the database; connections are made on first use."""
-    # hide_parameters, here and in _sqlite: an error text must not show what was being written about people.
+    """Return the database; connections are made on first use. It is about money: every commit reaches the disk."""
     if settings.postgresql_url is not None:
-        url = settings.postgresql_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
-        engine = create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, connect_args={"options": "-c search_path=fees"}
-        )
-    else:
-        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = _sqlite(database_file(settings), settings.busy_timeout_s)
-    return Database(engine)
+        url = settings.postgresql_url.get_secret_value()
+        return Database(databases.postgresql_engine(url, "fees", durable=True))
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Database(databases.sqlite_engine(database_file(settings), settings.busy_timeout_s, "FULL"))
 
 
 def require_made(settings: FeesSettings) -> None:
@@ -176,23 +127,3 @@ def load_key(settings: FeesSettings) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigError(f"{file} is not a whole key. Restore it from backup, or remove it and run `idp fees setup`.")
     return key
-
-
-def _sqlite(file: Path, busy_timeout_s: float) -> Engine:
-    if not file.exists():
-        file.touch(mode=0o600)  # SQLite would take the umask; its -wal and -shm get the mode of this file
-    engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": busy_timeout_s})
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver opens no transactions of its own; `begin` below does
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # money: a commit has reached the disk
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("fees_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine

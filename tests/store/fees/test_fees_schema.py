@@ -24,6 +24,8 @@ from idp.fees.database import (
 )
 from idp.fees.settings import FeesSettings
 from idp.fees.tables import metadata
+from tests.support.databases import make_postgres_database
+from tests.support.schema import rules_of
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -37,12 +39,36 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture
+def declared(empty: Database, request: pytest.FixtureRequest, worker_id: str, tmp_path: Path) -> Iterator[Database]:
+    """A database of the same kind whose tables are the declared ones, made without migrations."""
+    if empty.is_sqlite:
+        settings = FeesSettings(folder=tmp_path / "declared")
+    else:
+        server = request.getfixturevalue("postgres_server")
+        settings = FeesSettings(postgresql_url=SecretStr(make_postgres_database(server, f"declared_{worker_id}")))
+    database = open_database(settings)
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("CREATE SCHEMA fees"))
+        metadata.create_all(connection, checkfirst=False)
+    yield database
+    database.close()
+
+
 def test_migrations_make_the_tables_that_the_program_uses(empty: Database) -> None:
     migrate(empty)
 
     with empty.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrated_constraints_and_indexes_are_the_declared_ones(empty: Database, declared: Database) -> None:
+    migrate(empty)
+
+    with empty.read() as ours, declared.read() as theirs:
+        assert rules_of(ours, metadata.tables) == rules_of(theirs, metadata.tables)
 
 
 def test_migrating_again_changes_nothing(empty: Database) -> None:
