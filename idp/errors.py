@@ -28,13 +28,13 @@ class IdpError(Exception):
 
 
 class InvalidInput(IdpError):
-    """What came in does not have the form that it must have."""
+    """The input does not have the required form."""
 
     code = "invalid_input"
 
 
 class InputTooLong(InvalidInput):
-    """Longer than we read; nothing else of it was looked at."""
+    """The input is too long. Its content was not read."""
 
     code = "too_long"
 
@@ -46,7 +46,7 @@ class InvalidAlbum(InvalidInput):
 
 
 class InvalidAddress(InvalidInput):
-    """Not an address that we give or write to."""
+    """Not an address that we assign or write to."""
 
     code = "invalid_address"
 
@@ -76,19 +76,19 @@ class InvalidPassword(InvalidInput):
 
 
 class Refused(IdpError):
-    """We understood and said no."""
+    """The request is valid and not permitted."""
 
     code = "refused"
 
 
 class BadCredentials(Refused):
-    """Unknown person or wrong password: outside, nobody can tell which."""
+    """Unknown person or wrong password. The answer is the same for both."""
 
     code = "bad_credentials"
 
 
 class TooManyAttempts(Refused):
-    """A limit on tries was reached."""
+    """A limit on attempts was reached."""
 
     code = "too_many_attempts"
     retryable = True
@@ -101,13 +101,13 @@ class NotAllowed(Refused):
 
 
 class NotFound(IdpError):
-    """What was asked for does not exist."""
+    """The requested thing does not exist."""
 
     code = "not_found"
 
 
 class Conflict(IdpError):
-    """Somebody else was first, or the world moved."""
+    """Somebody else was first, or the state has changed."""
 
     code = "conflict"
 
@@ -126,7 +126,7 @@ class InProgress(Conflict):
 
 
 class LastAdministrator(Conflict):
-    """Nobody could administer idp any more: this is the last administrator who may sign in."""
+    """This is the last administrator who may sign in. Without them nobody could administer idp."""
 
     code = "last_administrator"
 
@@ -151,13 +151,13 @@ class NeedsApproval(UnsafePlan):
 
 
 class CanaryFailed(IdpError):
-    """The first few people of a run did not come out as wanted; nobody else was written."""
+    """The first people of a run are not as desired. Nobody else was written."""
 
     code = "canary_failed"
 
 
 class RefusedSource(IdpError):
-    """A registry file that is refused whole; nothing of it was taken. `reason` is a stable word (docs)."""
+    """A registry file was refused as a whole, and nothing was imported. `reason` is a stable word (docs)."""
 
     code = "refused_source"
 
@@ -167,20 +167,20 @@ class RefusedSource(IdpError):
 
 
 class StoreUnavailable(IdpError):
-    """Our own database did not answer, or others kept it busy for too long."""
+    """Our own database did not answer in time, or was too busy."""
 
     code = "store_unavailable"
     retryable = True
 
 
 class TargetError(IdpError):
-    """A system that we write to, or ask, did not do it."""
+    """A target, or another system that we call, failed."""
 
     code = "target_error"
 
 
 class TargetUnavailable(TargetError):
-    """It could not be reached in time; the same request may succeed later."""
+    """It did not answer in time. The same request may succeed later."""
 
     code = "target_unavailable"
     retryable = True
@@ -191,19 +191,19 @@ class TargetUnavailable(TargetError):
 
 
 class TargetDeferred(TargetError):
-    """It takes this one later and others now."""
+    """It refuses this item for now. Other items may succeed."""
 
     code = "target_deferred"
     retryable = True
 
 
 class TargetRejected(TargetError):
-    """It answered no; the same request will fail again."""
+    """It refused the request. The same request will fail again."""
 
     code = "target_rejected"
 
 
 class ConfigError(IdpError):
-    """Settings, keys or databases that a person must mend; the text says how."""
+    """A person must repair settings, keys or databases. The text says how."""
 
     code = "config_error"

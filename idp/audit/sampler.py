@@ -10,7 +10,7 @@ OTHERS = "*"
 class EventSampler:
     """Counts by key, and says when to record: the first time at once, then the sum once an hour.
 
-    Shape:   if told := seldom.count(host, now): write(*told)
+    Shape:   if sampled := sampler.count(host, now): write(*sampled)
     """
 
     def __init__(self) -> None:

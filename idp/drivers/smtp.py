@@ -43,7 +43,7 @@ class SmtpConnection:
         try:
             self._client.send_message(message)
         except smtplib.SMTPSenderRefused as exc:
-            self._refuse_sender(exc.smtp_code, exc)
+            self._refuse_sender(exc.smtp_code, str(exc.sender), exc)
         except smtplib.SMTPRecipientsRefused as exc:
             code, _ = next(iter(exc.recipients.values()))
             self._refuse(code, exc)
@@ -64,9 +64,9 @@ class SmtpConnection:
         raise TargetDeferred(f"the mail server takes the letter later (code {code})") from cause
 
     @staticmethod
-    def _refuse_sender(code: int, cause: Exception) -> None:
+    def _refuse_sender(code: int, sender: str, cause: Exception) -> None:
         if 500 <= code < 600:
-            raise ConfigError(f"the mail server refuses our sender address (code {code})") from cause
+            raise ConfigError(f"the mail server refuses our sender address {sender} (code {code})") from cause
         raise TargetUnavailable(f"the mail server takes nothing from us now (code {code})") from cause
 
 

@@ -26,7 +26,7 @@ FIXED_RULE = "The same for everybody in this target."
 class Source:
     """Where a value comes from."""
 
-    kind: str  # registry | choice | setting | ours | hold
+    kind: str  # registry | choice | ours | role | lock | setting
     text: str
     file: str = ""
     line: int | None = None
@@ -191,7 +191,7 @@ class _Known:
             case ValueSource.ROLE:
                 yield Source("role", "given by an administrator")
             case ValueSource.LOCK if self.person.snapshot.is_locked:
-                yield Source("hold", "a human keeps the account closed")
+                yield Source("lock", "a human locked the account")
             case ValueSource.LOCK:
                 return
             case _:

@@ -93,7 +93,7 @@ class PasswordCheck:
                 self.throttle.admit(attempt, is_person=is_person)
                 return self._check(identifier, account, password, browser, attempt)
         except (TooSoon, CaptchaDue, TooBusy, TargetUnavailable) as refusal:
-            self._tell_seldom(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
+            self._record_sampled(NOT_LOOKED_AT[type(refusal)], identifier, account, browser)
             raise
 
     def _check(
@@ -144,7 +144,7 @@ class PasswordCheck:
     def _bind_decoy(self, secret: str) -> None:
         self.directory.bind(self.layout.decoy_dn, secret if has_good_form(secret) else NO_PASSWORD)
 
-    def _tell_seldom(
+    def _record_sampled(
         self, reason: Reason, identifier: Identifier | None, account: Account | None, browser: Browser
     ) -> None:
         """Record what costs nothing to cause: once an hour for each account, or network where there is none."""
