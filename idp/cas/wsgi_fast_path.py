@@ -45,11 +45,13 @@ class WsgiFastPath:
         self._headers = plain_headers(web)
         self._validators: Mapping[str, Endpoint] = {f"/cas{endpoint.path}": endpoint for endpoint in ENDPOINTS}
         self._cookie = sign_on.cookie.name
+        self._own_hosts = web.own_hosts
+        self._host_header = "HTTP_X_FORWARDED_HOST" if web.trusted_proxies else "HTTP_HOST"
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         answer: Sequence[bytes] | None = None
-        if environ["REQUEST_METHOD"] == "GET" and not environ.get("SCRIPT_NAME"):
+        if environ["REQUEST_METHOD"] == "GET" and not environ.get("SCRIPT_NAME") and self._is_for_us(environ):
             try:
                 if path == LOGIN:
                     answer = self._login(environ, start_response)
@@ -58,6 +60,11 @@ class WsgiFastPath:
             except Exception as error:  # noqa: BLE001 - Flask fails in the same way, and has a page and a log line for it
                 log.warning("passed on", rule=path, why=type(error).__name__)
         return self._pass_on(environ, start_response) if answer is None else answer
+
+    def _is_for_us(self, environ: Mapping[str, Any]) -> bool:
+        """Return whether the host is ours beyond doubt; where it may not be, Flask decides and refuses."""
+        host: str = environ.get(self._host_header) or environ.get("HTTP_HOST", "")
+        return host.lower() in self._own_hosts
 
     def _pass_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         answer: Iterable[bytes] = self._rest(environ, start_response)
