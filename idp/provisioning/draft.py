@@ -54,9 +54,8 @@ class Draft:
     ) -> Self:
         """Return a draft that is stored, in which these targets have a part; the caller holds LOCK."""
         draft = cls(provisioner, actor, targets, kind, run_id or new_id())
-        with provisioner.databases.identity.write() as connection:
-            at, chunk = provisioner.clock.now(), provisioner.settings.chunk
-            runs.begin_plan(connection, draft.run_id, at, actor, kind=kind, undoes=undoes, chunk=chunk)
+        at, chunk = provisioner.clock.now(), provisioner.settings.chunk
+        provisioner.write(runs.begin_plan, draft.run_id, at, actor, kind=kind, undoes=undoes, chunk=chunk)
         return draft
 
     def __post_init__(self) -> None:
@@ -82,8 +81,7 @@ class Draft:
         """Write the next rows of the plan."""
         rows = self.rows(kind, changes, findings)
         if any(rows):
-            with self.provisioner.databases.identity.write() as connection:
-                runs.add_to_plan(connection, self.run_id, *rows)
+            self.provisioner.write(runs.add_to_plan, self.run_id, *rows)
 
     def unread_finding(self, kind: str) -> Finding:
         """Return that a target has no part in the plan, and why."""

@@ -145,8 +145,8 @@ class _Look:
 
     def _read(self, person_ids: Sequence[str]) -> list[Entry]:
         """Return some people's entries, found by the names that they should have."""
-        people = self.provisioner.read(self.provisioner.load, person_ids)
-        return list(self.target.read(person_ids, {one.person_id: self._effective(one).name for one in people}))
+        people = self.provisioner.records_of(person_ids)
+        return list(self.target.read(person_ids, {one: self._effective(each).name for one, each in people.items()}))
 
     def _effective(self, person: PersonRecords) -> Entry:
         return self.provisioner.effective_entry(person, self.target)
@@ -162,22 +162,20 @@ class _Look:
             raise  # a whole look every minute is not what anybody asked for
 
     def _keep_cursor(self, cursor: str) -> None:
-        with self.provisioner.databases.identity.write() as connection:
-            states.keep_cursor(connection, self.target.kind, cursor, self.provisioner.clock.now())
+        self.provisioner.write(states.keep_cursor, self.target.kind, cursor, self.provisioner.clock.now())
 
     def _keep_remote_ids(self, pairs: Sequence[tuple[str, str]]) -> None:
         known = self.provisioner.read(states.remote_ids_among, self.target.kind, [person_id for person_id, _ in pairs])
         fresh = [pair for pair in pairs if pair[0] in known and known[pair[0]] != pair[1]]
         if fresh:
-            with self.provisioner.databases.identity.write() as connection:
-                states.keep_remote_ids(connection, self.target.kind, fresh)
+            self.provisioner.write(states.keep_remote_ids, self.target.kind, fresh)
 
     # --- entries that are there --------------------------------------------------------------------------------------
 
     def _judge(self, entries: Iterable[Entry]) -> None:
         """Find which entries somebody else changed, and what becomes of that."""
         told = {entry.person_id: entry for entry in entries}
-        people = {one.person_id: one for one in self.provisioner.read(self.provisioner.load, list(told))}
+        people = self.provisioner.records_of(list(told))
         known = self.provisioner.read(states.states_among, self.target.kind, people)
         self.report.orphans += [entry.name for person_id, entry in sorted(told.items()) if person_id not in people]
         # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
@@ -233,8 +231,8 @@ class _Look:
             queue_recompute(connection, ids)
             record_all(connection, now.timestamp(), events)
         recompute(self.provisioner, ids)
-        with self.provisioner.databases.identity.write() as connection:  # where the override is all that differed
-            states.note_shown(connection, kind, [(entry.person_id, entry.digest) for _, entry in drifted], now)
+        as_found = [(entry.person_id, entry.digest) for _, entry in drifted]
+        self.provisioner.write(states.note_shown, kind, as_found, now)  # where overrides are all that differed
         self.report.differences += differences
 
     def _lock_again(self, some: Sequence[ObservedChange]) -> None:
@@ -248,9 +246,8 @@ class _Look:
         outcomes = TargetWriter(self.provisioner, self.target, self.actor).write(writes)
         locked = [write.person_id for write, outcome in outcomes if outcome.error is None]
         self.report.relocked += len(locked)
-        with self.provisioner.databases.identity.write() as connection:
-            events = (self._event(event_types.DRIFT_FOUND, person_id, {"locked_again": True}) for person_id in locked)
-            record_all(connection, self.provisioner.clock.timestamp(), events)
+        events = (self._event(event_types.DRIFT_FOUND, person_id, {"locked_again": True}) for person_id in locked)
+        self.provisioner.write(record_all, self.provisioner.clock.timestamp(), events)
 
     # --- entries that are gone ---------------------------------------------------------------------------------------
 

@@ -122,8 +122,7 @@ def _rules_of_whole(provisioner: Provisioner, scope: Scope) -> dict[str, str]:
 def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
     rules = _rules_of_whole(provisioner, scope)
     recompute_everybody(provisioner, progress) if rules else recompute_changed(provisioner, progress)
-    with provisioner.databases.identity.write() as connection:
-        runs.drop_unneeded(connection, provisioner.clock.now())
+    provisioner.write(runs.drop_unneeded, provisioner.clock.now())
     with ExitStack() as stack:
         whole: dict[str, states.Observed] = {}
         for kind in rules:
@@ -144,8 +143,7 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
             ]
 
         _plan(provisioner, draft, suspects, doubled)
-    with provisioner.databases.identity.write() as connection:
-        states.note_rules(connection, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
+    provisioner.write(states.note_rules, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
 
 
 def with_work(provisioner: Provisioner, kind: str) -> Iterator[Suspect]:
@@ -187,8 +185,7 @@ def _plan(
             # Start again: at the stages before it the plan may enable somebody.
             draft.unread[failed.kind] = failed.error
             draft.begin_anew()
-            with provisioner.databases.identity.write() as connection:
-                runs.empty_plan(connection, draft.run_id)
+            provisioner.write(runs.empty_plan, draft.run_id)
     if draft.unread and not any(sum(counts.values()) for counts in draft.counts.values()):
         raise next(iter(draft.unread.values()))
 
@@ -272,8 +269,7 @@ def _note_whole(provisioner: Provisioner, observed: states.Observed, population:
     """Store what a whole target was seen to have where our records say otherwise."""
     now, kind = provisioner.clock.now(), observed.target
     if population == 0:
-        with provisioner.databases.identity.write() as connection:
-            states.note_all_absent(connection, kind, now)
+        provisioner.write(states.note_all_absent, kind, now)
         return
     notes: Sequence[tuple[Iterator[Any], Callable[..., None]]] = (
         (observed.newly_shown(), states.note_shown),
@@ -282,5 +278,4 @@ def _note_whole(provisioner: Provisioner, observed: states.Observed, population:
     )
     for people, note in notes:
         for some in chunked(people, PAGE):
-            with provisioner.databases.identity.write() as connection:
-                note(connection, kind, some, now)
+            provisioner.write(note, kind, some, now)

@@ -12,9 +12,11 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.people.merge_queries import Merge
 from idp.people.settings import PeopleSettings
+from idp.people.snapshot import load_snapshots
 from idp.people.status import local_date
-from idp.provisioning.pins import effective_entry
-from idp.provisioning.records import PersonRecords, load_records
+from idp.provisioning.pin_queries import kept_among
+from idp.provisioning.pins import NOTHING_KEPT, effective_entry
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target, in_stage_order
 from idp.provisioning.values import Entry
@@ -83,11 +85,13 @@ class Provisioner:
 
         Shape:   merges: the merges to assume; None: those in force
         """
-        return load_records(connection, person_ids, self.people, self.today(), merges)
+        kept = kept_among(connection, person_ids)
+        snapshots = load_snapshots(connection, person_ids, self.people, self.today(), merges)
+        return [PersonRecords(each, kept.get(each.person_id, NOTHING_KEPT)) for each in snapshots]
 
     def records_of(self, person_ids: Sequence[str]) -> dict[str, PersonRecords]:
         """Return those of some people who exist, as they are today, by person_id."""
-        return {str(each.snapshot.person_id): each for each in self.read(self.load, person_ids)}
+        return {each.person_id: each for each in self.read(self.load, person_ids)}
 
     def effective_entry(self, person: PersonRecords, target: Target) -> Entry:
         """Return what a target must have of a person."""

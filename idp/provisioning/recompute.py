@@ -69,8 +69,7 @@ def recompute(provisioner: Provisioner, person_ids: Iterable[str]) -> None:
 
 def queue_calendar(provisioner: Provisioner) -> None:
     """Queue everybody whose status may change today by time alone."""
-    with provisioner.databases.identity.write() as connection:
-        queue_calendar_changes(connection, provisioner.today())
+    provisioner.write(queue_calendar_changes, provisioner.today())
 
 
 def recompute_some(provisioner: Provisioner, ids: Sequence[str]) -> Recomputed:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from more_itertools import chunked
+
 from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.provisioning import run_queries as runs
@@ -30,16 +32,15 @@ def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator
         observed = Observed(connection, target.kind)
         observed.add(_with_signs(provisioner, run, digests_in(target)))
         numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
-    for start in range(0, len(numbers), runs.BATCH):
-        yield provisioner.read(runs.changes_of, run.run_id, number=numbers[start : start + runs.BATCH])
+    for some in chunked(numbers, runs.BATCH):
+        yield provisioner.read(runs.changes_of, run.run_id, number=some)
 
 
 def _with_signs(provisioner: Provisioner, run: Run, pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield what is read of a target, and show meanwhile that the run is alive."""
     for number, pair in enumerate(pairs, start=1):
         if number % SIGN_EVERY == 0:
-            with provisioner.databases.identity.write() as connection:
-                runs.note_progress(connection, run.run_id, run.attempt, provisioner.clock.now())
+            provisioner.write(runs.note_progress, run.run_id, run.attempt, provisioner.clock.now())
         yield pair
 
 

@@ -22,7 +22,6 @@ from idp.provisioning.executor import apply_run
 from idp.provisioning.pins import ACCESS, key_of, parts_below, parts_of
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.records import load_records
 from idp.provisioning.runs import ChangeState
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import drop_pins, make_undo
@@ -133,7 +132,7 @@ class World:
     def snapshots(self) -> dict[str, PersonSnapshot]:
         ids = [PEOPLE[who].person_id for who in sorted(self.known)]
         with self.databases.identity.read() as connection:
-            seen = load_records(connection, ids, self.provisioner.people, self.provisioner.today())
+            seen = self.provisioner.load(connection, ids)
         return {each.snapshot.person_id: each.snapshot for each in seen}
 
     def hold_or_let_go(self, who: int) -> None:

@@ -16,7 +16,7 @@ from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import LOCK, Recomputed, store
-from idp.provisioning.records import PersonRecords, load_records
+from idp.provisioning.records import PersonRecords
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.target import Target
@@ -74,7 +74,7 @@ def records_of(provisioner: Provisioner, *students: Student) -> Records:
     ids = [student.person_id for student in students]
     with provisioner.databases.identity.read() as connection:
         changes = changes_among(connection, ids)
-        return Records(changes, load_records(connection, ids, provisioner.people, provisioner.today()))
+        return Records(changes, provisioner.load(connection, ids))
 
 
 def desired_of(provisioner: Provisioner, student: Student) -> dict[str, str]:

@@ -29,7 +29,6 @@ from idp.people.view_queries import read_view, views_among
 from idp.people.views import PersonValues, released_values
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute, recompute_everybody, store
-from idp.provisioning.records import load_records
 from idp.provisioning.settings import ProvisioningSettings
 from idp.sso import sessions
 from idp.sso.sessions import Browser
@@ -218,7 +217,7 @@ def test_older_records_never_leave_a_view_behind(rig: Rig, databases: Databases)
     ids = [ANNA.person_id]
     with databases.identity.read() as connection:
         changes = changes_among(connection, ids)
-        people = load_records(connection, ids, rig.provisioner.people, rig.provisioner.today())
+        people = rig.provisioner.load(connection, ids)
     change_person(databases, ANNA.person_id, surname="Druga")
     rig.recompute()
 
@@ -233,7 +232,7 @@ def test_records_that_change_while_they_are_stored_are_not_taken_from_the_view(r
     ids = [ANNA.person_id]
     with databases.identity.read() as connection:
         changes = changes_among(connection, ids)
-        people = load_records(connection, ids, rig.provisioner.people, rig.provisioner.today())
+        people = rig.provisioner.load(connection, ids)
     change_person(databases, ANNA.person_id, surname="Druga")
 
     store(rig.provisioner, ids, people, changes)
