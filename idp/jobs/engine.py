@@ -21,7 +21,7 @@ from idp.provisioning.chunk_writer import apply_chunk
 from idp.provisioning.chunks import Chunk
 from idp.provisioning.executor import begin, finish
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_steps import next_work, release_abandoned
+from idp.provisioning.run_steps import next_run, release_abandoned
 from idp.provisioning.runs import Run, Runner, RunState
 
 # Constant, so that workers also finish work of an older version. Raise it only when the ORDER of the steps in `run`
@@ -157,8 +157,8 @@ class Engine:
         if run is not None and run.runner == Runner.ENGINE:
             self._close_if_lost(run)
         self._forget_old()
-        work = next_work(self._provisioner)
-        return taken + (0 if work is None else self._enqueue(work.run_id, work.attempt))
+        run = next_run(self._provisioner)
+        return taken + (0 if run is None else self._enqueue(run.run_id, run.attempt + 1))
 
     def _take_over_orphans(self) -> int:
         """Return the work of dead workers to the queues: chunks, and the run that waits for them."""
@@ -244,4 +244,4 @@ class EngineRunner:
         """Return whether there is a run to begin or to continue."""
         run = release_abandoned(self._provisioner)
         is_carried = run is not None and run.runner == Runner.ENGINE
-        return is_carried or next_work(self._provisioner) is not None
+        return is_carried or next_run(self._provisioner) is not None

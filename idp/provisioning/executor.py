@@ -111,18 +111,15 @@ def apply_chunks(
     Shape:   an error per part; where one is raised, what is under way is finished first, and no more is begun
     """
 
-    def carry(chunk: Chunk) -> TargetError | None:
-        return apply_chunk(provisioner, run_id, attempt, chunk, progress=progress)
+    def carry(chunk: Chunk, context: contextvars.Context) -> TargetError | None:
+        return context.run(apply_chunk, provisioner, run_id, attempt, chunk, progress=progress)
 
-    for _, phase in itertools.groupby(chunks, key=lambda chunk: (chunk.target, chunk.way)):
+    for _, group in itertools.groupby(chunks, key=lambda chunk: (chunk.target, chunk.way)):
+        phase = list(group)
+        # A context each: a thread begins without the correlation id of the request or command.
+        contexts = [contextvars.copy_context() for _ in phase]
         with ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="apply") as pool:
-            # A context each: a thread begins without the correlation id of the request or command.
-            begun = [pool.submit(contextvars.copy_context().run, carry, chunk) for chunk in phase]
-            try:
-                for each in begun:
-                    yield each.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+            yield from pool.map(carry, phase, contexts)
 
 
 # --- begin ----------------------------------------------------------------------------------------------------------

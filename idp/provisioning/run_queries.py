@@ -44,7 +44,7 @@ from idp.provisioning.runs import (
     TargetSummary,
     states_before,
 )
-from idp.provisioning.tables import KIND_COUNTS, change, finding, limit_violation, run, run_approval, run_target
+from idp.provisioning.tables import change, finding, limit_violation, run, run_approval, run_target
 from idp.provisioning.values import Kind
 
 BATCH = 1000
@@ -95,7 +95,7 @@ def end_plan(
 ) -> None:
     """Seal a plan: from now on it never changes. One that exceeds a limit, or `waits`, awaits approval."""
     for number, (target, part) in enumerate(summary.items()):
-        counts = {column: part.counts.get(column, 0) for column in KIND_COUNTS}
+        counts = {kind.value: part.counts.get(kind, 0) for kind in Kind}
         values = {"population": part.population, "lose_rights": part.lose_rights, "findings": part.findings}
         connection.execute(
             insert(run_target).values(
@@ -155,24 +155,20 @@ def _runs(connection: Connection, query: Executable) -> list[Run]:
     for part in connection.execute(
         select(run_target).where(run_target.c.run_id.in_(ids)).order_by(run_target.c.number)
     ):
-        counts = {kind: count for kind in KIND_COUNTS if (count := getattr(part, kind))}
+        counts = {kind.value: count for kind in Kind if (count := getattr(part, kind))}
         one = TargetSummary(part.population, counts, part.findings, part.unread, part.lose_rights)
         summary.setdefault(part.run_id, {})[part.target] = one
     violations: dict[str, list[LimitViolation]] = {}
-    names = LimitViolation.__dataclass_fields__
     for row in connection.execute(select(limit_violation).where(limit_violation.c.run_id.in_(ids))):
-        violations.setdefault(row.run_id, []).append(LimitViolation(*(getattr(row, name) for name in names)))
+        values = dict(row._mapping)
+        violations.setdefault(values.pop("run_id"), []).append(LimitViolation(**values))
     return [_run(row, summary.get(row.run_id, {}), violations.get(row.run_id, [])) for row in rows]
 
 
 def _run(row: Any, summary: Mapping[str, TargetSummary], violations: Sequence[LimitViolation]) -> Run:
-    values = dict(row._mapping)
-    kinds = {
-        "kind": RunKind(row.kind),
-        "state": RunState(row.state),
-        "runner": Runner(row.runner) if row.runner else None,
-    }
-    return Run(**{**values, **kinds}, summary=summary, violations=tuple(violations))
+    values = {**row._mapping, "kind": RunKind(row.kind), "state": RunState(row.state)}
+    values["runner"] = Runner(row.runner) if row.runner else None
+    return Run(**values, summary=summary, violations=tuple(violations))
 
 
 # --- how far a run is -------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -22,14 +21,6 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeState, Run, RunKind, Runner, RunState
 
 COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a run itself; its death frees it
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The next attempt of a run."""
-
-    run_id: str
-    attempt: int
 
 
 def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
@@ -173,8 +164,8 @@ def is_free(databases: Databases, name: str) -> bool:
     return False
 
 
-def next_work(provisioner: Provisioner) -> Work | None:
-    """Return the attempt that a worker begins next: of a requested run, or of one that is due. Changes nothing."""
+def next_run(provisioner: Provisioner) -> Run | None:
+    """Return the run of which a worker begins the next attempt: requested, or due again. Changes nothing."""
     now = provisioner.clock.now()
     begun = provisioner.read(runs.runs_in, RunState.APPROVED, RunState.RUNNING, RunState.INCOMPLETE)
     if any(run.state is RunState.RUNNING for run in begun):
@@ -182,7 +173,7 @@ def next_work(provisioner: Provisioner) -> Work | None:
     for run in sorted(begun, key=lambda run: run.state is RunState.INCOMPLETE):
         is_due = run.next_attempt_at is not None and run.next_attempt_at <= now
         if run.state is RunState.APPROVED or (is_due and _may_go_on(provisioner, run)):
-            return Work(run.run_id, run.attempt + 1)
+            return run
     return None
 
 

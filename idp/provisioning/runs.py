@@ -59,14 +59,6 @@ def states_before(state: RunState) -> tuple[RunState, ...]:
     return tuple(before for before, after in TRANSITIONS.items() if state in after)
 
 
-def transitions_as_markdown() -> str:
-    """Return the table of transitions as it stands in the documents."""
-    rows = [
-        f"| `{state}` | {', '.join(f'`{each}`' for each in after) or '–'} |" for state, after in TRANSITIONS.items()
-    ]
-    return "\n".join(["| from | to |", "| --- | --- |", *rows])
-
-
 class Runner(StrEnum):
     """Who carries a running attempt out."""
 

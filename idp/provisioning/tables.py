@@ -104,8 +104,6 @@ run = Table(
 )
 
 
-KIND_COUNTS = ("create", "update", "rename", "disable", "enable", "move", "remove")
-
 run_target = Table(
     "run_target",
     identity_metadata,
@@ -113,7 +111,7 @@ run_target = Table(
     Column("target", String(32), nullable=False),
     Column("number", Integer, nullable=False),  # in the order of stages
     Column("population", Integer, nullable=False),  # entries of ours that it held
-    *(Column(kind, Integer, nullable=False) for kind in KIND_COUNTS),  # changes
+    *(Column(kind.value, Integer, nullable=False) for kind in Kind),  # changes
     Column("lose_rights", Integer, nullable=False),  # changes, of whatever kind, that take student rights away
     Column("findings", Integer, nullable=False),
     Column("unread", String(500), nullable=False),  # why it could not be read, so that nothing is planned in it

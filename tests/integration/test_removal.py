@@ -21,7 +21,7 @@ from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.removal import announce_removals, make_removal_plan
-from idp.provisioning.runs import Run, RunKind
+from idp.provisioning.runs import Run, RunKind, RunState
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo
 from tests.support.actors import shell
@@ -160,6 +160,8 @@ def test_who_returns_before_the_batch_keeps_the_entry(
     come_back(databases, ANNA)
     run_now(provisioner)  # a plan that awaits approval keeps nobody from coming back
     assert eyes.value(ANNA.uid, "idpStatus") == "active"
+    # Each person of a removal is judged when the change is written, so one return does not make the plan stale.
+    assert provisioner.read(runs.require_run, run.run_id).state is RunState.AWAITING_APPROVAL
 
     sign_for(provisioner, run, "1", "2")
     result = apply_run(provisioner, run.run_id, ACTOR)

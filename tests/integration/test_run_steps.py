@@ -16,7 +16,7 @@ from idp.provisioning.health import health_of
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_steps import next_work
+from idp.provisioning.run_steps import next_run
 from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Stage
@@ -84,7 +84,7 @@ def test_a_target_that_is_away_keeps_no_other_one_waiting_and_gets_its_part_late
     assert (became.run.state, became.done, became.left) == (RunState.INCOMPLETE, len(PEOPLE), len(PEOPLE))
     clock.advance(60)
     faulty.is_away = False
-    work = next_work(provisioner)
+    work = next_run(provisioner)
     assert work is not None
     assert work.run_id == run_id
     assert apply_run(provisioner, run_id, ACTOR).is_complete
@@ -104,9 +104,9 @@ def test_a_run_whose_only_open_target_is_left_alone_is_not_begun(
     assert found is not None
     assert found.open_until > clock.timestamp() + 5
 
-    assert next_work(provisioner) is None
+    assert next_run(provisioner) is None
     clock.advance(120)
-    assert next_work(provisioner) is not None
+    assert next_run(provisioner) is not None
 
 
 def test_somebody_whom_a_target_refuses_is_given_up_until_the_records_change(
@@ -235,7 +235,7 @@ def test_the_first_few_are_checked_before_all_others(cautious: Provisioner, keys
     assert became.run.state == RunState.INCOMPLETE
     assert became.run.next_attempt_at is None  # only when somebody asks
     assert len(faulty.did) <= 4
-    assert next_work(cautious) is None
+    assert next_run(cautious) is None
 
     faulty.forgets = False
     again = make_plan(cautious, ACTOR)
@@ -336,7 +336,7 @@ def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
     for part in begun.chunks:
         apply_chunk(provisioner, run_id, 1, part)
     assert finish(provisioner, run_id, 1).run.state == RunState.PAUSED
-    assert (faulty.did, next_work(provisioner)) == ([], None)
+    assert (faulty.did, next_run(provisioner)) == ([], None)
 
     run_steps.resume(provisioner, run_id, ACTOR)
     begun = begin(provisioner, run_id, 2, Runner.ENGINE)

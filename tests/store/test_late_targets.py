@@ -11,7 +11,7 @@ from idp.provisioning.health import open_for
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_steps import next_work
+from idp.provisioning.run_steps import next_run
 from idp.provisioning.runs import RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import TargetState, states_among
@@ -100,7 +100,7 @@ def test_a_run_waits_as_long_as_its_target_asks(provisioner: Provisioner, target
 
     target.is_away = False
     rounds_for(provisioner, 40)
-    assert (next_work(provisioner), target.did) == (None, [])  # it answers again, and still nobody calls it
+    assert (next_run(provisioner), target.did) == (None, [])  # it answers again, and still nobody calls it
 
     while result_of(provisioner, run_id).left:
         one_round(provisioner)

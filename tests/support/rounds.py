@@ -8,7 +8,7 @@ from idp.jobs.settings import JobsSettings
 from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import try_again
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run_steps import next_work
+from idp.provisioning.run_steps import next_run
 from tests.support.actors import shell
 
 ACTOR = shell("test")
@@ -34,9 +34,9 @@ def after(count: int, do: Callable[[], object]) -> Progress:
 def one_round(provisioner: Provisioner) -> None:
     """Ask the targets that fail, begin what is due, and wait as a worker does."""
     try_again(provisioner)
-    if (work := next_work(provisioner)) is not None:
+    if (run := next_run(provisioner)) is not None:
         with suppress(TargetError):
-            apply_run(provisioner, work.run_id, ACTOR)
+            apply_run(provisioner, run.run_id, ACTOR)
     provisioner.clock.sleep(JobsSettings().interval_s)
 
 

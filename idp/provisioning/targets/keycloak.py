@@ -5,7 +5,7 @@ changes that an account with the right to manage users may read. So what others 
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -40,7 +40,6 @@ OWNER = "idpOwner"
 # that whoever was killed in between begins the whole change again.
 UNFINISHED = "idpUnfinished"
 AFFILIATIONS = (STUDENT, MEMBER, ALUM, AFFILIATE)
-LINKED = 1  # the first bit of what is known about a user beside the attributes; the groups have the others
 
 User = dict[str, Any]
 
@@ -122,7 +121,7 @@ class KeycloakTarget:
         self._realm = Realm(server, settings.client_id, secret)
         self._loader = Realm(server, settings.load_client_id, load_secret) if load_secret else None
         self._failed_inside = FailedInside
-        self._group_ids: dict[str, str] = {}
+        self._group_ids: Mapping[str, str] = {}
         self._is_declared = False
 
     @property
@@ -169,7 +168,7 @@ class KeycloakTarget:
         try:
             self._make(change)
         except (Conflict, NotFound) as exc:
-            self._group_ids.clear()  # a group may have been made anew
+            self._group_ids = {}  # a group may have been made anew
             raise TargetRejected(str(exc)) from exc
         return Outcome(change)
 
@@ -186,23 +185,23 @@ class KeycloakTarget:
     # --- reading ---
 
     def _read_all(self) -> Iterator[Entry]:
-        seen = self._seen_of_all()
+        facts = self._facts_of_all()
         for user in self._realm.stream():
             if (person_id := self._person_id(user)) is not None:
-                yield self._entry(person_id, user, seen.get(_key(user["id"]), 0))
+                yield self._entry(person_id, user, facts.get(_key(user["id"]), frozenset()))
 
-    def _seen_of_all(self) -> dict[bytes, int]:
-        """Return what is known beside the attributes by user. Units: 16 bytes and a bit each, 15 MiB for 100,000."""
-        seen: dict[bytes, int] = {}
+    def _facts_of_all(self) -> dict[bytes, frozenset[str]]:
+        """Return by user whether a link is there, and the groups. Units: 16 bytes and a shared set each."""
+        streams = {name: self._realm.stream_members(group_id) for name, group_id in self._groups().items()}
         if self._alias:
-            for user_id in self._realm.stream_linked(self._alias):
-                seen[_key(user_id)] = LINKED
-        for number, name in enumerate(AFFILIATIONS, start=1):
-            if self._settings.groups:
-                for user_id in self._realm.stream_members(self._group_id(name)):
-                    key = _key(user_id)
-                    seen[key] = seen.get(key, 0) | LINKED << number
-        return seen
+            streams[LINK] = self._realm.stream_linked(self._alias)
+        facts: dict[bytes, frozenset[str]] = {}
+        shared: dict[frozenset[str], frozenset[str]] = {}
+        for name, user_ids in streams.items():
+            for key in map(_key, user_ids):
+                known = facts.get(key, frozenset()) | {name}
+                facts[key] = shared.setdefault(known, known)
+        return facts
 
     def _read_person(self, person_id: str, name: str) -> Entry | None:
         """Return one person's user, found by the link or by the name: a search by our mark scans all users."""
@@ -210,8 +209,12 @@ class KeycloakTarget:
         user = self._ours_among(linked, person_id) or self._find_ours(person_id, name)
         if user is None:
             return None
-        is_linked = [each["id"] for each in linked] == [user["id"]]
-        return self._entry(person_id, user, self._seen_of(user, is_linked=is_linked))
+        there = self._realm.groups_of(user["id"]) if self._settings.groups else []
+        facts = {name for name, group_id in self._groups().items() if group_id in there}
+        # The link counts if it leads to this user alone.
+        return self._entry(
+            person_id, user, facts | {LINK} if [each["id"] for each in linked] == [user["id"]] else facts
+        )
 
     def _linked_to(self, person_id: str) -> list[User]:
         return self._realm.linked_users(self._alias, _subject(person_id)) if self._alias else []
@@ -226,19 +229,10 @@ class KeycloakTarget:
         user = self._realm.find(name)
         return user if user is not None and self._person_id(user) == person_id else None
 
-    def _seen_of(self, user: User, *, is_linked: bool) -> int:
-        """Return what is known of one user beside the attributes; the link counts if it leads to this user alone."""
-        seen = LINKED if is_linked else 0
-        if self._settings.groups:
-            there = self._realm.groups_of(user["id"])
-            for number, name in enumerate(AFFILIATIONS, start=1):
-                seen |= LINKED << number if self._group_id(name) in there else 0
-        return seen
-
-    def _entry(self, person_id: str, user: User, seen: int) -> Entry:
+    def _entry(self, person_id: str, user: User, facts: Set[str]) -> Entry:
         attributes = {name: _values(user, name) for name in (*BUILT_IN, *OWN)}
-        attributes[LINK] = (_subject(person_id),) if seen & LINKED else ()
-        attributes[GROUPS] = tuple(name for number, name in enumerate(AFFILIATIONS, start=1) if seen & LINKED << number)
+        attributes[LINK] = (_subject(person_id),) if LINK in facts else ()
+        attributes[GROUPS] = tuple(name for name in AFFILIATIONS if name in facts)
         return Entry(person_id, user["username"], _is_enabled(user), attributes)
 
     def _find(self, person_id: str, name: str) -> User | None:
@@ -265,14 +259,18 @@ class KeycloakTarget:
     def _alias(self) -> str:
         return self._settings.identity_provider
 
+    def _groups(self) -> Mapping[str, str]:
+        """Return the ids of our groups by affiliation; none where the settings have none."""
+        if self._settings.groups and not self._group_ids:
+            self._group_ids = {name: self._group_id(name) for name in AFFILIATIONS}
+        return self._group_ids
+
     def _group_id(self, name: str) -> str:
         path = f"{self._settings.groups.rstrip('/')}/{name}"
-        if path not in self._group_ids:
-            found = self._realm.group_id(path)
-            if found is None:
-                raise TargetRejected(f"the realm has no group {path}: make it, or change targets.keycloak.groups")
-            self._group_ids[path] = found
-        return self._group_ids[path]
+        found = self._realm.group_id(path)
+        if found is None:
+            raise TargetRejected(f"the realm has no group {path}: make it, or change targets.keycloak.groups")
+        return found
 
     # --- writing ---
 
@@ -314,8 +312,7 @@ class KeycloakTarget:
     def _create(self, after: Entry) -> None:
         self._require_declared()
         self._is_linked(after, None)
-        for name in after.attributes.get(GROUPS, ()) if self._settings.groups else ():
-            self._group_id(name)  # Keycloak answers an unknown path with 500
+        self._groups()  # Keycloak answers an unknown path with 500
         try:
             self._realm.create(self._new(after))
         except Conflict:
@@ -341,8 +338,9 @@ class KeycloakTarget:
         elif wanted != user:
             self._realm.replace(wanted)
         if self._settings.groups and _differ(before, after, GROUPS):
-            mine = {self._group_id(name) for name in after.attributes.get(GROUPS, ())}
-            self._realm.regroup(user["id"], mine, [self._group_id(name) for name in AFFILIATIONS])
+            groups = self._groups()
+            mine = {groups[name] for name in after.attributes.get(GROUPS, ())}
+            self._realm.regroup(user["id"], mine, groups.values())
         if self._alias and _differ(before, after, LINK):
             self._relink(user, after)
 
