@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from more_itertools import chunked
 from sqlalchemy import Connection, bindparam, exists, select, true, update
 from sqlalchemy import Row as SqlRow
 
+from idp.db.bulk import rows_among
 from idp.db.locks import wait_for_lock
 from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
@@ -176,7 +176,6 @@ def _account(row: SqlRow[*tuple[Any, ...]]) -> Account:
 
 # --- many accounts ---------------------------------------------------------------------------------------------------
 
-BATCH = 1000  # rows per statement: below every driver's limit of bound values
 # An import writes a new account closed and with this epoch: nobody has decided yet that it may be opened.
 NEVER_OPENED = 0
 
@@ -197,8 +196,7 @@ def switches(connection: Connection, account_ids: Sequence[str] | None = None) -
             for row in rows:
                 yield Switch(*row)
         return
-    for some in chunked(account_ids, BATCH):
-        yield from (Switch(*row) for row in connection.execute(query.where(account.c.account_id.in_(some))))
+    yield from (Switch(*row) for row in rows_among(connection, query, account.c.account_id, account_ids))
 
 
 def is_name_of_others(connection: Connection, uid: str, account_id: str) -> bool:

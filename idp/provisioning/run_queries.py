@@ -150,6 +150,8 @@ def runs_in(connection: Connection, *states: RunState) -> list[Run]:
 
 def _runs(connection: Connection, query: Executable) -> list[Run]:
     rows = connection.execute(query).all()
+    if not rows:
+        return []
     ids = [row.run_id for row in rows]
     summary: dict[str, dict[str, TargetSummary]] = {}
     for part in connection.execute(
