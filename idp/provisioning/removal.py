@@ -5,7 +5,7 @@ claims the account again, because the password went with the entry.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -28,7 +28,6 @@ from idp.provisioning.recompute import recompute_changed
 from idp.provisioning.records import PersonRecords
 from idp.provisioning.removal_queries import (
     add_notices,
-    announced_among,
     closed_with_entries,
     drop_notices,
     drop_notices_of_returned,
@@ -78,18 +77,12 @@ def announce_removals(provisioner: Provisioner, keys: Keys) -> int:
     provisioner.write(drop_notices_of_returned)
     soon = max(0, settings.remove_after_days - settings.removal_notice_days)
     count = 0
-    for people in _closed(provisioner):
+    for people in _closed(provisioner, soon, announced_by=None):
         with provisioner.databases.identity.write() as connection:
-            known = announced_among(connection, [str(each.snapshot.person_id) for each in people])
-            fresh = [
-                each
-                for each in people
-                if each.snapshot.person_id not in known and not why_kept(each, soon, provisioner.today())
-            ]
-            add_notices(connection, [each.snapshot.person_id for each in fresh], provisioner.clock.now())
-            for each in fresh:
-                _announce(connection, provisioner, keys, each)
-        count += len(fresh)
+            add_notices(connection, [person.person_id for person in people], provisioner.clock.now())
+            for person in people:
+                _announce(connection, provisioner, keys, person)
+        count += len(people)
     return count
 
 
@@ -133,25 +126,12 @@ def make_removal_plan(provisioner: Provisioner, actor: Actor) -> Run:
 
 
 def _plan_one(provisioner: Provisioner, target: Target, draft: Draft) -> None:
-    for people in _closed(provisioner):
-        removable = _removable(provisioner, people)
-        names = {str(each.snapshot.person_id): each.snapshot.uid for each in removable}
-        entries = entries_named(target, names) if names else {}
-        closed = (entry for _, entry in sorted(entries.items()) if not entry.enabled)
-        draft.add(target.kind, (Change.remove(entry, REASON) for entry in closed))
-
-
-def _removable(provisioner: Provisioner, people: Sequence[PersonRecords]) -> list[PersonRecords]:
     settings = provisioner.settings
     latest = provisioner.clock.now() - timedelta(days=settings.removal_notice_days)
-    announced = provisioner.read(announced_among, [str(each.snapshot.person_id) for each in people])
-    return [
-        each
-        for each in people
-        if (at := announced.get(each.snapshot.person_id)) is not None
-        and at <= latest
-        and not why_kept(each, settings.remove_after_days, provisioner.today())
-    ]
+    for people in _closed(provisioner, settings.remove_after_days, announced_by=latest):
+        entries = entries_named(target, {person.person_id: person.snapshot.uid for person in people})
+        closed = (entry for _, entry in sorted(entries.items()) if not entry.enabled)
+        draft.add(target.kind, (Change.remove(entry, REASON) for entry in closed))
 
 
 def _targets(provisioner: Provisioner) -> list[Target]:
@@ -159,10 +139,13 @@ def _targets(provisioner: Provisioner) -> list[Target]:
     return [target for target in provisioner.targets.values() if target.attributes]
 
 
-def _closed(provisioner: Provisioner) -> Iterator[list[PersonRecords]]:
+def _closed(provisioner: Provisioner, days: int, announced_by: datetime | None) -> Iterator[list[PersonRecords]]:
+    """Yield pages of people who are closed for so many days and have an entry somewhere."""
     kinds = [target.kind for target in _targets(provisioner)]
-    for ids in provisioner.pages(partial(closed_with_entries, targets=kinds)):
-        yield provisioner.read(provisioner.load, ids)
+    for ids in provisioner.pages(partial(closed_with_entries, targets=kinds, announced_by=announced_by)):
+        people = provisioner.read(provisioner.load, ids)
+        if closed := [person for person in people if not why_kept(person, days, provisioner.today())]:
+            yield closed
 
 
 # --- while it is applied ---------------------------------------------------------------------------------------------

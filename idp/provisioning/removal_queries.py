@@ -10,28 +10,28 @@ from idp.people.tables import person
 from idp.provisioning.tables import removal_notice, target_state
 
 
-def closed_with_entries(connection: Connection, targets: Collection[str], after: str, limit: int) -> list[str]:
-    """Return people whom the records close and who have an entry in one of some targets, sorted, behind a person_id."""
+def closed_with_entries(
+    connection: Connection, targets: Collection[str], announced_by: datetime | None, after: str, limit: int
+) -> list[str]:
+    """Return people whom the records close and who have an entry in one of some targets, sorted, behind a person_id.
+
+    Shape:   announced_by: to whom the removal was announced by then; None: to whom it was never announced
+    """
     has_entry = exists().where(
         target_state.c.person_id == person.c.person_id,
         target_state.c.target.in_(targets),
         target_state.c.applied.is_not(None),
     )
-    query = select(person.c.person_id).where(person.c.access == Access.CLOSED, person.c.person_id > after, has_entry)
-    return list(connection.execute(query.order_by(person.c.person_id).limit(limit)).scalars())
-
-
-def announced_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, datetime]:
-    """Return when the removal was announced to those of some people to whom it was."""
-    query = select(removal_notice).where(removal_notice.c.person_id.in_(person_ids))
-    return {row.person_id: row.announced_at for row in connection.execute(query)}
+    notice = exists().where(removal_notice.c.person_id == person.c.person_id)
+    is_announced = ~notice if announced_by is None else notice.where(removal_notice.c.announced_at <= announced_by)
+    closed = (person.c.access == Access.CLOSED) & (person.c.person_id > after) & has_entry & is_announced
+    query = select(person.c.person_id).where(closed).order_by(person.c.person_id).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def add_notices(connection: Connection, person_ids: Sequence[str], at: datetime) -> None:
     """Keep that the removal was announced to these people."""
-    if person_ids:
-        rows = [{"person_id": person_id, "announced_at": at} for person_id in person_ids]
-        connection.execute(insert(removal_notice), rows)
+    connection.execute(insert(removal_notice), [{"person_id": each, "announced_at": at} for each in person_ids])
 
 
 def drop_notices(connection: Connection, person_ids: Sequence[str]) -> None:
