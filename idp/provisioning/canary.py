@@ -25,16 +25,16 @@ def needs_canary(provisioner: Provisioner, run: Run, counts: Mapping[str, Mappin
 
 
 def write_canary(
-    provisioner: Provisioner, run: Run, targets: Sequence[Target], progress: Progress
-) -> dict[str, TargetError]:
-    """Write and check a few people in these targets, and return the targets that failed and say nothing about the plan.
+    provisioner: Provisioner, run: Run, targets: Sequence[Target], failing: dict[str, TargetError], progress: Progress
+) -> None:
+    """Write and check a few people in these targets; put those that fail and say nothing about the plan into `failing`.
 
-    Shape:   errors by kind of target: this attempt writes nobody else there
+    Shape:   failing: errors by kind of target; this attempt writes nobody else there
     Raises:  CanaryFailed when one of them is found otherwise, or a target refuses most of them
     """
-    failing: dict[str, TargetError] = {}
     for target in targets:
         with health.collecting_failures(provisioner, target.kind, failing):
+            health.refuse_if_open(provisioner, target.kind)  # no canary, and so nobody else
             # An attempt before may have written them.
             _verify(provisioner, target, run, _rows(provisioner, run, target, ChangeState.DONE))
     able = [target for target in targets if target.kind not in failing]
@@ -46,7 +46,6 @@ def write_canary(
         if rows and kind not in failing:
             with health.collecting_failures(provisioner, kind, failing):
                 _try(TargetWriter(provisioner, target, run.requested_by, run, progress), run, rows, failing)
-    return failing
 
 
 def _rows(provisioner: Provisioner, run: Run, target: Target, state: ChangeState, **where: Any) -> list[ChangeRow]:

@@ -15,7 +15,7 @@ from typing import Any
 from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.db.locks import exclusive
-from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError, TargetUnavailable
+from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError
 from idp.permissions import Actor, Permission
 from idp.provisioning import health
 from idp.provisioning import run_queries as runs
@@ -160,14 +160,8 @@ def begin(
             for target in untouched:
                 with health.collecting_failures(provisioner, target.kind, failing):
                     _refuse_if_target_moved(provisioner, target, run, progress)
-        canary = [target for target in targets if needs_canary(provisioner, run, counts, target)]
-        for target in canary:
-            try:  # where the circuit breaker is open, there is no canary and nobody else is written
-                health.refuse_if_open(provisioner, target.kind)
-            except TargetUnavailable as error:
-                failing.setdefault(target.kind, error)
-        canary = [target for target in canary if target.kind not in failing]
-        failing |= write_canary(provisioner, run, canary, progress)
+        tried = (target for target in targets if needs_canary(provisioner, run, counts, target))
+        write_canary(provisioner, run, [target for target in tried if target.kind not in failing], failing, progress)
     except IdpError as error:
         if goes_back and isinstance(error, StaleVersion):
             take_out_of_force(provisioner, run)
