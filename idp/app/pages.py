@@ -75,12 +75,18 @@ def checks(installation: Idp) -> dict[str, Callable[[], object]]:
     """Return the readiness checks by part. A check that raises names the problem."""
     databases, layout = installation.databases, installation.settings.directory
 
+    def databases_answer() -> None:
+        require_migrated(databases)
+        # A full disk can be read, and a worker that cannot write its heartbeat looks dead: only then try to write.
+        if housekeeping.silent_lanes(databases, installation.clock):
+            housekeeping.require_writable(databases, installation.clock)
+
     def worker_lives() -> None:
         if silent := housekeeping.silent_lanes(databases, installation.clock):
             raise TargetUnavailable(f"no worker of the lane {', '.join(sorted(silent))} is alive; start `idp worker`")
 
     return {
-        "databases": lambda: require_migrated(databases),
+        "databases": databases_answer,
         "directory": lambda: installation.signin_directory.read(layout.people_dn, ["ou"]),
         "worker": worker_lives,
     }

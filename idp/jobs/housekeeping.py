@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from idp.accounts import attempt_queries as attempts
 from idp.clock import Clock
+from idp.db import leases, workers
 from idp.db import one_time as onetime
-from idp.db import workers
 from idp.db.databases import Databases
 from idp.jobs.lanes import Lane
 from idp.people.status import local_date
@@ -30,6 +30,17 @@ def silent_lanes(databases: Databases, clock: Clock) -> set[Lane]:
     with databases.sessions.read() as connection:
         alive = {one.lane for one in workers.alive(connection, clock.timestamp())}
     return {lane for lane in Lane if lane not in alive}
+
+
+def require_writable(databases: Databases, clock: Clock) -> None:
+    """Return if both databases take a row. Nobody uses it: a worker's heartbeat is a write of the same kind.
+
+    Raises:  StoreError with the database's own words, such as "database or disk is full"
+    """
+    now = clock.timestamp()
+    for database in (databases.sessions, databases.identity):
+        with database.write() as connection:
+            leases.acquire(connection, "writable", "readyz", now, now)
 
 
 def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:

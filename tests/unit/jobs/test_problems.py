@@ -45,12 +45,15 @@ WRONG: Mapping[str, tuple[dict[str, object], str]] = {
         {"delayed_letters": 3, "letters_error": "code 553"},
         "3 letters wait after an error: code 553",
     ),
-    "duplicates": ({"open_duplicates": 3}, "3 pairs of records"),
 }
 
 
 def test_nothing_is_wrong_where_all_is_well() -> None:
     assert problems_of(WELL) == []
+
+
+def test_pairs_to_be_judged_are_work_and_no_problem() -> None:
+    assert problems_of(replace(WELL, open_duplicates=3)) == []
 
 
 @pytest.mark.parametrize("what", WRONG)
