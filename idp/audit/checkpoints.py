@@ -102,7 +102,10 @@ def parse_checkpoints(text: str) -> list[Checkpoint]:
 
 
 def sign_head(databases: Databases, keys: Keys, clock: Clock) -> Checkpoint | None:
-    """Return a signed checkpoint of the journal's end; None for an empty journal."""
+    """Return a signed checkpoint of the journal's end; None for an empty journal.
+
+    It changes nothing, so it needs no permission: whoever can run it can read the key that signs.
+    """
     with databases.identity.read() as connection:
         seq, digest = journal.last_sealed(connection)
     if seq == 0:

@@ -2,9 +2,11 @@
 
 import click
 
+from idp.app.installation import Idp
 from idp.app.settings import load_settings
-from idp.cli.support import Group, current_actor, json_option, print_json
-from idp.keys.key_files import FOR_EVER, Purpose, load_keys, rotate_keys
+from idp.audit import key_rotation
+from idp.cli.support import Group, current_actor, json_option, pass_idp, print_json
+from idp.keys.key_files import FOR_EVER, Purpose, load_keys
 
 
 @click.group(cls=Group)
@@ -27,12 +29,14 @@ def show(as_json: bool) -> None:
 
 @keys.command()
 @click.argument("purposes", nargs=-1, type=click.Choice([one.value for one in Purpose if one not in FOR_EVER]))
-def rotate(purposes: tuple[str, ...]) -> None:
+@pass_idp
+def rotate(installation: Idp, purposes: tuple[str, ...]) -> None:
     """Add a new key for these PURPOSES, or for all that rotate.
 
     Older keys stay, and still open what they sealed. The keys for matching people and for pairwise names never change.
     """
     wanted = [Purpose(name) for name in purposes] or [one for one in Purpose if one not in FOR_EVER]
-    for file in rotate_keys(load_settings().keys, wanted, current_actor()):
+    folder = installation.settings.keys
+    for file in key_rotation.rotate(installation.databases, folder, wanted, installation.clock, current_actor()):
         click.echo(f"made {file}: keep a copy apart from the database's backup")
     click.echo("Restart `idp serve` and the workers. Then new values use the new keys.")
