@@ -38,7 +38,10 @@ class FolderTransport:
 
     @contextmanager
     def sending(self) -> Iterator[Send]:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise TargetUnavailable(f"{self.folder}: {exc.strerror}") from exc
         yield self._write
 
     def _write(self, message: EmailMessage) -> None:

@@ -125,6 +125,19 @@ def test_a_sent_letter_lies_in_the_folder_and_nobody_else_may_read_it(
     assert "12345" in message.get_body(("plain",)).get_content()  # type: ignore[union-attr] # fails the test just as well
 
 
+def test_a_folder_that_cannot_be_made_delays_letters(
+    databases: Databases, keys: Keys, clock: ManualClock, tmp_path: Path
+) -> None:
+    queue_one(databases, keys, clock)
+    (tmp_path / "file").touch()
+
+    assert send_due(sender(databases, keys, clock, FolderTransport(tmp_path / "file" / "out")), SYSTEM) == 0
+
+    (letter,) = letters(databases)
+    assert (letter.state, letter.attempts) == ("pending", 0)
+    assert "Not a directory" in letter.last_error
+
+
 def test_a_server_that_is_away_delays_letters_and_the_wait_grows(
     databases: Databases, keys: Keys, clock: ManualClock
 ) -> None:
