@@ -42,13 +42,13 @@ class BadQuestion(Exception):
     """Parameters that are missing, repeated or of an unknown kind. The text says which, never what was sent."""
 
 
-def validate(desk: TicketService, endpoint: Endpoint, sources: Sources) -> tuple[bytes, str]:
+def validate(service: TicketService, endpoint: Endpoint, sources: Sources) -> tuple[bytes, str]:
     """Return what an endpoint answers. Effect: as `TicketService.validate`"""
     form = Format.XML
     try:
         if endpoint is not CAS_1:
             form = _format(sources)
-        answer: Answer = desk.validate(_question(endpoint, sources))
+        answer: Answer = service.validate(_question(endpoint, sources))
     except BadQuestion as error:
         answer = Failure(Code.INVALID_REQUEST, str(error))
     except Exception:
@@ -57,12 +57,12 @@ def validate(desk: TicketService, endpoint: Endpoint, sources: Sources) -> tuple
     return (as_text(answer), TEXT_TYPE) if endpoint is CAS_1 else render(answer, form)
 
 
-def proxy(desk: TicketService, sources: Sources) -> tuple[bytes, str]:
+def proxy(service: TicketService, sources: Sources) -> tuple[bytes, str]:
     """Return what /proxy answers. Effect: as `TicketService.proxy`"""
     form = Format.XML
     try:
         form = _format(sources)
-        answer: Answer = desk.proxy(_required("pgt", sources), _required("targetService", sources))
+        answer: Answer = service.proxy(_required("pgt", sources), _required("targetService", sources))
     except BadQuestion as error:
         answer = ProxyFailure(Code.INVALID_REQUEST, str(error))
     except Exception:

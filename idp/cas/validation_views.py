@@ -19,20 +19,20 @@ from idp.cas.validation import ENDPOINTS, Endpoint, Sources, proxy, validate
 log = structlog.get_logger(__name__)
 
 
-def add_validation_views(cas: Blueprint, desk: TicketService, issuer: str) -> None:
+def add_validation_views(cas: Blueprint, service: TicketService, issuer: str) -> None:
     """Add the endpoints to the CAS blueprint; `issuer` signs the answers of SAML."""
     for endpoint in ENDPOINTS:
         name = endpoint.path.strip("/").replace("/", "_")
-        cas.add_url_rule(endpoint.path, name, _validator(desk, endpoint), methods=["GET", "POST"])
-    cas.add_url_rule("/proxy", "proxy", lambda: _respond(*proxy(desk, _sources())), methods=["GET", "POST"])
-    cas.add_url_rule("/samlValidate", "saml_validate", lambda: _validate_saml(desk, issuer), methods=["POST"])
+        cas.add_url_rule(endpoint.path, name, _validator(service, endpoint), methods=["GET", "POST"])
+    cas.add_url_rule("/proxy", "proxy", lambda: _respond(*proxy(service, _sources())), methods=["GET", "POST"])
+    cas.add_url_rule("/samlValidate", "saml_validate", lambda: _validate_saml(service, issuer), methods=["POST"])
 
 
-def _validator(desk: TicketService, endpoint: Endpoint) -> Callable[[], Response]:
-    return lambda: _respond(*validate(desk, endpoint, _sources()))
+def _validator(service: TicketService, endpoint: Endpoint) -> Callable[[], Response]:
+    return lambda: _respond(*validate(service, endpoint, _sources()))
 
 
-def _validate_saml(desk: TicketService, issuer: str) -> Response:
+def _validate_saml(service: TicketService, issuer: str) -> Response:
     """SAML 1.1: the ticket in a SOAP body, the service in TARGET."""
     request_id, service_url = "", ""
     try:
@@ -44,7 +44,7 @@ def _validate_saml(desk: TicketService, issuer: str) -> Response:
         # "SAML attributes MUST NOT be released to a non-SSL site" (4.2.1).
         is_plain = not service_url.lower().startswith("https:")
         question = Question(asked.ticket, service_url, wants_attributes=True, withholds_attributes=is_plain)
-        answer: Answer = desk.validate(question)
+        answer: Answer = service.validate(question)
     except RepeatedParameter:
         answer = Failure(Code.INVALID_REQUEST, "TARGET was sent more than once.")
     except saml.InvalidSaml as error:
@@ -54,7 +54,7 @@ def _validate_saml(desk: TicketService, issuer: str) -> Response:
     except Exception:
         log.exception("validation failed")
         answer = Failure(Code.INTERNAL_ERROR, "The ticket could not be validated.")
-    head = saml.Letterhead(issuer, service_url, request_id, new_id(), new_id(), desk.clock.now())
+    head = saml.Letterhead(issuer, service_url, request_id, new_id(), new_id(), service.clock.now())
     return _respond(saml.render(answer, head), saml.XML_TYPE)
 
 

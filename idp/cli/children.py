@@ -1,8 +1,8 @@
-"""Start processes that belong to this one, watch them, and end them with it, whatever ends it.
+"""Start child processes, watch them, and end them with this process, whatever ends it.
 
-A signal that asks us to stop is noted when it comes and acted on at the next `wait`, never in the middle of something.
-A child gets a process group of its own (a Ctrl-C at the terminal reaches us alone, and we end the children in order)
-and the kernel's promise to be told SIGTERM when we die, even by kill -9.
+A signal to stop is stored and handled at the next `wait`, never in the middle of other work. A child has its own
+process group: Ctrl-C at the terminal reaches only this process, which then ends the children in order. The kernel sends
+a child SIGTERM when this process dies, even by kill -9.
 """
 
 import ctypes
@@ -22,14 +22,14 @@ from typing import Any, NoReturn, Self
 
 from idp.db.backoff import Backoff
 
-FIRST_PAUSE_S = 0.5  # before a child that ended is started again
+FIRST_PAUSE_S = 0.5  # before an ended child is started again
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Stopped(BaseException):
-    """A signal asked us to stop; like KeyboardInterrupt it passes through `except Exception`."""
+    """A signal asked us to stop. Like KeyboardInterrupt, `except Exception` does not catch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class Command:
     """What to run, and what to do when it ends by itself.
 
     Shape:   Command("worker", [python, "-m", "idp", "worker"], restart=True)
-             Command("web server", call=serve): in a fork of this process, with what it has imported
+             Command("web server", call=serve): in a fork of this process, with its imports
     """
 
     name: str
     words: Sequence[str] = ()
     call: Callable[[], object] | None = None
-    environment: Mapping[str, str] | None = None  # None: ours
-    log: Path | None = None  # None: our own output
-    restart: bool = False  # False: its end is the end of all
+    environment: Mapping[str, str] | None = None  # None: the same as ours
+    log: Path | None = None  # None: our output
+    restart: bool = False  # False: if it ends, everything ends
 
 
 @dataclass(slots=True)
@@ -63,15 +63,15 @@ class Children:
     """The running children of this process, in the order of their start.
 
     Shape:   with Children(say=print) as children: children.start(command); children.watch()
-    Effect:  inside, SIGTERM and SIGINT are ours, also where they were inherited as ignored (a script's background
-             job); at the end all children are stopped. For the main thread only
+    Effect:  inside the block, SIGTERM and SIGINT are handled here, even if they were inherited as ignored (by a
+             script's background job). At the end all children are stopped. Only in the main thread
     """
 
     say: Callable[[str], None]
     longest_pause_s: float = 30.0
     stop_within_s: float = 8.0
     _running: list[Child] = field(default_factory=list)
-    _waiting: dict[float, Child] = field(default_factory=dict)  # when to start again -> who
+    _waiting: dict[float, Child] = field(default_factory=dict)  # by time of restart
     _stop_asked: str = ""
     _bell: tuple[int, int] = (-1, -1)  # Python writes a byte into it at each signal, so that `wait` returns
     _before: dict[signal.Signals, Any] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Children:
                 os.close(end)
 
     def start(self, command: Command) -> Child:
-        """Start a command; it dies with us."""
+        """Start a command. It ends when this process ends."""
         child = Child(command, _spawn(command), time.monotonic())
         self._running.append(child)
         return child
@@ -113,9 +113,9 @@ class Children:
         return child.process.returncode
 
     def wait(self, timeout_s: float, apart_from: Child | None = None) -> None:
-        """Return after `timeout_s`, or earlier when something happened to a child; restart what is to be restarted.
+        """Return after `timeout_s`, or earlier if a child ended. Restart the children that are due.
 
-        Raises:  Stopped when a signal asks us to stop; ChildEnded when a child ended that must not
+        Raises:  Stopped when a signal asks us to stop; ChildEnded when a child without restart ended
         """
         due_in = min((at - time.monotonic() for at in self._waiting), default=timeout_s)
         if not self._stop_asked and select.select([self._bell[0]], [], [], max(0.0, min(timeout_s, due_in)))[0]:
@@ -128,7 +128,7 @@ class Children:
             self._start_again(self._waiting.pop(at))
 
     def watch(self) -> NoReturn:
-        """Watch the children until the end.
+        """Watch the children until a signal or the end of a child.
 
         Raises:  as `wait`
         """
@@ -136,7 +136,7 @@ class Children:
             self.wait(timeout_s=3600.0)
 
     def stop(self) -> None:
-        """End all children, the last started first asked; kill what is still there after `stop_within_s`."""
+        """End all children, the last started first. Kill those that remain after `stop_within_s`."""
         self._waiting.clear()
         for child in reversed(self._running):
             _signal_group(child, signal.SIGTERM, leader_only=True)
@@ -147,7 +147,7 @@ class Children:
             except subprocess.TimeoutExpired:
                 self.say(f"{child.command.name} did not stop in time and is killed")
         for child in self._running:
-            # A group outlives its leader when a grandchild hangs.
+            # A group outlives its leader if a grandchild hangs.
             _signal_group(child, signal.SIGKILL)
             child.process.wait()
         self._running.clear()
@@ -174,16 +174,16 @@ class Children:
 
 
 class Fork:
-    """A child that runs a function of ours; as much of `subprocess.Popen` as `Children` uses."""
+    """A child that runs a function of ours. It has the methods of `subprocess.Popen` that `Children` uses."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self.returncode: int = 0
         self._ended = False
-        # Nothing of ours may run twice: what is unwritten in a buffer would be written by both.
+        # Flush first: otherwise both processes would write the unwritten part of a buffer.
         sys.stdout.flush()
         sys.stderr.flush()
         gc.collect()
-        gc.freeze()  # a collection in the child would touch, and so copy, each page that it shares with us
+        gc.freeze()  # a collection in the child would copy each memory page that it shares with us
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
@@ -197,7 +197,7 @@ class Fork:
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code. Raises: TimeoutExpired"""
         if not self._ended and timeout is not None:
-            watched = os.pidfd_open(self.pid)  # it is there until we wait for it
+            watched = os.pidfd_open(self.pid)  # the process entry exists until we wait for it
             try:
                 if not select.select([watched], [], [], timeout)[0]:
                     raise subprocess.TimeoutExpired(str(self.pid), timeout)
@@ -221,11 +221,11 @@ class Fork:
 
 
 def _run_forked(call: Callable[[], object], parent: int) -> NoReturn:
-    """Be the child: never return to what the parent was doing."""
+    """Run as the child. Never return to the parent's work."""
     code = 1
     try:
         os.setsid()
-        signal.set_wakeup_fd(-1)  # the parent's bell
+        signal.set_wakeup_fd(-1)  # the parent's wake-up pipe
         for number in (*STOP_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         end_with_parent()
@@ -244,7 +244,7 @@ def _run_forked(call: Callable[[], object], parent: int) -> NoReturn:
 
 
 class ChildEnded(Exception):
-    """A child ended that we cannot do without."""
+    """A child without restart ended."""
 
     def __init__(self, command: Command, exit_code: int) -> None:
         super().__init__(f"{command.name} ended by itself ({_how(exit_code)})")
@@ -265,7 +265,7 @@ def _spawn(command: Command) -> subprocess.Popen[bytes] | Fork:
         # Runs in the child between fork and exec. We are single-threaded, so Python code is safe here.
         end_with_parent()
         if os.getppid() != parent:
-            os._exit(1)  # it died before the kernel knew our wish
+            os._exit(1)  # the parent died before this call
 
     log = command.log.open("ab") if command.log else None
     try:

@@ -15,17 +15,17 @@ from granian.server import Server
 from idp.errors import ConfigError
 
 # A browser sends its request line and headers at once. A connection without a whole header is closed after this time,
-# also one that is kept open between two requests.
+# also a connection kept open between two requests.
 HEADER_WITHIN_MS = 10_000
-# granian reads a header into this buffer before we see it. Cookies and a CAS service URL fit several times.
+# granian's buffer for a header. Cookies and a CAS service URL fit several times.
 MAX_HEADER_BYTES = 64 * 1024
-# Open connections per web process. An idle one costs a few KiB until its header is due; at this number granian stops
-# accepting, and everybody waits.
+# Open connections per web process. An idle one costs a few KiB until its header is due. At this number granian stops
+# accepting connections, and everybody waits.
 MAX_CONNECTIONS = 4096
 
 
 def granian_command(factory: str, host: str, port: int, workers: int, blocking_threads: int) -> Sequence[str]:
-    """Return the words that start granian.
+    """Return the command line that starts granian.
 
     Shape:   granian_command("idp.app.pages:create_app", "127.0.0.1", 8080, workers=2, blocking_threads=4)
     """
@@ -33,7 +33,7 @@ def granian_command(factory: str, host: str, port: int, workers: int, blocking_t
 
 
 def serve_pages(factory: str, host: str, port: int, workers: int, blocking_threads: int) -> None:
-    """Serve until SIGTERM or SIGINT; the shape is that of `granian_command`.
+    """Serve until SIGTERM or SIGINT. The arguments are those of `granian_command`.
 
     Effect:  imports the application's module once, so that the web processes share it
     """
@@ -55,14 +55,14 @@ def serve_pages(factory: str, host: str, port: int, workers: int, blocking_threa
         workers_kill_timeout=5,
         respawn_failed_workers=True,
         websockets=False,
-        # Not `warning`: at each start it says that there are more threads than cores. Ours are for waiting.
+        # Not `warning`: at each start granian warns of more threads than cores. Our threads mostly wait.
         log_level=LogLevels.error,
         factory=True,
     ).serve()
 
 
 def _allow_connections(number: int) -> None:
-    """Raise our limit of open files as far as we may: systemd and shells begin with 1,024."""
+    """Raise our limit of open files to the maximum: systemd and shells set 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * number
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -71,7 +71,7 @@ def _allow_connections(number: int) -> None:
 
 
 def require_free_port(host: str, port: int, setting: str) -> None:
-    """Refuse a port that another program listens on: granian itself would share it silently.
+    """Refuse a port that another program listens on: granian would silently share it.
 
     Raises:  ConfigError that names the setting to change
     """

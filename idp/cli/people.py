@@ -12,7 +12,7 @@ from idp.cli.people_named import person_named
 from idp.cli.plans import change_facts, print_changes, print_findings, print_needs_approval, print_totals, run_facts
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
 from idp.errors import NotFound
-from idp.people.merge_queries import Facts, Pair, facts_of, pair_of, pairs_in
+from idp.people.merge_queries import Pair, PairRecord, pair_of, pair_records, pairs_in
 from idp.people.queries import load_people
 from idp.people.search_queries import find_by_name
 from idp.people.values import PairState
@@ -74,16 +74,16 @@ def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: 
             connection, (PairState.OPEN, PairState.DISMISSED, PairState.MERGED) if settled else (PairState.OPEN,), limit
         )
         ids = sorted({person_id for pair in pairs for person_id in (pair.person_a, pair.person_b)})
-        facts = {one.person_id: one for one in facts_of(connection, ids)}
+        records = {record.person_id: record for record in pair_records(connection, ids)}
     if as_json:
-        print_json([_pair_facts(pair, facts) for pair in pairs])
+        print_json([_pair_json(pair, records) for pair in pairs])
         return
     if not pairs:
         click.echo("No pairs to judge.")
         return
     table = Table("first", "album", "second", "album", "evidence", "state", box=None, header_style="bold")
     for pair in pairs:
-        first, second = facts[pair.person_a], facts[pair.person_b]
+        first, second = records[pair.person_a], records[pair.person_b]
         sides = (_name(first), first.album or first.os_id, _name(second), second.album or second.os_id)
         add_row(table, *sides, ", ".join(pair.evidence), pair.state)
     console().print(table)
@@ -97,13 +97,13 @@ def list_all(installation: Idp, settled: bool, find: bool, limit: int, as_json: 
 @pass_idp
 def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
     """Show a pair side by side. FIRST and SECOND are uids, album numbers or mail addresses."""
-    pair, facts = _pair(installation, first, second)
+    pair, records = _pair(installation, first, second)
     if as_json:
-        print_json(_pair_facts(pair, facts))
+        print_json(_pair_json(pair, records))
         return
     zone = ZoneInfo(installation.settings.university.time_zone)
     table = Table("", "first", "second", box=None, header_style="bold")
-    sides = [_side(facts[person_id], zone) for person_id in (pair.person_a, pair.person_b)]
+    sides = [_side(records[person_id], zone) for person_id in (pair.person_a, pair.person_b)]
     for name in sides[0]:
         add_row(table, name, sides[0][name], sides[1][name])
     console().print(table)
@@ -171,18 +171,18 @@ def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:
         click.echo(f"Apply exactly this plan with: idp apply {run.run_id}")
 
 
-def _pair(installation: Idp, first: str, second: str) -> tuple[Pair, dict[str, Facts]]:
+def _pair(installation: Idp, first: str, second: str) -> tuple[Pair, dict[str, PairRecord]]:
     ids = [person_named(installation, text) for text in (first, second)]
     with installation.databases.identity.read() as connection:
         pair = pair_of(connection, *ids)
-        facts = {one.person_id: one for one in facts_of(connection, ids)}
+        records = {record.person_id: record for record in pair_records(connection, ids)}
     if pair is None:
         raise NotFound("these two are not a listed pair. List pairs with: idp people duplicates list")
-    return pair, facts
+    return pair, records
 
 
-def _pair_facts(pair: Pair, facts: dict[str, Facts]) -> dict[str, Any]:
-    sides = [facts[person_id] for person_id in (pair.person_a, pair.person_b)]
+def _pair_json(pair: Pair, records: dict[str, PairRecord]) -> dict[str, Any]:
+    sides = [records[person_id] for person_id in (pair.person_a, pair.person_b)]
     return {
         "state": pair.state,
         "evidence": pair.evidence,
@@ -190,22 +190,23 @@ def _pair_facts(pair: Pair, facts: dict[str, Facts]) -> dict[str, Any]:
         "settled_at": pair.settled_at,
         "settled_by": pair.settled_by,
         "people": [
-            {"person_id": one.person_id, "os_id": one.os_id, "album": one.album, "name": _name(one)} for one in sides
+            {"person_id": side.person_id, "os_id": side.os_id, "album": side.album, "name": _name(side)}
+            for side in sides
         ],
     }
 
 
-def _side(one: Facts, zone: ZoneInfo) -> dict[str, str]:
+def _side(record: PairRecord, zone: ZoneInfo) -> dict[str, str]:
     return {
-        "name": _name(one),
-        "album": one.album or "none",
-        "os_id": one.os_id,
-        "born": one.born_on.isoformat() if one.born_on else "not known",
-        "access": one.access,
-        "first seen": when(one.first_seen_at, zone),
-        "key": one.person_id,
+        "name": _name(record),
+        "album": record.album or "none",
+        "os_id": record.os_id,
+        "born": record.born_on.isoformat() if record.born_on else "not known",
+        "access": record.access,
+        "first seen": when(record.first_seen_at, zone),
+        "person id": record.person_id,
     }
 
 
-def _name(one: Facts) -> str:
-    return " ".join(part for part in (one.given_name, one.surname_prefix, one.surname) if part)
+def _name(record: PairRecord) -> str:
+    return " ".join(part for part in (record.given_name, record.surname_prefix, record.surname) if part)

@@ -112,8 +112,8 @@ def _move(connection: Connection, which: ColumnElement[bool], old: MergeState, n
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What two records are compared by. National ids only as keyed hashes."""
+class PairRecord:
+    """One record of a pair: the fields by which records are compared. National ids only as keyed hashes."""
 
     person_id: str
     os_id: str
@@ -128,8 +128,8 @@ class Facts:
     first_seen_at: datetime
 
 
-MOST_ALIKE = 20  # of one name born on one day: more is a default of the registry, no person
-_FACTS = (
+MOST_ALIKE = 20  # of one name born on one day: more come from a default value in the registry
+_PAIR_COLUMNS = (
     person.c.person_id,
     person.c.os_id,
     person.c.album,
@@ -149,8 +149,8 @@ _ALIKE = (
 )
 
 
-def groups_alike(connection: Connection) -> Iterator[list[Facts]]:
-    """Yield people who share a national id, or name and day of birth; in each group the first seen first."""
+def groups_alike(connection: Connection) -> Iterator[list[PairRecord]]:
+    """Yield groups of people with one national id, or one name and day of birth; the first seen first."""
     for keys in _ALIKE:
         shared = (
             select(*keys)
@@ -160,28 +160,28 @@ def groups_alike(connection: Connection) -> Iterator[list[Facts]]:
             .subquery()
         )
         query = (
-            select(*_FACTS)
+            select(*_PAIR_COLUMNS)
             .join(shared, and_(*(key == shared.c[key.name] for key in keys)))
             .order_by(*keys, person.c.first_seen_at, person.c.person_id)
         )
         rows = connection.execute(query, execution_options={"yield_per": 1000})
-        yield from _groups((Facts(*row) for row in rows), [key.name for key in keys])
+        yield from _groups((PairRecord(*row) for row in rows), [key.name for key in keys])
 
 
-def _groups(sorted_facts: Iterable[Facts], names: Sequence[str]) -> Iterator[list[Facts]]:
-    for _, group in groupby(sorted_facts, key=lambda one: [getattr(one, name) for name in names]):
+def _groups(sorted_records: Iterable[PairRecord], names: Sequence[str]) -> Iterator[list[PairRecord]]:
+    for _, group in groupby(sorted_records, key=lambda one: [getattr(one, name) for name in names]):
         yield list(group)
 
 
-def facts_of(connection: Connection, person_ids: Sequence[str]) -> list[Facts]:
-    """Return what a few people are compared by, the first seen first."""
-    query = select(*_FACTS).where(person.c.person_id.in_(person_ids))
+def pair_records(connection: Connection, person_ids: Sequence[str]) -> list[PairRecord]:
+    """Return the records of these people for comparing, the first seen first."""
+    query = select(*_PAIR_COLUMNS).where(person.c.person_id.in_(person_ids))
     rows = connection.execute(query.order_by(person.c.first_seen_at, person.c.person_id))
-    return [Facts(*row) for row in rows]
+    return [PairRecord(*row) for row in rows]
 
 
 def note_pairs(connection: Connection, pairs: Iterable[Pair]) -> list[Pair]:
-    """Keep pairs that are not known yet, and return those; one that was settled stays settled."""
+    """Store new pairs and return them. A settled pair stays settled."""
     fresh = []
     for one in pairs:
         if pair_of(connection, one.person_a, one.person_b) is None:

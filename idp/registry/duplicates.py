@@ -10,7 +10,15 @@ from idp.audit import event_types
 from idp.audit.events import Event, record, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
-from idp.people.merge_queries import Facts, Pair, facts_of, groups_alike, merges_in_force, note_pairs, settle_pair
+from idp.people.merge_queries import (
+    Pair,
+    PairRecord,
+    groups_alike,
+    merges_in_force,
+    note_pairs,
+    pair_records,
+    settle_pair,
+)
 from idp.people.status import Access
 from idp.people.values import PairState
 from idp.permissions import Actor, Permission
@@ -64,7 +72,7 @@ def queue_duplicates(connection: Connection, at: datetime, pairs: Iterable[tuple
     """
     found = []
     for one, other in pairs:
-        older, newer = facts_of(connection, [one, other])
+        older, newer = pair_records(connection, [one, other])
         os_ids = " and ".join(sorted((older.os_id, newer.os_id), key=int))
         reasons = evidence(older, newer) | {"same_album": f"rows of os_id {os_ids}"}
         found.append(Pair(older.person_id, newer.person_id, PairState.OPEN, reasons, at, None, ""))
@@ -78,7 +86,7 @@ def _events(pairs: list[Pair], actor: str) -> Iterator[Event]:
         yield Event(event_types.PERSON_DUPLICATE_FOUND, pair.person_b, actor, data=data)
 
 
-def evidence(older: Facts, newer: Facts) -> dict[str, str]:
+def evidence(older: PairRecord, newer: PairRecord) -> dict[str, str]:
     """Return what speaks for, and against, two records being one human being. Pure; never a national id.
 
     Shape:   {"same_pesel": "", "came_back": "album 123 is closed, album 456 came later"}
@@ -101,5 +109,5 @@ def evidence(older: Facts, newer: Facts) -> dict[str, str]:
     return found
 
 
-def _name(one: Facts) -> str:
+def _name(one: PairRecord) -> str:
     return " ".join(part for part in (one.given_name, one.surname_prefix, one.surname) if part)

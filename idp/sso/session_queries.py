@@ -36,7 +36,7 @@ class NewSession:
 
 
 class LiveSession(NamedTuple):
-    """A session that counts at this moment, and whose it is. A tuple: see `Facts`."""
+    """A valid session and its account. A tuple, because creating a frozen dataclass costs more."""
 
     session_id: str
     account_id: str

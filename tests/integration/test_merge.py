@@ -10,7 +10,7 @@ from sqlalchemy import select
 from idp.db.databases import Databases
 from idp.errors import Conflict, NotFound, StaleVersion
 from idp.keys.key_files import Keys
-from idp.people.merge_queries import Facts, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
+from idp.people.merge_queries import PairRecord, load_merge, merges_in_force, pair_of, pairs_in, settle_pair
 from idp.people.tables import assigned_identifier
 from idp.people.values import PairState
 from idp.permissions import SYSTEM
@@ -280,7 +280,7 @@ def test_a_merge_settles_the_pair_and_an_unmerge_opens_it_again(
     assert find_duplicates(databases, clock, SYSTEM) == 0
 
 
-def facts(**changes: object) -> Facts:
+def record(**changes: object) -> PairRecord:
     values = {
         "person_id": "a" * 32,
         "os_id": "1",
@@ -294,13 +294,13 @@ def facts(**changes: object) -> Facts:
         "access": "closed",
         "first_seen_at": SEEN,
     }
-    return Facts(**{**values, **changes})  # type: ignore[arg-type]  # a factory takes any column
+    return PairRecord(**{**values, **changes})  # type: ignore[arg-type]  # a factory takes any column
 
 
 def test_who_comes_back_with_a_new_album_is_said_so() -> None:
-    newer = facts(album="456", access="active", first_seen_at=SEEN + timedelta(days=900))
+    newer = record(album="456", access="active", first_seen_at=SEEN + timedelta(days=900))
 
-    found = evidence(facts(), newer)
+    found = evidence(record(), newer)
 
     assert found["came_back"] == "album 123 is closed, album 456 came later"
     assert "same_pesel" in found
@@ -308,7 +308,7 @@ def test_who_comes_back_with_a_new_album_is_said_so() -> None:
 
 
 def test_two_numbers_that_differ_speak_against_it() -> None:
-    assert "different_pesel" in evidence(facts(), facts(pesel_mac="m2"))
+    assert "different_pesel" in evidence(record(), record(pesel_mac="m2"))
 
 
 def test_a_cancelled_merge_leaves_nothing_behind(written: Provisioner, databases: Databases) -> None:

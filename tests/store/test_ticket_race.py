@@ -20,7 +20,7 @@ from idp.sso.sessions import Browser
 from idp.sso.settings import SsoSettings
 from tests.support.counts import Counts
 from tests.support.students import Student, add_student
-from tests.support.ticket_racer import REGISTRATION, SERVICE, make_desk
+from tests.support.ticket_racer import REGISTRATION, SERVICE, make_service
 
 PROJECT = Path(__file__).parents[2]
 PROCESSES, THREADS = 2, 4  # eight threads in two processes
@@ -87,6 +87,6 @@ def issue(databases: Databases, raw_store: RawStore, services: Path, clock: Cloc
     started = sessions.start(raw_store, settings, clock, account, Browser())
     session = sessions.find(raw_store, settings, clock, started.token)
     assert session is not None
-    desk = make_desk(databases, raw_store, services, clock)
-    service = desk.applications.current().by_id["fees"]
-    return [desk.issue(session, service, SERVICE, from_new_login=True) for _ in range(count)]
+    service = make_service(databases, raw_store, services, clock)
+    service = service.applications.current().by_id["fees"]
+    return [service.issue(session, service, SERVICE, from_new_login=True) for _ in range(count)]

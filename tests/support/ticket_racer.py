@@ -33,8 +33,8 @@ url = [{ host = "fees.example", path = "/app" }]
 """
 
 
-def make_desk(databases: Databases, raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
-    """Return a desk whose tickets live for long."""
+def make_service(databases: Databases, raw_store: RawStore, services: Path, clock: Clock) -> TicketService:
+    """Return a ticket service whose tickets live long."""
     keys = shared_keys()
     registered = RegisteredApplications([services], [], clock)
     settings = CasSettings(service_ticket_s=300)
@@ -43,14 +43,14 @@ def make_desk(databases: Databases, raw_store: RawStore, services: Path, clock: 
     return TicketService(raw_store, registered, settings, values, keys, Outgoing(), clock, zone)
 
 
-def race(desk: TicketService, tickets: Sequence[str], threads: int) -> list[str]:
+def race(service: TicketService, tickets: Sequence[str], threads: int) -> list[str]:
     """Return the tickets that were validated here, once per success."""
     won: list[str] = []
     line = threading.Barrier(threads)
 
     def run() -> None:
         line.wait()
-        won.extend(one for one in tickets if isinstance(desk.validate(Question(one, SERVICE)), Success))
+        won.extend(one for one in tickets if isinstance(service.validate(Question(one, SERVICE)), Success))
 
     runners = [threading.Thread(target=run) for _ in range(threads)]
     for runner in runners:
@@ -66,11 +66,11 @@ def main() -> None:
     settings = StoreSettings(folder=Path(facts["folder"]), postgresql_url=SecretStr(url) if url else None)
     databases = open_databases(settings)
     raw_store = open_raw(databases)
-    desk = make_desk(databases, raw_store, Path(facts["services"]), Clock())
+    service = make_service(databases, raw_store, Path(facts["services"]), Clock())
     tickets = [sys.stdin.readline().strip() for _ in range(facts["tickets"])]
     print("ready", flush=True)  # noqa: T201 - the other end of the pipe waits for it
     sys.stdin.readline()
-    print(json.dumps(race(desk, tickets, facts["threads"])), flush=True)  # noqa: T201 - what the test reads
+    print(json.dumps(race(service, tickets, facts["threads"])), flush=True)  # noqa: T201 - what the test reads
     raw_store.close()
     databases.close()
 
