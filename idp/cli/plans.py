@@ -70,7 +70,10 @@ def print_changes(rows: Sequence[ChangeRow], names: Mapping[str, str]) -> None:
         who = [escape(row.name), escape(names.get(row.person_id, "")), f"{row.target} {row.kind}"]
         differences = differences_of(row)
         if row.kind == Kind.CREATE:
-            table.add_row(*who, f"{len(differences) - 2} attributes", "", "", row.reason)  # without name and switch
+            attributes = len(differences) - 2  # without name and switch
+            table.add_row(
+                *who, counted(attributes, "attribute", "attributes") if attributes else "", "", "", row.reason
+            )
             continue
         reason = row.reason
         for name, before, after in differences:

@@ -195,10 +195,13 @@ def cancel(installation: Idp, run_id: str) -> None:
 
     Changes already written stay. Take them back with `idp undo`. The next plan contains the rest.
     """
-    run_id = run_named(installation, run_id).run_id
-    run_steps.cancel(installation.provisioner, run_id, current_actor())
-    click.echo("Cancelled. The next plan contains the rest.")
-    click.echo(f"Changes already written stay. Take them back with: idp undo {run_id}")
+    run = run_named(installation, run_id)
+    run_steps.cancel(installation.provisioner, run.run_id, current_actor())
+    if run.started_at is None:
+        click.echo("Cancelled. Nothing was written. The next plan contains its changes if they are still needed.")
+    else:
+        click.echo("Cancelled. The next plan contains the rest.")
+        click.echo(f"Changes already written stay. Take them back with: idp undo {run.run_id}")
 
 
 @runs.command()

@@ -39,7 +39,7 @@ def _file_lock(databases: Databases, name: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Conflict(f"{name} is at work already.") from None
+            raise Conflict(f"another process is busy with this ({name}); try again later") from None
         yield
 
 
@@ -49,7 +49,7 @@ def _advisory_lock(database: Database, name: str) -> Iterator[None]:
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         number = {"number": zlib.crc32(name.encode())}
         if not connection.execute(text("SELECT pg_try_advisory_lock(:number)"), number).scalar_one():
-            raise Conflict(f"{name} is at work already.")
+            raise Conflict(f"another process is busy with this ({name}); try again later")
         try:
             yield
         finally:

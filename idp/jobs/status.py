@@ -120,7 +120,7 @@ def problems_of(found: Status) -> list[str]:
         if schedule.state == FAILED or schedule.is_delayed:
             problems.append(f"Schedule {name} has not succeeded: {schedule.note}")
     if dead := found.letters.get("dead", 0):
-        problems.append(f"{dead} letters could not be delivered: idp letters list --state dead")
+        problems.append(f"Letters that could not be delivered: {dead}. See: idp letters list --state dead")
     if found.delayed_letters:
         problems.append(f"{found.delayed_letters} letters wait after an error: {found.letters_error}")
     return problems

@@ -91,7 +91,8 @@ def _move(
         is_moved = runs.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
         run = runs.require_run(connection, run_id)
         if not is_moved:
-            raise Conflict(f"run {run_id} is {run.state}")
+            done = "resumed" if to is RunState.APPROVED else to.value
+            raise Conflict(f"run {run_id} is {run.state}, so it cannot be {done}")
         if to == RunState.APPROVED:
             _refuse_if_taken_back(connection, run)
         if to is RunState.CANCELLED:
@@ -134,7 +135,7 @@ def refuse_while_running(provisioner: Provisioner) -> None:
     Raises:  Conflict
     """
     if (run := release_abandoned(provisioner)) is not None:
-        raise Conflict(f"run {run.run_id} is at work; wait for it, or stop it with: idp runs pause {run.run_id}")
+        raise Conflict(f"run {run.run_id} is running. Wait for it, or pause it with: idp runs pause {run.run_id}")
 
 
 def release_abandoned(provisioner: Provisioner, *, is_command: bool = False) -> Run | None:

@@ -159,7 +159,7 @@ def why_not_enabled(row: ChangeRow, person: PersonSnapshot | None) -> str:
     if person is None:
         return "our records do not know this person any more"
     if person.is_locked:
-        return "a human holds the account"
+        return "a human locked the account"
     if person.may_sign_in or person.status.reason == cause_of(row):
         return ""
     return f"the records close the account for another reason by now: {person.status.reason}"
@@ -219,12 +219,12 @@ def _take_back_entry(
     )
     if remove_created and is_removable and is_as_made:
         return Back(Change.remove(found, row.reason))
-    why = "locked, it stays (--remove takes it away)" if is_as_made else "it changed since, so it is locked and stays"
-    stays = (_left(row, f"was made by the run: {why}"),) if is_removable else ()
+    why = "it stays, locked (--remove removes it)" if is_as_made else "it changed since, so it stays, locked"
+    stays = (_left(row, f"the run created it: {why}"),) if is_removable else ()
     if not found.enabled:
         return Back(None, stays)
     if person is None:
-        return Back(None, (_left(row, "was made by the run, and our records do not know this person any more"),))
+        return Back(None, (_left(row, "the run created it, and our records no longer have this person"),))
     return Back(Change.update(found, with_values(found, lock)), stays)
 
 

@@ -174,6 +174,21 @@ def test_a_run_is_named_by_as_much_of_its_number_as_no_other_has(
     assert terminal.json("runs", "show", waiting)["state"] == "cancelled"
 
 
+def test_a_plan_that_awaits_no_approval_is_refused_before_a_password_is_asked(terminal: Terminal, waiting: str) -> None:
+    terminal.run("runs", "cancel", waiting)
+
+    refusal = terminal.error("runs", "approve", waiting, "--as", "ewa")
+
+    assert f"run {waiting} does not await approval: it is cancelled" in str(refusal)
+
+
+def test_what_cannot_be_done_with_a_run_is_said_with_its_state(terminal: Terminal, waiting: str) -> None:
+    said = terminal.run("runs", "cancel", waiting)
+
+    assert "Nothing was written." in said
+    assert f"run {waiting} is cancelled, so it cannot be resumed" in str(terminal.error("runs", "resume", waiting))
+
+
 def test_a_narrow_terminal_shows_whole_numbers(
     terminal: Terminal, waiting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

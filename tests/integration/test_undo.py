@@ -194,7 +194,7 @@ def test_entries_that_the_run_made_are_locked_and_listed(
     undo = undo_now(provisioner, run)
 
     assert kinds(provisioner, undo) == ["disable"]
-    assert findings(provisioner, undo) == ["not undone: was made by the run: locked, it stays (--remove takes it away)"]
+    assert findings(provisioner, undo) == ["not undone: the run created it: it stays, locked (--remove removes it)"]
     assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") == "000001010000Z"
     assert make_plan(provisioner, ACTOR).changes == 0
@@ -260,9 +260,7 @@ def test_an_entry_that_changed_since_the_run_made_it_is_locked_and_never_removed
     undo = undo_now(provisioner, run, remove_created=True)
 
     assert kinds(provisioner, undo) == ["disable"]
-    assert findings(provisioner, undo) == [
-        "not undone: was made by the run: it changed since, so it is locked and stays"
-    ]
+    assert findings(provisioner, undo) == ["not undone: the run created it: it changed since, so it stays, locked"]
     assert eyes.value(ANNA.uid, "mail") == "anna.kowalska@student.po.edu.pl"
     assert eyes.value(ANNA.uid, "idpStatus") == "suspended"
 
@@ -608,7 +606,7 @@ def test_who_is_open_for_another_reason_is_not_let_in_by_an_undo(
     undo = make_undo(doors, run.run_id, ACTOR)
 
     assert undo.changes == 0
-    said = "a human holds the account" if by_hand else "the records close the account for another reason by now"
+    said = "a human locked the account" if by_hand else "the records close the account for another reason by now"
     assert all(each.startswith(f"not undone: {said}") for each in findings(doors, undo))
     assert len(findings(doors, undo)) == 2
 
@@ -658,7 +656,7 @@ def test_an_undo_that_is_resumed_lets_nobody_in_who_was_held_meanwhile(
 
     assert (open_in(doors, shut), open_in(doors, enabled)) == ([], ["ldap", "accounts"])
     assert (result.run.state, result.superseded) == (RunState.APPLIED, 2)
-    why = "a human holds the account"
+    why = "a human locked the account"
     assert states_of(doors, undo, shut) == [
         ("ldap", ChangeState.SUPERSEDED, why),
         ("accounts", ChangeState.SUPERSEDED, why),

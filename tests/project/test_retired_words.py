@@ -108,7 +108,6 @@ RETIRED: dict[str, str] = {
     "HOLD_S": "LEASE_S",
     "hold_s": "lease_s",
     "give_token": "issue",
-    "Facts": "PairRecord",
     "facts_of": "pair_records",
     "make_desk": "make_service",
     "StudentsTaken": "StudentsImported",

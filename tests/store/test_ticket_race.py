@@ -88,5 +88,5 @@ def issue(databases: Databases, raw_store: RawStore, services: Path, clock: Cloc
     session = sessions.find(raw_store, settings, clock, started.token)
     assert session is not None
     service = make_service(databases, raw_store, services, clock)
-    service = service.applications.current().by_id["fees"]
-    return [service.issue(session, service, SERVICE, from_new_login=True) for _ in range(count)]
+    application = service.applications.current().by_id["fees"]
+    return [service.issue(session, application, SERVICE, from_new_login=True) for _ in range(count)]

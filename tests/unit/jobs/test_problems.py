@@ -40,7 +40,7 @@ WRONG: Mapping[str, tuple[dict[str, object], str]] = {
     "import": ({"last_import": LastImport("i2", "bad.csv", "refused", "too_old", AT, AT, 0)}, "bad.csv, was refused"),
     "run": ({"last_run": RunStatus("r1", "incomplete", AT, None, {}, "away")}, "r1 is incomplete: away"),
     "schedule": ({"schedules": {"sync": ScheduleStatus(AT, "failed", "why", False)}}, "sync has not succeeded: why"),
-    "letters": ({"letters": {"dead": 2}}, "2 letters could not be delivered"),
+    "letters": ({"letters": {"dead": 2}}, "Letters that could not be delivered: 2"),
     "letters that wait": (
         {"delayed_letters": 3, "letters_error": "code 553"},
         "3 letters wait after an error: code 553",
