@@ -303,9 +303,10 @@ def pins_of_undo(
     """
     change = row.to_change()
     before, after = change.before, change.after
-    was, put = _present(before), _present(after)
+    was: Parts = {THERE: YES if before else NO}
+    put: Parts = {THERE: YES if after else NO}
     if before and after:
-        was, put = {**was, **parts_of(before)}, {**put, **parts_of(after)}
+        was, put = parts_of(before), parts_of(after)
     keys = {key for part in _differing(was, put) if (key := key_of(target, part)) is not None}
     old = tuple(pin for pin in person.kept.pins if pin.target == target.kind and pin.key in keys)
     records = by_records(person.snapshot, target)
@@ -324,10 +325,6 @@ def pins_of_undo(
             expected[WHY] = (records.reason,)
         new.append(Pin(target.kind, row.person_id, key, expected, kept, run_id, at))
     return old, tuple(new)
-
-
-def _present(entry: Entry | None) -> Parts:
-    return {THERE: NO if entry is None else YES}
 
 
 # --- end the pins of a run ------------------------------------------------------------------------------------------
