@@ -44,7 +44,7 @@ def excesses(
     target: str,
     counts: Mapping[str, int],
     population: int,
-    limits: Limits | Mapping[str, Limits],
+    limits: Mapping[str, Limits],
     *,
     is_first_load: bool = False,
     before: Mapping[str, int] = MappingProxyType({}),
@@ -58,7 +58,7 @@ def excesses(
              before: other people by kind, by the worker's own runs of the last day; they count too
     """
     for kind, count in sorted(counts.items()):
-        most = _most(kind, population, limits)
+        most = limits[kind].most(population) if kind in limits else 0
         already = before.get(kind, 0)
         if already + count > most and not (kind == Kind.CREATE and is_first_load):
             yield LimitViolation(target, kind, count, population, most, already)
@@ -91,9 +91,3 @@ def sentence(over: Iterable[LimitViolation]) -> str:
         + f", limit {one.limit}"
         for one in over
     )
-
-
-def _most(kind: str, population: int, limits: Limits | Mapping[str, Limits]) -> int:
-    if isinstance(limits, Limits):
-        return limits.most(population)
-    return limits[kind].most(population) if kind in limits else 0

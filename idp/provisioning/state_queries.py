@@ -219,16 +219,6 @@ def clear_not_shown(connection: Connection, target: str, person_ids: Iterable[st
 # --- failures --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """A person whom a target refused too often, and what it said last."""
-
-    target: str
-    person_id: str
-    attempts: int
-    error: str
-
-
 def count_attempts(
     connection: Connection, target: str, errors: Iterable[tuple[str, str]], now: datetime, patience: Patience
 ) -> list[str]:
@@ -273,13 +263,6 @@ def took_others_since(connection: Connection, target: str, at: datetime | None) 
         return False
     later = select(target_state.c.person_id).where(target_state.c.target == target, target_state.c.applied_at > at)
     return connection.execute(later.limit(1)).first() is not None
-
-
-def given_up(connection: Connection, limit: int = BATCH) -> list[GivenUp]:
-    """Return people whom targets refused too often."""
-    columns = [target_state.c[name] for name in GivenUp.__dataclass_fields__]
-    query = select(*columns).where(_IS_FAILED).order_by(target_state.c.target, target_state.c.person_id)
-    return [GivenUp(*row) for row in connection.execute(query.limit(limit))]
 
 
 def count_given_up(connection: Connection) -> dict[str, int]:

@@ -18,12 +18,19 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run_steps import next_run
 from idp.provisioning.runs import Runner, RunState
-from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Stage
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
-from tests.support.provisioning import add_students, change_person, change_status, make_provisioner, mark, waiting
+from tests.support.provisioning import (
+    add_students,
+    change_person,
+    change_status,
+    given_up,
+    make_provisioner,
+    mark,
+    waiting,
+)
 from tests.support.students import Student
 
 ACTOR = shell("test")

@@ -17,14 +17,13 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import RunState
 from idp.provisioning.settings import ProvisioningSettings
-from idp.provisioning.state_queries import given_up
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.provisioning import add_students, change_person
+from tests.support.provisioning import add_students, change_person, given_up
 from tests.support.rounds import rounds_for
 from tests.support.students import Student
 from tests.support.workers import events_of

@@ -27,14 +27,12 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.runs import ChangeRow, ChangeState, FindingRow, Runner, RunState, TargetSummary
 from idp.provisioning.state_queries import (
     Desired,
-    GivenUp,
     Observed,
     begin_writes,
     confirm_writes,
     count_attempts,
     count_states,
     delay,
-    given_up,
     mark_in_doubt,
     note_absent,
     note_shown,
@@ -47,9 +45,11 @@ from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import (
+    GivenUp,
     add_students,
     change_person,
     choose_mail_name,
+    given_up,
     make_provisioner,
     waiting,
 )

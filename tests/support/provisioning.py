@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from types import SimpleNamespace
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, union, update
+from sqlalchemy import Connection, func, select, union, update
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
@@ -20,6 +21,7 @@ from idp.people.tables import enrolment, person, person_change
 from idp.people.values import Priority
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
+from idp.provisioning.states import State
 from idp.provisioning.tables import target_state
 from idp.provisioning.target import Target
 from idp.provisioning.targets.ldap import LdapTarget
@@ -90,6 +92,22 @@ def choose_mail_name(databases: Databases, person_id: str, address: str, alias: 
     with databases.identity.write() as connection:
         give(connection, SEEN, person_id, NewAddress(address, address), NewAddress(alias, alias))
         queue_recompute(connection, [person_id], Priority.LIVE)
+
+
+class GivenUp(NamedTuple):
+    """A person whom a target refused too often, and what it said last."""
+
+    target: str
+    person_id: str
+    attempts: int
+    error: str
+
+
+def given_up(connection: Connection) -> list[GivenUp]:
+    """Return people whom targets refused too often."""
+    columns = [target_state.c[name] for name in GivenUp._fields]
+    query = select(*columns).where(target_state.c.state == State.FAILED).order_by(*columns)
+    return [GivenUp(*row) for row in connection.execute(query)]
 
 
 def waiting(databases: Databases) -> int:

@@ -23,18 +23,25 @@ def over(
 ) -> str:
     """Return the sentence about what is over."""
     by_word = {kind.value: count for kind, count in counts.items()}
-    return sentence(excesses("ldap", by_word, population, limits, is_first_load=is_first_load))
+    by_kind = everywhere(limits) if isinstance(limits, Limits) else limits
+    return sentence(excesses("ldap", by_word, population, by_kind, is_first_load=is_first_load))
+
+
+def everywhere(limits: Limits) -> Mapping[str, Limits]:
+    """Return the same limits for every kind of change."""
+    return dict.fromkeys(Kind, limits)
 
 
 def test_a_feed_that_suspends_everyone_is_over_the_limit() -> None:
-    (found,) = excesses("ldap", {"disable": 6200}, 6200, Limits(share=0.02, floor=50))
+    (found,) = excesses("ldap", {"disable": 6200}, 6200, everywhere(Limits(share=0.02, floor=50)))
 
     assert found == LimitViolation("ldap", "disable", count=6200, population=6200, limit=124)
     assert sentence([found]) == "ldap disable: 6200 of 6200, limit 124"
 
 
 def test_what_was_done_the_day_before_counts_and_is_named() -> None:
-    (found,) = excesses("ldap", {"disable": 50, "enable": 50}, 6200, Limits(0.02, 50), before={"disable": 75})
+    limits = everywhere(Limits(0.02, 50))
+    (found,) = excesses("ldap", {"disable": 50, "enable": 50}, 6200, limits, before={"disable": 75})
 
     assert found == LimitViolation("ldap", "disable", count=50, population=6200, limit=124, before=75)
     assert sentence([found]) == "ldap disable: 50 of 6200 and 75 in the last 24 hours, limit 124"
