@@ -1,6 +1,7 @@
 """What a plan makes of targets that are not as they should be, on both databases."""
 
 import pytest
+from sqlalchemy import event
 
 from idp import permissions
 from idp.db.databases import Databases
@@ -23,7 +24,7 @@ from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status, waiting
+from tests.support.provisioning import NO_LIMITS, add_students, change_person, change_status, mark, waiting
 from tests.support.students import Student
 
 JAN = shell("jan")
@@ -217,3 +218,32 @@ def test_a_sync_carries_out_what_it_can_and_owes_the_rest(
     faulty.is_away = False
     assert sync.sync().note == "1 changes written"
     assert not is_open(provisioner, "faulty", IDS[0])
+
+
+# --- cost -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_a_plan_loads_people_once_for_all_targets(
+    databases: Databases, keys: Keys, clock: ManualClock, scope: Scope
+) -> None:
+    add_students(databases, keys, PEOPLE)
+
+    def loads(*kinds: str) -> int:
+        """Return how often a plan over these targets, all new, reads the records of people."""
+        mark(databases, IDS)
+        targets: dict[str, Target] = {kind: FaultyTarget(kind) for kind in kinds}
+        made = Provisioner(databases, targets, PeopleSettings(), ProvisioningSettings(), ZONE, clock)
+        found: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            found.extend(["read"] if "SELECT" in statement and "person.given_name" in statement else [])
+
+        event.listen(databases.identity.engine, "before_cursor_execute", note)
+        try:
+            assert make_plan(made, JAN, scope=scope).changes == len(PEOPLE) * len(kinds)
+        finally:
+            event.remove(databases.identity.engine, "before_cursor_execute", note)
+        return len(found)
+
+    assert loads("one", "two", "three") == loads("single") > 0
