@@ -95,30 +95,30 @@ class Change:
     reason: str
 
     @classmethod
-    def create(cls, wanted: Entry) -> Self:
-        """A person whom the target does not have."""
-        return cls(Kind.CREATE, wanted.person_id, None, wanted, wanted.reason)
+    def create(cls, desired: Entry) -> Self:
+        """Return the change that makes an entry."""
+        return cls(Kind.CREATE, desired.person_id, None, desired, desired.reason)
 
     @classmethod
     def update(cls, before: Entry, after: Entry) -> Self:
-        """A person whose entry differs; the kind names the gravest difference, and all of them are written."""
+        """Return the change of an entry that differs. Its kind is the gravest difference; all are written."""
         return cls(_kind_of_update(before, after), after.person_id, before, after, after.reason)
 
     @classmethod
-    def remove(cls, found: Entry, reason: str) -> Self:
-        """A person who must go."""
-        return cls(Kind.REMOVE, found.person_id, found, None, reason)
+    def remove(cls, observed: Entry, reason: str) -> Self:
+        """Return the change that removes an entry."""
+        return cls(Kind.REMOVE, observed.person_id, observed, None, reason)
 
     @property
     def name(self) -> str:
-        """What the target knows the entry by, after the change where there is one."""
+        """The name by which the target knows the entry, after the change if it stays."""
         entry = self.after or self.before
         assert entry is not None  # a change has at least one side
         return entry.name
 
     @property
     def lets_in(self) -> bool:
-        """Whether it opens a door that was shut, or not there."""
+        """Whether it enables an entry that was disabled, or makes an enabled one."""
         return self.after is not None and self.after.enabled and not (self.before is not None and self.before.enabled)
 
     @property
@@ -159,13 +159,13 @@ class Finding:
     what: str
 
     @classmethod
-    def unexpected(cls, found: Entry) -> Self:
-        """An entry with our mark and a person whom our records do not know."""
-        return cls(found.person_id, found.name, "has our mark, and our records do not know this person")
+    def unexpected(cls, observed: Entry) -> Self:
+        """Return the finding of an entry with our mark and a person whom our records do not know."""
+        return cls(observed.person_id, observed.name, "has our mark, and our records do not know this person")
 
     @classmethod
     def doubled(cls, person_id: str) -> Self:
-        """A person of whom there are two entries with our mark."""
+        """Return the finding of a person who has two entries with our mark."""
         return cls(person_id, "", "has two entries with our mark")
 
 
