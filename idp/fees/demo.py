@@ -38,8 +38,8 @@ TUITION = (
     _Fee("tuition-2", "Czesne za semestr zimowy, rata 2 z 2", "Tuition, winter semester, instalment 2 of 2", 145_000),
 )
 DORMITORY = (
-    _Fee("room-1", "Dom studencki, miesiąc ubiegły", "Student house, last month", 62_000),
-    _Fee("room-2", "Dom studencki, miesiąc bieżący", "Student house, this month", 62_000),
+    _Fee("room-1", "Dom studencki, miesiąc ubiegły", "Dormitory, last month", 62_000),
+    _Fee("room-2", "Dom studencki, miesiąc bieżący", "Dormitory, this month", 62_000),
 )
 
 

@@ -73,7 +73,7 @@ def begin_plan(
 def add_to_plan(
     connection: Connection, run_id: str, changes: Sequence[ChangeRow], findings: Sequence[FindingRow]
 ) -> None:
-    """Write a portion of a plan."""
+    """Write some changes of a plan."""
     insert_rows(connection, change, ("run_id", *_CHANGE_COLUMNS), ((run_id, *_values(row)) for row in changes))
     insert_rows(connection, finding, ("run_id", *_FINDING_COLUMNS), ((run_id, *_values(row)) for row in findings))
 

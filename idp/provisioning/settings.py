@@ -59,41 +59,43 @@ class LimitSettings(Section):
 
 
 class TargetSettings(Section):
-    """What every `[targets.…]` has."""
+    """Settings of every `[targets.…]`."""
 
-    per_second: Annotated[float, "Most writes a second over all workers; 0: as fast as it goes.", Field(ge=0)] = 0.0
+    per_second: Annotated[float, "Maximum of writes per second by all workers; 0: no limit.", Field(ge=0)] = 0.0
 
 
 class ProvisioningSettings(Section):
-    """`[provisioning]`: in what portions targets are written, and what the worker does by itself."""
+    """`[provisioning]`: how runs write to targets, and what the worker does by itself."""
 
-    limits: Annotated[LimitSettings, "Most changes of each kind in one run."] = LimitSettings()
+    limits: Annotated[LimitSettings, "Maximum of changes of each kind in one run."] = LimitSettings()
     target_limits: Annotated[
-        dict[str, LimitSettings], "Other limits for a target of this kind; what is not named here stays as in `limits`."
+        dict[str, LimitSettings], "Other limits for one target. Limits not named here are those of `limits`."
     ] = {}
-    approvals: Annotated[int, "People who must approve a plan that is over a limit.", Field(ge=1, le=9)] = 1
+    approvals: Annotated[int, "People who must approve a plan that exceeds a limit.", Field(ge=1, le=9)] = 1
     removal_approvals: Annotated[
-        int, "People who must approve a plan that is over a limit and removes anybody.", Field(ge=1, le=9)
+        int, "People who must approve a plan that exceeds a limit and removes entries.", Field(ge=1, le=9)
     ] = 2
     own_run_may_approve: Annotated[
-        bool, "Whoever started a run may be one of those who approve it; with removals, whoever has the same terminal."
+        bool, "The person who started a run may also approve it. With removals, also everybody at the same terminal."
     ] = False
     batch: Annotated[int, "Changes written to a target between two commits of the journal.", Field(ge=1, le=5000)] = 500
     sweep_people: Annotated[
-        int, "People changed by an import that the worker brings true by itself; more of them wait for `idp apply`."
+        int, "People changed by an import whom the worker writes by itself. More people wait for `idp apply`."
     ] = 200
-    chunk: Annotated[int, "Changes of a run that one worker takes at a time.", Field(ge=1)] = 1000
+    chunk: Annotated[int, "Changes in one chunk of a run. A worker takes one chunk at a time.", Field(ge=1)] = 1000
     canary: Annotated[
-        int, "People of a run who are written and checked before all others; 0: nobody. A run of no more has none."
+        int, "People of a run who are written and checked before all others; 0: nobody. Smaller runs have no canary."
     ] = 20
-    tries: Annotated[int, "So often a target may refuse a person in a row before we give up on them.", Field(ge=1)] = 8
-    target_retry_s: Annotated[float, "Seconds that nobody calls a target after a failure; doubled each time."] = 0.5
-    target_retry_most_s: Annotated[float, "Longest time that nobody calls a failing target.", Field(gt=0)] = 20.0
+    max_attempts: Annotated[
+        int, "Refusals of one person by a target in a row, after which the person is given up.", Field(ge=1)
+    ] = 8
+    target_retry_s: Annotated[float, "Seconds without calls to a target after a failure; doubled each time."] = 0.5
+    target_retry_most_s: Annotated[float, "Longest time without calls to a failing target.", Field(gt=0)] = 20.0
     target_patience_s: Annotated[
-        float, "Seconds that a run waits in its place for a failing target before it goes on with the others."
+        float, "Seconds that a run waits for a failing target before it continues with other targets."
     ] = 5.0
     keep_runs_days: Annotated[
-        int, "Days that runs and their changes are kept; one that is gone can no longer be undone.", Field(ge=1)
+        int, "Days for which runs and their changes are kept. Deleted runs cannot be undone.", Field(ge=1)
     ] = 400
     remove_after_days: Annotated[
         int,
@@ -104,23 +106,23 @@ class ProvisioningSettings(Section):
         int, "Days between the letter that announces a removal and the removal.", Field(ge=1, le=366)
     ] = 30
     drift_s: Annotated[
-        float, "Seconds between two looks for what others changed in the targets; 0: only on command.", Field(ge=0)
+        float, "Seconds between two searches for drift in the targets; 0: only on command.", Field(ge=0)
     ] = 60.0
     retry_s: Annotated[float, "Seconds until a failed person is tried again; doubled each time.", Field(gt=0)] = 5.0
-    retry_most_s: Annotated[float, "Longest wait between two tries of one person.", Field(gt=0)] = 900.0
+    retry_most_s: Annotated[float, "Longest wait between two attempts for one person.", Field(gt=0)] = 900.0
 
     @property
     def patience(self) -> Patience:
         """Return how often and how soon failed work is tried again."""
-        return Patience(self.tries, self.retry_s, self.retry_most_s, self.target_retry_most_s)
+        return Patience(self.max_attempts, self.retry_s, self.retry_most_s, self.target_retry_most_s)
 
     @property
     def target_backoff(self) -> Backoff:
-        """Return how long a failing target, or a run with something left, is not tried."""
+        """Return the waits of a failing target, and of an incomplete run."""
         return Backoff(self.target_retry_s, self.target_retry_most_s, jitter=0.25)
 
     def limits_of(self, target: str) -> Mapping[str, Limits]:
-        """Return the limits of one target, as the guard takes them."""
+        """Return the limits of one target, for the guard."""
         own = self.target_limits.get(target)
         changed = own.model_dump(exclude_unset=True) if own else {}
         return self.limits.model_copy(update=changed).by_kind()

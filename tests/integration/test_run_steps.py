@@ -48,7 +48,7 @@ def provisioner(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, faulty: FaultyTarget
 ) -> Iterator[Provisioner]:
     """The directory, and behind it another target."""
-    made = make_provisioner(databases, directory, clock, others={"faulty": faulty}, canary=0, tries=3)
+    made = make_provisioner(databases, directory, clock, others={"faulty": faulty}, canary=0, max_attempts=3)
     yield made
     made.close()
 

@@ -54,7 +54,7 @@ def provisioner(databases: Databases, directory: PrivateSlapd) -> Iterator[Provi
 
 @pytest.fixture
 def run_id(provisioner: Provisioner, keys: Keys) -> str:
-    """A plan that makes everybody, in portions of eight."""
+    """A plan that makes everybody, in chunks of eight."""
     add_students(provisioner.databases, keys, PEOPLE)
     return make_plan(provisioner, ACTOR).run_id
 

@@ -147,6 +147,9 @@ def test_the_guard_of_a_killed_run_goes_at_the_next_start(machine: Machine, hang
     assert not machine.guard.exists()
 
 
+MISSING = "libc6-dev libldap2-dev libsasl2-dev postgresql fonts-dejavu-core libapache2-mod-auth-cas php-xml php-cas"
+
+
 def test_what_is_missing_is_named_in_one_message(machine: Machine) -> None:
     code, output, errors = machine.run(
         str(SCRIPTS / "packages"), "test", IDP_SYSTEM_ROOT="/nowhere", IDP_NO_INSTALL="1"
@@ -155,16 +158,15 @@ def test_what_is_missing_is_named_in_one_message(machine: Machine) -> None:
     assert code == 1
     assert output == ""
     assert errors.splitlines() == [
-        "Missing: libc6-dev libldap2-dev libsasl2-dev postgresql fonts-dejavu-core libapache2-mod-auth-cas php-xml"
-        " php-cas"
-        " (names of Debian packages); IDP_NO_INSTALL forbids to install it. Install it and start again."
+        f"Missing Debian packages: {MISSING}; IDP_NO_INSTALL forbids installing them."
+        f" Install them and start again: apt-get install {MISSING}"
     ]
 
 
 def test_the_demo_needs_less_than_the_tests(machine: Machine) -> None:
     _, _, errors = machine.run(str(SCRIPTS / "packages"), "demo", IDP_SYSTEM_ROOT="/nowhere", IDP_NO_INSTALL="1")
 
-    assert errors.startswith("Missing: libc6-dev libldap2-dev libsasl2-dev (names")
+    assert errors.startswith("Missing Debian packages: libc6-dev libldap2-dev libsasl2-dev; ")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ RETIRED: dict[str, str] = {
     "wait_for_turn": "wait_for_lock",
     "Try": "LoginAttempt",
     "count_try": "count_attempt",
+    "provisioning.tries": "provisioning.max_attempts",
     "claim_tries_per_day": "claim_attempts_per_day",
     "drop_old_claim_tries": "drop_old_claim_attempts",
     "too_many_tries": "too_many_attempts",

@@ -30,7 +30,7 @@ from tests.support.workers import events_of
 
 ACTOR = shell("test")
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
-TRIES = 3
+MAX_ATTEMPTS = 3
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: Faul
     """Anna's mail is as it was before her name changed, and the system fails whoever writes it."""
     add_students(databases, keys, [ANNA, JAN])
     targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "mail": mail}
-    made = Provisioner(databases, targets, PeopleSettings(), ProvisioningSettings(tries=TRIES), ZONE, clock)
+    made = Provisioner(
+        databases, targets, PeopleSettings(), ProvisioningSettings(max_attempts=MAX_ATTEMPTS), ZONE, clock
+    )
     assert apply_run(made, make_plan(made, ACTOR).run_id, ACTOR).is_complete
     mail.hangs_up_on = {ANNA.person_id}
     change_person(databases, ANNA.person_id, surname="Nowak")
@@ -92,7 +94,7 @@ def test_they_are_given_up_when_others_got_through_between_their_tries(
         with databases.identity.read() as connection:
             if lost := given_up(connection):
                 break
-        assert number <= TRIES
+        assert number <= MAX_ATTEMPTS
         change_person(databases, JAN.person_id, surname=f"Wrona {number}")
         reconcile_due(provisioner)
 

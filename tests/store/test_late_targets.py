@@ -27,7 +27,7 @@ from tests.support.students import Student
 
 ACTOR = shell("test")
 ANNA = Student("a" * 20, album="1")
-TRIES = 2
+MAX_ATTEMPTS = 2
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def target() -> FaultyTarget:
 @pytest.fixture
 def provisioner(databases: Databases, keys: Keys, clock: ManualClock, target: FaultyTarget) -> Provisioner:
     add_students(databases, keys, [ANNA])
-    settings = ProvisioningSettings(tries=TRIES)
+    settings = ProvisioningSettings(max_attempts=MAX_ATTEMPTS)
     return Provisioner(databases, {target.kind: target}, PeopleSettings(), settings, ZONE, clock)
 
 
@@ -88,7 +88,7 @@ def test_what_a_target_accepts_and_never_shows_is_written_again_and_given_up(
 
     assert state_of(provisioner).state is State.FAILED
     with provisioner.databases.identity.read() as connection:
-        assert states_among(connection, "mail", [ANNA.person_id])[ANNA.person_id].attempts == TRIES
+        assert states_among(connection, "mail", [ANNA.person_id])[ANNA.person_id].attempts == MAX_ATTEMPTS
 
 
 def test_a_run_waits_as_long_as_its_target_asks(provisioner: Provisioner, target: FaultyTarget) -> None:

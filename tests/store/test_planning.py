@@ -42,7 +42,7 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, faulty: Fa
     """Everybody is as desired in two targets."""
     add_students(databases, keys, PEOPLE)
     targets: dict[str, Target] = {"accounts": AccountsTarget(databases.identity), "faulty": faulty}
-    settings = ProvisioningSettings(limits=NO_LIMITS, tries=2)
+    settings = ProvisioningSettings(limits=NO_LIMITS, max_attempts=2)
     made = Provisioner(databases, targets, PeopleSettings(), settings, ZONE, clock)
     assert apply_run(made, make_plan(made, JAN).run_id, JAN).is_complete
     faulty.did.clear()

@@ -290,7 +290,7 @@ def provisioner(
     databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, forgetful: FaultyTarget
 ) -> Iterator[Provisioner]:
     """One person, and a target that never shows anybody; after three tries it is let be."""
-    made = make_provisioner(databases, directory, clock, others={"faulty": forgetful}, tries=3)
+    made = make_provisioner(databases, directory, clock, others={"faulty": forgetful}, max_attempts=3)
     add_students(databases, keys, [Student("p1", album="1001")])
     yield made
     made.close()

@@ -1,4 +1,4 @@
-"""In which order and portions a run is carried out, and how long what fails is left alone."""
+"""The order and the chunks of a run, and how long what fails is left alone."""
 
 import pytest
 
