@@ -11,16 +11,17 @@ A statement outside `transaction()` commits by itself.
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, LiteralString, Protocol
 
-import psycopg
+from psycopg.pq import ConnStatus
 from psycopg_pool import ConnectionPool
 from sqlalchemy import Connection, CursorResult
 
 from idp.db.databases import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
+from idp.db.prepared import PreparedConnection
 from idp.db.settings import StoreSettings
 from idp.db.writers import BoundedLock, WriterQueue
 
@@ -253,15 +254,13 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self._url = url
         self._opening = threading.Lock()
-        self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+        self._pool: ConnectionPool[PreparedConnection] | None = None
 
     def exclusive(self) -> AbstractContextManager[object]:
         return nullcontext()
 
-    @contextmanager
-    def lend(self) -> Iterator[Raw]:
-        with self._opened().connection() as connection:
-            yield PostgresRaw(connection)
+    def lend(self) -> AbstractContextManager[Raw]:
+        return _LentByPool(self._opened())
 
     def tidy(self) -> int:
         return 0
@@ -272,11 +271,12 @@ class PostgresStore:
                 self._pool.close()
                 self._pool = None
 
-    def _opened(self) -> ConnectionPool[psycopg.Connection[Row]]:
+    def _opened(self) -> ConnectionPool[PreparedConnection]:
         with self._opening:
             if self._pool is None:
                 self._pool = ConnectionPool(
                     self._url,
+                    connection_class=PreparedConnection,
                     min_size=1,
                     max_size=16,
                     timeout=5.0,
@@ -291,19 +291,35 @@ class PostgresStore:
             return self._pool
 
 
+class _LentByPool:
+    """`PostgresStore.lend`."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: ConnectionPool[PreparedConnection]) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> "PostgresRaw":
+        self._connection = self._pool.getconn()
+        return PostgresRaw(self._connection)
+
+    def __exit__(self, *_error: object) -> None:
+        self._pool.putconn(self._connection)  # it replaces one that is broken
+
+
 class PostgresRaw:
     row_lock: LiteralString = " FOR KEY SHARE OF s"  # blocks a delete, but no other reader
     skip_locked: LiteralString = " FOR UPDATE SKIP LOCKED"
     can_write_in_select = True
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: PreparedConnection) -> None:
         self._connection = connection
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        return self._connection.execute(_for_psycopg(sql), parameters).fetchall()
+        return self._connection.rows(_numbered(sql), parameters)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        return self._connection.execute(_for_psycopg(sql), parameters).rowcount
+        return self._connection.count(_numbered(sql), parameters)
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         with self._connection.cursor() as cursor:
@@ -311,20 +327,43 @@ class PostgresRaw:
 
     def write_together(self, *statements: Statement) -> None:
         sql = _as_one_statement(tuple(sql for sql, _ in statements))
-        self._connection.execute(sql, [value for _, parameters in statements for value in parameters])
+        self._connection.count(sql, [value for _, parameters in statements for value in parameters])
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._connection.transaction():
-            yield
+    def transaction(self) -> AbstractContextManager[None]:
+        return _PostgresTransaction(self._connection)
+
+
+class _PostgresTransaction:
+    """`PostgresRaw.transaction`."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: PreparedConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.count("BEGIN")
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        if kind is None:
+            self._connection.count("COMMIT")
+        elif self._connection.pgconn.status == ConnStatus.OK:  # else the server has rolled back
+            self._connection.count("ROLLBACK")
 
 
 @lru_cache(maxsize=64)
-def _as_one_statement(inserts: tuple[LiteralString, ...]) -> LiteralString:
+def _as_one_statement(inserts: tuple[LiteralString, ...]) -> str:
     """Return `WITH w0 AS (…), w1 AS (…) …`: PostgreSQL runs every insert of a WITH exactly once."""
-    *before, last = (_for_psycopg(insert) for insert in inserts)
+    *before, last = inserts
     parts: LiteralString = ", ".join(f"w{number} AS ({insert})" for number, insert in enumerate(before))
-    return f"WITH {parts} {last}" if before else last
+    return _numbered(f"WITH {parts} {last}" if before else last)
+
+
+@lru_cache(maxsize=256)
+def _numbered(sql: str) -> str:
+    """Return a text with `$1`, `$2` … for each `?`: our texts are constants and have no question mark of their own."""
+    first, *rest = sql.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
 
 class ConnectionRaw:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
+from idp.applications.assurance import Assurance
 from idp.db.databases import UNAVAILABLE, Databases, open_databases, sessions_file
-from idp.db.raw import TIDY_LOG_BYTES, RawStore, open_raw
+from idp.db.raw import TIDY_LOG_BYTES, Raw, RawStore, open_raw
 from idp.db.writers import WriterQueue
 
 INSERT = "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)"
@@ -204,3 +206,75 @@ def test_the_log_is_emptied_into_the_file_and_nothing_is_lost(databases: Databas
     assert store.tidy() == 1
     assert log.stat().st_size == 0
     assert count(store) == len(rows)
+
+
+SESSION = (
+    "INSERT INTO session (session_id, token_hash, account_id, epoch, signed_in_at, seen_at, idle_until, expires_at,"
+    " remembered, warns, network, browser, factors, assurance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def test_values_come_back_as_they_were_written(store: RawStore) -> None:
+    times = (0.1 + 0.2, 1e-7, 1_790_848_800.123456, 1e300)
+    row = ("s", "t", "p", -(2**31) + 1, *times, True, False, "", "żółw 🐢 'x' \\ %s $1", "[]", Assurance.PASSWORD)
+    with store.lend() as raw:
+        assert raw.run(SESSION, row) == 1
+        read = raw.all("SELECT * FROM session WHERE session_id = ? AND remembered = ? AND epoch < ?", ("s", True, 0))
+        assert raw.all("SELECT * FROM session WHERE session_id = ?", (None,)) == []
+
+    assert read == [row]
+    assert [type(value) for value in read[0][3:8]] == [int, float, float, float, float]
+
+
+def test_null_comes_back_as_none(store: RawStore) -> None:
+    insert = (
+        "INSERT INTO proxy_granting (pgt_hash, session_id, application_id, proxies, parent_hash, expires_at)"
+        " VALUES (?, 's', 'a', '[]', ?, ?)"
+    )
+    with store.lend() as raw:
+        for number, parent in enumerate((None, "above", None)):
+            raw.run(insert, (str(number), parent, number))
+        found = raw.all("SELECT parent_hash, expires_at FROM proxy_granting ORDER BY pgt_hash")
+
+    assert found == [(None, 0.0), ("above", 1.0), (None, 2.0)]
+
+
+def test_a_text_with_nul_is_never_taken_for_the_text_before_it(store: RawStore) -> None:
+    with store.lend() as raw:
+        raw.run(INSERT, TOKEN)
+        try:
+            found = raw.all("SELECT purpose FROM one_time WHERE token_hash = ?", (f"{TOKEN[0]}\0x",))
+        except psycopg.DataError:
+            found = []
+        assert raw.all("SELECT purpose FROM one_time WHERE token_hash = ?", TOKEN[:1]) == [("test",)]
+
+    assert found == []
+
+
+def test_a_transaction_that_fails_is_rolled_back_and_the_connection_goes_on(store: RawStore) -> None:
+    def fail(raw: Raw) -> None:
+        with raw.transaction():
+            raw.run(INSERT, TOKEN)
+            raise RuntimeError
+
+    with store.lend() as raw:
+        with pytest.raises(RuntimeError):
+            fail(raw)
+        with raw.transaction():
+            assert raw.all("SELECT count(*) FROM one_time") == [(0,)]
+            raw.run(INSERT, TOKEN)
+
+    assert count(store) == 1
+
+
+def test_a_connection_that_the_server_closed_is_replaced(store: RawStore, databases: Databases) -> None:
+    if databases.sessions.is_sqlite:
+        return
+    with store.lend() as raw:
+        ((pid,),) = raw.all("SELECT pg_backend_pid()")
+        with databases.identity.write() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(UNAVAILABLE):
+            raw.all("SELECT 1")
+
+    assert count(store) == 0
