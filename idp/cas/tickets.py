@@ -6,9 +6,11 @@ Source:  CAS Protocol 3.0.3, sections 2.4 to 2.9 and 3.1 to 3.4
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from threading import BoundedSemaphore
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -227,20 +229,20 @@ class TicketService:
         user = None if values is None else self._name(application, taken.account_id, taken.uid, values)
         if user is None or values is None:
             return Failure(Code.INTERNAL_ERROR, "This person has no name of the kind that the service asked for.")
-        about = {}
+        about: Mapping[str, list[str]] = {}
         # Whether a session was remembered is told by every endpoint (CAS 3.0.3, 4.1.3).
         if tells or taken.remembered:
             about = of_authentication(
                 taken.signed_in_at, remembered=taken.remembered, from_new_login=taken.from_new_login
             )
-        success = Success(user, about | released(names, values), proxies=taken.proxies)
+        success = Success(user, {**about, **released(names, values)}, proxies=taken.proxies)
         return _Good(taken, taken.account_id, application, success)
 
     def _served(self, application_id: str) -> Application | None:
         return self.applications.current().served(application_id, self._today())
 
     def _today(self) -> date:
-        return local_date(self.clock.now(), self.zone)
+        return _date_in_minute(int(self.clock.timestamp() // 60), self.zone)
 
     def would_tell(self, application: Application, account_id: str, uid: str) -> Success | None:
         """Return what an application would learn about a person beside the sign-in; None when they have no name."""
@@ -373,6 +375,11 @@ def refuse(taken: TakenTicket | None, question: Question, now: float) -> Failure
     if not same_service(taken.service_url, question.service_url):
         return Failure(Code.INVALID_SERVICE, "The ticket was issued for another service.")
     return None
+
+
+@lru_cache(maxsize=4)  # a request asks four times; days begin with a minute everywhere
+def _date_in_minute(minute: int, zone: ZoneInfo) -> date:
+    return local_date(datetime.fromtimestamp(60 * minute, UTC), zone)
 
 
 def _unknown_ticket() -> Failure:

@@ -32,14 +32,19 @@ def with_ticket(text: str, ticket: str, parameter: str = TICKET) -> str:
 
     Shape:   "https://a/b?c=d#e" -> "https://a/b?c=d&ticket=ST-…#e"; a left-over ticket goes, other bytes stay
     """
-    return with_parameters(without_ticket(text), {parameter: ticket})
+    return _with_query(without_ticket(text), f"{parameter}={ticket}")  # letters, digits and a hyphen: nothing to quote
 
 
 def with_parameters(text: str, added: dict[str, str]) -> str:
     """Return `text` in ASCII with parameters at the end of its query, before any fragment."""
+    return _with_query(
+        text, "&".join(f"{quote(name, safe='')}={quote(value, safe='-')}" for name, value in added.items())
+    )
+
+
+def _with_query(text: str, pairs: str) -> str:
     address, hash_sign, fragment = as_ascii(text).partition("#")
     sign = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
-    pairs = "&".join(f"{quote(name, safe='')}={quote(value, safe='-')}" for name, value in added.items())
     return f"{address}{sign}{pairs}{hash_sign}{fragment}"
 
 

@@ -8,6 +8,7 @@ change the values. Else the values are computed from the records.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -49,6 +50,11 @@ def fingerprint(settings: PeopleSettings) -> str:
     return blake2b(msgspec.json.encode(content), digest_size=16).hexdigest()
 
 
+@lru_cache(maxsize=8)
+def _key(fingerprint: str, today: date) -> ViewKey:
+    return ViewKey(fingerprint, today.isoformat())
+
+
 @dataclass(frozen=True, slots=True)
 class PersonValues:
     """Reads what may be released about people: their stored views where those count, else their records."""
@@ -64,7 +70,7 @@ class PersonValues:
 
     def key(self, today: date) -> ViewKey:
         """Return by what a view counts today."""
-        return ViewKey(self.fingerprint, today.isoformat())
+        return _key(self.fingerprint, today)
 
     def of(self, raw: Raw, person_id: str, today: date) -> Values | None:
         """Return a person's values; None when there is no such person."""
