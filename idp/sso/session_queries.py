@@ -59,51 +59,33 @@ _LIVE_COLUMNS = """s.session_id, s.account_id, a.uid, a.kind, a.role, a.display_
 ALIVE = "a.enabled AND a.epoch = s.epoch AND s.idle_until > ? AND s.expires_at > ?"
 
 
+# What every sign-in writes, whether its session is new or goes on under a new token.
+_WRITTEN: Final = (
+    *("token_hash", "epoch", "signed_in_at", "seen_at", "idle_until", "expires_at"),
+    *("remembered", "warns", "network", "browser", "factors", "assurance"),
+)
+_ADD: Final = (
+    f"INSERT INTO session ({', '.join(_WRITTEN)}, session_id, account_id)"  # noqa: S608 - constants
+    f" VALUES ({', '.join('?' * len(_WRITTEN))}, ?, ?)"
+)
+_RENEW: Final = f"UPDATE session SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE session_id = ?"  # noqa: S608 - constants
+
+
 def add_session(raw: Raw, token: str, new: NewSession) -> None:
     """Write a session that `token` opens."""
-    raw.run(
-        "INSERT INTO session (session_id, token_hash, account_id, epoch, signed_in_at, seen_at, idle_until, expires_at,"
-        " remembered, warns, network, browser, factors, assurance)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            new.session_id,
-            hash_of(token),
-            new.account_id,
-            new.epoch,
-            new.signed_in_at,
-            new.signed_in_at,
-            new.idle_until,
-            new.expires_at,
-            new.remembered,
-            new.warns,
-            new.network,
-            new.browser,
-            factors_as_json(new.factors),
-            assurance_of(new.factors),
-        ),
-    )
+    raw.run(_ADD, (*_written(token, new), new.session_id, new.account_id))
 
 
 def renew_session(raw: Raw, session_id: str, token: str, new: NewSession) -> None:
     """Give an existing session of the same account a new token and new times; what hangs on it stays."""
-    raw.run(
-        "UPDATE session SET token_hash = ?, epoch = ?, signed_in_at = ?, seen_at = ?, idle_until = ?, expires_at = ?,"
-        " remembered = ?, warns = ?, network = ?, browser = ?, factors = ?, assurance = ? WHERE session_id = ?",
-        (
-            hash_of(token),
-            new.epoch,
-            new.signed_in_at,
-            new.signed_in_at,
-            new.idle_until,
-            new.expires_at,
-            new.remembered,
-            new.warns,
-            new.network,
-            new.browser,
-            factors_as_json(new.factors),
-            assurance_of(new.factors),
-            session_id,
-        ),
+    raw.run(_RENEW, (*_written(token, new), session_id))
+
+
+def _written(token: str, new: NewSession) -> Row:
+    return (
+        *(hash_of(token), new.epoch, new.signed_in_at, new.signed_in_at, new.idle_until, new.expires_at),
+        *(new.remembered, new.warns, new.network, new.browser),
+        *(factors_as_json(new.factors), assurance_of(new.factors)),
     )
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Flask, Response, current_app, request
-from flask_babel import Babel, get_locale
+from flask import Flask, Response, current_app, g, request
+from flask_babel import Babel, get_locale, get_translations
 
 from idp.web.settings import UniversitySettings
 
@@ -25,6 +26,13 @@ def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
         locale_selector=lambda: LOCALES[chosen_language(university.default_language)],
     )
 
+    # Babel's own callables look the language up at every text, which was a tenth of a page.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined] # of the extension that Babel adds
+        gettext=lambda text: _translations().ugettext(text),
+        ngettext=lambda one, many, number: _translations().ungettext(one, many, number),
+        newstyle=True,
+    )
+
     def in_language(texts: Mapping[str, str]) -> str:
         return text_in(texts, current_language(), university.default_language)
 
@@ -41,6 +49,13 @@ def speak(app: Flask, university: UniversitySettings, is_https: bool) -> None:
         return response
 
     app.jinja_env.globals.update(languages=LANGUAGES, page_url_in=page_url_in, in_language=in_language)
+
+
+def _translations() -> Any:
+    """Return the translations of this request."""
+    if "translations" not in g:
+        g.translations = get_translations()
+    return g.translations
 
 
 def catalogues() -> list[Path]:
