@@ -1,4 +1,4 @@
-"""How strongly somebody signed in, and how strongly an application demands it. Pure."""
+"""The assurance level of a sign-in, and the level that an application requires. Pure."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ class Assurance(StrEnum):
     SECOND_FACTOR = "second_factor"
 
     def satisfies(self, required: "Assurance") -> bool:
-        """Tell whether a sign-in of this level is enough."""
+        """Return whether a sign-in of this level is enough."""
         return _ORDER[self] >= _ORDER[required]
 
 

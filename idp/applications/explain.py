@@ -1,4 +1,4 @@
-"""Explain what becomes of a request for an address: the rule that matched, or what each near rule misses. Pure."""
+"""Explain which rule an address matches, or what differs from the nearest rules. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from idp.errors import InvalidServiceUrl
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What becomes of a request for an address."""
+    """The match of an address, or the nearest misses."""
 
     address: str
     application: Application | None

@@ -1,4 +1,4 @@
-"""Look at registrations as a careful reviewer would, and name what is risky. Pure."""
+"""Check registrations for risks. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EXPIRES_SOON = timedelta(days=30)
 
 
 class Risk(StrEnum):
-    """What a finding is about; part of the JSON output."""
+    """The kind of a finding. It is part of the JSON output."""
 
     TOO_WIDE = "too_wide"
     PLAIN_HTTP = "plain_http"
@@ -27,7 +27,7 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to mend or to be sure about."""
+    """One risk in a registration."""
 
     application: str
     risk: Risk
@@ -35,7 +35,7 @@ class Finding:
 
 
 def lint(applications: Iterable[Application], today: date) -> list[Finding]:
-    """Return what is risky, application by application."""
+    """Return the risks of each application."""
     listed = list(applications)
     findings = [finding for application in listed for finding in _lint_one(application, today)]
     return [*findings, *_overlaps(listed)]

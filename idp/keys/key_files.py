@@ -35,12 +35,12 @@ class Purpose(StrEnum):
 
 
 FOR_EVER = frozenset({Purpose.MATCHING, Purpose.PAIRWISE})
-"""Stored values depend on these: with another key nobody would be recognised."""
+"""Purposes whose key never changes: with another key, nobody would be recognised."""
 
 
 _HEX = re.compile(rb"[0-9a-f]{64}")
 _FORM = dict.fromkeys(Purpose, _HEX) | {Purpose.SEALING: re.compile(rb"[A-Za-z0-9_-]{43}=")}
-"""What a whole key looks like (`new_secret`). An empty or cut file would be a key that everybody knows."""
+"""The form of a complete key (`new_secret`). An empty or cut file would be a key that everybody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Keys:
         self._begun: dict[str, HMAC] = {}
 
     def newest(self, purpose: Purpose) -> Key:
-        """Return the key that new values are made with."""
+        """Return the key for new values."""
         return self._newest[purpose]
 
     def all_of(self, purpose: Purpose) -> list[Key]:
@@ -112,7 +112,7 @@ class Keys:
     def unseal(self, sealed: str) -> str:
         """Return what was sealed.
 
-        Raises:  ConfigError when another installation's key, or nobody's, made it
+        Raises:  ConfigError when no key of this installation made it
         """
         key_id, _, token = sealed.partition(":")
         secret = self._secret(Purpose.SEALING, key_id)
@@ -148,7 +148,7 @@ class Keys:
 
 
 def key_files(settings: KeysSettings) -> list[Path]:
-    """Return the files of all keys that are there."""
+    """Return the files of all existing keys."""
     return [file for file in sorted(settings.folder.glob("*.key")) if _FILE.fullmatch(file.name)]
 
 
@@ -215,7 +215,7 @@ def _private(secret: bytes) -> Ed25519PrivateKey:
 
 
 def new_secret(purpose: Purpose) -> bytes:
-    """Return a fresh secret as it stands in a key file."""
+    """Return a new secret in the form of a key file."""
     return Fernet.generate_key() if purpose is Purpose.SEALING else secrets.token_hex(32).encode()
 
 

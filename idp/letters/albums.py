@@ -1,4 +1,4 @@
-"""The album letter: first-years learn their album number at the address that they gave at enrolment, once."""
+"""The album letter: it sends a new student the album number once, to the enrolment address."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class AlbumLetters:
-    """What became of a round: letters queued, and people whose address cannot be used."""
+    """The result of a round: letters queued, and people whose address cannot be used."""
 
     queued: int
     unwritable: tuple[str, ...]  # person_ids

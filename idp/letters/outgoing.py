@@ -1,4 +1,4 @@
-"""Letters on the outbox: written in the transaction of what they are about, sent by the worker."""
+"""Letters on the outbox: written in the transaction of their cause, sent by the worker."""
 
 import json
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def queue_letter(
     language: str,
     data: Mapping[str, Any],
 ) -> bool:
-    """Queue a letter unless one with this `once_key` ever was; say whether it is new.
+    """Queue a letter unless one with this `once_key` exists; return whether it is new.
 
     Shape:   kind names a folder of idp/letters/templates, `data` fills its templates and is kept sealed
     Raises:  InvalidAddress when nothing can be sent to `to`
@@ -49,7 +49,7 @@ def queue_letter(
 
 
 def retry_letter(connection: Connection, clock: Clock, letter_id: str, actor: Actor) -> None:
-    """Send a dead letter once more.
+    """Send a dead letter again.
 
     Raises:  NotAllowed; NotFound when no dead letter has this id
     """
@@ -62,7 +62,7 @@ def retry_letter(connection: Connection, clock: Clock, letter_id: str, actor: Ac
 
 
 def newest_letters(connection: Connection, state: MessageState | None, limit: int) -> list[Message]:
-    """Return the newest letters, those of one state if asked."""
+    """Return the newest letters, optionally in one state."""
     return outbox.newest(over(connection), LETTER, state, limit)
 
 

@@ -1,4 +1,4 @@
-"""Who is to get a letter."""
+"""Find the recipients of letters."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from idp.people.tables import account, enrolment, person
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Somebody who has not been told the album number yet."""
+    """A person who has not got the album letter yet."""
 
     person_id: str
     album: str

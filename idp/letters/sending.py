@@ -40,7 +40,7 @@ class Sender:
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """Takes letters from the outbox and writes what became of them."""
+        """Takes letters from the outbox and stores the outcome."""
         return Dispatcher(
             kind=LETTER,
             outbox=IdentityOutbox(self.databases.identity),
@@ -83,7 +83,7 @@ def send_due(sender: Sender, actor: Actor) -> int:
 
 
 def _send_one(sender: Sender, dispatcher: Dispatcher, letter: Message, send: Send) -> bool:
-    """Try one letter; say whether it was sent.
+    """Try to send one letter; return whether it was sent.
 
     Raises:  TargetUnavailable or ConfigError when no letter can be sent now, after this one's next attempt was noted
     """

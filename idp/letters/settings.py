@@ -10,7 +10,7 @@ from idp.settings import Section
 
 
 class LettersSettings(Section):
-    """`[letters]`: a folder to try things out, SMTP in earnest."""
+    """`[letters]`: how letters are sent: to a folder for trials, or by SMTP."""
 
     transport: Annotated[Literal["folder", "smtp"], "folder: each letter becomes a file; smtp: it is sent."] = "folder"
     folder: Annotated[

@@ -1,4 +1,4 @@
-"""The text of a letter: its template filled in, in both languages, as a message that is the same at each try."""
+"""The text of a letter: its template filled in, in both languages, as a message that is the same at each attempt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SEPARATOR = "\n\n* * *\n\n"  # not "-- ": mail programs hide what stands below t
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """Whose letters these are. Texts that differ by language are given for each."""
+    """The sender of letters. Texts that differ by language are given for each."""
 
     university: Mapping[str, str]
     service_center: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""How letters leave: into a folder, or to a mail server."""
+"""Transports of letters: a folder, or a mail server."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,10 +24,10 @@ class Send(Protocol):
 
 
 class Transport(Protocol):
-    """A way out for letters."""
+    """A transport for letters."""
 
     def sending(self) -> AbstractContextManager[Send]:
-        """Give a function that sends; what it needs is opened once for many messages and closed at the end."""
+        """Yield a function that sends. Its connection is opened once for many messages and closed at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SmtpTransport:
 
 
 def make_transport(settings: LettersSettings) -> Transport:
-    """Return the way out that the settings name.
+    """Return the transport that the settings name.
 
     Raises:  ConfigError when the password file cannot be read, or others can
     """
