@@ -54,6 +54,7 @@ from idp.drivers.ldap import Directory
 from idp.drivers.ldap_values import LdapServer
 from idp.errors import TargetUnavailable
 from idp.people.account_queries import Key, find_account
+from idp.people.change_queries import queue_recompute
 from idp.people.tables import account
 from idp.sso import sessions
 from idp.sso.session_queries import Visited, add_visited
@@ -384,6 +385,10 @@ def running(people: int, postgresql: bool, threads: int | None, ticket_s: int | 
             command = [sys.executable, "-m", "idp", *words]
             subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         albums = _claim(folder, slapd, url, people)
+        # As the worker does after claims: what applications are told is computed once, not at each validation.
+        subprocess.run(
+            [sys.executable, "-m", "idp", "plan"], cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
         settings = StoreSettings.model_validate({"postgresql_url": url} if url else {"folder": folder / "data"})
         service = Service(environment, settings, slapd, ("127.0.0.1", port), albums, folder / "log")
         service.start()
@@ -421,7 +426,10 @@ def _claim(folder: Path, slapd: PrivateSlapd, url: str, people: int) -> list[str
     hashed = ARGON2.hash(PASSWORD)
     manager = Directory(LdapServer(slapd.url), slapd.manager_dn, slapd.password("manager"))
     with databases.identity.write() as connection:
-        connection.execute(update(account).values(claimed_at=datetime.now(UTC)))
+        claimed = connection.execute(
+            update(account).values(claimed_at=datetime.now(UTC)).returning(account.c.account_id)
+        )
+        queue_recompute(connection, claimed.scalars().all())
         rows = connection.execute(select(account.c.uid).where(account.c.enabled).order_by(account.c.uid).limit(people))
         uids = [row.uid for row in rows]
     for uid in uids:
