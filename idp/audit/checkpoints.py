@@ -6,7 +6,7 @@ a file. If somebody changes or cuts the journal later and computes a new chain, 
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from idp.errors import InvalidInput
 from idp.keys.key_files import Keys
 
 MOST_BYTES = 16 * 1024 * 1024  # of a file with checkpoints: several years of one every five minutes
+PROGRESS_ROWS = 1000
 log = structlog.get_logger(__name__)
 
 
@@ -116,9 +117,15 @@ def sign_head(databases: Databases, keys: Keys, clock: Clock) -> Checkpoint | No
     return Checkpoint(seq, digest, at, key_id, signature)
 
 
-def verify(databases: Databases, keys: Keys | None = None, against: Sequence[Checkpoint] = ()) -> Verdict:
+def verify(
+    databases: Databases,
+    keys: Keys | None = None,
+    against: Sequence[Checkpoint] = (),
+    progress: Callable[[int], None] = lambda _count: None,
+) -> Verdict:
     """Check the chain from its first row, and that it contains each checkpoint.
 
+    Shape:   progress: called with the number of rows checked since its last call
     Raises:  ConfigError when the key of a checkpoint is not here
     """
     for checkpoint in against:
@@ -141,6 +148,8 @@ def verify(databases: Databases, keys: Keys | None = None, against: Sequence[Che
             if expected.get(seq, set()) - {stored}:
                 return Verdict(count, erased, Fault.REPLACED, seq)
             digest, erased = stored, erased + (salt is None)
+            if count % PROGRESS_ROWS == 0:
+                progress(PROGRESS_ROWS)
     if (last := max(expected, default=0)) > count:
         return Verdict(count, erased, Fault.CUT, last)
     return Verdict(count, erased)

@@ -13,7 +13,7 @@ from idp.app.installation import Idp
 from idp.audit import event_types
 from idp.audit.checkpoints import MOST_BYTES, Fault, parse_checkpoints, sign_head, verify
 from idp.audit.reading import latest
-from idp.cli.support import Group, add_row, console, counted, json_option, pass_idp, print_json, when
+from idp.cli.support import Group, add_row, console, counted, json_option, pass_idp, print_json, progress, when
 from idp.people.account_queries import find_account_of_record
 from idp.sso.identifiers import tell_apart
 
@@ -127,7 +127,8 @@ def head(installation: Idp) -> None:
 def check(installation: Idp, against: TextIO | None, as_json: bool) -> None:
     """Check the hash chain of the journal. Exit code 1 when an event was changed or removed."""
     checkpoints = parse_checkpoints(against.read(MOST_BYTES + 1)) if against else []
-    verdict = verify(installation.databases, installation.keys, checkpoints)
+    with progress("Checking events", total=None) as advance:
+        verdict = verify(installation.databases, installation.keys, checkpoints, advance)
     if as_json:
         broken = {"sequence_number": verdict.seq, "fault": verdict.fault} if verdict.fault else None
         print_json(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, delete, inspect, text, update
 
-from idp.audit.checkpoints import Fault, Verdict, parse_checkpoints, sign_head, verify
+from idp.audit.checkpoints import PROGRESS_ROWS, Fault, Verdict, parse_checkpoints, sign_head, verify
 from idp.audit.events import Event, record
 from idp.audit.reading import latest
 from idp.audit.sealing import seal_pending
@@ -197,3 +197,13 @@ def test_a_checkpoint_that_our_key_did_not_sign_is_refused(
 def test_a_line_that_is_no_checkpoint_is_named() -> None:
     with pytest.raises(InvalidInput, match="line 2"):
         parse_checkpoints("\n{}")
+
+
+def test_a_long_check_tells_its_progress(databases: Databases, clock: ManualClock) -> None:
+    happened(databases.identity, clock, *["person.added"] * (PROGRESS_ROWS + 1))
+    while seal_pending(databases, SETTINGS, clock, "w1"):
+        pass
+    told: list[int] = []
+
+    assert verify(databases, progress=told.append) == Verdict(PROGRESS_ROWS + 1, 0)
+    assert told == [PROGRESS_ROWS]
