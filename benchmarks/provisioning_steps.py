@@ -15,8 +15,8 @@ from typing import Any
 from idp.app.installation import Idp, open_idp
 from idp.provisioning import executor
 from idp.provisioning.planning import Scope, make_plan
+from idp.provisioning.run import Runner
 from idp.provisioning.run_steps import request
-from idp.provisioning.runs import Runner
 from idp.provisioning.state_queries import Observed
 from idp.provisioning.target import digests_in
 from idp.registry.imports import import_file

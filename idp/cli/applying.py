@@ -6,8 +6,8 @@ from idp.errors import CanaryFailed, ConfigError, Conflict, IdpError, NotFound, 
 from idp.permissions import Actor
 from idp.provisioning.executor import Result, apply_run, result_of
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import ENDS, Run, RunState
 from idp.provisioning.run_steps import has_worker, request
-from idp.provisioning.runs import ENDS, Run, RunState
 
 POLL_S = 0.3
 STOPS: tuple[type[IdpError], ...] = (

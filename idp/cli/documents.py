@@ -19,7 +19,7 @@ from idp.people.search_queries import FoundPerson
 from idp.provisioning.drift import Difference
 from idp.provisioning.explain import Explanation
 from idp.provisioning.pins import Override
-from idp.provisioning.runs import Approval, FindingRow, LimitViolation, TargetSummary
+from idp.provisioning.run import Approval, FindingRow, LimitViolation, TargetSummary
 from idp.registry.results import ImportResult
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]

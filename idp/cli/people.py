@@ -16,10 +16,10 @@ from idp.people.merge_queries import Pair, PairRecord, pair_of, pair_records, pa
 from idp.people.queries import load_people
 from idp.people.search_queries import find_by_name
 from idp.people.values import PairState
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import refusal
 from idp.provisioning.merging import make_merge, make_unmerge
-from idp.provisioning.runs import Run
+from idp.provisioning.run import Run
 from idp.registry.duplicates import dismiss_duplicate, find_duplicates
 
 
@@ -153,8 +153,8 @@ def unmerge(installation: Idp, kept: str, gone: str, as_json: bool) -> None:
 
 def _print_plan(installation: Idp, run: Run, as_json: bool) -> None:
     with installation.databases.identity.read() as connection:
-        changes = runs.changes_of(connection, run.run_id)
-        findings = runs.findings_of(connection, run.run_id)
+        changes = run_queries.changes_of(connection, run.run_id)
+        findings = run_queries.findings_of(connection, run.run_id)
         found = load_people(connection, [change.person_id for change in changes])
         needs_approval = refusal(connection, run, installation.settings.provisioning)
     if as_json:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from idp.cli.support import console, counted
 from idp.people.values import Person
-from idp.provisioning.runs import ChangeRow, FindingRow, Run
+from idp.provisioning.run import ChangeRow, FindingRow, Run
 from idp.provisioning.values import Change, Entry, Kind
 
 

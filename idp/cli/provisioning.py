@@ -36,15 +36,15 @@ from idp.jobs import schedule_queries as schedules
 from idp.jobs.status import Status, problems_of
 from idp.jobs.status import status as status_of
 from idp.people.queries import load_people
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import refusal
 from idp.provisioning.drift import find_drift_where_possible
 from idp.provisioning.executor import Result
 from idp.provisioning.guard import sentence
 from idp.provisioning.planning import Scope, make_plan, people_to_look_at, refuse_if_unreachable
 from idp.provisioning.removal import make_removal_plan
+from idp.provisioning.run import ENDS, ChangeRow, ChangeState, Run, RunKind
 from idp.provisioning.run_steps import awaiting_runs
-from idp.provisioning.runs import ENDS, ChangeRow, ChangeState, Run, RunKind
 
 
 @click.command()
@@ -67,8 +67,8 @@ def plan(installation: Idp, limit: int, everybody: bool, removals: bool, as_json
     else:
         run = _make_plan(installation, Scope.ALL if everybody else Scope.CHANGED)
     with installation.databases.identity.read() as connection:
-        changes = runs.changes_of(connection, run.run_id, limit=limit)
-        findings = runs.findings_of(connection, run.run_id, limit=limit)
+        changes = run_queries.changes_of(connection, run.run_id, limit=limit)
+        findings = run_queries.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
         needs_approval = refusal(connection, run, installation.settings.provisioning)
     awaiting = [] if needs_approval else _awaiting(installation)
@@ -179,7 +179,9 @@ def _failed(installation: Idp, result: Result) -> list[ChangeRow]:
     ]
     with installation.databases.identity.read() as connection:
         return [
-            row for state in states for row in runs.changes_of(connection, result.run.run_id, state=state, limit=20)
+            row
+            for state in states
+            for row in run_queries.changes_of(connection, result.run.run_id, state=state, limit=20)
         ]
 
 

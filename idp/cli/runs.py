@@ -39,11 +39,10 @@ from idp.errors import BadCredentials, Conflict, NotFound
 from idp.people.queries import find_by_album, load_people
 from idp.people.values import Person, parse_album
 from idp.permissions import Actor, Role
-from idp.provisioning import run_queries as store
-from idp.provisioning import run_steps
+from idp.provisioning import run_queries, run_steps
 from idp.provisioning.approval import Progress, approve, needed_approvals, progress_of, refusal
 from idp.provisioning.guard import sentence
-from idp.provisioning.runs import ENDS, ChangeRow, Run, RunState
+from idp.provisioning.run import ENDS, ChangeRow, Run, RunState
 from idp.sso.sessions import Browser
 
 MOMENT = len("2026-11-30 13:00:00+01:00")
@@ -62,7 +61,7 @@ def runs() -> None:
 def list_all(installation: Idp, limit: int, as_json: bool) -> None:
     """List the newest plans and runs, the newest first."""
     with installation.databases.identity.read() as connection:
-        found = store.last_runs(connection, limit)
+        found = run_queries.last_runs(connection, limit)
     if as_json:
         print_json([run_facts(run) for run in found])
         return
@@ -81,10 +80,10 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
     """Show a plan: its changes, the limits that it exceeds, its approvals and its state."""
     run = run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
-        changes = store.changes_of(connection, run.run_id, limit=limit)
-        findings = store.findings_of(connection, run.run_id, limit=limit)
+        changes = run_queries.changes_of(connection, run.run_id, limit=limit)
+        findings = run_queries.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
-        by_state = store.count_changes(connection, run.run_id)
+        by_state = run_queries.count_changes(connection, run.run_id)
         progress = progress_of(connection, run, installation.settings.provisioning)
         needs_approval = "" if run.state in ENDS else refusal(connection, run, installation.settings.provisioning)
     if as_json:
@@ -244,7 +243,7 @@ def _changes(installation: Idp, run: Run) -> Iterator[tuple[list[ChangeRow], lis
     last = -1
     while True:
         with installation.databases.identity.read() as connection:
-            rows = store.changes_of(connection, run.run_id, after=last)
+            rows = run_queries.changes_of(connection, run.run_id, after=last)
             people = load_people(connection, [row.person_id for row in rows])
         if not rows:
             return

@@ -2,8 +2,8 @@
 
 from idp.app.installation import Idp
 from idp.errors import InvalidInput, NotFound
+from idp.provisioning.run import Run
 from idp.provisioning.run_queries import runs_beginning
-from idp.provisioning.runs import Run
 
 
 def run_named(installation: Idp, text: str) -> Run:

@@ -7,7 +7,7 @@ from idp.cli.plans import change_facts, print_changes, print_findings, print_nee
 from idp.cli.runs_named import run_named
 from idp.cli.support import counted_people, current_actor, json_option, pass_idp, print_json, progress
 from idp.people.queries import load_people
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import refusal
 from idp.provisioning.undo import drop_pins, make_undo
 
@@ -33,8 +33,8 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
         actor = current_actor()
         run = make_undo(installation.provisioner, undone.run_id, actor, remove_created=remove, progress=advance)
     with installation.databases.identity.read() as connection:
-        changes = runs.changes_of(connection, run.run_id, limit=limit)
-        findings = runs.findings_of(connection, run.run_id, limit=limit)
+        changes = run_queries.changes_of(connection, run.run_id, limit=limit)
+        findings = run_queries.findings_of(connection, run.run_id, limit=limit)
         people = load_people(connection, [row.person_id for row in changes])
         needs_approval = refusal(connection, run, installation.settings.provisioning)
     if as_json:

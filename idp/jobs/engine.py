@@ -16,13 +16,13 @@ import structlog
 from idp.errors import IdpError
 from idp.jobs import liveness
 from idp.jobs.settings import JobsSettings
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.chunk_writer import apply_chunk
 from idp.provisioning.chunks import Chunk
 from idp.provisioning.executor import begin, finish
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import Run, Runner, RunState
 from idp.provisioning.run_steps import next_run, release_abandoned
-from idp.provisioning.runs import Run, Runner, RunState
 
 # Constant, so that workers also finish work of an older version. Raise it only when the ORDER of the steps in `run`
 # changes. Then attempts in flight end in an error, and the sweep begins new ones.
@@ -186,7 +186,7 @@ class Engine:
         error = f"attempt {run.attempt} was lost" if silent_s <= self._settings.stuck_s else "no progress"
         with self._provisioner.databases.identity.write() as connection:
             values = {"next_attempt_at": clock.now(), "error": error}
-            runs.end_attempt(connection, run.run_id, run.attempt, RunState.INCOMPLETE, **values)
+            run_queries.end_attempt(connection, run.run_id, run.attempt, RunState.INCOMPLETE, **values)
         log.warning("attempt closed", run=run.run_id, attempt=run.attempt, error=error)
 
     def _enqueue(self, run_id: str, attempt: int) -> int:
@@ -194,7 +194,7 @@ class Engine:
         if status is not None and status.status in ENDED:
             # It ended before the attempt started. The next attempt has another number.
             with self._provisioner.databases.identity.write() as connection:
-                runs.skip_attempt(connection, run_id, attempt)
+                run_queries.skip_attempt(connection, run_id, attempt)
             return 0
         if status is not None:
             return 0

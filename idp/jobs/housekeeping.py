@@ -10,7 +10,7 @@ from idp.db import one_time as onetime
 from idp.db.databases import Databases
 from idp.jobs.lanes import Lane
 from idp.people.status import local_date
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 
 AT_ONCE = 20  # runs deleted in one transaction
 
@@ -47,10 +47,10 @@ def drop_old_runs(databases: Databases, clock: Clock, keep_days: int) -> int:
     """Delete old runs with their changes. Nobody will undo them any more."""
     before = clock.now() - timedelta(days=keep_days)
     with databases.identity.read() as connection:
-        if not runs.any_before(connection, before):
+        if not run_queries.any_before(connection, before):
             return 0
     with databases.identity.write() as connection:
-        return runs.forget_runs(connection, before, AT_ONCE)
+        return run_queries.forget_runs(connection, before, AT_ONCE)
 
 
 def drop_old_claim_attempts(databases: Databases, clock: Clock, zone: ZoneInfo) -> int:

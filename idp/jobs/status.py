@@ -14,12 +14,12 @@ from idp.jobs.schedule_queries import FAILED, told_firings
 from idp.letters import outgoing as letters
 from idp.people.change_queries import count_changes
 from idp.people.merge_queries import count_open_pairs
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import progress_of
 from idp.provisioning.guard import sentence
 from idp.provisioning.health_queries import failing
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import LimitViolation, RunState
+from idp.provisioning.run import LimitViolation, RunState
 from idp.provisioning.state_queries import count_given_up, count_states
 from idp.registry import queries as registry
 
@@ -150,7 +150,7 @@ def status(provisioner: Provisioner) -> Status:
             letters_error=letters_error,
             worker_seen_at=None if seen_at is None else datetime.fromtimestamp(seen_at, UTC),
             workers=alive,
-            running_run_id=runs.running(connection),
+            running_run_id=run_queries.running(connection),
             awaiting_approval=_awaiting_approval(provisioner, connection),
             schedules={
                 firing.name: ScheduleStatus(firing.due_at, firing.state, firing.note, firing.is_delayed)
@@ -161,10 +161,10 @@ def status(provisioner: Provisioner) -> Status:
 
 
 def _last_run(connection: Connection) -> RunStatus | None:
-    run = runs.last_applied(connection)
+    run = run_queries.last_applied(connection)
     if run is None:
         return None
-    became = runs.count_changes(connection, run.run_id)
+    became = run_queries.count_changes(connection, run.run_id)
     return RunStatus(run.run_id, run.state, run.started_at, run.finished_at, became, run.error)
 
 
@@ -177,7 +177,7 @@ def _awaiting_approval(provisioner: Provisioner, connection: Connection) -> list
             run.violations,
             progress_of(connection, run, provisioner.settings).missing,
         )
-        for run in runs.runs_in(connection, RunState.AWAITING_APPROVAL)
+        for run in run_queries.runs_in(connection, RunState.AWAITING_APPROVAL)
     ]
 
 

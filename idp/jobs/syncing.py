@@ -21,8 +21,8 @@ from idp.provisioning.guard import sentence
 from idp.provisioning.health import pause_s
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import Run
 from idp.provisioning.run_steps import awaiting_runs, has_worker, paused_runs, request
-from idp.provisioning.runs import Run
 from idp.provisioning.state_queries import has_work
 from idp.registry.imports import import_file
 from idp.registry.inbox import Taken, finished, forget_old, take_all

@@ -10,9 +10,9 @@ from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.errors import Conflict, NeedsApproval, NotAllowed
 from idp.permissions import Actor, Permission
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.guard import sentence
-from idp.provisioning.runs import Approval, Run, RunKind, RunState
+from idp.provisioning.run import Approval, Run, RunKind, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.values import Kind
 
@@ -43,7 +43,9 @@ def needed_approvals(run: Run, settings: ProvisioningSettings) -> int:
 
 def progress_of(connection: Connection, run: Run, settings: ProvisioningSettings) -> Progress:
     """Return who approved exactly this plan, and how many are needed."""
-    return Progress(needed_approvals(run, settings), tuple(runs.approvals_of(connection, run.run_id, run.digest)))
+    return Progress(
+        needed_approvals(run, settings), tuple(run_queries.approvals_of(connection, run.run_id, run.digest))
+    )
 
 
 def approve(
@@ -60,7 +62,7 @@ def approve(
     now = clock.now()
     with databases.identity.write() as connection:
         # One after the other: of two who give the last word at once, neither would see the other's.
-        run = runs.require_run(connection, run_id, alone=True)
+        run = run_queries.require_run(connection, run_id, alone=True)
         if run.state != RunState.AWAITING_APPROVAL:
             raise Conflict(f"run {run_id} is {run.state} and does not await approval")
         if run.digest != digest:
@@ -69,14 +71,14 @@ def approve(
             raise NotAllowed(reason)
         factors = "+".join(actor.factors)
         new = Approval(run_id, actor.actor_id, digest, actor.name, factors, actor.terminal, now)
-        if not runs.add_approval(connection, new):
+        if not run_queries.add_approval(connection, new):
             raise Conflict(f"{actor.name} has approved this run already")
         progress = progress_of(connection, run, settings)
         data = {"digest": digest, "factors": factors, "terminal": actor.terminal, "missing": progress.missing}
         event = Event(event_types.RUN_APPROVED, subject=run_id, actor=actor.actor_id, data=data)
         record(connection, now.timestamp(), event)
         if progress.missing == 0:
-            runs.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
+            run_queries.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
     return progress
 
 

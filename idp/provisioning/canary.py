@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from idp.errors import CanaryFailed, TargetError
-from idp.provisioning import health
-from idp.provisioning import run_queries as runs
+from idp.provisioning import health, run_queries
 from idp.provisioning.chunks import KINDS, phases
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, ChangeState, Run
+from idp.provisioning.run import ChangeRow, ChangeState, Run
 from idp.provisioning.target import Target
 from idp.provisioning.verify import verify
 from idp.provisioning.writer import Progress, TargetWriter, target_error, write_of
@@ -49,7 +48,7 @@ def write_canary(
 
 
 def _rows(provisioner: Provisioner, run: Run, target: Target, state: ChangeState, **where: Any) -> list[ChangeRow]:
-    return provisioner.read(runs.changes_of, run.run_id, target=target.kind, state=state, **where)
+    return provisioner.read(run_queries.changes_of, run.run_id, target=target.kind, state=state, **where)
 
 
 def _try(writer: TargetWriter, run: Run, rows: Sequence[ChangeRow], failing: dict[str, TargetError]) -> None:

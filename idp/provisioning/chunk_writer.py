@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from idp.errors import NotFound, TargetError, TargetUnavailable
-from idp.provisioning import health
-from idp.provisioning import run_queries as runs
+from idp.provisioning import health, run_queries
 from idp.provisioning.chunks import Chunk
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, ChangeState, Run
+from idp.provisioning.run import ChangeRow, ChangeState, Run
 from idp.provisioning.writer import Progress, TargetWriter, target_error, write_of
 
 SLICE_S = 0.25  # between two looks whether a run that waits was stopped
@@ -24,7 +23,7 @@ def apply_chunk(
     Effect:  a repeat, and another process doing the same, are harmless. Between two batches it looks whether the run
              was paused, cancelled or taken over; a target that fails is waited for, a moment
     """
-    run = replace(provisioner.read(runs.require_run, run_id), attempt=attempt)
+    run = replace(provisioner.read(run_queries.require_run, run_id), attempt=attempt)
     target = provisioner.targets.get(chunk.target)
     if target is None:
         raise NotFound(f"there is no target {chunk.target} any more")
@@ -59,7 +58,7 @@ class _ChunkWriter:
 
     def _rows(self, after: int, upto: int) -> list[ChangeRow]:
         return self.provisioner.read(
-            runs.changes_of,
+            run_queries.changes_of,
             self.run.run_id,
             after=after,
             upto=upto,
@@ -110,7 +109,7 @@ class _ChunkWriter:
         """Wait, and return whether the run is still to go on."""
         clock = self.provisioner.clock
         end = clock.timestamp() + seconds
-        while self.provisioner.read(runs.is_going, self.run.run_id, self.run.attempt):
+        while self.provisioner.read(run_queries.is_going, self.run.run_id, self.run.attempt):
             if (left_s := end - clock.timestamp()) <= 0:
                 return True
             clock.sleep(max(0.001, min(SLICE_S, left_s)))

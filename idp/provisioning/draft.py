@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from idp.audit import event_types
 from idp.audit.events import SYSTEM, Event, new_id, record
 from idp.errors import TargetError
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.guard import LOSE_RIGHTS, TOGETHER, excesses, loses_rights
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, Run, RunKind, TargetSummary
+from idp.provisioning.run import ChangeRow, FindingRow, LimitViolation, Run, RunKind, TargetSummary
 from idp.provisioning.state_queries import count_states, was_filled
 from idp.provisioning.values import Change, Finding
 
@@ -55,7 +55,7 @@ class Draft:
         """Return a draft that is stored, in which these targets have a part; the caller holds LOCK."""
         draft = cls(provisioner, actor, targets, kind, run_id or new_id())
         at, chunk = provisioner.clock.now(), provisioner.settings.chunk
-        provisioner.write(runs.begin_plan, draft.run_id, at, actor, kind=kind, undoes=undoes, chunk=chunk)
+        provisioner.write(run_queries.begin_plan, draft.run_id, at, actor, kind=kind, undoes=undoes, chunk=chunk)
         return draft
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class Draft:
         """Write the next rows of the plan."""
         rows = self.rows(kind, changes, findings)
         if any(rows):
-            self.provisioner.write(runs.add_to_plan, self.run_id, *rows)
+            self.provisioner.write(run_queries.add_to_plan, self.run_id, *rows)
 
     def unread_finding(self, kind: str) -> Finding:
         """Return that a target has no part in the plan, and why."""
@@ -135,7 +135,7 @@ class Draft:
         since = self.provisioner.clock.now() - TOGETHER
         with self.provisioner.databases.identity.read() as connection:
             # What people start, they look at; what nobody looks at counts together.
-            done = runs.people_done(connection, self.run_id, SYSTEM, since) if self.actor == SYSTEM else {}
+            done = run_queries.people_done(connection, self.run_id, SYSTEM, since) if self.actor == SYSTEM else {}
             for kind, part in self.summary.items():
                 limits = self.provisioner.settings.limits_of(kind)
                 # A target that had entries of ours and holds none now was emptied, or is another one.
@@ -153,12 +153,12 @@ class Draft:
         summary, over = self.summary, self.violations()
         waits = bool(over) or (self.kind is RunKind.REMOVAL and any(part.counts for part in summary.values()))
         with self.provisioner.databases.identity.write() as connection:
-            runs.end_plan(connection, self.run_id, self.digest.hexdigest(), summary, over, waits=waits)
+            run_queries.end_plan(connection, self.run_id, self.digest.hexdigest(), summary, over, waits=waits)
             counts = {kind: part.counts for kind, part in summary.items()}
             self._record(connection, event_types.RUN_PLANNED, changes=counts)
             if waits:
                 self._record(connection, event_types.RUN_AWAITING_APPROVAL, over=[asdict(one) for one in over])
-            made = runs.load_run(connection, self.run_id)
+            made = run_queries.load_run(connection, self.run_id)
         assert made is not None  # written a few lines above
         return made
 

@@ -18,7 +18,7 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound, TargetError, TargetRejected
 from idp.people.change_queries import queue_recompute
 from idp.permissions import SYSTEM, Actor, Permission
-from idp.provisioning import state_queries as states
+from idp.provisioning import state_queries
 from idp.provisioning.pin_queries import drop, keep, kept_among
 from idp.provisioning.pins import NOTHING_KEPT, Kept, Override, Parts, by_records, parts_of
 from idp.provisioning.provisioner import PAGE, Provisioner
@@ -108,7 +108,7 @@ class _Look:
         """Go through what the target says has changed; False when it must be read whole."""
         if not isinstance(self.target, ReadsChanges):
             return False
-        cursor = self.provisioner.read(states.cursor_of, self.target.kind)
+        cursor = self.provisioner.read(state_queries.cursor_of, self.target.kind)
         changes = self.target.changes_since(cursor) if cursor else None
         if changes is None:
             return False
@@ -131,7 +131,7 @@ class _Look:
             for pairs in chunked(self.target.remote_ids(), PAGE):
                 self._keep_remote_ids(pairs)
         with self.provisioner.databases.identity.read() as connection:
-            observed = states.Observed(connection, self.target.kind)
+            observed = state_queries.Observed(connection, self.target.kind)
             self.report.entries_read = observed.add(digests_in(self.target))
             for some in chunked(observed.newly_different(), PAGE):
                 self._judge(self._read(some))
@@ -162,13 +162,15 @@ class _Look:
             raise  # a whole look every minute is not what anybody asked for
 
     def _keep_cursor(self, cursor: str) -> None:
-        self.provisioner.write(states.keep_cursor, self.target.kind, cursor, self.provisioner.clock.now())
+        self.provisioner.write(state_queries.keep_cursor, self.target.kind, cursor, self.provisioner.clock.now())
 
     def _keep_remote_ids(self, pairs: Sequence[tuple[str, str]]) -> None:
-        known = self.provisioner.read(states.remote_ids_among, self.target.kind, [person_id for person_id, _ in pairs])
+        known = self.provisioner.read(
+            state_queries.remote_ids_among, self.target.kind, [person_id for person_id, _ in pairs]
+        )
         fresh = [pair for pair in pairs if pair[0] in known and known[pair[0]] != pair[1]]
         if fresh:
-            self.provisioner.write(states.keep_remote_ids, self.target.kind, fresh)
+            self.provisioner.write(state_queries.keep_remote_ids, self.target.kind, fresh)
 
     # --- entries that are there --------------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class _Look:
         """Find which entries somebody else changed, and what becomes of that."""
         told = {entry.person_id: entry for entry in entries}
         people = self.provisioner.records_of(list(told))
-        known = self.provisioner.read(states.states_among, self.target.kind, people)
+        known = self.provisioner.read(state_queries.states_among, self.target.kind, people)
         self.report.orphans += [entry.name for person_id, entry in sorted(told.items()) if person_id not in people]
         # What we were told may be older than our own last write: only what is otherwise now is somebody else's.
         suspects = {
@@ -187,7 +189,7 @@ class _Look:
         if not suspects:
             return
         there = entries_named(self.target, suspects)
-        states_now = self.provisioner.read(states.states_among, self.target.kind, suspects)
+        states_now = self.provisioner.read(state_queries.states_among, self.target.kind, suspects)
         drifted: list[tuple[PersonRecords, Entry]] = []
         unclear: list[str] = []
         as_desired: list[tuple[str, str]] = []
@@ -204,8 +206,8 @@ class _Look:
         if as_desired or unclear:
             now = self.provisioner.clock.now()
             with self.provisioner.databases.identity.write() as connection:
-                states.note_shown(connection, self.target.kind, as_desired, now)
-                states.mark_in_doubt(connection, self.target.kind, unclear, now)
+                state_queries.note_shown(connection, self.target.kind, as_desired, now)
+                state_queries.mark_in_doubt(connection, self.target.kind, unclear, now)
         if drifted:
             self._settle(drifted)
 
@@ -227,18 +229,18 @@ class _Look:
         with self.provisioner.databases.identity.write() as connection:
             keep(connection, Kept(overrides=tuple(overrides)))
             # Even where nothing is to be repaired: only a recomputation says that they are as desired now.
-            states.mark_in_doubt(connection, kind, ids, now)
+            state_queries.mark_in_doubt(connection, kind, ids, now)
             queue_recompute(connection, ids)
             record_all(connection, now.timestamp(), events)
         recompute(self.provisioner, ids)
         as_found = [(entry.person_id, entry.digest) for _, entry in drifted]
-        self.provisioner.write(states.note_shown, kind, as_found, now)  # where overrides are all that differed
+        self.provisioner.write(state_queries.note_shown, kind, as_found, now)  # where overrides are all that differed
         self.report.differences += differences
 
     def _lock_again(self, some: Sequence[ObservedChange]) -> None:
         """Write the lock of closed entries that somebody else wrote to: it cannot be read, so it is not compared."""
         touched = {one.entry.person_id: one.entry for one in some if one.by_others and not one.entry.enabled}
-        known = self.provisioner.read(states.states_among, self.target.kind, touched)
+        known = self.provisioner.read(state_queries.states_among, self.target.kind, touched)
         closed = [touched[one] for one, state in known.items() if state.desired == touched[one].digest]
         if not closed:
             return
@@ -253,23 +255,23 @@ class _Look:
 
     def _judge_gone(self, remote_ids: Sequence[str]) -> None:
         with self.provisioner.databases.identity.write() as connection:
-            known = states.people_of_remote_ids(connection, self.target.kind, remote_ids)
+            known = state_queries.people_of_remote_ids(connection, self.target.kind, remote_ids)
             # Made by us and gone again between two looks: we never learnt its key.
             is_unknown = len(known) < len(set(remote_ids))
-            unknown = states.without_remote_id(connection, self.target.kind) if is_unknown else []
-            states.forget_remote_ids(connection, self.target.kind, remote_ids)
+            unknown = state_queries.without_remote_id(connection, self.target.kind) if is_unknown else []
+            state_queries.forget_remote_ids(connection, self.target.kind, remote_ids)
         for some in chunked(sorted({*known.values(), *unknown}), PAGE):
             self._judge_missing(some)
 
     def _judge_missing(self, person_ids: Sequence[str]) -> None:
         """Put entries in doubt that somebody removed. They are made again without a password, so log an error."""
         there = {entry.person_id for entry in self._read(person_ids)}
-        known = self.provisioner.read(states.states_among, self.target.kind, person_ids)
+        known = self.provisioner.read(state_queries.states_among, self.target.kind, person_ids)
         lost = [one for one in person_ids if one not in there and one in known and known[one].applied is not None]
         if not lost:
             return
         with self.provisioner.databases.identity.write() as connection:
-            states.mark_in_doubt(connection, self.target.kind, lost, self.provisioner.clock.now())
+            state_queries.mark_in_doubt(connection, self.target.kind, lost, self.provisioner.clock.now())
             events = (self._event(event_types.DRIFT_ENTRY_LOST, one, {"password": "must be set anew"}) for one in lost)
             record_all(connection, self.provisioner.clock.timestamp(), events)
         log.error("entries were removed by somebody else", target=self.target.kind, people=len(lost), first=lost[0])

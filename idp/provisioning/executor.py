@@ -17,19 +17,17 @@ from idp.audit.events import Event, record
 from idp.db.locks import exclusive
 from idp.errors import Conflict, IdpError, NotFound, StaleVersion, TargetError
 from idp.permissions import Actor, Permission
-from idp.provisioning import health
-from idp.provisioning import run_queries as runs
-from idp.provisioning import state_queries as states
+from idp.provisioning import health, run_queries, state_queries
 from idp.provisioning.canary import needs_canary, write_canary
 from idp.provisioning.chunk_writer import apply_chunk
 from idp.provisioning.chunks import KINDS, Chunk, phases
 from idp.provisioning.merging import put_in_force, take_out_of_force
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import queue_calendar, recompute
+from idp.provisioning.run import ENDS, JUDGED_LATE, ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.run_steps import COMMAND_LOCK, release_abandoned, request
-from idp.provisioning.runs import ENDS, JUDGED_LATE, ChangeState, Run, RunKind, Runner, RunState
-from idp.provisioning.states import State
 from idp.provisioning.target import Target, entries_named
+from idp.provisioning.target_states import State
 from idp.provisioning.values import Kind, Outcome
 from idp.provisioning.verify import otherwise_in, verify
 from idp.provisioning.writer import Progress, TargetWriter, Write, write_of
@@ -67,8 +65,8 @@ def result_of(provisioner: Provisioner, run_id: str) -> Result:
     Raises:  NotFound
     """
     with provisioner.databases.identity.read() as connection:
-        run = runs.require_run(connection, run_id)
-        counts = runs.count_changes(connection, run_id)
+        run = run_queries.require_run(connection, run_id)
+        counts = run_queries.count_changes(connection, run_id)
     return Result(run, **{name: counts.get(state, 0) for name, state in _COUNTED.items()})
 
 
@@ -146,7 +144,7 @@ def begin(
     goes_back = False
     try:
         targets = _targets_of(run, provisioner)
-        counts = provisioner.read(runs.count_by_target, run_id)
+        counts = provisioner.read(run_queries.count_by_target, run_id)
         untouched = [target for target in targets if counts.get(target.kind, {}).keys() <= {ChangeState.OPEN}]
         is_new = len(untouched) == len(targets)
         if run.kind == RunKind.MERGE:  # from now on the records ask for what the plan has
@@ -174,10 +172,10 @@ def begin(
 def _start(provisioner: Provisioner, run_id: str, attempt: int, runner: Runner) -> Run:
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        is_new = runs.start_attempt(connection, run_id, attempt - 1, runner, now)
-        run = runs.require_run(connection, run_id)
+        is_new = run_queries.start_attempt(connection, run_id, attempt - 1, runner, now)
+        run = run_queries.require_run(connection, run_id)
         if is_new and run.kind is RunKind.UNDO:
-            runs.drop_sharing(connection, run_id, now)
+            run_queries.drop_sharing(connection, run_id, now)
     if (run.state, run.attempt) != (RunState.RUNNING, attempt):
         raise Conflict(f"run {run_id} is {run.state}, or another one is at work")
     return run
@@ -194,7 +192,7 @@ def _chunks(provisioner: Provisioner, run: Run, targets: Sequence[str]) -> list[
     return [
         Chunk(target, way, number, run.chunk)
         for target, way in phases(targets)
-        for number in provisioner.read(runs.open_chunks, run.run_id, target, KINDS[way], run.chunk)
+        for number in provisioner.read(run_queries.open_chunks, run.run_id, target, KINDS[way], run.chunk)
     ]
 
 
@@ -213,7 +211,7 @@ def _end_attempt(
     """End an attempt, with run.applied or run.failed, unless it was paused, cancelled or taken over."""
     word = event_types.RUN_APPLIED if state is RunState.APPLIED else event_types.RUN_FAILED
     with provisioner.databases.identity.write() as connection:
-        if runs.end_attempt(connection, run.run_id, run.attempt, state, error=error, **values):
+        if run_queries.end_attempt(connection, run.run_id, run.attempt, state, error=error, **values):
             event = Event(word, run.run_id, run.requested_by, error[:200], data)
             record(connection, provisioner.clock.timestamp(), event)
 
@@ -224,8 +222,8 @@ def _end_attempt(
 def _refuse_if_records_moved(provisioner: Provisioner, run: Run) -> None:
     """Return if the records still ask for what the plan has. Every cause of a change queues its people."""
     queue_calendar(provisioner)
-    recompute(provisioner, provisioner.read(runs.changed_since, run.run_id))
-    _refuse(provisioner.read(runs.desired_otherwise, run.run_id))
+    recompute(provisioner, provisioner.read(run_queries.changed_since, run.run_id))
+    _refuse(provisioner.read(run_queries.desired_otherwise, run.run_id))
 
 
 def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, progress: Progress) -> None:
@@ -237,10 +235,10 @@ def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, 
     moved: list[str] = []
     writer = TargetWriter(provisioner, target, run.requested_by, run)
     where = {"state": ChangeState.OPEN, "target": target.kind, "kind": [kind for kind in Kind if kind != Kind.CREATE]}
-    for rows in runs.pages_of_changes(provisioner.databases.identity, run.run_id, **where):
+    for rows in run_queries.pages_of_changes(provisioner.databases.identity, run.run_id, **where):
         writes = [write_of(row) for row in rows]
         there = entries_named(target, {one.person_id: one.change.before.name for one in writes if one.change.before})
-        known = provisioner.read(states.states_among, target.kind, [row.person_id for row in rows])
+        known = provisioner.read(state_queries.states_among, target.kind, [row.person_id for row in rows])
         made_before: list[tuple[Write, Outcome]] = []
         by_others: dict[int, str] = {}
         for one, row in zip(writes, rows, strict=True):
@@ -253,7 +251,7 @@ def _refuse_if_target_moved(provisioner: Provisioner, target: Target, run: Run, 
                 moved.append(row.name)
         writer.confirm(made_before, known)
         writer.supersede(by_others)
-        provisioner.write(runs.note_progress, run.run_id, run.attempt, provisioner.clock.now())
+        provisioner.write(run_queries.note_progress, run.run_id, run.attempt, provisioner.clock.now())
         progress(len(made_before))
     _refuse(moved)
 
@@ -273,7 +271,7 @@ def finish(provisioner: Provisioner, run_id: str, attempt: int) -> Result:
     Effect:  run.applied, or run.failed with something left for another attempt; nothing where the run was paused,
              cancelled or taken over meanwhile
     """
-    run = provisioner.read(runs.require_run, run_id)
+    run = provisioner.read(run_queries.require_run, run_id)
     if (run.state, run.attempt) != (RunState.RUNNING, attempt):
         return result_of(provisioner, run_id)
     failing: dict[str, TargetError] = {}
@@ -281,10 +279,10 @@ def finish(provisioner: Provisioner, run_id: str, attempt: int) -> Result:
         with health.collecting_failures(provisioner, target.kind, failing):
             for rows in otherwise_in(provisioner, target, run):
                 verify(provisioner, target, run, rows)
-                if not provisioner.write(runs.note_progress, run_id, attempt, provisioner.clock.now()):
+                if not provisioner.write(run_queries.note_progress, run_id, attempt, provisioner.clock.now()):
                     break
     now = provisioner.clock.now()
-    provisioner.write(runs.drop_unneeded, now)
+    provisioner.write(run_queries.drop_unneeded, now)
     result = result_of(provisioner, run_id)
     data = {"attempt": attempt, **{name: getattr(result, name) for name in _COUNTED}}
     if failing or result.left:
@@ -297,6 +295,6 @@ def finish(provisioner: Provisioner, run_id: str, attempt: int) -> Result:
 
 
 def _why_left(provisioner: Provisioner, run: Run) -> str:
-    rows = provisioner.read(runs.changes_of, run.run_id, state=ChangeState.OPEN, limit=1)
+    rows = provisioner.read(run_queries.changes_of, run.run_id, state=ChangeState.OPEN, limit=1)
     found = health.health_of(provisioner, rows[0].target) if rows else None
     return (rows[0].error if rows else "") or (found.error if found else "")

@@ -9,7 +9,7 @@ from idp.audit.reading import latest
 from idp.errors import IdpError, NotFound
 from idp.people.catalogue import BY_KEY, ValueSource
 from idp.people.status import Access
-from idp.provisioning import provenance_queries as provenance
+from idp.provisioning import provenance_queries
 from idp.provisioning.pins import parts_of
 from idp.provisioning.provenance_queries import Origin, ProgrammeOrigin
 from idp.provisioning.provisioner import Provisioner
@@ -80,11 +80,16 @@ def explain_person(provisioner: Provisioner, person_id: str) -> Explanation:
         snapshot = person.snapshot
         # Programmes of records that were merged into this person count, too.
         records = [person_id, *(record.person_id for record in snapshot.merged)]
-        programmes = tuple(one for record in records for one in provenance.origins_of_programmes(connection, record))
-        origin, chosen = provenance.origin_of_person(connection, person_id), provenance.chosen_at(connection, person_id)
+        programmes = tuple(
+            one for record in records for one in provenance_queries.origins_of_programmes(connection, record)
+        )
+        origin, chosen = (
+            provenance_queries.origin_of_person(connection, person_id),
+            provenance_queries.chosen_at(connection, person_id),
+        )
         writes = [
             _Write(one.change.target, frozenset(one.change.to_change().touched), one.at, one.requested_by, one.run_id)
-            for one in provenance.written_of(connection, person_id)
+            for one in provenance_queries.written_of(connection, person_id)
         ]
     writes += _writes_outside_runs(provisioner, person_id)
     known = _Known(provisioner, person, origin, programmes, chosen, writes)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from idp.people.status import STUDENT
-from idp.provisioning.runs import LimitViolation
+from idp.provisioning.run import LimitViolation
 from idp.provisioning.values import Change, Kind
 
 # A limit beside those of the kinds: a change that takes student rights away counts for its kind and for this.

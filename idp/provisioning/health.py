@@ -13,7 +13,7 @@ import structlog
 from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.errors import TargetError, TargetUnavailable
-from idp.provisioning import health_queries as health
+from idp.provisioning import health_queries
 from idp.provisioning.health_queries import Health
 from idp.provisioning.provisioner import Provisioner
 
@@ -26,7 +26,7 @@ _chance = random.Random()  # noqa: S311 - spreads tries, guards nothing
 def health_of(provisioner: Provisioner, kind: str) -> Health | None:
     """Return how a target fails; None: it does not."""
     with provisioner.databases.sessions.read() as connection:
-        return health.health_of(connection, kind)
+        return health_queries.health_of(connection, kind)
 
 
 def open_for(provisioner: Provisioner, kind: str) -> float:
@@ -52,14 +52,14 @@ def note_failure(provisioner: Provisioner, kind: str, error: Exception) -> float
     """
     now = provisioner.clock.timestamp()
     with provisioner.databases.sessions.write() as connection:
-        found = health.health_of(connection, kind)
+        found = health_queries.health_of(connection, kind)
         if found is not None and found.open_until > now:
             return found.open_until - now
         failures = 1 if found is None else found.failures + 1
         wait_s = pause_s(provisioner, failures)
         if isinstance(error, TargetUnavailable) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
-        health.note_failure(connection, kind, now, now + wait_s, str(error))
+        health_queries.note_failure(connection, kind, now, now + wait_s, str(error))
         if failures == TOLD_FROM:
             record(connection, now, Event(event_types.TARGET_UNAVAILABLE, subject=kind, reason=str(error)[:200]))
     log.warning("target failed", target=kind, failures=failures, next_try_s=round(wait_s, 1), error=str(error))
@@ -83,7 +83,7 @@ def note_success(provisioner: Provisioner, kind: str) -> None:
         return
     now = provisioner.clock.timestamp()
     with provisioner.databases.sessions.write() as connection:
-        is_first = health.note_recovery(connection, kind)
+        is_first = health_queries.note_recovery(connection, kind)
         if is_first and found.failures >= TOLD_FROM:
             data = {"seconds": round(now - found.since)}
             record(connection, now, Event(event_types.TARGET_RECOVERED, subject=kind, data=data))
@@ -104,7 +104,7 @@ def try_again(provisioner: Provisioner) -> list[str]:
     """
     answering = []
     with provisioner.databases.sessions.read() as connection:
-        suspects = health.failing(connection)
+        suspects = health_queries.failing(connection)
     for kind, found in suspects.items():
         target = provisioner.targets.get(kind)
         if target is None or found.open_until > provisioner.clock.timestamp():
@@ -123,7 +123,7 @@ def turn_in_s(provisioner: Provisioner, kind: str, writes: int) -> float:
     if per_second <= 0:
         return 0.0
     with provisioner.databases.sessions.write() as connection:
-        return health.grant(connection, kind, provisioner.clock.timestamp(), writes / per_second)
+        return health_queries.grant(connection, kind, provisioner.clock.timestamp(), writes / per_second)
 
 
 def most_at_once(provisioner: Provisioner, kind: str) -> int:

@@ -10,9 +10,7 @@ from idp.audit.events import SYSTEM
 from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
 from idp.people.change_queries import next_changes
 from idp.people.values import Priority
-from idp.provisioning import health
-from idp.provisioning import run_queries as runs
-from idp.provisioning import state_queries as states
+from idp.provisioning import health, run_queries, state_queries
 from idp.provisioning.compare import compare
 from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import loses_rights
@@ -20,7 +18,7 @@ from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute, recompute_some
 from idp.provisioning.records import PersonRecords
-from idp.provisioning.runs import RunState
+from idp.provisioning.run import RunState
 from idp.provisioning.state_queries import TargetState
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Entry, Kind
@@ -97,11 +95,11 @@ class _Person:
         found = self._read()
         changes = compare([self.entry], [found] if found else []).changes
         if not changes and found:
-            self.provisioner.write(states.note_shown, kind, [(person_id, self.entry.digest)], now)
+            self.provisioner.write(state_queries.note_shown, kind, [(person_id, self.entry.digest)], now)
         elif not changes:
-            self.provisioner.write(states.note_absent, kind, [person_id], now)
+            self.provisioner.write(state_queries.note_absent, kind, [person_id], now)
         elif self._is_left_to_runs(changes[0]):
-            self.provisioner.write(states.make_bulk, kind, person_id, now)
+            self.provisioner.write(state_queries.make_bulk, kind, person_id, now)
         else:
             return self._write(changes[0])
         return True
@@ -121,7 +119,7 @@ class _Person:
 
     def _state(self) -> TargetState:
         person_id = self.entry.person_id
-        return self.provisioner.read(states.states_among, self.target.kind, [person_id])[person_id]
+        return self.provisioner.read(state_queries.states_among, self.target.kind, [person_id])[person_id]
 
     def _read(self) -> Entry | None:
         """Return what the target has.
@@ -137,9 +135,9 @@ class _Person:
             if isinstance(error, TargetUnavailable):
                 health.note_failure(self.provisioner, kind, error)
             if error.retryable:
-                self.provisioner.write(states.delay, kind, [person_id], str(error), now, patience)
+                self.provisioner.write(state_queries.delay, kind, [person_id], str(error), now, patience)
             else:
-                self.provisioner.write(states.count_attempts, kind, [(person_id, str(error))], now, patience)
+                self.provisioner.write(state_queries.count_attempts, kind, [(person_id, str(error))], now, patience)
             raise
 
     def _is_left_to_runs(self, change: Change) -> bool:
@@ -167,7 +165,7 @@ def sweep_live(provisioner: Provisioner) -> int:
     """Write people's own acts, locks and unlocks, one by one."""
     now = provisioner.clock.now()
     changed = provisioner.read(next_changes, Priority.LIVE, now, LIVE_AT_ONCE)
-    due = provisioner.read(states.due_work, list(provisioner.targets), Priority.LIVE, now, LIVE_AT_ONCE)
+    due = provisioner.read(state_queries.due_work, list(provisioner.targets), Priority.LIVE, now, LIVE_AT_ONCE)
     done = 0
     for person_id in list(dict.fromkeys([*changed, *due]))[:LIVE_AT_ONCE]:
         try:
@@ -182,11 +180,11 @@ def sweep_bulk(provisioner: Provisioner) -> int:
     """Write due people in one guarded run, while they are few and belong to no other run."""
     most = provisioner.settings.sweep_people
     changed = provisioner.read(next_changes, Priority.BULK, provisioner.clock.now(), most + 1)
-    if len(changed) > most or provisioner.read(runs.runs_in, RunState.APPROVED, RunState.RUNNING):
+    if len(changed) > most or provisioner.read(run_queries.runs_in, RunState.APPROVED, RunState.RUNNING):
         return 0
     recompute(provisioner, changed)
     answering = [kind for kind in provisioner.targets if health.open_for(provisioner, kind) == 0]
-    due = provisioner.read(runs.due_outside_runs, answering, provisioner.clock.now(), most + 1)
+    due = provisioner.read(run_queries.due_outside_runs, answering, provisioner.clock.now(), most + 1)
     return 0 if not due or len(due) > most else _run_over(provisioner, due)
 
 
@@ -203,7 +201,7 @@ def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
         for kind in provisioner.targets:
-            known = states.states_among(connection, kind, due)
+            known = state_queries.states_among(connection, kind, due)
             still = [one for one, state in known.items() if state.is_due(now) and state.priority is Priority.BULK]
-            states.delay(connection, kind, still, why, now, provisioner.settings.patience)
+            state_queries.delay(connection, kind, still, why, now, provisioner.settings.patience)
     return done

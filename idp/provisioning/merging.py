@@ -12,7 +12,7 @@ from idp.provisioning.compare import compare
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute
-from idp.provisioning.runs import Run, RunKind
+from idp.provisioning.run import Run, RunKind
 from idp.provisioning.target import entries_named
 
 

@@ -23,8 +23,7 @@ from idp.errors import TargetError
 from idp.people.change_queries import changes_among, count_changes
 from idp.people.queries import count_people
 from idp.permissions import Actor, Permission
-from idp.provisioning import run_queries as runs
-from idp.provisioning import state_queries as states
+from idp.provisioning import run_queries, state_queries
 from idp.provisioning.compare import Comparison, compare
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.fingerprint import fingerprint
@@ -37,10 +36,10 @@ from idp.provisioning.recompute import (
     recompute_changed,
     recompute_everybody,
 )
+from idp.provisioning.run import Run
 from idp.provisioning.run_steps import refuse_while_running, retry_failed
-from idp.provisioning.runs import Run
-from idp.provisioning.states import NOT_SHOWN
 from idp.provisioning.target import Target, digests_in
+from idp.provisioning.target_states import NOT_SHOWN
 from idp.provisioning.values import Finding
 
 Suspect = tuple[str, str, bool]  # (person_id, target, whether it may have an entry): something may differ
@@ -114,7 +113,7 @@ def refuse_if_unreachable(provisioner: Provisioner) -> None:
 
 def _rules_of_whole(provisioner: Provisioner, scope: Scope) -> dict[str, str]:
     """Return the fingerprints of the rules of the targets that are to be read whole."""
-    known = provisioner.read(states.compared_rules)
+    known = provisioner.read(state_queries.compared_rules)
     rules = {kind: fingerprint(target, provisioner.people) for kind, target in provisioner.targets.items()}
     return {kind: rule for kind, rule in rules.items() if scope is Scope.ALL or known.get(kind) != rule}
 
@@ -122,11 +121,11 @@ def _rules_of_whole(provisioner: Provisioner, scope: Scope) -> dict[str, str]:
 def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
     rules = _rules_of_whole(provisioner, scope)
     recompute_everybody(provisioner, progress) if rules else recompute_changed(provisioner, progress)
-    provisioner.write(runs.drop_unneeded, provisioner.clock.now())
+    provisioner.write(run_queries.drop_unneeded, provisioner.clock.now())
     with ExitStack() as stack:
-        whole: dict[str, states.Observed] = {}
+        whole: dict[str, state_queries.Observed] = {}
         for kind in rules:
-            observed = states.Observed(stack.enter_context(provisioner.databases.identity.read()), kind)
+            observed = state_queries.Observed(stack.enter_context(provisioner.databases.identity.read()), kind)
             try:
                 draft.populations[kind] = observed.add(digests_in(provisioner.targets[kind]))
             except TargetError as error:
@@ -143,12 +142,14 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
             ]
 
         _plan(provisioner, draft, suspects, doubled)
-    provisioner.write(states.note_rules, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
+    provisioner.write(state_queries.note_rules, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
 
 
 def with_work(provisioner: Provisioner, kind: str) -> Iterator[Suspect]:
     """Yield people with work in a target, sorted; it may have an entry of each of them."""
-    return ((one, kind, True) for ids in provisioner.pages(partial(states.work_after, target=kind)) for one in ids)
+    return (
+        (one, kind, True) for ids in provisioner.pages(partial(state_queries.work_after, target=kind)) for one in ids
+    )
 
 
 def everywhere(provisioner: Provisioner, person_ids: Iterable[str]) -> Iterator[Suspect]:
@@ -156,7 +157,7 @@ def everywhere(provisioner: Provisioner, person_ids: Iterable[str]) -> Iterator[
     return ((person_id, kind, True) for person_id in person_ids for kind in provisioner.targets)
 
 
-def _differing(observed: states.Observed, doubled: Collection[str]) -> Iterator[Suspect]:
+def _differing(observed: state_queries.Observed, doubled: Collection[str]) -> Iterator[Suspect]:
     return ((one, observed.target, is_there) for one, is_there in observed.differing() if one not in doubled)
 
 
@@ -185,7 +186,7 @@ def _plan(
             # Start again: at the stages before it the plan may enable somebody.
             draft.unread[failed.kind] = failed.error
             draft.begin_anew()
-            provisioner.write(runs.empty_plan, draft.run_id)
+            provisioner.write(run_queries.empty_plan, draft.run_id)
     if draft.unread and not any(sum(counts.values()) for counts in draft.counts.values()):
         raise next(iter(draft.unread.values()))
 
@@ -202,7 +203,7 @@ def _plan_page(provisioner: Provisioner, draft: Draft, suspects: Suspects) -> No
         with provisioner.databases.identity.write() as connection:
             not_shown = _note_read(provisioner, connection, target.kind, page, comparison)
             changes = (one for one in comparison.changes if one.person_id not in not_shown)
-            runs.add_to_plan(connection, draft.run_id, *draft.rows(target.kind, changes, comparison.findings))
+            run_queries.add_to_plan(connection, draft.run_id, *draft.rows(target.kind, changes, comparison.findings))
 
 
 def by_page(streams: Iterable[Iterable[Suspect]]) -> Iterator[Suspects]:
@@ -222,7 +223,7 @@ class Page:
     @classmethod
     def of(cls, provisioner: Provisioner, suspects: Suspects) -> Self:
         """Return a page; everybody in it is loaded once, for all targets."""
-        owned = provisioner.read(runs.owners_among, list(suspects))
+        owned = provisioner.read(run_queries.owners_among, list(suspects))
         mine = {person_id: kinds for person_id, kinds in suspects.items() if person_id not in owned}
         return cls(mine, compute(provisioner, provisioner.read(provisioner.load, list(mine))))
 
@@ -255,26 +256,26 @@ def _note_read(
     """Store what a read showed of some people, and return those whose accepted write is not shown yet."""
     now, patience = provisioner.clock.now(), provisioner.settings.patience
     settled = {*comparison.absent, *(entry.person_id for entry in comparison.shown)}
-    accepted = states.accepted_among(connection, kind, page.people(kind))
+    accepted = state_queries.accepted_among(connection, kind, page.people(kind))
     not_shown = accepted.keys() - settled
-    states.note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
-    states.note_absent(connection, kind, comparison.absent, now)
+    state_queries.note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
+    state_queries.note_absent(connection, kind, comparison.absent, now)
     late = ((one, NOT_SHOWN) for one in not_shown if accepted[one] <= now)
-    states.count_attempts(connection, kind, late, now, patience)
-    states.delay(connection, kind, comparison.doubled, "has two entries", now, patience)
+    state_queries.count_attempts(connection, kind, late, now, patience)
+    state_queries.delay(connection, kind, comparison.doubled, "has two entries", now, patience)
     return not_shown
 
 
-def _note_whole(provisioner: Provisioner, observed: states.Observed, population: int) -> None:
+def _note_whole(provisioner: Provisioner, observed: state_queries.Observed, population: int) -> None:
     """Store what a whole target was seen to have where our records say otherwise."""
     now, kind = provisioner.clock.now(), observed.target
     if population == 0:
-        provisioner.write(states.note_all_absent, kind, now)
+        provisioner.write(state_queries.note_all_absent, kind, now)
         return
     notes: Sequence[tuple[Iterator[Any], Callable[..., None]]] = (
-        (observed.newly_shown(), states.note_shown),
-        (observed.gone(), states.note_absent),
-        (observed.newly_different(), states.mark_in_doubt),
+        (observed.newly_shown(), state_queries.note_shown),
+        (observed.gone(), state_queries.note_absent),
+        (observed.newly_different(), state_queries.mark_in_doubt),
     )
     for people, note in notes:
         for some in chunked(people, PAGE):

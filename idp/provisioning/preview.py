@@ -8,7 +8,7 @@ from idp.errors import TargetError
 from idp.people.change_queries import changed_after
 from idp.provisioning.draft import Draft
 from idp.provisioning.planning import NotRead, Page, Suspect, by_page, everywhere, with_work
-from idp.provisioning.runs import ChangeRow, FindingRow
+from idp.provisioning.run import ChangeRow, FindingRow
 
 
 def preview(draft: Draft, person_ids: Sequence[str] | None = None) -> Iterator[ChangeRow | FindingRow]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, Table, func, select
 
 from idp.people.tables import address, enrolment, person
 from idp.people.values import AddressKind
-from idp.provisioning.runs import ChangeRow, ChangeState
+from idp.provisioning.run import ChangeRow, ChangeState
 from idp.provisioning.tables import change, run
 from idp.registry.tables import import_run
 

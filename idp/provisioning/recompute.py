@@ -29,7 +29,7 @@ from idp.provisioning.provisioner import PAGE, Provisioner
 from idp.provisioning.records import PersonRecords
 from idp.provisioning.run_queries import set_aside_overtaken
 from idp.provisioning.state_queries import Desired, compared_rules, desired_among, make_live, set_desired
-from idp.provisioning.states import Presence
+from idp.provisioning.target_states import Presence
 from idp.provisioning.values import Entry
 
 LOCK = "recompute"  # of all who store what is desired, one at a time

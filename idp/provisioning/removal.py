@@ -32,8 +32,8 @@ from idp.provisioning.removal_queries import (
     drop_notices,
     drop_notices_of_returned,
 )
+from idp.provisioning.run import ChangeRow, Run, RunKind
 from idp.provisioning.run_steps import refuse_while_running
-from idp.provisioning.runs import ChangeRow, Run, RunKind
 from idp.provisioning.target import Stage, Target, entries_named
 from idp.provisioning.values import Change
 

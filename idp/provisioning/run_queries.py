@@ -29,7 +29,7 @@ from idp.db.bulk import as_bound, insert_once, insert_rows, run_many
 from idp.db.databases import Database
 from idp.errors import NotFound
 from idp.people.merge_queries import forget_planned_merge
-from idp.provisioning.runs import (
+from idp.provisioning.run import (
     CHUNK,
     WRITTEN,
     Approval,

@@ -13,12 +13,11 @@ from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
 from idp.people.merge_queries import forget_planned_merge
 from idp.permissions import Actor, Permission
-from idp.provisioning import run_queries as runs
-from idp.provisioning import state_queries as states
+from idp.provisioning import run_queries, state_queries
 from idp.provisioning.approval import refuse_unless_approved
 from idp.provisioning.health import open_for
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeState, Run, RunKind, Runner, RunState
+from idp.provisioning.run import ChangeState, Run, RunKind, Runner, RunState
 
 COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a run itself; its death frees it
 
@@ -31,7 +30,7 @@ def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """
     actor.require(Permission.RUNS_APPLY)
     with provisioner.databases.identity.write() as connection:
-        run = runs.require_run(connection, run_id)
+        run = run_queries.require_run(connection, run_id)
         if run.state == RunState.PLANNING:
             raise NotFound(f"run {run_id} is not planned yet")
         if run.state in (RunState.CANCELLED, RunState.STALE):
@@ -40,15 +39,15 @@ def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
             return run
         _refuse_if_taken_back(connection, run)
         refuse_unless_approved(connection, run, provisioner.settings)
-        runs.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
-        return runs.require_run(connection, run_id)
+        run_queries.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
+        return run_queries.require_run(connection, run_id)
 
 
 def _refuse_if_taken_back(connection: Connection, run: Run) -> None:
     """Return unless of a run and its undo one would write again what the other took back."""
-    if (undo := runs.undo_of(connection, run.run_id)) is not None:
+    if (undo := run_queries.undo_of(connection, run.run_id)) is not None:
         raise Conflict(f"run {run.run_id} was taken back by {undo}: make a new plan")
-    undone = runs.load_run(connection, run.undoes) if run.undoes and run.kind == RunKind.UNDO else None
+    undone = run_queries.load_run(connection, run.undoes) if run.undoes and run.kind == RunKind.UNDO else None
     if undone is not None and undone.goes_on:
         raise Conflict(f"run {undone.run_id}, which this one takes back, goes on; pause or cancel it first")
 
@@ -88,8 +87,8 @@ def _move(
     now = provisioner.clock.now()
     finished_at = now if to is RunState.CANCELLED else None
     with provisioner.databases.identity.write() as connection:
-        is_moved = runs.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
-        run = runs.require_run(connection, run_id)
+        is_moved = run_queries.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
+        run = run_queries.require_run(connection, run_id)
         if not is_moved:
             done = "resumed" if to is RunState.APPROVED else to.value
             raise Conflict(f"run {run_id} is {run.state}, so it cannot be {done}")
@@ -114,7 +113,7 @@ def retry_failed(provisioner: Provisioner, actor_id: str, person_ids: Collection
     """As `retry`, for a step that required its own permission."""
     now = provisioner.clock.now()
     with provisioner.databases.identity.write() as connection:
-        ids = states.retry(connection, now, None if person_ids is None else list(person_ids))
+        ids = state_queries.retry(connection, now, None if person_ids is None else list(person_ids))
         events = (Event(event_types.TARGET_RETRIED, person_id, actor_id) for person_id in ids)
         record_all(connection, now.timestamp(), events)
     return ids
@@ -144,11 +143,11 @@ def release_abandoned(provisioner: Provisioner, *, is_command: bool = False) -> 
     Shape:   is_command: the caller holds COMMAND_LOCK, so no other command carries anything
     Effect:  one that nobody carries any more is incomplete and due at once
     """
-    run = next(iter(provisioner.read(runs.runs_in, RunState.RUNNING)), None)
+    run = next(iter(provisioner.read(run_queries.runs_in, RunState.RUNNING)), None)
     if run is None or not _is_abandoned(provisioner, run, is_command=is_command):
         return run
     values = {"next_attempt_at": provisioner.clock.now(), "error": "its worker died"}
-    provisioner.write(runs.end_attempt, run.run_id, run.attempt, RunState.INCOMPLETE, **values)
+    provisioner.write(run_queries.end_attempt, run.run_id, run.attempt, RunState.INCOMPLETE, **values)
     return None
 
 
@@ -168,7 +167,7 @@ def is_free(databases: Databases, name: str) -> bool:
 def next_run(provisioner: Provisioner) -> Run | None:
     """Return the run of which a worker begins the next attempt: requested, or due again. Changes nothing."""
     now = provisioner.clock.now()
-    begun = provisioner.read(runs.runs_in, RunState.APPROVED, RunState.RUNNING, RunState.INCOMPLETE)
+    begun = provisioner.read(run_queries.runs_in, RunState.APPROVED, RunState.RUNNING, RunState.INCOMPLETE)
     if any(run.state is RunState.RUNNING for run in begun):
         return None
     for run in sorted(begun, key=lambda run: run.state is RunState.INCOMPLETE):
@@ -179,7 +178,7 @@ def next_run(provisioner: Provisioner) -> Run | None:
 
 
 def _may_go_on(provisioner: Provisioner, run: Run) -> bool:
-    counts = provisioner.read(runs.count_by_target, run.run_id)
+    counts = provisioner.read(run_queries.count_by_target, run.run_id)
     targets = [target for target, states in counts.items() if states.get(ChangeState.OPEN)]
     # With nothing open, the run still needs verification. An open circuit breaker is no reason to begin.
     return not targets or any(open_for(provisioner, kind) == 0 for kind in targets)
@@ -187,9 +186,11 @@ def _may_go_on(provisioner: Provisioner, run: Run) -> bool:
 
 def awaiting_runs(provisioner: Provisioner) -> list[Run]:
     """Return the plans of what the records ask for that await approval, the oldest first."""
-    return [run for run in provisioner.read(runs.runs_in, RunState.AWAITING_APPROVAL) if run.kind is RunKind.SYNC]
+    return [
+        run for run in provisioner.read(run_queries.runs_in, RunState.AWAITING_APPROVAL) if run.kind is RunKind.SYNC
+    ]
 
 
 def paused_runs(provisioner: Provisioner) -> list[Run]:
     """Return the runs that somebody paused, the oldest first."""
-    return provisioner.read(runs.runs_in, RunState.PAUSED)
+    return provisioner.read(run_queries.runs_in, RunState.PAUSED)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from idp.db.backoff import Backoff
 from idp.provisioning.guard import LOSE_RIGHTS, Limits
-from idp.provisioning.states import Patience
+from idp.provisioning.target_states import Patience
 from idp.provisioning.values import Kind
 from idp.settings import Section
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, text, upda
 
 from idp.db.bulk import BATCH, as_bound, rows_among, run_many
 from idp.people.values import Priority
-from idp.provisioning.states import NOT_SHOWN, Patience, Presence, State
 from idp.provisioning.tables import target_cursor, target_rules, target_state
+from idp.provisioning.target_states import NOT_SHOWN, Patience, Presence, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from sqlalchemy import (
 from idp.db.constraints import at_least, one_of
 from idp.db.databases import UtcDateTime, identity_metadata, sessions_metadata
 from idp.people.values import Priority
-from idp.provisioning.runs import ChangeState, RunKind, Runner, RunState
-from idp.provisioning.states import Presence, State
+from idp.provisioning.run import ChangeState, RunKind, Runner, RunState
+from idp.provisioning.target_states import Presence, State
 from idp.provisioning.values import Kind
 
 _HAS_WORK = text("next_attempt_at IS NOT NULL")
 
-# What must be written to each target; there is no other list of this work (idp.provisioning.states).
+# What must be written to each target; there is no other list of this work (idp.provisioning.target_states).
 target_state = Table(
     "target_state",
     identity_metadata,
@@ -72,7 +72,7 @@ target_rules = Table(
 _IS_RUNNING = text("state = 'running'")
 
 
-# idp.provisioning.runs has the states and the transitions between them.
+# idp.provisioning.run has the states and the transitions between them.
 run = Table(
     "run",
     identity_metadata,

@@ -21,7 +21,7 @@ from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
 from idp.people.values import Source
 from idp.permissions import Actor, Permission
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.desired import desired
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.pin_queries import drop, keep, pins_of_run
@@ -42,10 +42,10 @@ from idp.provisioning.pins import (
 )
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords
-from idp.provisioning.runs import WRITTEN, ChangeRow, Run, RunKind
+from idp.provisioning.run import WRITTEN, ChangeRow, Run, RunKind
 from idp.provisioning.state_queries import Desired, set_desired
-from idp.provisioning.states import Presence
 from idp.provisioning.target import Target, entries_named
+from idp.provisioning.target_states import Presence
 from idp.provisioning.values import Change, Entry, Finding
 
 UNDO_OF = "undo: "  # before the reason of the change that is undone
@@ -84,8 +84,8 @@ def make_undo(
 
 
 def _undoable(provisioner: Provisioner, run_id: str) -> Run:
-    run = provisioner.read(runs.require_run, run_id)
-    counts = provisioner.read(runs.count_changes, run_id)
+    run = provisioner.read(run_queries.require_run, run_id)
+    counts = provisioner.read(run_queries.count_changes, run_id)
     if run.kind == RunKind.MERGE:
         raise Conflict("a merge is ended with `idp people unmerge`")
     if run.goes_on:  # it would write again what is undone
@@ -99,7 +99,7 @@ def _plan_one(
     provisioner: Provisioner, target: Target, undone: Run, draft: Draft, remove_created: bool, progress: Progress
 ) -> None:
     where = {"state": WRITTEN, "target": target.kind}
-    for rows in runs.pages_of_changes(provisioner.databases.identity, undone.run_id, **where):
+    for rows in run_queries.pages_of_changes(provisioner.databases.identity, undone.run_id, **where):
         there = entries_named(target, {row.person_id: row.name for row in rows})
         people = _snapshots_of(provisioner, rows)
         backs = [
@@ -339,7 +339,7 @@ def drop_pins(provisioner: Provisioner, run_id: str, actor: Actor) -> int:
     actor.require(Permission.RUNS_UNDO)
     with provisioner.databases.identity.write() as connection:
         pins = pins_of_run(connection, run_id)  # they outlive the run, whose rows are deleted some day
-        if not pins and runs.load_run(connection, run_id) is None:
+        if not pins and run_queries.load_run(connection, run_id) is None:
             raise NotFound(f"there is no run {run_id}, and no pin of it")
         people = sorted({pin.person_id for pin in pins})
         drop(connection, [Kept(pins=tuple(pins))])

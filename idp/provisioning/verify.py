@@ -6,12 +6,12 @@ from more_itertools import chunked
 
 from idp.audit import event_types
 from idp.audit.events import Event, record_all
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, ChangeState, Run
+from idp.provisioning.run import ChangeRow, ChangeState, Run
 from idp.provisioning.state_queries import Observed, clear_not_shown, count_attempts, states_among
-from idp.provisioning.states import NOT_SHOWN, State
 from idp.provisioning.target import Target, digests_in, entries_named
+from idp.provisioning.target_states import NOT_SHOWN, State
 
 SIGN_EVERY = 10_000  # entries read
 MANY = 2000  # changes; of more, everything is read once, which costs a fifth of asking for each
@@ -24,23 +24,23 @@ def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator
     Raises:  TargetUnavailable, TargetRejected
     """
     with provisioner.databases.identity.read() as connection:
-        done = runs.count_by_target(connection, run.run_id).get(target.kind, {}).get(ChangeState.DONE, 0)
+        done = run_queries.count_by_target(connection, run.run_id).get(target.kind, {}).get(ChangeState.DONE, 0)
         if done <= MANY:
             where = {"state": ChangeState.DONE, "target": target.kind}
-            yield from runs.pages_of_changes(provisioner.databases.identity, run.run_id, **where)
+            yield from run_queries.pages_of_changes(provisioner.databases.identity, run.run_id, **where)
             return
         observed = Observed(connection, target.kind)
         observed.add(_with_signs(provisioner, run, digests_in(target)))
         numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
-    for some in chunked(numbers, runs.BATCH):
-        yield provisioner.read(runs.changes_of, run.run_id, number=some)
+    for some in chunked(numbers, run_queries.BATCH):
+        yield provisioner.read(run_queries.changes_of, run.run_id, number=some)
 
 
 def _with_signs(provisioner: Provisioner, run: Run, pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield what is read of a target, and show meanwhile that the run is alive."""
     for number, pair in enumerate(pairs, start=1):
         if number % SIGN_EVERY == 0:
-            provisioner.write(runs.note_progress, run.run_id, run.attempt, provisioner.clock.now())
+            provisioner.write(run_queries.note_progress, run.run_id, run.attempt, provisioner.clock.now())
         yield pair
 
 
@@ -63,7 +63,9 @@ def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[Ch
             for row in otherwise
             if (state := known[row.person_id]).state is not State.ACCEPTED and row.desired in (None, state.desired)
         ]
-        runs.settle(connection, run.run_id, now, ((row.number, ChangeState.UNVERIFIED, NOT_SHOWN) for row in wrong))
+        run_queries.settle(
+            connection, run.run_id, now, ((row.number, ChangeState.UNVERIFIED, NOT_SHOWN) for row in wrong)
+        )
         errors = [(row.person_id, NOT_SHOWN) for row in wrong]
         given_up = count_attempts(connection, target.kind, errors, now, provisioner.settings.patience)
         data = {"run": run.run_id, "target": target.kind}

@@ -10,14 +10,12 @@ from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, LastAdministrator, TargetError, TargetRejected, TargetUnavailable
 from idp.people.account_queries import administrators
-from idp.provisioning import health, removal, undo
-from idp.provisioning import run_queries as runs
-from idp.provisioning import state_queries as states
+from idp.provisioning import health, removal, run_queries, state_queries, undo
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind
+from idp.provisioning.run import JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind
 from idp.provisioning.state_queries import TargetState
-from idp.provisioning.states import Patience, Presence
 from idp.provisioning.target import Target
+from idp.provisioning.target_states import Patience, Presence
 from idp.provisioning.values import Change, Outcome
 
 Progress = Callable[[int], None]
@@ -81,7 +79,7 @@ class TargetWriter:
                 self.progress(1)
         except TargetError as error:
             if left := [one.person_id for one in current[tried:]]:
-                self.provisioner.write(states.delay, self.target.kind, left, str(error), *self._now_and_patience)
+                self.provisioner.write(state_queries.delay, self.target.kind, left, str(error), *self._now_and_patience)
             raise
         finally:
             self.confirm(outcomes, begun)
@@ -120,9 +118,9 @@ class TargetWriter:
         """
         kind = self.target.kind
         with self.provisioner.databases.identity.write() as connection:
-            known = states.states_among(connection, kind, sorted(one.person_id for one in writes), alone=True)
+            known = state_queries.states_among(connection, kind, sorted(one.person_id for one in writes), alone=True)
             begun = {one.person_id: known[one.person_id] for one in writes if self._is_desired(one, known)}
-            states.begin_writes(connection, kind, begun, self.provisioner.clock.now() + LEASE)
+            state_queries.begin_writes(connection, kind, begun, self.provisioner.clock.now() + LEASE)
             late = (one.row for one in writes if one.row is not None and one.person_id not in begun)
             self._supersede(connection, {row.number: "desired otherwise by now" for row in late})
             shut = {one.person_id: one for one in writes if one.person_id in begun and _shuts_out(one.change)}
@@ -155,7 +153,7 @@ class TargetWriter:
     def _supersede(self, connection: Connection, reasons: Mapping[int, str]) -> None:
         if self.run is not None and reasons:
             settled = ((number, ChangeState.SUPERSEDED, why) for number, why in reasons.items())
-            runs.settle(connection, self.run.run_id, self.provisioner.clock.now(), settled)
+            run_queries.settle(connection, self.run.run_id, self.provisioner.clock.now(), settled)
 
     # --- confirm -----------------------------------------------------------------------------------------------------
 
@@ -167,7 +165,7 @@ class TargetWriter:
         done = [one for one, outcome in outcomes if outcome.error is None]
         with self.provisioner.databases.identity.write() as connection:
             if run is not None:
-                runs.note_progress(connection, run.run_id, run.attempt, now)
+                run_queries.note_progress(connection, run.run_id, run.attempt, now)
             given_up = self._count_failures(connection, outcomes, begun)
             if run is not None and run.kind is RunKind.UNDO:  # first: what is pinned is what is desired from now on
                 rows = [one.row for one in done if one.row is not None]
@@ -178,7 +176,7 @@ class TargetWriter:
             self._confirm_states(connection, done, begun, accepted)
             if run is not None:
                 settled = [_settled(one.row, outcome, given_up) for one, outcome in outcomes if one.row is not None]
-                runs.settle(connection, run.run_id, now, settled)
+                run_queries.settle(connection, run.run_id, now, settled)
             of_run = {"run": run.run_id if run else "", "target": kind}
             events = [
                 # Which attributes, not their values: those stand in the run.
@@ -198,7 +196,7 @@ class TargetWriter:
         self, connection: Connection, done: Sequence[Write], begun: Mapping[str, TargetState], accepted: Set[str]
     ) -> None:
         now, kind = self.provisioner.clock.now(), self.target.kind
-        known = states.states_among(connection, kind, sorted(one.person_id for one in done), alone=True)
+        known = state_queries.states_among(connection, kind, sorted(one.person_id for one in done), alone=True)
         written: list[tuple[str, str]] = []
         removed: list[str] = []
         late: list[str] = []  # whose records changed while we wrote: perhaps we undid what somebody else wrote
@@ -213,11 +211,11 @@ class TargetWriter:
                 late.append(one.person_id)
         run_id, shown_by = self.run.run_id if self.run else "", now + SHOWN_WITHIN
         shown = (pair for pair in written if pair[0] not in accepted)
-        states.confirm_writes(connection, kind, shown, run_id, now)
+        state_queries.confirm_writes(connection, kind, shown, run_id, now)
         later = (pair for pair in written if pair[0] in accepted)
-        states.confirm_writes(connection, kind, later, run_id, now, shown_by=shown_by)
-        states.note_absent(connection, kind, removed, now)
-        states.mark_in_doubt(connection, kind, late, now, priority=None)
+        state_queries.confirm_writes(connection, kind, later, run_id, now, shown_by=shown_by)
+        state_queries.note_absent(connection, kind, removed, now)
+        state_queries.mark_in_doubt(connection, kind, late, now, priority=None)
 
     # --- failures ----------------------------------------------------------------------------------------------------
 
@@ -238,21 +236,24 @@ class TargetWriter:
                 for person_id, error in failed.items()
                 if self._is_few(connection, len(outcomes))
                 and (
-                    not error.retryable or states.took_others_since(connection, kind, begun[person_id].last_attempt_at)
+                    not error.retryable
+                    or state_queries.took_others_since(connection, kind, begun[person_id].last_attempt_at)
                 )
             }
         if delayed := {person_id: str(error) for person_id, error in failed.items() if person_id not in blamed}:
             why = next(iter(delayed.values()))
-            states.delay(connection, kind, delayed, why, *self._now_and_patience, was_tried=True)
+            state_queries.delay(connection, kind, delayed, why, *self._now_and_patience, was_tried=True)
         errors = [(person_id, str(failed[person_id])) for person_id in failed if person_id in blamed]
-        return states.count_attempts(connection, kind, errors, *self._now_and_patience)
+        return state_queries.count_attempts(connection, kind, errors, *self._now_and_patience)
 
     def _is_few(self, connection: Connection, count: int) -> bool:
         """Return whether these are the last one or two: then a target that answers may be well."""
         if count > FEW or self.run is None:
             return count <= FEW
         run_id, kind = self.run.run_id, self.target.kind
-        return len(runs.changes_of(connection, run_id, limit=FEW + 1, state=ChangeState.OPEN, target=kind)) <= FEW
+        return (
+            len(run_queries.changes_of(connection, run_id, limit=FEW + 1, state=ChangeState.OPEN, target=kind)) <= FEW
+        )
 
     # --- circuit breaker ---------------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from idp.keys.key_files import Keys
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import ChangeState
 from idp.provisioning.run_queries import changes_of
-from idp.provisioning.runs import ChangeState
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.values import Change, Entry
 from tests.support.actors import shell

@@ -21,11 +21,11 @@ from idp.drivers.ldap_values import AddValues, Replace
 from idp.errors import StaleVersion, TargetUnavailable, UnsafePlan
 from idp.keys.key_files import Keys
 from idp.people.tables import person
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import Result, apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import Run, RunState
+from idp.provisioning.run import Run, RunState
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.state_queries import mark_in_doubt, states_among
 from idp.provisioning.target import digests_in
@@ -72,12 +72,12 @@ def run_once(provisioner: Provisioner) -> Result:
 
 def kinds(provisioner: Provisioner, run: Run) -> list[str]:
     with provisioner.databases.identity.read() as connection:
-        return [row.kind for row in runs.changes_of(connection, run.run_id)]
+        return [row.kind for row in run_queries.changes_of(connection, run.run_id)]
 
 
 def findings(provisioner: Provisioner, run: Run) -> list[str]:
     with provisioner.databases.identity.read() as connection:
-        return [row.what for row in runs.findings_of(connection, run.run_id)]
+        return [row.what for row in run_queries.findings_of(connection, run.run_id)]
 
 
 def test_a_first_run_writes_everybody_as_the_records_ask(

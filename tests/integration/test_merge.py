@@ -19,8 +19,8 @@ from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import Run
 from idp.provisioning.run_steps import cancel
-from idp.provisioning.runs import Run
 from idp.provisioning.undo import make_undo
 from idp.provisioning.values import Change, Entry
 from idp.registry.duplicates import evidence, find_duplicates

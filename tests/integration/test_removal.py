@@ -15,13 +15,13 @@ from idp.keys.key_files import Keys
 from idp.letters.outgoing import newest_letters
 from idp.people.tables import account, assigned_identifier
 from idp.permissions import Actor, Role
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.removal import announce_removals, make_removal_plan
-from idp.provisioning.runs import Run, RunKind, RunState
+from idp.provisioning.run import Run, RunKind, RunState
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo
 from tests.support.actors import shell
@@ -87,7 +87,7 @@ def claimed_at(databases: Databases, student: Student) -> datetime | None:
 
 def people_in(provisioner: Provisioner, run: Run) -> list[tuple[str, str, str]]:
     with provisioner.databases.identity.read() as connection:
-        return [(row.target, row.kind, row.person_id) for row in runs.changes_of(connection, run.run_id)]
+        return [(row.target, row.kind, row.person_id) for row in run_queries.changes_of(connection, run.run_id)]
 
 
 def test_a_removal_is_announced_once_by_letter(provisioner: Provisioner, databases: Databases, keys: Keys) -> None:
@@ -161,7 +161,7 @@ def test_who_returns_before_the_batch_keeps_the_entry(
     run_now(provisioner)  # a plan that awaits approval keeps nobody from coming back
     assert eyes.value(ANNA.uid, "idpStatus") == "active"
     # Each person of a removal is judged when the change is written, so one return does not make the plan stale.
-    assert provisioner.read(runs.require_run, run.run_id).state is RunState.AWAITING_APPROVAL
+    assert provisioner.read(run_queries.require_run, run.run_id).state is RunState.AWAITING_APPROVAL
 
     sign_for(provisioner, run, "1", "2")
     result = apply_run(provisioner, run.run_id, ACTOR)

@@ -19,7 +19,7 @@ from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import RunState
+from idp.provisioning.run import RunState
 from tests.support import slapd_faults
 from tests.support.clock import ManualClock
 from tests.support.provisioning import (

@@ -11,12 +11,12 @@ from deploy.openldap.private import PrivateSlapd
 from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.health import health_of
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeState, RunState
+from idp.provisioning.run import ChangeState, RunState
 from idp.provisioning.targets.keycloak import KeycloakTarget
 from tests.support.clock import ManualClock
 from tests.support.faulty_http import Fault, FaultyHttp
@@ -43,7 +43,7 @@ class Both:
     def rows(self, target: str) -> dict[str, int]:
         """Return how many changes are in which state."""
         with self.provisioner.databases.identity.read() as connection:
-            return runs.count_by_target(connection, self.run_id)[target]
+            return run_queries.count_by_target(connection, self.run_id)[target]
 
     def enabled(self) -> dict[str, bool]:
         """Return which users Keycloak has, and who of them may sign in."""

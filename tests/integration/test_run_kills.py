@@ -20,11 +20,11 @@ from idp.db.databases import Databases, open_databases
 from idp.db.settings import StoreSettings
 from idp.keys.key_files import Keys
 from idp.people.tables import person_change
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run, result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import RunState
+from idp.provisioning.run import RunState
 from idp.provisioning.tables import target_state
 from idp.provisioning.values import Change, Entry
 from tests.support.actors import shell
@@ -100,7 +100,7 @@ class World:
                 columns = [target_state.c[name] for name in ("person_id", "desired", "applied", "state", "attempts")]
                 states = connection.execute(select(*columns).order_by(target_state.c.person_id)).all()
                 marks = connection.execute(select(person_change.c.person_id)).all()
-                became = runs.count_changes(connection, self.run_id)
+                became = run_queries.count_changes(connection, self.run_id)
             run = result_of(provisioner, self.run_id).run
         return {
             "entries": entries,

@@ -16,8 +16,8 @@ from idp.provisioning.health import health_of
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import Runner, RunState
 from idp.provisioning.run_steps import next_run
-from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.target import Stage
 from tests.support.actors import shell
 from tests.support.clock import ManualClock

@@ -18,10 +18,10 @@ from idp.jobs.syncing import InboxWatch
 from idp.keys.key_files import Keys
 from idp.people.values import Album
 from idp.permissions import Actor, Role
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_run
-from idp.provisioning.runs import ChangeState, RunState
+from idp.provisioning.run import ChangeState, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from tests.support.accounts import PASSWORD
@@ -211,7 +211,9 @@ def test_what_a_worker_took_while_the_directory_was_away_is_carried_out_within_a
         assert clock.timestamp() < back_at + 60
 
     with databases.identity.read() as connection:
-        assert runs.count_changes(connection, runs.last_runs(connection)[0].run_id) == {ChangeState.DONE: 12}
+        assert run_queries.count_changes(connection, run_queries.last_runs(connection)[0].run_id) == {
+            ChangeState.DONE: 12
+        }
 
 
 def test_what_a_fellow_took_and_did_not_carry_out_is_carried_out(
@@ -264,7 +266,7 @@ def test_a_bad_feed_closes_nobody_and_keeps_nobody_elses_changes_back(
     assert eyes.value(uid_of(databases, "101"), "sn") == "Kowalska"
 
     with databases.identity.read() as connection:
-        run = runs.load_run(connection, waits.run_id)
+        run = run_queries.load_run(connection, waits.run_id)
     assert run is not None
     approve(databases, installation.settings.provisioning, run.run_id, run.digest, EVA, installation.clock)
     assert apply_run(installation.provisioner, run.run_id, shell("ewa")).is_complete
@@ -284,7 +286,7 @@ def test_a_mended_feed_makes_the_waiting_plan_stale(
     sync.sync()
 
     with databases.identity.read() as connection:
-        run = runs.load_run(connection, waits.run_id)
+        run = run_queries.load_run(connection, waits.run_id)
     assert run is not None
     assert run.state == RunState.STALE
     assert [eyes.value(uid_of(databases, str(1000 + number)), "idpStatus") for number in range(5)] == ["active"] * 5

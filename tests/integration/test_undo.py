@@ -15,14 +15,14 @@ from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, NeedsApproval, NotFound, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.tables import enrolment
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_chunks, apply_run, begin, finish
 from idp.provisioning.live import reconcile_person
 from idp.provisioning.merging import make_merge
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.run_steps import pause, request, resume
-from idp.provisioning.runs import ChangeState, Run, RunKind, Runner, RunState
 from idp.provisioning.settings import LimitSettings
 from idp.provisioning.target import Stage
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -107,12 +107,12 @@ def everything(provisioner: Provisioner) -> list[Entry]:
 
 def findings(provisioner: Provisioner, run: Run) -> list[str]:
     with provisioner.databases.identity.read() as connection:
-        return [row.what for row in runs.findings_of(connection, run.run_id)]
+        return [row.what for row in run_queries.findings_of(connection, run.run_id)]
 
 
 def kinds(provisioner: Provisioner, run: Run) -> list[str]:
     with provisioner.databases.identity.read() as connection:
-        return [row.kind for row in runs.changes_of(connection, run.run_id)]
+        return [row.kind for row in run_queries.changes_of(connection, run.run_id)]
 
 
 def test_an_undo_puts_back_exactly_what_the_run_changed(
@@ -479,7 +479,7 @@ def test_pins_are_dropped_although_their_run_was_deleted(
     undo_now(provisioner, run)
     clock.advance(1)
     with databases.identity.write() as connection:
-        runs.forget_runs(connection, clock.now(), 10)
+        run_queries.forget_runs(connection, clock.now(), 10)
 
     assert drop_pins(provisioner, run.run_id, ACTOR) == 1
 
@@ -630,7 +630,7 @@ def test_an_undo_that_is_undone_twice_is_pinned_against_the_first_reason(doors: 
 
 def states_of(provisioner: Provisioner, run: Run, student: Student) -> list[tuple[str, str, str]]:
     with provisioner.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, run.run_id, person_id=[student.person_id])
+        rows = run_queries.changes_of(connection, run.run_id, person_id=[student.person_id])
     return [(row.target, row.state, row.error) for row in rows]
 
 

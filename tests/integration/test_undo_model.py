@@ -16,13 +16,13 @@ from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
 from idp.keys.key_files import Keys
 from idp.people.snapshot import PersonSnapshot
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.desired import desired
 from idp.provisioning.executor import apply_run
 from idp.provisioning.pins import ACCESS, key_of, parts_below, parts_of
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeState
+from idp.provisioning.run import ChangeState
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import drop_pins, make_undo
 from idp.provisioning.values import NAME, SWITCH, Entry
@@ -189,7 +189,7 @@ class World:
             assert apply_run(self.provisioner, undo.run_id, ACTOR).is_complete
             self.history.append(undo.run_id)
             with self.databases.identity.read() as connection:
-                rows = runs.changes_of(connection, undo.run_id, state=ChangeState.DONE)
+                rows = run_queries.changes_of(connection, undo.run_id, state=ChangeState.DONE)
             self.enabled |= {
                 (row.target, row.person_id, snapshots[row.person_id].status.reason)
                 for row in rows
@@ -200,7 +200,7 @@ class World:
     def expected_after_undo(self, run_id: str, there: State) -> State:
         """What the specification says, without asking the code that plans it."""
         with self.databases.identity.read() as connection:
-            rows = runs.changes_of(connection, run_id, state=ChangeState.DONE, target="ldap")
+            rows = run_queries.changes_of(connection, run_id, state=ChangeState.DONE, target="ldap")
         expected, snapshots = dict(there), self.snapshots()
         for row in rows:
             found = there[row.person_id]

@@ -12,7 +12,7 @@ from idp.keys.key_files import Keys
 from idp.provisioning.executor import result_of
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import RunState
+from idp.provisioning.run import RunState
 from tests.support.actors import shell
 from tests.support.provisioning import add_students, make_provisioner, waiting
 from tests.support.students import Student

@@ -14,7 +14,7 @@ from idp.people.settings import PeopleSettings
 from idp.provisioning.executor import begin
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import Runner
+from idp.provisioning.run import Runner
 from idp.provisioning.settings import ProvisioningSettings
 from tests.support.actors import shell
 from tests.support.clock import ManualClock

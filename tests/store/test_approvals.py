@@ -17,12 +17,12 @@ from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.tables import account
 from idp.permissions import Actor, Role
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import Progress, approve, refuse_unless_approved
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import LimitViolation, Run, RunState, TargetSummary
+from idp.provisioning.run import LimitViolation, Run, RunState, TargetSummary
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.tables import run
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -61,7 +61,7 @@ def say_yes(provisioner: Provisioner, run: Run, who: Actor, *, digest: str = "")
 
 def state_of(databases: Databases, run: Run) -> str:
     with databases.identity.read() as connection:
-        found = runs.load_run(connection, run.run_id)
+        found = run_queries.load_run(connection, run.run_id)
     assert found is not None
     return found.state
 
@@ -76,9 +76,9 @@ def planned(
 ) -> Run:
     """Return a plan of so many changes, over one limit."""
     with databases.identity.write() as connection:
-        runs.begin_plan(connection, "a" * 32, clock.now(), starter)
-        runs.end_plan(connection, "a" * 32, "d" * 64, {"ldap": TargetSummary(10, counts)}, [over])
-        run = runs.load_run(connection, "a" * 32)
+        run_queries.begin_plan(connection, "a" * 32, clock.now(), starter)
+        run_queries.end_plan(connection, "a" * 32, "d" * 64, {"ldap": TargetSummary(10, counts)}, [over])
+        run = run_queries.load_run(connection, "a" * 32)
     assert run is not None
     return run
 
@@ -243,7 +243,7 @@ def test_an_approved_plan_is_still_refused_when_the_world_moved(
 
 def test_nobody_approves_what_does_not_wait(provisioner: Provisioner, databases: Databases, waiting: Run) -> None:
     with databases.identity.read() as connection:
-        first = next(run for run in runs.last_runs(connection, 9) if run.run_id != waiting.run_id)
+        first = next(run for run in run_queries.last_runs(connection, 9) if run.run_id != waiting.run_id)
         refuse_unless_approved(connection, first, STRICT)
 
     with pytest.raises(Conflict, match="applied"):

@@ -12,14 +12,13 @@ from idp.jobs.syncing import Sync
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
-from idp.provisioning import run_queries as runs
-from idp.provisioning import run_steps
+from idp.provisioning import run_queries, run_steps
 from idp.provisioning.chunk_writer import apply_chunk
 from idp.provisioning.executor import apply_run, begin, result_of
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeState, Runner, RunState
+from idp.provisioning.run import ChangeState, Runner, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -68,7 +67,7 @@ def closed_accounts(sync: Sync) -> int:
 
 def waiting_plans(sync: Sync) -> list[str]:
     with sync.databases.identity.read() as connection:
-        return [run.run_id for run in runs.runs_in(connection, RunState.AWAITING_APPROVAL)]
+        return [run.run_id for run in run_queries.runs_in(connection, RunState.AWAITING_APPROVAL)]
 
 
 def sweeps(sync: Sync, clock: ManualClock, count: int = 4) -> None:
@@ -141,7 +140,7 @@ def test_a_persons_own_act_supersedes_that_persons_changes_and_the_plan_still_aw
     after = result_of(sync.provisioner, waits)
     assert (after.run.state, after.run.digest) == (RunState.AWAITING_APPROVAL, before.digest)
     with sync.databases.identity.read() as connection:
-        states = {(row.person_id, row.state) for row in runs.changes_of(connection, waits, target="faulty")}
+        states = {(row.person_id, row.state) for row in run_queries.changes_of(connection, waits, target="faulty")}
     assert (acting, ChangeState.SUPERSEDED) in states
     assert (other, ChangeState.OPEN) in states
     assert faulty.did == []  # of the act nothing is written that the file asks for
@@ -168,7 +167,7 @@ def test_a_file_that_changes_one_person_of_a_waiting_plan_makes_it_stale(sync: S
     assert result_of(sync.provisioner, waits).run.state is RunState.STALE
     (again,) = waiting_plans(sync)  # the others are planned anew
     with sync.databases.identity.read() as connection:
-        rows = runs.changes_of(connection, again, state=ChangeState.OPEN, person_id=SUSPENDED)
+        rows = run_queries.changes_of(connection, again, state=ChangeState.OPEN, person_id=SUSPENDED)
     assert {row.person_id for row in rows} == set(SUSPENDED[1:])
 
 

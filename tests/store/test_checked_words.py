@@ -24,8 +24,8 @@ from idp.people.values import (
     Status,
 )
 from idp.permissions import STAFF_ROLES
-from idp.provisioning.runs import ChangeState, RunKind, Runner, RunState
-from idp.provisioning.states import Presence, State
+from idp.provisioning.run import ChangeState, RunKind, Runner, RunState
+from idp.provisioning.target_states import Presence, State
 from idp.provisioning.values import Kind
 from idp.registry.tables import ImportState
 from idp.sso.throttle import Scope

@@ -9,13 +9,13 @@ from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
 from idp.provisioning.health import note_failure, open_for
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import RunState
+from idp.provisioning.run import RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -56,7 +56,7 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: Faul
 
 def states_of_runs(databases: Databases) -> list[str]:
     with databases.identity.read() as connection:
-        return [run.state for run in runs.runs_in(connection, RunState.APPLIED, RunState.INCOMPLETE)]
+        return [run.state for run in run_queries.runs_in(connection, RunState.APPLIED, RunState.INCOMPLETE)]
 
 
 def surname(mail: FaultyTarget, student: Student) -> str:

@@ -11,11 +11,11 @@ from idp.provisioning.health import open_for
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import RunState
 from idp.provisioning.run_steps import next_run
-from idp.provisioning.runs import RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import TargetState, states_among
-from idp.provisioning.states import State
+from idp.provisioning.target_states import State
 from idp.provisioning.writer import SHOWN_WITHIN
 from tests.support.actors import shell
 from tests.support.clock import ManualClock

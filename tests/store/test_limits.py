@@ -11,14 +11,14 @@ from idp.errors import NeedsApproval
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.permissions import Actor, Role
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import LimitViolation, Run, RunState
 from idp.provisioning.run_steps import cancel
-from idp.provisioning.runs import LimitViolation, Run, RunState
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -86,7 +86,7 @@ def closed(faulty: FaultyTarget) -> int:
 
 def last_run(provisioner: Provisioner) -> Run:
     with provisioner.databases.identity.read() as connection:
-        return runs.last_runs(connection)[0]
+        return run_queries.last_runs(connection)[0]
 
 
 def test_small_portions_of_a_bad_feed_count_together(

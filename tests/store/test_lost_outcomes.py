@@ -12,8 +12,8 @@ from idp.provisioning.executor import apply_run, begin, result_of
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import Runner, RunState
 from idp.provisioning.run_steps import cancel, request
-from idp.provisioning.runs import Runner, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget

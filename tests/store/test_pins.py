@@ -49,7 +49,7 @@ from idp.provisioning.state_queries import (
     set_desired,
     without_remote_id,
 )
-from idp.provisioning.states import Presence
+from idp.provisioning.target_states import Presence
 from tests.support.clock import ManualClock
 from tests.support.exports import FOREIGNER, export_row, write_export
 from tests.support.imports import Registry

@@ -10,12 +10,12 @@ from idp.jobs.syncing import Sync
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import Run
+from idp.provisioning.run import Run
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
@@ -55,7 +55,7 @@ def is_open(provisioner: Provisioner, kind: str, person_id: str) -> bool:
 
 def findings(provisioner: Provisioner, run: Run) -> list[tuple[str, str, str]]:
     with provisioner.databases.identity.read() as connection:
-        return [(row.target, row.person_id, row.what) for row in runs.findings_of(connection, run.run_id)]
+        return [(row.target, row.person_id, row.what) for row in run_queries.findings_of(connection, run.run_id)]
 
 
 # --- two entries ----------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_a_whole_look_tries_again_whom_a_target_refused_until_it_was_mended(
 
 def plans(provisioner: Provisioner) -> int:
     with provisioner.databases.identity.read() as connection:
-        return len(runs.last_runs(connection, 1000))
+        return len(run_queries.last_runs(connection, 1000))
 
 
 @pytest.mark.parametrize("scope", Scope)

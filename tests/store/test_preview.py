@@ -9,13 +9,13 @@ from idp.db.locks import exclusive
 from idp.keys.key_files import Keys
 from idp.people.change_queries import changes_among
 from idp.people.settings import PeopleSettings
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.preview import preview
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation
+from idp.provisioning.run import ChangeRow, FindingRow, LimitViolation
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.state_queries import count_states
 from tests.support.actors import shell
@@ -48,7 +48,7 @@ def provisioner(databases: Databases, keys: Keys, clock: ManualClock, mail: Faul
 
 def plans(provisioner: Provisioner) -> int:
     with provisioner.databases.identity.read() as connection:
-        return len(runs.last_runs(connection, 100))
+        return len(run_queries.last_runs(connection, 100))
 
 
 def test_a_preview_shows_what_a_plan_would_have_and_stores_nothing(

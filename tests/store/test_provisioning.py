@@ -19,12 +19,12 @@ from idp.people.change_queries import (
     set_aside,
 )
 from idp.people.values import Priority
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeRow, ChangeState, FindingRow, Runner, RunState, TargetSummary
+from idp.provisioning.run import ChangeRow, ChangeState, FindingRow, Runner, RunState, TargetSummary
 from idp.provisioning.state_queries import (
     Desired,
     Observed,
@@ -40,7 +40,7 @@ from idp.provisioning.state_queries import (
     set_desired,
     states_among,
 )
-from idp.provisioning.states import NOT_SHOWN, Patience, Presence, State
+from idp.provisioning.target_states import NOT_SHOWN, Patience, Presence, State
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
@@ -228,37 +228,41 @@ def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
     change = ChangeRow(1, "ldap", "p1", "create", "u1", None, "{}", "student", "d1")
     finding = FindingRow(2, "ldap", "p2", "u2", "orphan")
     with databases.identity.write() as connection:
-        runs.begin_plan(connection, "r1", NOW, "shell:test")
-        runs.add_to_plan(connection, "r1", [change], [finding])
-        assert runs.last_runs(connection) == []
-        runs.end_plan(connection, "r1", "digest", {"ldap": TargetSummary(0, {"create": 1}, 1)})
+        run_queries.begin_plan(connection, "r1", NOW, "shell:test")
+        run_queries.add_to_plan(connection, "r1", [change], [finding])
+        assert run_queries.last_runs(connection) == []
+        run_queries.end_plan(connection, "r1", "digest", {"ldap": TargetSummary(0, {"create": 1}, 1)})
 
     with databases.identity.write() as connection:
-        run = runs.load_run(connection, "r1")
+        run = run_queries.load_run(connection, "r1")
         assert run is not None
         assert (run.state, run.changes, run.created_at, run.digest) == (RunState.PLANNED, 1, NOW, "digest")
-        assert runs.changes_of(connection, "r1") == [change]
-        assert runs.changes_of(connection, "r1", after=1) == []
-        assert runs.findings_of(connection, "r1") == [finding]
-        runs.settle(connection, "r1", NOW, [(1, ChangeState.REJECTED, "no")])
-        assert runs.count_changes(connection, "r1") == {ChangeState.REJECTED: 1}
-        runs.move(connection, "r1", RunState.APPROVED)
-        runs.start_attempt(connection, "r1", 0, Runner.COMMAND, NOW)
-        runs.end_attempt(connection, "r1", 1, RunState.APPLIED, finished_at=NOW)
-        assert runs.last_applied(connection) == runs.load_run(connection, "r1")
-        assert runs.load_run(connection, "r2") is None
+        assert run_queries.changes_of(connection, "r1") == [change]
+        assert run_queries.changes_of(connection, "r1", after=1) == []
+        assert run_queries.findings_of(connection, "r1") == [finding]
+        run_queries.settle(connection, "r1", NOW, [(1, ChangeState.REJECTED, "no")])
+        assert run_queries.count_changes(connection, "r1") == {ChangeState.REJECTED: 1}
+        run_queries.move(connection, "r1", RunState.APPROVED)
+        run_queries.start_attempt(connection, "r1", 0, Runner.COMMAND, NOW)
+        run_queries.end_attempt(connection, "r1", 1, RunState.APPLIED, finished_at=NOW)
+        assert run_queries.last_applied(connection) == run_queries.load_run(connection, "r1")
+        assert run_queries.load_run(connection, "r2") is None
 
 
 def test_of_plans_that_could_not_be_made_nothing_is_left(databases: Databases) -> None:
     rows = [ChangeRow(1, "ldap", "p1", "create", "uid", None, "{}", "new", "d")]
     for run_id in ("r1", "r2", "r3"):
         with databases.identity.write() as connection:
-            runs.begin_plan(connection, run_id, NOW, "shell:test")
-            runs.add_to_plan(connection, run_id, rows, [])
+            run_queries.begin_plan(connection, run_id, NOW, "shell:test")
+            run_queries.add_to_plan(connection, run_id, rows, [])
     with databases.identity.write() as connection:
-        runs.end_plan(connection, "r3", "d", {})
-        assert [runs.load_run(connection, run_id) is not None for run_id in ("r1", "r2", "r3")] == [False, False, True]
-        assert runs.count_changes(connection, "r2") == {}
+        run_queries.end_plan(connection, "r3", "d", {})
+        assert [run_queries.load_run(connection, run_id) is not None for run_id in ("r1", "r2", "r3")] == [
+            False,
+            False,
+            True,
+        ]
+        assert run_queries.count_changes(connection, "r2") == {}
 
 
 def test_a_life_in_runs_and_at_once(

@@ -7,29 +7,28 @@ import pytest
 
 from idp.db import workers
 from idp.db.databases import Databases
-from idp.provisioning import health_queries as health
-from idp.provisioning import run_queries as runs
-from idp.provisioning.runs import ChangeRow, ChangeState, Runner, RunState, TargetSummary
+from idp.provisioning import health_queries, run_queries
+from idp.provisioning.run import ChangeRow, ChangeState, Runner, RunState, TargetSummary
 
 NOW = datetime(2026, 10, 1, 10, 0, tzinfo=UTC)
 
 
 def make_run(databases: Databases, run_id: str, people: int = 0, at: datetime = NOW) -> str:
     with databases.identity.write() as connection:
-        runs.begin_plan(connection, run_id, at, "shell:test")
+        run_queries.begin_plan(connection, run_id, at, "shell:test")
         rows = [
             ChangeRow(number, "ldap", f"p{number}", "create", f"u{number}", None, "[]", "student", f"d{number}")
             for number in range(1, people + 1)
         ]
-        runs.add_to_plan(connection, run_id, rows, [])
-        runs.end_plan(connection, run_id, "digest", {"ldap": TargetSummary(0, {"create": people})})
-        runs.move(connection, run_id, RunState.APPROVED, requested_by="shell:test")
+        run_queries.add_to_plan(connection, run_id, rows, [])
+        run_queries.end_plan(connection, run_id, "digest", {"ldap": TargetSummary(0, {"create": people})})
+        run_queries.move(connection, run_id, RunState.APPROVED, requested_by="shell:test")
     return run_id
 
 
 def start_attempt(databases: Databases, run_id: str, attempt: int = 0) -> bool:
     with databases.identity.write() as connection:
-        return runs.start_attempt(connection, run_id, attempt, Runner.ENGINE, NOW)
+        return run_queries.start_attempt(connection, run_id, attempt, Runner.ENGINE, NOW)
 
 
 def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> None:
@@ -40,40 +39,40 @@ def test_of_many_who_take_up_runs_at_once_one_succeeds(databases: Databases) -> 
 
     assert sum(taken) == 1
     with databases.identity.read() as connection:
-        assert runs.running(connection) == ids[taken.index(True)]
+        assert run_queries.running(connection) == ids[taken.index(True)]
 
 
 def test_an_older_attempt_stops_and_ends_nothing(databases: Databases) -> None:
     run_id = make_run(databases, "r1")
     assert start_attempt(databases, run_id)
     with databases.identity.write() as connection:
-        assert runs.note_progress(connection, run_id, 1, NOW)
-        assert runs.end_attempt(connection, run_id, 1, RunState.INCOMPLETE, next_attempt_at=NOW, error="x" * 900)
+        assert run_queries.note_progress(connection, run_id, 1, NOW)
+        assert run_queries.end_attempt(connection, run_id, 1, RunState.INCOMPLETE, next_attempt_at=NOW, error="x" * 900)
     assert start_attempt(databases, run_id, attempt=1)
 
     with databases.identity.write() as connection:
-        assert not runs.note_progress(connection, run_id, 1, NOW)
-        assert not runs.end_attempt(connection, run_id, 1, RunState.APPLIED)
-        assert runs.is_going(connection, run_id, 2)
-        assert runs.note_progress(connection, run_id, 2, NOW)
+        assert not run_queries.note_progress(connection, run_id, 1, NOW)
+        assert not run_queries.end_attempt(connection, run_id, 1, RunState.APPLIED)
+        assert run_queries.is_going(connection, run_id, 2)
+        assert run_queries.note_progress(connection, run_id, 2, NOW)
 
 
 def test_a_run_that_is_taken_up_with_an_old_number_is_left_alone(databases: Databases) -> None:
     run_id = make_run(databases, "r1")
     assert not start_attempt(databases, run_id, attempt=3)
     with databases.identity.write() as connection:
-        runs.skip_attempt(connection, run_id, 1)
+        run_queries.skip_attempt(connection, run_id, 1)
     assert start_attempt(databases, run_id, attempt=1)
 
 
 def test_portions_are_found_by_what_is_open_in_them(databases: Databases) -> None:
     run_id = make_run(databases, "r1", people=65)
     with databases.identity.write() as connection:
-        assert runs.open_chunks(connection, run_id, "ldap", None, 30) == [0, 1, 2]
-        runs.settle(connection, run_id, NOW, [(number, ChangeState.DONE, "") for number in range(31, 61)])
-        assert runs.open_chunks(connection, run_id, "ldap", ("create",), 30) == [0, 2]
-        assert runs.open_chunks(connection, run_id, "ldap", ("disable",), 30) == []
-        assert runs.count_by_target(connection, run_id) == {"ldap": {ChangeState.OPEN: 35, ChangeState.DONE: 30}}
+        assert run_queries.open_chunks(connection, run_id, "ldap", None, 30) == [0, 1, 2]
+        run_queries.settle(connection, run_id, NOW, [(number, ChangeState.DONE, "") for number in range(31, 61)])
+        assert run_queries.open_chunks(connection, run_id, "ldap", ("create",), 30) == [0, 2]
+        assert run_queries.open_chunks(connection, run_id, "ldap", ("disable",), 30) == []
+        assert run_queries.count_by_target(connection, run_id) == {"ldap": {ChangeState.OPEN: 35, ChangeState.DONE: 30}}
 
 
 def test_old_runs_go_with_their_changes_and_one_at_work_stays(databases: Databases) -> None:
@@ -86,17 +85,17 @@ def test_old_runs_go_with_their_changes_and_one_at_work_stays(databases: Databas
     before = NOW - timedelta(days=400)
 
     with databases.identity.write() as connection:
-        assert runs.any_before(connection, before)
-        assert runs.forget_runs(connection, before, 20) == 1
-        assert not runs.any_before(connection, before)
-        assert (runs.load_run(connection, old), runs.changes_of(connection, old)) == (None, [])
-        assert len(runs.changes_of(connection, at_work)) == len(runs.changes_of(connection, new)) == 3
+        assert run_queries.any_before(connection, before)
+        assert run_queries.forget_runs(connection, before, 20) == 1
+        assert not run_queries.any_before(connection, before)
+        assert (run_queries.load_run(connection, old), run_queries.changes_of(connection, old)) == (None, [])
+        assert len(run_queries.changes_of(connection, at_work)) == len(run_queries.changes_of(connection, new)) == 3
 
 
 def test_a_pace_is_shared_by_all_who_ask(databases: Databases) -> None:
     def ask(_: int) -> float:
         with databases.sessions.write() as connection:
-            return health.grant(connection, "ldap", 1000.0, cost_s=0.5)
+            return health_queries.grant(connection, "ldap", 1000.0, cost_s=0.5)
 
     with ThreadPoolExecutor(8) as pool:
         waits = sorted(pool.map(ask, range(8)))
@@ -109,14 +108,14 @@ def test_a_pace_is_shared_by_all_who_ask(databases: Databases) -> None:
 def test_a_failing_target_is_counted_and_recovers_once(databases: Databases) -> None:
     with databases.sessions.write() as connection:
         for number in (1, 2):
-            health.note_failure(connection, "ldap", 1000.0 + number, 1010.0 + number, "busy")
-        found = health.health_of(connection, "ldap")
+            health_queries.note_failure(connection, "ldap", 1000.0 + number, 1010.0 + number, "busy")
+        found = health_queries.health_of(connection, "ldap")
         assert found is not None
         assert (found.failures, found.since, found.open_until, found.error) == (2, 1001.0, 1012.0, "busy")
-        assert set(health.failing(connection)) == {"ldap"}
-        assert health.note_recovery(connection, "ldap")
-        assert not health.note_recovery(connection, "ldap")
-        assert health.health_of(connection, "ldap") is None
+        assert set(health_queries.failing(connection)) == {"ldap"}
+        assert health_queries.note_recovery(connection, "ldap")
+        assert not health_queries.note_recovery(connection, "ldap")
+        assert health_queries.health_of(connection, "ldap") is None
 
 
 def test_a_worker_lives_as_long_as_it_said(databases: Databases) -> None:

@@ -11,11 +11,11 @@ from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
 from idp.people.tables import person
-from idp.provisioning import run_queries as runs
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.runs import ChangeState, RunState
+from idp.provisioning.run import ChangeState, RunState
 from idp.provisioning.settings import ProvisioningSettings
 from idp.registry.settings import RegistrySettings
 from tests.support.actors import shell
@@ -60,8 +60,8 @@ def test_who_is_in_a_waiting_plan_keeps_nobody_else_waiting(sync: Sync) -> None:
     target = sync.provisioner.targets["faulty"]
     assert [entry.attributes["sn"] for entry in target.read([late.person_id])] == [(late.surname,)]
     with sync.databases.identity.read() as connection:
-        run = runs.load_run(connection, waits)
+        run = run_queries.load_run(connection, waits)
         both = [late.person_id, students[0].person_id]
-        rows = runs.changes_of(connection, waits, state=ChangeState.OPEN, person_id=both)
+        rows = run_queries.changes_of(connection, waits, state=ChangeState.OPEN, person_id=both)
     assert {row.person_id for row in rows} == {students[0].person_id}
     assert (run and run.state, sync.carry_out([]).run_id) == (RunState.AWAITING_APPROVAL, waits)

@@ -21,9 +21,9 @@ from idp.people.tables import enrolment, person, person_change
 from idp.people.values import Priority
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
-from idp.provisioning.states import State
 from idp.provisioning.tables import target_state
 from idp.provisioning.target import Target
+from idp.provisioning.target_states import State
 from idp.provisioning.targets.ldap import LdapTarget
 from idp.provisioning.targets.ldap import Settings as LdapSettings
 from idp.provisioning.values import Entry

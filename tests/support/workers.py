@@ -18,8 +18,8 @@ from idp.audit.tables import event_pending
 from idp.db.databases import Databases
 from idp.provisioning.executor import result_of
 from idp.provisioning.provisioner import Provisioner
+from idp.provisioning.run import ENDS
 from idp.provisioning.run_steps import request
-from idp.provisioning.runs import ENDS
 from tests.support.actors import shell
 
 PROJECT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from idp.cli.plans import print_changes, print_findings, print_totals
 from idp.cli.runs import runs_table
-from idp.provisioning.runs import ChangeRow, FindingRow, LimitViolation, Run, RunKind, RunState, TargetSummary
+from idp.provisioning.run import ChangeRow, FindingRow, LimitViolation, Run, RunKind, RunState, TargetSummary
 from idp.provisioning.values import Entry
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from idp.jobs.count_queries import LastImport
 from idp.jobs.status import AwaitingPlan, RunStatus, ScheduleStatus, Status, TargetStatus, problems_of
-from idp.provisioning.runs import LimitViolation
+from idp.provisioning.run import LimitViolation
 
 AT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 AWAITING = AwaitingPlan("r2", AT, "system", (LimitViolation("ldap", "disable", 9, 20, 5),), 1)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idp.provisioning.guard import Limits, excesses, sentence
-from idp.provisioning.runs import LimitViolation
+from idp.provisioning.run import LimitViolation
 from idp.provisioning.settings import LimitSettings, ProvisioningSettings
 from idp.provisioning.values import Kind
 from tests.support.counts import Counts

@@ -27,7 +27,7 @@ from idp.provisioning.pins import (
     with_values,
 )
 from idp.provisioning.records import PersonRecords
-from idp.provisioning.runs import ChangeRow
+from idp.provisioning.run import ChangeRow
 from idp.provisioning.undo import pins_of_undo, take_back
 from idp.provisioning.values import NAME, SWITCH, Change, Entry, Kind
 from tests.support.snapshots import snapshot

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from idp.provisioning.runs import ENDS, TRANSITIONS, RunState, states_before
+from idp.provisioning.run import ENDS, TRANSITIONS, RunState, states_before
 
 PAGE = Path("docs/reference/provisioning.md")
 
