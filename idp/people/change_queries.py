@@ -38,7 +38,8 @@ def queue_recompute(connection: Connection, person_ids: Iterable[str], priority:
     """
     ids = list(person_ids)
     ids += [kept for batch in _batches(ids) for kept in kept_for(connection, batch)]
-    run_many(connection, _QUEUE, ((person_id, secrets.token_hex(16), priority.value) for person_id in ids))
+    # Sorted: two transactions that lock the same rows in different orders wait for each other.
+    run_many(connection, _QUEUE, ((person_id, secrets.token_hex(16), priority.value) for person_id in sorted(ids)))
 
 
 def queue_calendar_changes(connection: Connection, today: date) -> None:
@@ -78,14 +79,14 @@ def count_changes(connection: Connection) -> int:
 
 def delete_changes(connection: Connection, changes: Iterable[tuple[str, str]]) -> None:
     """Delete (person_id, change_id) that were computed; a newer change of the same person stays."""
-    run_many(connection, "DELETE FROM person_change WHERE person_id = ? AND change_id = ?", changes)
+    run_many(connection, "DELETE FROM person_change WHERE person_id = ? AND change_id = ?", sorted(changes))
 
 
 def set_aside(connection: Connection, person_ids: Iterable[str], until: datetime) -> None:
     """Compute these people later, because the rules fail for them."""
     bound = as_bound(connection, person_change.c.not_before, until)
     sql: Final = "UPDATE person_change SET not_before = ? WHERE person_id = ?"
-    run_many(connection, sql, ((bound, person_id) for person_id in person_ids))
+    run_many(connection, sql, ((bound, person_id) for person_id in sorted(person_ids)))
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

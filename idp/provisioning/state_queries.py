@@ -53,7 +53,9 @@ def states_among(
 ) -> dict[str, TargetState]:
     """Return the states of those of some people who have one; `alone`: nobody else writes them in this transaction."""
     query = select(target_state.c.person_id, *_COLUMNS).where(target_state.c.target == target)
-    rows = rows_among(connection, query.with_for_update() if alone else query, target_state.c.person_id, person_ids)
+    if alone:  # every transaction locks rows in this order, so that two never wait for each other
+        query, person_ids = query.order_by(target_state.c.person_id).with_for_update(), sorted(person_ids)
+    rows = rows_among(connection, query, target_state.c.person_id, person_ids)
     return {
         row[0]: TargetState(State(row[1]), row[2], row[3], Presence(row[4]), Priority(row[5]), *row[6:]) for row in rows
     }
@@ -84,14 +86,14 @@ def _update(
     *values: Any,
     only: LiteralString = "",
 ) -> None:
-    """Change the states of people in a target.
+    """Change the states of people in a target, sorted by person_id as `states_among` locks them.
 
     Shape:   people: (person_id, and the values of `only`); values: of `change`
     """
     column = target_state.c.applied_at
     bound = [as_bound(connection, column, each) if isinstance(each, datetime) else each for each in values]
     sql = f"UPDATE target_state SET {change} WHERE target = ? AND person_id = ?{only}"
-    run_many(connection, sql, ((*bound, target, *person) for person in people))
+    run_many(connection, sql, ((*bound, target, *person) for person in sorted(people)))
 
 
 # --- desired ---------------------------------------------------------------------------------------------------------
