@@ -109,7 +109,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a connection that sees one state of the database. Nothing written in it is kept."""
+        """Yield a connection for reading. Nothing written in it is kept.
+
+        On SQLite all statements see one state of the database. On PostgreSQL each statement sees what was committed
+        before it. So a caller that reads a queue and the records reads the queue first.
+        """
         with self.engine.connect() as connection:
             yield connection
 

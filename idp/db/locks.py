@@ -5,10 +5,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from sqlalchemy import Connection, text
 
-from idp.db.databases import Database, Databases
+from idp.db.databases import UNAVAILABLE, Database, Databases
 from idp.errors import Conflict
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -53,4 +56,7 @@ def _advisory_lock(database: Database, name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:number)"), number)
+            try:
+                connection.execute(text("SELECT pg_advisory_unlock(:number)"), number)
+            except UNAVAILABLE:  # the lock ended with its connection; the caller's result, or its error, counts
+                log.warning("the connection of a lock was lost", lock=name)

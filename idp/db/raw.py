@@ -8,6 +8,7 @@ without waiting for the disk, which is allowed for tickets.
 A statement outside `transaction()` commits by itself.
 """
 
+import select
 import sqlite3
 import threading
 from collections import deque
@@ -22,6 +23,7 @@ from sqlalchemy import Connection, CursorResult
 
 from idp.db.databases import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.db.prepared import PreparedConnection
+from idp.db.process_names import process_name
 from idp.db.settings import StoreSettings
 from idp.db.writers import BoundedLock, WriterQueue
 
@@ -51,7 +53,7 @@ class Raw(Protocol):
         """Return how many rows were written."""
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a writing statement once per row."""
+        """Run a writing statement once per row, for all rows or none."""
 
     def write_together(self, *statements: Statement) -> None:
         """Run inserts into different tables, all or none. This is one round trip on PostgreSQL."""
@@ -203,7 +205,11 @@ class SqliteRaw:
             return self._connection.execute(sql, parameters).rowcount
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._connection.executemany(sql, rows)
+        if self._connection.in_transaction:
+            self._connection.executemany(sql, rows)
+            return
+        with self.transaction():
+            self._connection.executemany(sql, rows)
 
     def write_together(self, *statements: Statement) -> None:
         if self._connection.in_transaction:
@@ -282,13 +288,26 @@ class PostgresStore:
                     timeout=5.0,
                     name="sessions",
                     open=True,
+                    check=_check,
                     kwargs={
+                        "application_name": process_name(),  # a fork opens a pool of its own: threads do not survive it
                         "autocommit": True,
                         "options": "-c search_path=sessions,identity -c synchronous_commit=off",
                         "prepare_threshold": 2,
                     },
                 )
             return self._pool
+
+
+def _check(connection: PreparedConnection) -> None:
+    """Raise an error if the server ended an idle connection, for example by a restart. The pool then opens another.
+
+    A server that ends a connection says so, and then there is something to read. Only then a round trip tells more.
+    """
+    something_to_read = select.poll()
+    something_to_read.register(connection.pgconn.socket, select.POLLIN)
+    if something_to_read.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 class _LentByPool:

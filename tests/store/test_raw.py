@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 
 from idp.applications.assurance import Assurance
 from idp.db.databases import UNAVAILABLE, Databases, open_databases, sessions_file
+from idp.db.process_names import process_name
 from idp.db.raw import TIDY_LOG_BYTES, Raw, RawStore, open_raw
 from idp.db.writers import WriterQueue
 
@@ -278,3 +279,47 @@ def test_a_connection_that_the_server_closed_is_replaced(store: RawStore, databa
             raw.all("SELECT 1")
 
     assert count(store) == 0
+
+
+def test_many_rows_outside_a_transaction_are_all_or_nothing(store: RawStore) -> None:
+    with store.lend() as raw, pytest.raises(Exception, match=r"(?i)unique"):
+        raw.many(INSERT, [TOKEN, ("b" * 64, "test", "{}", 5.0), TOKEN])
+
+    assert count(store) == 0
+
+
+def test_many_rows_outside_a_transaction_wait_in_the_queue(databases: Databases, store: RawStore) -> None:
+    if databases.sessions.queue is None:
+        return  # PostgreSQL's writers do not wait for each other
+    written = threading.Event()
+
+    def write() -> None:
+        with store.lend() as raw:
+            raw.many(INSERT, [TOKEN])
+        written.set()
+
+    thread = threading.Thread(target=write)
+    with databases.sessions.queue:
+        thread.start()
+        assert not written.wait(0.2)
+    thread.join(10)
+
+    assert written.is_set()
+
+
+def test_a_restart_of_the_server_fails_no_request(store: RawStore, databases: Databases) -> None:
+    if databases.sessions.is_sqlite:
+        return
+    assert count(store) == 0
+    ended = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = current_database()"
+    with databases.identity.write() as other:  # waits until the connections have ended
+        assert other.execute(text(f"{ended} AND pid <> pg_backend_pid()")).scalars().all()
+
+    assert [count(store) for _ in range(4)] == [0] * 4  # more often than the pool has connections by now
+
+
+def test_a_raw_connection_has_the_name_of_its_process(store: RawStore, databases: Databases) -> None:
+    if databases.sessions.is_sqlite:
+        return
+    with store.lend() as raw:
+        assert raw.all("SELECT current_setting('application_name')") == [(process_name(),)]
