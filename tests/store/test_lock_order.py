@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from idp.db.databases import Databases
 from idp.people.change_queries import delete_changes, queue_recompute
 from idp.provisioning.state_queries import Desired, make_live, mark_in_doubt, set_desired, states_among
-from idp.provisioning.states import Presence
+from idp.provisioning.target_states import Presence
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 DEADLINE_S = 60
@@ -60,11 +60,11 @@ def test_rows_of_people_are_locked_sorted_by_person_whatever_order_they_are_give
 
     thread = threading.Thread(target=take)
     with databases.identity.write() as holder:
-        holder.execute(text(f"SELECT 1 FROM {table} WHERE person_id = 'p2' FOR UPDATE"))
+        holder.execute(text(f"SELECT 1 FROM {table} WHERE person_id = 'p2' FOR UPDATE"))  # noqa: S608 - a constant
         thread.start()
         wait_until_it_waits(databases)
         with databases.identity.write() as other:
-            free = other.execute(text(f"SELECT person_id FROM {table} FOR UPDATE SKIP LOCKED")).scalars().all()
+            free = other.execute(text(f"SELECT person_id FROM {table} FOR UPDATE SKIP LOCKED")).scalars().all()  # noqa: S608 - a constant
     thread.join(DEADLINE_S)
 
     assert free == ["p3"]
