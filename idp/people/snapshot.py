@@ -49,6 +49,11 @@ class PersonSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return self.status.access is Access.ACTIVE and not self.is_locked
 
     @property
+    def is_staff(self) -> bool:
+        """A source of staff has this person, whatever other sources say."""
+        return any(each.source is Source.STAFF for each in self.sources)
+
+    @property
     def full_surname(self) -> str:
         """`van` + `Beek` -> `van Beek`."""
         return f"{self.surname_prefix} {self.surname}".strip()

@@ -18,7 +18,6 @@ from idp.keys.key_files import Keys
 from idp.letters.outgoing import queue_letter, require_address
 from idp.people.account_queries import unclaim
 from idp.people.status import Access, person_status
-from idp.people.values import Source
 from idp.permissions import Actor, Permission
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.pin_queries import drop, kept_among
@@ -29,7 +28,7 @@ from idp.provisioning.records import PersonRecords
 from idp.provisioning.removal_queries import (
     add_notices,
     closed_with_entries,
-    drop_notices,
+    drop_notices_of_removed,
     drop_notices_of_returned,
 )
 from idp.provisioning.run import ChangeRow, Run, RunKind
@@ -39,6 +38,7 @@ from idp.provisioning.values import Change
 
 LETTER = "removal"
 REASON = "closed for long"
+OF_STAFF = "entries of staff are never removed"
 
 
 def why_kept(person: PersonRecords, closed_days: int, today: date) -> str:
@@ -47,9 +47,8 @@ def why_kept(person: PersonRecords, closed_days: int, today: date) -> str:
     Shape:   closed_days: the records must have closed the person at least so many days ago
     """
     snapshot = person.snapshot
-    sources = tuple(each.source for each in snapshot.sources)
-    if Source.STAFF in sources:
-        return "entries of staff are never removed"
+    if snapshot.is_staff:
+        return OF_STAFF
     if snapshot.merged_into is not None:
         return "the record is merged into another one"
     if snapshot.status.access is not Access.CLOSED or not snapshot.enrolments:
@@ -57,6 +56,7 @@ def why_kept(person: PersonRecords, closed_days: int, today: date) -> str:
     if any(pin.key == EXISTENCE for pin in person.kept.pins):
         return "an undo brought the entry back"
     then = today - timedelta(days=closed_days)
+    sources = tuple(each.source for each in snapshot.sources)
     if person_status(snapshot.enrolments, sources, then, snapshot.settings.access_policy).access is not Access.CLOSED:
         return f"closed for less than {closed_days} days"
     return ""
@@ -159,9 +159,17 @@ def overtaken(provisioner: Provisioner, _: Target, rows: Sequence[ChangeRow]) ->
     return {row.number: why for row in rows if (why := kept.get(row.person_id, "our records do not know this person"))}
 
 
-def end_removed(connection: Connection, target: Target, person_ids: Sequence[str]) -> None:
-    """End what belonged to removed entries: pins and overrides, and with the directory's entry the claim."""
+def end_kept(connection: Connection, target: Target, person_ids: Sequence[str]) -> None:
+    """End the pins and overrides of removed entries."""
     drop(connection, (each.of_target(target.kind) for each in kept_among(connection, person_ids).values()))
+
+
+def end_removed(connection: Connection, provisioner: Provisioner, target: Target, person_ids: Sequence[str]) -> None:
+    """End what belonged to entries that any run removed, after their states say so.
+
+    Effect:  with the directory's entry the password is gone, so the claim ends. With a person's last entry the notice
+             ends: until then a later plan removes the rest without another letter
+    """
     if target.stage is Stage.DIRECTORY:
         unclaim(connection, person_ids)
-        drop_notices(connection, person_ids)
+    drop_notices_of_removed(connection, person_ids, [each.kind for each in _targets(provisioner)])

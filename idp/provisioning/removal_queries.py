@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select
 
 from idp.people.status import Access
 from idp.people.tables import person
@@ -17,11 +17,7 @@ def closed_with_entries(
 
     Shape:   announced_by: to whom the removal was announced by then; None: to whom it was never announced
     """
-    has_entry = exists().where(
-        target_state.c.person_id == person.c.person_id,
-        target_state.c.target.in_(targets),
-        target_state.c.applied.is_not(None),
-    )
+    has_entry = exists().where(*_has_entry(person.c.person_id, targets))
     notice = exists().where(removal_notice.c.person_id == person.c.person_id)
     is_announced = ~notice if announced_by is None else notice.where(removal_notice.c.announced_at <= announced_by)
     closed = (person.c.access == Access.CLOSED) & (person.c.person_id > after) & has_entry & is_announced
@@ -29,14 +25,23 @@ def closed_with_entries(
     return list(connection.execute(query).scalars())
 
 
+def _has_entry(person_id: ColumnElement[str], targets: Collection[str]) -> Sequence[ColumnElement[bool]]:
+    return (
+        target_state.c.person_id == person_id,
+        target_state.c.target.in_(targets),
+        target_state.c.applied.is_not(None),
+    )
+
+
 def add_notices(connection: Connection, person_ids: Sequence[str], at: datetime) -> None:
     """Keep that the removal was announced to these people."""
     connection.execute(insert(removal_notice), [{"person_id": each, "announced_at": at} for each in person_ids])
 
 
-def drop_notices(connection: Connection, person_ids: Sequence[str]) -> None:
-    """Forget that a removal was announced to these people."""
-    connection.execute(delete(removal_notice).where(removal_notice.c.person_id.in_(person_ids)))
+def drop_notices_of_removed(connection: Connection, person_ids: Sequence[str], targets: Collection[str]) -> None:
+    """Forget the notices of those of some people who have no entry left in any of some targets."""
+    has_entry = exists().where(*_has_entry(removal_notice.c.person_id, targets))
+    connection.execute(delete(removal_notice).where(removal_notice.c.person_id.in_(person_ids), ~has_entry))
 
 
 def drop_notices_of_returned(connection: Connection) -> None:

@@ -19,7 +19,6 @@ from idp.errors import Conflict, NotFound
 from idp.people.change_queries import queue_recompute
 from idp.people.snapshot import PersonSnapshot
 from idp.people.status import Access
-from idp.people.values import Source
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries
 from idp.provisioning.desired import desired
@@ -42,6 +41,7 @@ from idp.provisioning.pins import (
 )
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.records import PersonRecords
+from idp.provisioning.removal import OF_STAFF
 from idp.provisioning.run import WRITTEN, ChangeRow, Run, RunKind
 from idp.provisioning.state_queries import Desired, set_desired
 from idp.provisioning.target import Target, entries_named
@@ -214,9 +214,7 @@ def _take_back_entry(
     lock = _lock(person, target) if person else {}
     is_as_made = found in (made, with_values(made, lock))  # an earlier undo may have locked it
     # A target that manages access alone has nothing else to remove. Entries of staff are never removed.
-    is_removable = bool(target.attributes) and not (
-        person and any(each.source is Source.STAFF for each in person.sources)
-    )
+    is_removable = bool(target.attributes) and not (person and person.is_staff)
     if remove_created and is_removable and is_as_made:
         return Back(Change.remove(found, row.reason))
     why = "it stays, locked (--remove removes it)" if is_as_made else "it changed since, so it stays, locked"
@@ -264,12 +262,14 @@ def overtaken(provisioner: Provisioner, target: Target, rows: Sequence[ChangeRow
     people = _snapshots_of(provisioner, rows)  # after the target: a lock is a row before it is written
     found: dict[int, str] = {}
     for row in rows:
-        change, entry = row.to_change(), there.get(row.person_id)
+        change, entry, person = row.to_change(), there.get(row.person_id), people.get(row.person_id)
         if entry == change.after:
             continue
         if entry != change.before:
             found[row.number] = "changed since this undo was planned"
-        elif change.lets_in and (why := why_not_enabled(row, people.get(row.person_id))):
+        elif change.after is None and person is not None and person.is_staff:
+            found[row.number] = OF_STAFF
+        elif change.lets_in and (why := why_not_enabled(row, person)):
             found[row.number] = why
     return found
 

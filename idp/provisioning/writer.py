@@ -171,9 +171,11 @@ class TargetWriter:
                 rows = [one.row for one in done if one.row is not None]
                 undo.pin_undone(connection, self.provisioner, run, self.target, rows, now)
             if run is not None and run.kind is RunKind.REMOVAL:
-                removal.end_removed(connection, self.target, [one.person_id for one in done])
+                removal.end_kept(connection, self.target, [one.person_id for one in done])
             accepted = {one.person_id for one, outcome in outcomes if outcome.is_accepted}
             self._confirm_states(connection, done, begun, accepted)
+            if removed := [one.person_id for one in done if one.change.after is None]:
+                removal.end_removed(connection, self.provisioner, self.target, removed)
             if run is not None:
                 settled = [_settled(one.row, outcome, given_up) for one, outcome in outcomes if one.row is not None]
                 run_queries.settle(connection, run.run_id, now, settled)

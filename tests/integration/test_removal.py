@@ -22,10 +22,12 @@ from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.removal import announce_removals, make_removal_plan
 from idp.provisioning.run import Run, RunKind, RunState
+from idp.provisioning.tables import removal_notice
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.provisioning.undo import make_undo
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
+from tests.support.faulty_target import FaultyTarget
 from tests.support.provisioning import NO_LIMITS, Eyes, add_students, change_person, change_status, make_provisioner
 from tests.support.students import Student
 
@@ -186,6 +188,34 @@ def test_an_undo_brings_the_entry_back_and_it_stays(
     announced(provisioner, keys)
     assert make_removal_plan(provisioner, ACTOR).changes == 0
     assert make_plan(provisioner, ACTOR, scope=Scope.ALL).changes == 0
+
+
+def test_a_removal_that_is_cut_short_after_the_directory_is_not_announced_again(
+    provisioner: Provisioner, databases: Databases, directory: PrivateSlapd, keys: Keys, clock: ManualClock, eyes: Eyes
+) -> None:
+    mail = FaultyTarget()
+    days = {"remove_after_days": 365, "removal_notice_days": 30, "max_attempts": 1}
+    made = make_provisioner(databases, directory, clock, NO_LIMITS, {"faulty": mail}, **days)
+    come_back(databases, ANNA)
+    run_now(made)
+    leave(databases, ANNA, LONG_AGO)
+    run_now(made)
+    announced(made, keys)
+    mail.refuses.add(ANNA.person_id)
+    run = make_removal_plan(made, ACTOR)
+    sign_for(made, run, "1", "2")
+    assert apply_run(made, run.run_id, ACTOR).rejected == 1
+    assert (eyes.entry(ANNA.uid), ANNA.person_id in mail.entries) == (None, True)
+
+    assert announce_removals(made, keys) == 0
+    mail.refuses.clear()
+    rest = make_removal_plan(made, ACTOR)
+    assert people_in(made, rest) == [("faulty", "remove", ANNA.person_id)]
+    sign_for(made, rest, "1", "2")
+    assert apply_run(made, rest.run_id, ACTOR).is_complete
+    with databases.identity.read() as connection:
+        assert connection.execute(select(removal_notice)).all() == []
+    made.close()
 
 
 def test_removal_is_off_unless_it_is_set(

@@ -14,7 +14,11 @@ from idp.db.databases import Databases
 from idp.drivers.ldap_values import Replace
 from idp.errors import Conflict, NeedsApproval, NotFound, TargetUnavailable
 from idp.keys.key_files import Keys
+from idp.people.account_queries import load_account
+from idp.people.change_queries import queue_recompute
+from idp.people.source_queries import PersonSource, add_source
 from idp.people.tables import enrolment
+from idp.people.values import Source
 from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_chunks, apply_run, begin, finish
 from idp.provisioning.live import reconcile_person
@@ -39,7 +43,7 @@ from tests.support.provisioning import (
     make_provisioner,
     mark,
 )
-from tests.support.students import Student
+from tests.support.students import SEEN, Student
 
 ANNA = Student("a" * 32, album="00123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 32, album="123456", given_name="Jan", surname="Beek", surname_prefix="van")
@@ -233,6 +237,38 @@ def test_entries_that_the_run_made_are_removed_on_request_and_not_made_again(
     drop_pins(provisioner, run.run_id, ACTOR)
     run_now(provisioner)
     assert eyes.value(ANNA.uid, "sn") == "Kowalska"
+
+
+def test_whoever_became_staff_since_an_undo_was_planned_keeps_the_entry(
+    provisioner: Provisioner, databases: Databases, keys: Keys, eyes: Eyes
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    undo = make_undo(provisioner, run_now(provisioner).run_id, ACTOR, remove_created=True)
+    with databases.identity.write() as connection:
+        add_source(connection, ANNA.person_id, PersonSource(Source.STAFF, "7"), SEEN)
+        queue_recompute(connection, [ANNA.person_id])
+
+    result = apply_run(provisioner, undo.run_id, ACTOR)
+
+    assert (result.done, result.superseded) == (1, 1)
+    assert (eyes.entry(ANNA.uid) is None, eyes.entry(JAN.uid)) == (False, None)
+    with databases.identity.read() as connection:
+        (left,) = run_queries.changes_of(connection, undo.run_id, state=ChangeState.SUPERSEDED)
+    assert (left.person_id, left.error) == (ANNA.person_id, "entries of staff are never removed")
+
+
+def test_whose_entry_an_undo_removes_claims_the_account_again(
+    doors: Provisioner, databases: Databases, keys: Keys
+) -> None:
+    add_students(databases, keys, [replace(ANNA, claimed_at=SEEN)])
+    run = run_now(doors)
+
+    undo_now(doors, run, remove_created=True)
+
+    with databases.identity.read() as connection:
+        account = load_account(connection, ANNA.person_id)
+    assert account is not None
+    assert not account.is_claimed
 
 
 def test_an_entry_that_an_undo_locked_is_removed_by_another_one_on_request(
