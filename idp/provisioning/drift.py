@@ -25,6 +25,7 @@ from idp.provisioning.provisioner import PAGE, Provisioner
 from idp.provisioning.recompute import recompute
 from idp.provisioning.records import PersonRecords
 from idp.provisioning.target import ObservedChange, ReadsChanges, Target, digests_in, entries_named
+from idp.provisioning.target_states import State
 from idp.provisioning.values import Change, Entry, Kind
 from idp.provisioning.writer import TargetWriter, Write
 
@@ -184,7 +185,9 @@ class _Look:
         suspects = {
             person_id: told[person_id].name
             for person_id, state in sorted(known.items())
-            if state.applied not in (None, told[person_id].digest)
+            if state.applied != told[person_id].digest
+            # Without `applied`, only in_sync says that nothing is there; other states may have a write in flight.
+            and (state.applied is not None or state.state is State.IN_SYNC)
         }
         if not suspects:
             return

@@ -1,7 +1,8 @@
-"""What is no drift: what we write ourselves while a target is looked at, on both kinds of database."""
+"""What is drift, and what we write ourselves while a target is looked at, on both kinds of database."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import pytest
 
@@ -14,12 +15,15 @@ from idp.provisioning.live import reconcile_person
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.state_queries import states_among
 from idp.provisioning.target import ObservedChange, ObservedChanges
+from idp.provisioning.target_states import State
+from idp.provisioning.values import Entry
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.provisioning import add_students, change_person
+from tests.support.provisioning import add_students, change_person, change_status
 from tests.support.students import Student
 
 ACTOR = shell("test")
@@ -100,3 +104,21 @@ def test_what_the_records_ask_anew_is_not_kept_back_by_what_others_changed(
     apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
 
     assert target.entries[ANNA.person_id].attributes["displayName"] == ("Anna Nowak",)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_entry_of_somebody_who_needs_none_and_had_none_is_disabled(
+    provisioner: Provisioner, databases: Databases, target: TellingTarget, whole: bool
+) -> None:
+    change_status(databases, ANNA.person_id, "graduated_diploma", date(2010, 1, 1))
+    del target.entries[ANNA.person_id]
+    make_plan(provisioner, ACTOR, scope=Scope.ALL)
+    state = provisioner.read(states_among, target.kind, [ANNA.person_id])[ANNA.person_id]
+    assert (state.state, state.applied) == (State.IN_SYNC, None)
+
+    restored = Entry(ANNA.person_id, ANNA.uid, True, {"sn": ("Kowalska",)})
+    target.entries[ANNA.person_id] = restored
+    find_drift(provisioner, target.kind, whole=whole)
+    apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+
+    assert not target.entries[ANNA.person_id].enabled
