@@ -197,12 +197,18 @@ _ABSENT: Final = (
     "applied = NULL,"
     " state = CASE WHEN presence = 'required' THEN 'pending' ELSE 'in_sync' END,"
     " priority = CASE WHEN presence = 'required' THEN priority ELSE 'bulk' END,"
+    " attempts = CASE WHEN presence = 'required' THEN attempts ELSE 0 END,"
+    " delays = CASE WHEN presence = 'required' THEN delays ELSE 0 END,"
+    " error = CASE WHEN presence = 'required' THEN error ELSE '' END,"
     " next_attempt_at = CASE WHEN presence = 'required' THEN COALESCE(next_attempt_at, ?) END"
 )
 
 
 def note_absent(connection: Connection, target: str, person_ids: Iterable[str], now: datetime) -> None:
-    """Store that a read of the target showed nothing of these people."""
+    """Store that a read of the target showed nothing of these people.
+
+    Effect:  work where something is required; else in sync, and attempts are cleared
+    """
     _update(connection, target, zip(person_ids), _ABSENT, now)
 
 

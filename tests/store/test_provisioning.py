@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
 from idp.audit import event_types
@@ -40,6 +41,7 @@ from idp.provisioning.state_queries import (
     set_desired,
     states_among,
 )
+from idp.provisioning.tables import target_state
 from idp.provisioning.target_states import NOT_SHOWN, Patience, Presence, State
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
@@ -186,6 +188,20 @@ def test_attempts_end_and_delays_do_not(databases: Databases) -> None:
         assert retry(connection, NOW) == ["p1"]
         assert given_up(connection) == []
     assert state_of(databases) == (State.IN_DOUBT, None)
+
+
+@pytest.mark.parametrize(("presence", "attempts"), [(Presence.REQUIRED, 1), (Presence.IF_PRESENT, 0)])
+def test_a_read_that_shows_nothing_clears_attempts_where_nothing_is_required(
+    databases: Databases, presence: Presence, attempts: int
+) -> None:
+    desire(databases, "new", presence, was_read=False)
+    with databases.identity.write() as connection:
+        delay(connection, "ldap", ["p1"], "away", NOW, PATIENCE)
+        count_attempts(connection, "ldap", [("p1", "no")], NOW, PATIENCE)
+        note_absent(connection, "ldap", ["p1"], NOW)
+        state = states_among(connection, "ldap", ["p1"])["p1"]
+        error = connection.execute(select(target_state.c.error)).scalar_one()
+    assert (state.attempts, state.delays, error) == (attempts, attempts, "no" if attempts else "")
 
 
 def test_only_a_read_clears_attempts_for_which_a_target_did_not_show_a_write(databases: Databases) -> None:
