@@ -7,10 +7,20 @@ import structlog
 
 from idp import permissions
 from idp.audit.events import SYSTEM
-from idp.errors import CanaryFailed, Conflict, NotFound, TargetError, TargetUnavailable, UnsafePlan
+from idp.errors import (
+    CanaryFailed,
+    Conflict,
+    IdpError,
+    LastAdministrator,
+    NotFound,
+    TargetError,
+    TargetUnavailable,
+    UnsafePlan,
+)
 from idp.people.change_queries import next_changes
 from idp.people.values import Priority
 from idp.provisioning import health, run_queries, state_queries
+from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.compare import compare
 from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import loses_rights
@@ -36,7 +46,7 @@ def reconcile_person(
     """Return when every target, or each needed one, has this person as the records ask.
 
     Shape:   needed: kinds of target; where another one fails, the worker goes on
-    Raises:  NotFound; TargetUnavailable, TargetRejected: then the worker goes on
+    Raises:  NotFound; LastAdministrator; TargetUnavailable, TargetRejected: then the worker goes on
     Effect:  what differs is written, with target.changed; a repeat is harmless. A target that fails keeps no other one
              from being written. Nobody is disabled by the records alone: they may be a bad file, so that is left to a
              guarded run
@@ -53,7 +63,7 @@ def _reconcile(
         if not computed.people:
             raise NotFound(f"there is no person {person_id}")
         (seen,) = computed.people
-        failures: dict[str, TargetError] = {}
+        failures: dict[str, IdpError] = {}
         is_late = False
         targets = list(provisioner.targets.values())
         # Disable in target order, enable in reverse order, as in a run (idp.provisioning.chunks).
@@ -62,7 +72,7 @@ def _reconcile(
             one = _Person(provisioner, target, seen, entry, actor)
             try:
                 is_late |= not one.reconcile(is_request)
-            except TargetError as error:
+            except (TargetError, LastAdministrator) as error:
                 failures[target.kind] = error
         for kind, failure in failures.items():
             if needed is None or kind in needed:
@@ -137,7 +147,9 @@ class _Person:
             if error.retryable:
                 self.provisioner.write(state_queries.delay, kind, [person_id], str(error), now, patience)
             else:
-                self.provisioner.write(state_queries.count_attempts, kind, [(person_id, str(error))], now, patience)
+                with self.provisioner.databases.identity.write() as connection:
+                    errors = [(person_id, str(error))]
+                    count_attempts_and_tell(self.provisioner, connection, kind, errors, self.actor)
             raise
 
     def _is_left_to_runs(self, change: Change) -> bool:
@@ -171,7 +183,7 @@ def sweep_live(provisioner: Provisioner) -> int:
         try:
             _reconcile(provisioner, person_id, SYSTEM, None, is_request=False)
             done += 1
-        except (TargetError, NotFound) as error:
+        except IdpError as error:  # of this person; those behind still have their turn
             log.warning("not written yet", person=person_id, error=str(error))
     return done
 

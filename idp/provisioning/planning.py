@@ -24,6 +24,7 @@ from idp.people.change_queries import changes_among, count_changes
 from idp.people.queries import count_people
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries, state_queries
+from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.compare import Comparison, compare
 from idp.provisioning.draft import LOCK, Draft
 from idp.provisioning.fingerprint import fingerprint
@@ -201,7 +202,7 @@ def _plan_page(provisioner: Provisioner, draft: Draft, suspects: Suspects) -> No
             page = Page.of(provisioner, suspects)
         comparison = page.compare(target, draft)
         with provisioner.databases.identity.write() as connection:
-            not_shown = _note_read(provisioner, connection, target.kind, page, comparison)
+            not_shown = _note_read(provisioner, connection, target.kind, page, comparison, draft.actor)
             changes = (one for one in comparison.changes if one.person_id not in not_shown)
             run_queries.add_to_plan(connection, draft.run_id, *draft.rows(target.kind, changes, comparison.findings))
 
@@ -251,7 +252,7 @@ class Page:
 
 
 def _note_read(
-    provisioner: Provisioner, connection: Connection, kind: str, page: Page, comparison: Comparison
+    provisioner: Provisioner, connection: Connection, kind: str, page: Page, comparison: Comparison, actor: str
 ) -> set[str]:
     """Store what a read showed of some people, and return those whose accepted write is not shown yet."""
     now, patience = provisioner.clock.now(), provisioner.settings.patience
@@ -261,7 +262,7 @@ def _note_read(
     state_queries.note_shown(connection, kind, ((entry.person_id, entry.digest) for entry in comparison.shown), now)
     state_queries.note_absent(connection, kind, comparison.absent, now)
     late = ((one, NOT_SHOWN) for one in not_shown if accepted[one] <= now)
-    state_queries.count_attempts(connection, kind, late, now, patience)
+    count_attempts_and_tell(provisioner, connection, kind, late, actor)
     state_queries.delay(connection, kind, comparison.doubled, "has two entries", now, patience)
     return not_shown
 

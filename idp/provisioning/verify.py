@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from more_itertools import chunked
 
-from idp.audit import event_types
-from idp.audit.events import Event, record_all
 from idp.provisioning import run_queries
+from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run import ChangeRow, ChangeState, Run
-from idp.provisioning.state_queries import Observed, clear_not_shown, count_attempts, states_among
+from idp.provisioning.state_queries import Observed, clear_not_shown, states_among
 from idp.provisioning.target import Target, digests_in, entries_named
 from idp.provisioning.target_states import NOT_SHOWN, State
 
@@ -67,8 +66,5 @@ def verify(provisioner: Provisioner, target: Target, run: Run, rows: Sequence[Ch
             connection, run.run_id, now, ((row.number, ChangeState.UNVERIFIED, NOT_SHOWN) for row in wrong)
         )
         errors = [(row.person_id, NOT_SHOWN) for row in wrong]
-        given_up = count_attempts(connection, target.kind, errors, now, provisioner.settings.patience)
-        data = {"run": run.run_id, "target": target.kind}
-        gave_up = (Event(event_types.TARGET_GAVE_UP, person_id, run.requested_by, data=data) for person_id in given_up)
-        record_all(connection, now.timestamp(), gave_up)
+        count_attempts_and_tell(provisioner, connection, target.kind, errors, run.requested_by, run.run_id)
     return wrong

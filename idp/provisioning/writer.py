@@ -11,6 +11,7 @@ from idp.audit.events import Event, record_all
 from idp.errors import IdpError, LastAdministrator, TargetError, TargetRejected, TargetUnavailable
 from idp.people.account_queries import administrators
 from idp.provisioning import health, removal, run_queries, state_queries, undo
+from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run import JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind
 from idp.provisioning.state_queries import TargetState
@@ -191,7 +192,6 @@ class TargetWriter:
                 )
                 for one in done
             ]
-            events += [Event(event_types.TARGET_GAVE_UP, each, self.actor, data=of_run) for each in given_up]
             record_all(connection, now.timestamp(), events)
 
     def _confirm_states(
@@ -246,7 +246,8 @@ class TargetWriter:
             why = next(iter(delayed.values()))
             state_queries.delay(connection, kind, delayed, why, *self._now_and_patience, was_tried=True)
         errors = [(person_id, str(failed[person_id])) for person_id in failed if person_id in blamed]
-        return state_queries.count_attempts(connection, kind, errors, *self._now_and_patience)
+        run_id = self.run.run_id if self.run else ""
+        return count_attempts_and_tell(self.provisioner, connection, kind, errors, self.actor, run_id)
 
     def _is_few(self, connection: Connection, count: int) -> bool:
         """Return whether these are the last one or two: then a target that answers may be well."""
@@ -260,7 +261,7 @@ class TargetWriter:
     # --- circuit breaker ---------------------------------------------------------------------------------------------
 
     def are_alone(self, count: int) -> bool:
-        """Return whether these are all that the run has left here, and one or two."""
+        """Return whether these are one or two, and all that is left here: of the run, or of a live write."""
         return self.provisioner.read(self._is_few, count)
 
     def note_health(self, outcomes: Outcomes) -> float:
@@ -271,7 +272,7 @@ class TargetWriter:
         """
         errors = [outcome.error for _, outcome in outcomes if outcome.error is not None and outcome.error.retryable]
         if errors and len(errors) == len(outcomes):
-            is_one_of_them = self.run is not None and self.are_alone(len(errors))
+            is_one_of_them = self.are_alone(len(errors))
             return 0.0 if is_one_of_them else health.note_failure(self.provisioner, self.target.kind, errors[0])
         if outcomes:
             health.note_success(self.provisioner, self.target.kind)

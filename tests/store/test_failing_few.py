@@ -6,7 +6,7 @@ import pytest
 
 from idp.audit import event_types
 from idp.db.databases import Databases
-from idp.errors import TargetUnavailable
+from idp.errors import TargetRejected, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.settings import PeopleSettings
 from idp.provisioning import run_queries
@@ -107,3 +107,29 @@ def test_they_are_given_up_when_others_got_through_between_their_tries(
 def test_a_target_that_asks_for_a_pause_gets_it(provisioner: Provisioner) -> None:
     assert note_failure(provisioner, "mail", TargetUnavailable("too many requests", retry_after_s=3600)) == 3600
     assert open_for(provisioner, "mail") == 3600
+
+
+def test_a_request_that_fails_for_one_person_stops_nobody_elses(
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget
+) -> None:
+    change_person(databases, JAN.person_id, surname="Wrona")
+
+    with pytest.raises(TargetUnavailable, match="hung up"):
+        reconcile_person(provisioner, ANNA.person_id)
+    reconcile_person(provisioner, JAN.person_id)
+
+    assert surname(mail, JAN) == "Wrona"
+
+
+def test_somebody_whose_entry_cannot_be_read_is_given_up_with_an_event(
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget
+) -> None:
+    mail.taken = {mail.entries.pop(ANNA.person_id).name}
+
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(TargetRejected, match="not ours"):
+            reconcile_person(provisioner, ANNA.person_id)
+
+    with databases.identity.read() as connection:
+        assert [(one.target, one.person_id) for one in given_up(connection)] == [("mail", ANNA.person_id)]
+    assert events_of(databases, event_types.TARGET_GAVE_UP, "mail") == 1

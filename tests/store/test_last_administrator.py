@@ -8,9 +8,12 @@ from sqlalchemy import update
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
 from idp.people.account_queries import ADMINISTRATOR
+from idp.people.lock_queries import Lock, add_lock
 from idp.people.settings import PeopleSettings
 from idp.people.tables import account
+from idp.people.values import LockOwner
 from idp.provisioning.executor import apply_run
+from idp.provisioning.live import sweep_live
 from idp.provisioning.planning import make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
@@ -20,8 +23,8 @@ from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.provisioning import NO_LIMITS, add_students, change_status
-from tests.support.students import Student
+from tests.support.provisioning import NO_LIMITS, add_students, change_status, mark
+from tests.support.students import SEEN, Student
 
 ACTOR = shell("test")
 ANNA, JAN, EWA = (Student(letter * 20, album=str(number)) for number, letter in enumerate("abc", start=1))
@@ -75,3 +78,18 @@ def test_who_is_not_the_last_administrator_is_disabled(
     assert apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR).is_complete
 
     assert {person_id for person_id, entry in mail.entries.items() if entry.enabled} == {JAN.person_id}
+
+
+def test_the_worker_goes_on_with_people_after_the_last_administrator(
+    provisioner: Provisioner, databases: Databases, mail: FaultyTarget
+) -> None:
+    appoint(databases, ANNA)
+    for student in (ANNA, JAN):
+        change_status(databases, student.person_id, "active")
+        with databases.identity.write() as connection:
+            add_lock(connection, Lock(student.person_id, LockOwner.OPERATOR, "shell:root", "lost telephone", SEEN))
+        mark(databases, [student.person_id], live=True)
+
+    sweep_live(provisioner)
+
+    assert [mail.entries[student.person_id].enabled for student in (ANNA, JAN)] == [True, False]

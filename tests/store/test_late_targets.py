@@ -2,6 +2,7 @@
 
 import pytest
 
+from idp.audit import event_types
 from idp.db.databases import Databases
 from idp.errors import TargetUnavailable
 from idp.keys.key_files import Keys
@@ -24,6 +25,7 @@ from tests.support.imports import ZONE
 from tests.support.provisioning import add_students
 from tests.support.rounds import one_round, rounds_for
 from tests.support.students import Student
+from tests.support.workers import events_of
 
 ACTOR = shell("test")
 ANNA = Student("a" * 20, album="1")
@@ -87,6 +89,7 @@ def test_what_a_target_accepts_and_never_shows_is_written_again_and_given_up(
     wait_until_due(provisioner)  # … and not shown again
 
     assert state_of(provisioner).state is State.FAILED
+    assert events_of(provisioner.databases, event_types.TARGET_GAVE_UP, "mail") == 1
     with provisioner.databases.identity.read() as connection:
         assert states_among(connection, "mail", [ANNA.person_id])[ANNA.person_id].attempts == MAX_ATTEMPTS
 
