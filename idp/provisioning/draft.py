@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -114,9 +114,8 @@ class Draft:
 
     # --- the whole plan ----------------------------------------------------------------------------------------------
 
-    @property
     def summary(self) -> dict[str, TargetSummary]:
-        """Return each target's part."""
+        """Return each target's part. This counts the people of all targets."""
         known = self.provisioner.read(count_states)
         return {
             kind: TargetSummary(
@@ -129,14 +128,14 @@ class Draft:
             for kind, counts in self.counts.items()
         }
 
-    def violations(self) -> list[LimitViolation]:
+    def violations(self, summary: Mapping[str, TargetSummary]) -> list[LimitViolation]:
         """Return which of today's limits it exceeds; they are kept with the plan, whatever the limits are later."""
         found: list[LimitViolation] = []
         since = self.provisioner.clock.now() - TOGETHER
         with self.provisioner.databases.identity.read() as connection:
             # What people start, they look at; what nobody looks at counts together.
             done = run_queries.people_done(connection, self.run_id, SYSTEM, since) if self.actor == SYSTEM else {}
-            for kind, part in self.summary.items():
+            for kind, part in summary.items():
                 limits = self.provisioner.settings.limits_of(kind)
                 # A target that had entries of ours and holds none now was emptied, or is another one.
                 is_first = part.population == 0 and not was_filled(connection, kind)
@@ -150,7 +149,8 @@ class Draft:
 
         Effect:  run.planned, and run.awaiting_approval when it is over a limit or removes people
         """
-        summary, over = self.summary, self.violations()
+        summary = self.summary()
+        over = self.violations(summary)
         waits = bool(over) or (self.kind is RunKind.REMOVAL and any(part.counts for part in summary.values()))
         with self.provisioner.databases.identity.write() as connection:
             run_queries.end_plan(connection, self.run_id, self.digest.hexdigest(), summary, over, waits=waits)

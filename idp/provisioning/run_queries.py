@@ -20,7 +20,6 @@ from sqlalchemy import (
     select,
     text,
     true,
-    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -343,10 +342,10 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
     was_approved = exists().where(limit_violation.c.run_id == run.c.run_id)
     goes_on: ColumnElement[bool] = literal_column(_GOES_ON, Boolean())
     made = (run.c.created_by == maker) & ~was_approved & ((run.c.progress_at >= since) | goes_on)
-    ids: dict[str, bool] = {row[0]: row[1] for row in connection.execute(select(run.c.run_id, goes_on).where(made))}
-    is_load = (run_target.c.population == 0) & run_target.c.run_id.in_(ids)
-    loads = [tuple(row) for row in connection.execute(select(run_target.c.run_id, run_target.c.target).where(is_load))]
-    pending = [run_id for run_id, goes_on in ids.items() if goes_on]
+    runs = select(run.c.run_id).where(made)
+    is_load = exists().where(
+        run_target.c.run_id == change.c.run_id, run_target.c.target == change.c.target, run_target.c.population == 0
+    )
     found: dict[str, dict[str, int]] = {}
     its_own = change.alias()
     loses = change.c.loses_rights
@@ -355,11 +354,11 @@ def people_done(connection: Connection, run_id: str, maker: str, since: datetime
         (literal_column("'lose_rights'"), loses, its_own.c.loses_rights),
     ):
         counted = select(change.c.target, word, func.count(change.c.person_id.distinct())).where(
-            change.c.run_id.in_(ids),
+            change.c.run_id.in_(runs),
             condition,
             (change.c.state.in_(WRITTEN) & (change.c.done_at >= since))
-            | ((change.c.state == ChangeState.OPEN) & change.c.run_id.in_(pending)),
-            ~((change.c.kind == Kind.CREATE) & tuple_(change.c.run_id, change.c.target).in_(loads)),
+            | ((change.c.state == ChangeState.OPEN) & change.c.run_id.in_(runs.where(goes_on))),
+            ~((change.c.kind == Kind.CREATE) & is_load),
             ~exists().where(
                 its_own.c.run_id == run_id,
                 its_own.c.target == change.c.target,

@@ -1,5 +1,8 @@
 """What a plan makes of targets that are not as they should be, on both databases."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from sqlalchemy import event
 
@@ -247,3 +250,39 @@ def test_a_plan_loads_people_once_for_all_targets(
         return len(found)
 
     assert loads("one", "two", "three") == loads("single") > 0
+
+
+@contextmanager
+def statements(databases: Databases) -> Iterator[list[tuple[str, int]]]:
+    """Yield a list that gets the text and the number of bound values of each statement."""
+    seen: list[tuple[str, int]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: tuple[object, ...], *_: object) -> None:
+        seen.append((statement, len(parameters)))
+
+    event.listen(databases.identity.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(databases.identity.engine, "before_cursor_execute", note)
+
+
+def test_a_plan_binds_no_more_values_however_many_runs_the_worker_made_today(provisioner: Provisioner) -> None:
+    def most_values() -> int:
+        with statements(provisioner.databases) as seen:
+            run = make_plan(provisioner, permissions.SYSTEM)
+        assert apply_run(provisioner, run.run_id, permissions.SYSTEM).is_complete
+        return max(count for text, count in seen if "loses_rights" in text and text.startswith("SELECT"))
+
+    before = most_values()
+    for _ in range(3):
+        most_values()
+
+    assert most_values() == before
+
+
+def test_a_plan_counts_the_people_of_the_targets_once(provisioner: Provisioner) -> None:
+    with statements(provisioner.databases) as seen:
+        make_plan(provisioner, JAN)
+
+    assert sum("count(target_state.applied)" in text for text, _ in seen) == 1

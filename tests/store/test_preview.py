@@ -68,13 +68,13 @@ def test_a_preview_shows_what_a_plan_would_have_and_stores_nothing(
         ("disable", IDS[1]),
         ("disable", IDS[2]),
     ]
-    assert draft.summary["mail"].counts == {"update": 1, "disable": 2}
-    assert draft.violations() == [LimitViolation("mail", "disable", 2, 4, 1)]
+    assert draft.summary()["mail"].counts == {"update": 1, "disable": 2}
+    assert draft.violations(draft.summary()) == [LimitViolation("mail", "disable", 2, 4, 1)]
     with databases.identity.read() as connection:
         assert set(changes_among(connection, IDS)) == set(IDS[:3])
         assert count_states(connection) == {"mail": (4, 0)}
     assert (plans(provisioner), mail.did) == (before, [])
-    assert make_plan(provisioner, permissions.SYSTEM).summary == draft.summary
+    assert make_plan(provisioner, permissions.SYSTEM).summary == draft.summary()
 
 
 def test_a_preview_of_some_people_is_of_them_alone(provisioner: Provisioner, databases: Databases) -> None:
@@ -97,4 +97,4 @@ def test_a_preview_says_what_could_not_be_read(
 
     assert isinstance(row, FindingRow)
     assert row.what == "not planned: mail could not be read: gone for lunch"
-    assert draft.summary["mail"].unread == "gone for lunch"
+    assert draft.summary()["mail"].unread == "gone for lunch"
