@@ -20,11 +20,6 @@ def revisions(name: str) -> list[str]:
     return sorted(file.stem.partition("_")[0] for file in (MIGRATIONS / name / "versions").glob("[0-9]*.py"))
 
 
-def next_revision(name: str) -> str:
-    """Return the number of the next revision to write."""
-    return f"{max(map(int, revisions(name)), default=0) + 1:04}"
-
-
 def version_table(name: str) -> str:
     """Return the table in which Alembic stores a database's revision.
 

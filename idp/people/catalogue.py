@@ -4,7 +4,7 @@ Each attribute has a pure rule over a snapshot. Targets and release lists are ge
 docs/reference/attributes.md (`scripts/attributes-page`). The first sentence of a rule's docstring is its description.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
@@ -331,17 +331,6 @@ def named_in(system: str) -> dict[str, str]:
     Shape:   "keycloak" -> {"lastName": "surname", "groups": "affiliations", …}
     """
     return {name: attribute.key for attribute in CATALOGUE for name in getattr(attribute.names, system)}
-
-
-def attributes_in(system: str) -> dict[str, Attribute]:
-    """Return the attributes that a system has, by the name there."""
-    return {name: BY_KEY[key] for name, key in named_in(system).items()}
-
-
-def values_of(person: PersonSnapshot, attributes: Mapping[str, Attribute], names: Iterable[str]) -> dict[str, Values]:
-    """Return a person's values of some attributes, those without a value left out."""
-    values = {name: attributes[name].rule(person) for name in names}
-    return {name: each for name, each in values.items() if each}
 
 
 def fingerprint_of(keys: Collection[str]) -> list[tuple[str, int, tuple[str, ...]]]:

@@ -56,12 +56,6 @@ def merges_in_force(connection: Connection) -> list[Merge]:
     return [_merge(row) for row in connection.execute(query.order_by(person_merge.c.began_run_id))]
 
 
-def merges_of(connection: Connection, person_ids: Sequence[str]) -> list[Merge]:
-    """Return the merges in force that concern one of some people."""
-    wanted = set(person_ids)
-    return [one for one in merges_in_force(connection) if wanted & {one.kept, one.merged}]
-
-
 def kept_for(connection: Connection, person_ids: Sequence[str]) -> list[str]:
     """Return the people for whom the records of some people count."""
     query = select(person_merge.c.kept).where(

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 import idp.app.tables  # noqa: F401 - registers every table
 from idp.db.databases import Database, identity_metadata, open_databases, sessions_metadata
 from idp.db.migrate import configuration, migrate
-from idp.db.revisions import MIGRATIONS, next_revision
+from idp.db.revisions import MIGRATIONS, revisions
 from idp.db.settings import StoreSettings
 
 
@@ -30,7 +30,7 @@ def write_migrations(name: str) -> list[Path]:
 
 
 def _write(database_name: str, database: Database, metadata: MetaData, name: str) -> list[Path]:
-    revision = next_revision(database_name)
+    revision = f"{max(map(int, revisions(database_name)), default=0) + 1:04}"
     with database.write() as connection:
         config = configuration(database_name, connection, metadata)
         config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
