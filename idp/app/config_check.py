@@ -10,7 +10,7 @@ from idp.app.settings import Settings
 from idp.db.databases import database_files
 from idp.errors import ConfigError
 from idp.hosts import LOOPBACK
-from idp.keys.key_files import key_files
+from idp.keys.key_files import RESTORE_KEYS, key_files, missing_purposes
 from idp.settings import require_private
 
 SECRET_FILES = ("password_file", "secret_file")
@@ -37,7 +37,7 @@ def mistakes(settings: Settings, files: Sequence[Path]) -> list[str]:
 
 def warnings(settings: Settings) -> list[str]:
     """Return a sentence for each risk that is allowed. It begins with the setting."""
-    return [*_web(settings), *_sign_in(settings), *_networks(settings)]
+    return [*_keys(settings), *_web(settings), *_sign_in(settings), *_networks(settings)]
 
 
 def secret_files(section: BaseModel, name: str = "") -> Iterator[tuple[str, Path]]:
@@ -77,6 +77,12 @@ def _writable_mistake(name: str, file: Path) -> str:
     if file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"{name}: {file}: others may change it. Run `chmod go-w {file}`."
     return ""
+
+
+def _keys(settings: Settings) -> Iterable[str]:
+    if missing := missing_purposes(settings.keys):
+        names = ", ".join(purpose.value for purpose in missing)
+        yield f"keys.folder {settings.keys.folder} has no key for {names}. {RESTORE_KEYS}"
 
 
 def _web(settings: Settings) -> Iterable[str]:

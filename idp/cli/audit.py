@@ -49,6 +49,11 @@ def show(installation: Idp, count: int, kind: str, subject: str, as_json: bool) 
     if as_json:
         print_json([{**event, "at": datetime.fromtimestamp(event["at"], UTC)} for event in events])
         return
+    if not events:
+        of_kind = f" of the kind {kind}" if kind else ""
+        about = f" about {subject}" if subject else ""
+        click.echo(f"There are no events{of_kind}{about}.")
+        return
     zone = ZoneInfo(installation.settings.university.time_zone)
     console().print(_table(events, zone, is_narrow=console().width < NARROW))
 

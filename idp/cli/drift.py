@@ -8,6 +8,7 @@ from rich.table import Table
 
 from idp.app.installation import Idp
 from idp.cli.people_named import PERSON, person_named
+from idp.cli.plans import WRITTEN_SOON
 from idp.cli.support import (
     Group,
     add_row,
@@ -68,7 +69,7 @@ def drop(installation: Idp, who: str, attributes: tuple[str, ...]) -> None:
     """Overwrite what others changed in the entry of PERSON: the named attributes, or all. The next run writes them."""
     done = drop_overrides(installation.provisioner, person_named(installation, who), attributes, current_actor())
     names = ", ".join(f"{one.attribute} in {one.target}" for one in done)
-    click.echo(f"{names}: the next run writes our values. See the change with: idp plan")
+    click.echo(f"{names}: our values count again. {WRITTEN_SOON}")
 
 
 def _facts(found: DriftReport) -> dict[str, object]:

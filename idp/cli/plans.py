@@ -102,6 +102,9 @@ def print_totals(run: Run, shown: int) -> None:
         click.echo(f"Shown: {shown:,} of {run.changes:,} changes. More with --limit, all in a file with: {all_of_it}")
 
 
+WRITTEN_SOON = "A living worker writes what that changes within seconds. Without a worker: idp apply"
+
+
 def print_needs_approval(needs_approval: str) -> None:
     """Print on standard error why a plan awaits approval, and the next command."""
     click.secho(f"Too many changes at once: {needs_approval}", fg="red", err=True)

@@ -133,7 +133,7 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Print only problems. Exit code 1 when there is a problem.")
+@click.option("--check", is_flag=True, help="Print only problems: nothing when all is well. Exit code 1: a problem.")
 @json_option
 @pass_idp
 def status(installation: Idp, check: bool, as_json: bool) -> None:
@@ -145,8 +145,6 @@ def status(installation: Idp, check: bool, as_json: bool) -> None:
     elif check:
         for problem in wrong:
             click.secho(problem, fg="red")
-        if not wrong:
-            click.echo("No problems.")
     else:
         _print_status(found, ZoneInfo(installation.settings.university.time_zone))
     if check and wrong:

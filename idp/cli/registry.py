@@ -192,7 +192,7 @@ def _refused(refusal: RefusedSource, as_json: bool) -> None:
     if as_json:
         print_json({"refused": refusal.reason, "sentence": str(refusal)})
     else:
-        click.secho(f"Refused ({refusal.reason}): {refusal}", fg="red", err=True)
+        click.secho(f"{refusal.code}: {refusal.reason}: {refusal}", fg="red", err=True)
     sys.exit(1)
 
 

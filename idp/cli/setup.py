@@ -3,6 +3,7 @@
 import click
 
 from idp.app.settings import load_settings
+from idp.cli.support import counted_people
 from idp.db.databases import Databases, open_databases
 from idp.db.migrate import migrate
 from idp.db.revisions import present_revision
@@ -38,4 +39,4 @@ def _refuse_beside_people(databases: Databases, missing: list[Purpose]) -> None:
         people = count_people(connection)
     if people:
         names = ", ".join(purpose.value for purpose in missing)
-        raise ConfigError(f"the database has {people:,} people, but no key for {names}: restore it from backup.")
+        raise ConfigError(f"the database has {counted_people(people)}, but no key for {names}: restore it from backup.")

@@ -3,7 +3,15 @@
 import click
 
 from idp.app.installation import Idp
-from idp.cli.plans import change_facts, print_changes, print_findings, print_needs_approval, print_totals, run_facts
+from idp.cli.plans import (
+    WRITTEN_SOON,
+    change_facts,
+    print_changes,
+    print_findings,
+    print_needs_approval,
+    print_totals,
+    run_facts,
+)
 from idp.cli.runs_named import run_named
 from idp.cli.support import counted_people, current_actor, json_option, pass_idp, print_json, progress
 from idp.people.queries import load_people
@@ -57,6 +65,6 @@ def _drop_pins(installation: Idp, run_id: str, as_json: bool) -> None:
     if as_json:
         print_json({"run_id": run_id, "people": count})
     elif count:
-        click.echo(f"The records decide again for {counted_people(count)}. See what that changes with: idp plan")
+        click.echo(f"The records decide again for {counted_people(count)}. {WRITTEN_SOON}")
     else:
         click.echo("This run has no pins.")

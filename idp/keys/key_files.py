@@ -43,6 +43,10 @@ _FORM = dict.fromkeys(Purpose, _HEX) | {Purpose.SEALING: re.compile(rb"[A-Za-z0-
 """The form of a complete key (`new_secret`). An empty or cut file would be a key that everybody knows."""
 
 
+# The backup comes first: new keys recognise nobody in a database that other keys wrote.
+RESTORE_KEYS = "Restore your keys from backup. Only for a new installation, run `idp setup`."
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key file."""
@@ -63,7 +67,7 @@ class Keys:
     def _take(self, found: Iterable[Key]) -> None:
         self._rings: Mapping[Purpose, Mapping[str, bytes]] = _rings(found)
         if missing := [purpose.value for purpose in Purpose if not self._rings[purpose]]:
-            raise ConfigError(f"no key for {', '.join(missing)}. Run `idp setup`, or restore your keys from backup.")
+            raise ConfigError(f"no key for {', '.join(missing)}. {RESTORE_KEYS}")
         # An import computes a hash for every person: the newest key is looked up once.
         self._newest = {purpose: Key(purpose, *max(ring.items())) for purpose, ring in self._rings.items()}
         self._begun: dict[str, HMAC] = {}
@@ -155,7 +159,7 @@ def key_files(settings: KeysSettings) -> list[Path]:
 def load_keys(settings: KeysSettings) -> Keys:
     """Return the keys.
 
-    Raises:  ConfigError when a purpose has no key, with the command that makes it, or when others may read one
+    Raises:  ConfigError when a purpose has no key, or when others may read one
     """
     return Keys(_read(settings.folder), lambda: _read(settings.folder))
 
@@ -198,8 +202,7 @@ def _read(folder: Path) -> list[Key]:
                     raise ConfigError(f"{file} is not a whole key: restore your keys from backup.")
                 found.append(Key(Purpose(match["purpose"]), match["key_id"], secret))
     except OSError as exc:
-        why = f"{exc.filename}: {exc.strerror}. Run `idp setup`, or restore your keys from backup."
-        raise ConfigError(why) from exc
+        raise ConfigError(f"{exc.filename}: {exc.strerror}. {RESTORE_KEYS}") from exc
     return found
 
 

@@ -52,6 +52,14 @@ def test_a_word_or_family_is_shown(kind: str, count: int) -> None:
     assert result.stdout.count("person.duplicate_dismissed") == count
 
 
+def test_a_subject_without_events_is_said_so() -> None:
+    result = CliRunner().invoke(idp, ["audit", "--kind", "sign_in", "--subject", "12345"])
+    as_json = CliRunner().invoke(idp, ["audit", "--subject", "12345", "--json"])
+
+    assert (result.exit_code, result.stdout) == (0, "There are no events of the kind sign_in about 12345.\n")
+    assert (as_json.exit_code, as_json.stdout) == (0, "[]\n")
+
+
 def test_a_word_that_no_event_has_is_a_mistake_in_the_command() -> None:
     result = CliRunner().invoke(idp, ["audit", "--kind", "signin"])
 

@@ -9,6 +9,7 @@ import pytest
 
 from deploy.openldap.private import PrivateSlapd
 from idp.clock import Clock
+from idp.db import workers
 from idp.db.databases import Databases, open_databases
 from idp.db.settings import StoreSettings
 from idp.errors import IdpError, NotFound, StaleVersion, TargetUnavailable
@@ -164,6 +165,16 @@ def test_status_says_where_everything_stands(
     directory.stop()
     assert terminal.json("status")["targets"]["ldap"]["is_reachable"] is False
     assert "does not answer" in terminal.run("status")
+
+
+def test_status_check_prints_only_problems(terminal: Terminal, databases: Databases) -> None:
+    lonely = terminal.result("status", "--check")
+    with databases.sessions.write() as connection:
+        workers.sign(connection, "w", Clock().timestamp(), 600.0)
+    well = terminal.result("status", "--check")
+
+    assert (lonely.exit_code, lonely.output.partition(".")[0]) == (1, "No worker is running")
+    assert (well.exit_code, well.output) == (0, "")
 
 
 def test_a_directory_that_is_down_is_said_so(

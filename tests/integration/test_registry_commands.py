@@ -122,7 +122,7 @@ def test_a_refused_file_ends_with_exit_code_1_and_its_reason(terminal: Terminal,
     as_json = terminal.result("registry", "import", file, "--json")
 
     assert (plain.exit_code, as_json.exit_code) == (1, 1)
-    assert "wrong_header" in plain.stderr
+    assert plain.stderr.startswith("refused_source: wrong_header: The header is not that of a registry export")
     assert json.loads(as_json.stdout)["refused"] == "wrong_header"
 
 

@@ -36,7 +36,7 @@ def test_keys_that_are_missing_beside_people_are_not_made_anew(
     error = terminal.error("setup")
 
     assert isinstance(error, ConfigError)
-    assert str(error) == "the database has 1 people, but no key for matching: restore it from backup."
+    assert str(error) == "the database has 1 person, but no key for matching: restore it from backup."
     assert not key.exists()
 
 

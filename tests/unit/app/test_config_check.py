@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ def web(**values: Any) -> dict[str, WebSettings]:
         ({"accounts": AccountsSettings(argon2_memory_kib=47104, argon2_time_cost=1)}, ""),
     ],
 )
-def test_what_is_risky_is_warned_of(sections: dict[str, object], warned: str) -> None:
-    found = warnings(Settings.model_validate({"web": BEHIND_A_PROXY, **sections}))
+def test_what_is_risky_is_warned_of(sections: dict[str, object], warned: str, settings: Settings) -> None:
+    found = warnings(Settings.model_validate({"web": BEHIND_A_PROXY, "keys": settings.keys, **sections}))
 
     assert [text.partition(" ")[0] for text in found] == ([warned] if warned else [])
 
@@ -75,6 +76,16 @@ def settings(tmp_path: Path) -> Settings:
     create_missing_keys(settings.keys)
     open_databases(settings.store).close()
     return settings
+
+
+def test_missing_keys_are_warned_of(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "keys" / "matching.0001.key").unlink()
+    (one_key,) = warnings(settings)
+    shutil.rmtree(tmp_path / "keys")
+    (folder,) = warnings(settings)
+
+    assert "has no key for matching. Restore your keys from backup." in one_key
+    assert "has no key for matching, pairwise, sealing, web, journal. Restore" in folder
 
 
 def test_what_setup_makes_is_private_whatever_the_umask(settings: Settings, tmp_path: Path) -> None:

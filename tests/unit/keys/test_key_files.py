@@ -72,6 +72,11 @@ def test_a_missing_purpose_is_named() -> None:
         Keys([key for key in key_set() if key.purpose is not Purpose.JOURNAL])
 
 
+def test_keys_that_are_not_there_are_restored_first(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"/keys: No such file or directory\. Restore your keys from backup\."):
+        load_keys(KeysSettings(folder=tmp_path / "keys"))
+
+
 def test_what_another_key_sealed_does_not_open() -> None:
     keys = shared_keys()
     sealed = keys.seal("secret")
