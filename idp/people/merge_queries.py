@@ -95,7 +95,7 @@ def put_back_merge(connection: Connection, run_id: str) -> bool:
 
 
 def forget_planned_merge(connection: Connection, run_id: str) -> None:
-    """Delete the merge that a run planned and never began; for a run that is cancelled."""
+    """Delete the merge that a run planned and never began; for a run that ends or is deleted."""
     mine = person_merge.c.began_run_id == run_id
     connection.execute(delete(person_merge).where(mine, person_merge.c.state == MergeState.PLANNED))
 

@@ -54,7 +54,8 @@ def approve(
     """Keep a person's word for a plan, and return how far its approval is then.
 
     Shape:   digest: of the plan that the person was shown
-    Raises:  NotFound; Conflict when the plan is not waiting, is another one by now, or this person has approved it;
+    Raises:  NotFound; Conflict when the plan is not waiting, is another one by now, or this person has approved it,
+             or when it is an undo and this is the last approval while the run that it takes back goes on;
              NotAllowed when this person may not, or may not approve this plan
     Effect:  run.approved; the last approval that is needed requests the run
     """
@@ -78,6 +79,7 @@ def approve(
         event = Event(event_types.RUN_APPROVED, subject=run_id, actor=actor.actor_id, data=data)
         record(connection, now.timestamp(), event)
         if progress.missing == 0:
+            refuse_if_taken_back(connection, run)
             run_queries.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
     return progress
 
@@ -95,6 +97,21 @@ def why_not(run: Run, actor: Actor, settings: ProvisioningSettings) -> str:
             " whoever starts a run with removals does not approve it; others do, each by a login of their own"
         )
     return ""
+
+
+def refuse_if_taken_back(connection: Connection, run: Run) -> None:
+    """Return unless of a run and its undo one would write again what the other took back.
+
+    Shape:   run: read `alone`, as the run that it takes back is here. So of two who begin both at once, one waits
+    Raises:  Conflict
+    """
+    undone = None
+    if run.kind is RunKind.UNDO and run.undoes is not None:
+        undone = run_queries.load_run(connection, run.undoes, alone=True)
+    if (undo := run_queries.undo_of(connection, run.run_id)) is not None:
+        raise Conflict(f"run {run.run_id} was taken back by {undo}: make a new plan")
+    if undone is not None and undone.goes_on:
+        raise Conflict(f"run {undone.run_id}, which this one takes back, goes on; pause or cancel it first")
 
 
 def refuse_unless_approved(connection: Connection, run: Run, settings: ProvisioningSettings) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -144,15 +144,17 @@ class Draft:
                 found += excesses(kind, counts, part.population, limits, is_first_load=is_first, before=before)
         return found
 
-    def seal(self) -> Run:
+    def seal(self, also: Callable[[Connection], object] = lambda _: None) -> Run:
         """Return the plan that the draft has become: from now on it is what it is.
 
+        Shape:   also: what else is written in the transaction that makes it a plan
         Effect:  run.planned, and run.awaiting_approval when it is over a limit or removes people
         """
         summary = self.summary()
         over = self.violations(summary)
         waits = bool(over) or (self.kind is RunKind.REMOVAL and any(part.counts for part in summary.values()))
         with self.provisioner.databases.identity.write() as connection:
+            also(connection)
             run_queries.end_plan(connection, self.run_id, self.digest.hexdigest(), summary, over, waits=waits)
             counts = {kind: part.counts for kind, part in summary.items()}
             self._record(connection, event_types.RUN_PLANNED, changes=counts)

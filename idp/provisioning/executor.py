@@ -277,10 +277,8 @@ def finish(provisioner: Provisioner, run_id: str, attempt: int) -> Result:
     failing: dict[str, TargetError] = {}
     for target in _targets_of(run, provisioner):
         with health.collecting_failures(provisioner, target.kind, failing):
-            for rows in otherwise_in(provisioner, target, run):
-                verify(provisioner, target, run, rows)
-                if not provisioner.write(run_queries.note_progress, run_id, attempt, provisioner.clock.now()):
-                    break
+            if not _verify(provisioner, target, run):
+                return result_of(provisioner, run_id)
     now = provisioner.clock.now()
     provisioner.write(run_queries.drop_unneeded, now)
     result = result_of(provisioner, run_id)
@@ -292,6 +290,15 @@ def finish(provisioner: Provisioner, run_id: str, attempt: int) -> Result:
     else:
         _end_attempt(provisioner, run, RunState.APPLIED, data, error="", finished_at=now)
     return result_of(provisioner, run_id)
+
+
+def _verify(provisioner: Provisioner, target: Target, run: Run) -> bool:
+    """Look again at what a run wrote to one target, and return whether its attempt still goes on."""
+    for rows in otherwise_in(provisioner, target, run):
+        verify(provisioner, target, run, rows)
+        if not provisioner.write(run_queries.note_progress, run.run_id, run.attempt, provisioner.clock.now()):
+            return False
+    return True
 
 
 def _why_left(provisioner: Provisioner, run: Run) -> str:

@@ -1,6 +1,7 @@
 """Merge two records of one person, and end a merge: by runs like any other (idp.people.merges)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from idp.audit.events import new_id
 from idp.db.locks import exclusive
@@ -29,8 +30,7 @@ def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -
         draft = _plan(
             provisioner, new.began_run_id, actor.actor_id, [merged, kept], [*provisioner.read(merges_in_force), new]
         )
-        provisioner.write(plan_merge, new)
-        return draft.seal()
+        return draft.seal(partial(plan_merge, merge=new))
 
 
 def make_unmerge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -> Run:

@@ -178,7 +178,7 @@ def _run(row: Any, summary: Mapping[str, TargetSummary], violations: Sequence[Li
 def move(connection: Connection, run_id: str, to: RunState, *, from_: Collection[RunState] = (), **values: Any) -> bool:
     """Return whether a run was moved into a state, from one of some states or any that may lead there.
 
-    Effect:  of several who try, one succeeds
+    Effect:  of several who try, one succeeds; with a plan that ends unapplied its planned merge ends
     """
     before = from_ or states_before(to)
     moved = connection.execute(
@@ -186,6 +186,8 @@ def move(connection: Connection, run_id: str, to: RunState, *, from_: Collection
         .where(run.c.run_id == run_id, run.c.state.in_(before))
         .values(**{"state": to, "runner": None, "next_attempt_at": None, **values})
     )
+    if moved.rowcount == 1 and to in (RunState.CANCELLED, RunState.STALE):
+        forget_planned_merge(connection, run_id)
     return moved.rowcount == 1
 
 
@@ -218,11 +220,17 @@ def start_attempt(connection: Connection, run_id: str, attempt: int, runner: Run
 
 
 def end_attempt(connection: Connection, run_id: str, attempt: int, state: RunState, /, **values: Any) -> bool:
-    """Store how an attempt ended; False when somebody paused, cancelled or took over the run meanwhile."""
+    """Store how an attempt ended; False when somebody paused, cancelled or took over the run meanwhile.
+
+    Effect:  with a run that becomes stale before its first write its planned merge ends
+    """
     if "error" in values:
         values["error"] = values["error"][:500]
-    ended = update(run).where(*_is_going(run_id, attempt)).values(state=state, runner=None, **values)
-    return connection.execute(ended).rowcount == 1
+    update_ended = update(run).where(*_is_going(run_id, attempt)).values(state=state, runner=None, **values)
+    has_ended = connection.execute(update_ended).rowcount == 1
+    if has_ended and state is RunState.STALE:
+        forget_planned_merge(connection, run_id)
+    return has_ended
 
 
 def skip_attempt(connection: Connection, run_id: str, attempt: int) -> None:
@@ -489,7 +497,6 @@ def drop_sharing(connection: Connection, undo_id: str, now: datetime) -> None:
 
 def make_stale(connection: Connection, run_id: str, why: str, now: datetime) -> None:
     """End a plan that awaits approval, because its world moved."""
-    forget_planned_merge(connection, run_id)
     move(connection, run_id, RunState.STALE, from_=[RunState.AWAITING_APPROVAL], error=why, finished_at=now)
 
 
@@ -508,6 +515,8 @@ def forget_runs(connection: Connection, before: datetime, limit: int) -> int:
 
 
 def _delete(connection: Connection, run_ids: Sequence[str]) -> None:
+    for run_id in run_ids:
+        forget_planned_merge(connection, run_id)
     for table in (change, finding, run_approval, limit_violation, run_target, run):
         connection.execute(delete(table).where(table.c.run_id.in_(run_ids)))
 

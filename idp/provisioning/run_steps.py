@@ -11,10 +11,9 @@ from idp.db import workers
 from idp.db.databases import Databases
 from idp.db.locks import exclusive
 from idp.errors import Conflict, NotFound
-from idp.people.merge_queries import forget_planned_merge
 from idp.permissions import Actor, Permission
 from idp.provisioning import run_queries, state_queries
-from idp.provisioning.approval import refuse_unless_approved
+from idp.provisioning.approval import refuse_if_taken_back, refuse_unless_approved
 from idp.provisioning.health import open_for
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.run import ChangeState, Run, RunKind, Runner, RunState
@@ -25,31 +24,25 @@ COMMAND_LOCK = "provisioning-command"  # held by a process that carries out a ru
 def request(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     """Request a run, and return it. The next runner carries it out; a run that is over is returned as it is.
 
+    Shape:   a paused run is resumed, by whoever may do that
     Raises:  NotAllowed; NotFound;
              NeedsApproval over a limit; Conflict when it was cancelled or undone, or its world has moved
     """
     actor.require(Permission.RUNS_APPLY)
     with provisioner.databases.identity.write() as connection:
-        run = run_queries.require_run(connection, run_id)
+        run = run_queries.require_run(connection, run_id, alone=True)
         if run.state == RunState.PLANNING:
             raise NotFound(f"run {run_id} is not planned yet")
         if run.state in (RunState.CANCELLED, RunState.STALE):
             raise Conflict(f"run {run_id} is {run.state}: make a new plan")
         if run.state == RunState.APPLIED:
             return run
-        _refuse_if_taken_back(connection, run)
-        refuse_unless_approved(connection, run, provisioner.settings)
-        run_queries.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
-        return run_queries.require_run(connection, run_id)
-
-
-def _refuse_if_taken_back(connection: Connection, run: Run) -> None:
-    """Return unless of a run and its undo one would write again what the other took back."""
-    if (undo := run_queries.undo_of(connection, run.run_id)) is not None:
-        raise Conflict(f"run {run.run_id} was taken back by {undo}: make a new plan")
-    undone = run_queries.load_run(connection, run.undoes) if run.undoes and run.kind == RunKind.UNDO else None
-    if undone is not None and undone.goes_on:
-        raise Conflict(f"run {undone.run_id}, which this one takes back, goes on; pause or cancel it first")
+        if run.state != RunState.PAUSED:
+            refuse_if_taken_back(connection, run)
+            refuse_unless_approved(connection, run, provisioner.settings)
+            run_queries.move(connection, run_id, RunState.APPROVED, requested_by=actor.actor_id)
+            return run_queries.require_run(connection, run_id)
+    return resume(provisioner, run_id, actor)
 
 
 def pause(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
@@ -58,7 +51,8 @@ def pause(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     Raises:  NotAllowed; NotFound; Conflict when it is not going to be carried out
     """
     actor.require(Permission.RUNS_CONTROL)
-    return _move(provisioner, run_id, RunState.PAUSED, actor.actor_id, event_types.RUN_PAUSED)
+    with provisioner.databases.identity.write() as connection:
+        return _move(connection, provisioner, run_id, RunState.PAUSED, actor, event_types.RUN_PAUSED)
 
 
 def resume(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
@@ -67,9 +61,10 @@ def resume(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     Raises:  NotAllowed; NotFound; Conflict when it is not paused, or was undone meanwhile
     """
     actor.require(Permission.RUNS_CONTROL)
-    return _move(
-        provisioner, run_id, RunState.APPROVED, actor.actor_id, event_types.RUN_RESUMED, from_=[RunState.PAUSED]
-    )
+    word, paused = event_types.RUN_RESUMED, [RunState.PAUSED]
+    with provisioner.databases.identity.write() as connection:
+        refuse_if_taken_back(connection, run_queries.require_run(connection, run_id, alone=True))
+        return _move(connection, provisioner, run_id, RunState.APPROVED, actor, word, from_=paused)
 
 
 def cancel(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
@@ -78,25 +73,27 @@ def cancel(provisioner: Provisioner, run_id: str, actor: Actor) -> Run:
     Raises:  NotAllowed; NotFound; Conflict when it is over already
     """
     actor.require(Permission.RUNS_CONTROL)
-    return _move(provisioner, run_id, RunState.CANCELLED, actor.actor_id, event_types.RUN_CANCELLED)
+    with provisioner.databases.identity.write() as connection:
+        return _move(connection, provisioner, run_id, RunState.CANCELLED, actor, event_types.RUN_CANCELLED)
 
 
 def _move(
-    provisioner: Provisioner, run_id: str, to: RunState, actor: str, word: str, from_: Collection[RunState] = ()
+    connection: Connection,
+    provisioner: Provisioner,
+    run_id: str,
+    to: RunState,
+    actor: Actor,
+    word: str,
+    from_: Collection[RunState] = (),
 ) -> Run:
     now = provisioner.clock.now()
     finished_at = now if to is RunState.CANCELLED else None
-    with provisioner.databases.identity.write() as connection:
-        is_moved = run_queries.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
-        run = run_queries.require_run(connection, run_id)
-        if not is_moved:
-            done = "resumed" if to is RunState.APPROVED else to.value
-            raise Conflict(f"run {run_id} is {run.state}, so it cannot be {done}")
-        if to == RunState.APPROVED:
-            _refuse_if_taken_back(connection, run)
-        if to is RunState.CANCELLED:
-            forget_planned_merge(connection, run_id)
-        record(connection, now.timestamp(), Event(word, subject=run_id, actor=actor))
+    is_moved = run_queries.move(connection, run_id, to, from_=from_, finished_at=finished_at, error="")
+    run = run_queries.require_run(connection, run_id)
+    if not is_moved:
+        done = "resumed" if to is RunState.APPROVED else to.value
+        raise Conflict(f"run {run_id} is {run.state}, so it cannot be {done}")
+    record(connection, now.timestamp(), Event(word, subject=run_id, actor=actor.actor_id))
     return run
 
 

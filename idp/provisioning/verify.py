@@ -22,12 +22,12 @@ def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator
     Shape:   of few changes, all of them: then nothing is read here
     Raises:  TargetUnavailable, TargetRejected
     """
+    counts = provisioner.read(run_queries.count_by_target, run.run_id)
+    if counts.get(target.kind, {}).get(ChangeState.DONE, 0) <= MANY:
+        where = {"state": ChangeState.DONE, "target": target.kind}
+        yield from run_queries.pages_of_changes(provisioner.databases.identity, run.run_id, **where)
+        return
     with provisioner.databases.identity.read() as connection:
-        done = run_queries.count_by_target(connection, run.run_id).get(target.kind, {}).get(ChangeState.DONE, 0)
-        if done <= MANY:
-            where = {"state": ChangeState.DONE, "target": target.kind}
-            yield from run_queries.pages_of_changes(provisioner.databases.identity, run.run_id, **where)
-            return
         observed = Observed(connection, target.kind)
         observed.add(_with_signs(provisioner, run, digests_in(target)))
         numbers = [number for number, _ in observed.otherwise_than(run.run_id)]

@@ -14,6 +14,7 @@ from idp.people.merge_queries import PairRecord, load_merge, merges_in_force, pa
 from idp.people.tables import assigned_identifier
 from idp.people.values import PairState
 from idp.permissions import SYSTEM
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import reconcile_due, reconcile_person
 from idp.provisioning.merging import make_merge, make_unmerge, put_in_force
@@ -132,6 +133,20 @@ def test_a_merge_whose_target_moved_is_not_in_force(written: Provisioner, databa
     assert in_force(databases) == []
     assert make_plan(written, ACTOR).changes == 0
     assert_open(written, [OLD, NEW, OTHER])
+
+
+def test_a_planned_merge_ends_with_its_plan(written: Provisioner, databases: Databases, clock: ManualClock) -> None:
+    moved = make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
+    change_in_the_directory(written, NEW, "Jan")
+    with pytest.raises(StaleVersion):
+        apply_run(written, moved.run_id, ACTOR)
+    run_now(written)
+    old = make_merge(written, NEW.person_id, OLD.person_id, ACTOR)
+
+    written.write(run_queries.forget_runs, clock.now() + timedelta(days=1), 100)
+
+    with databases.identity.read() as connection:
+        assert [load_merge(connection, run.run_id) for run in (moved, old)] == [None, None]
 
 
 def test_an_unmerge_whose_target_moved_leaves_the_merge_in_force(written: Provisioner, databases: Databases) -> None:

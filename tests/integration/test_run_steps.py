@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from deploy.openldap.private import PrivateSlapd
+from idp.audit import event_types
+from idp.audit.tables import event_pending
 from idp.db.databases import Databases
-from idp.errors import CanaryFailed, Conflict, TargetUnavailable
+from idp.errors import CanaryFailed, Conflict, NotAllowed, TargetUnavailable
 from idp.keys.key_files import Keys
-from idp.provisioning import run_steps
+from idp.permissions import SYSTEM
+from idp.provisioning import run_queries, run_steps
 from idp.provisioning.chunk_writer import apply_chunk
 from idp.provisioning.executor import apply_run, begin, finish, result_of
 from idp.provisioning.health import health_of
@@ -356,6 +360,44 @@ def test_a_run_that_was_paused_or_cancelled_is_not_carried_on(
 
     again = make_plan(provisioner, ACTOR)
     assert again.changes == 2 * len(PEOPLE)
+
+
+def test_a_paused_run_is_resumed_only_by_whoever_may_resume_it(
+    provisioner: Provisioner, databases: Databases, keys: Keys
+) -> None:
+    run_id = plan_everybody(provisioner, keys)
+    run_steps.request(provisioner, run_id, ACTOR)
+    run_steps.pause(provisioner, run_id, ACTOR)
+
+    with pytest.raises(NotAllowed):
+        run_steps.request(provisioner, run_id, SYSTEM)
+    assert provisioner.read(run_queries.require_run, run_id).state is RunState.PAUSED
+
+    assert run_steps.request(provisioner, run_id, ACTOR).state is RunState.APPROVED
+    with databases.identity.read() as connection:
+        rows = connection.execute(select(event_pending).where(event_pending.c.kind == event_types.RUN_RESUMED))
+        assert [(row.subject, row.actor) for row in rows] == [(run_id, ACTOR.actor_id)]
+
+
+def test_a_run_that_is_paused_while_it_is_verified_reads_no_further_target(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys, faulty: FaultyTarget
+) -> None:
+    other = FaultyTarget("other")
+    made = make_provisioner(databases, directory, clock, others={"faulty": faulty, "other": other}, canary=0)
+    run_id = plan_everybody(made, keys)
+    run_steps.request(made, run_id, ACTOR)
+    for chunk in begin(made, run_id, 1, Runner.ENGINE).chunks:
+        apply_chunk(made, run_id, 1, chunk)
+    connections: list[int] = []
+    faulty.meanwhile += [
+        lambda: connections.append(databases.identity.engine.pool.checkedout()),  # type: ignore[attr-defined]
+        lambda: run_steps.pause(made, run_id, ACTOR),
+    ]
+    other.meanwhile.append(lambda: pytest.fail("it was read"))
+
+    assert finish(made, run_id, 1).run.state is RunState.PAUSED
+    assert connections == [0]  # no transaction is open while a target is read
+    made.close()
 
 
 def test_the_steps_of_one_attempt_may_be_repeated_by_anybody(

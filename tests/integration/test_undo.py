@@ -19,7 +19,9 @@ from idp.people.change_queries import queue_recompute
 from idp.people.source_queries import PersonSource, add_source
 from idp.people.tables import enrolment
 from idp.people.values import Source
+from idp.permissions import Actor, Role
 from idp.provisioning import run_queries
+from idp.provisioning.approval import approve
 from idp.provisioning.executor import apply_chunks, apply_run, begin, finish
 from idp.provisioning.live import reconcile_person
 from idp.provisioning.merging import make_merge
@@ -502,6 +504,30 @@ def test_of_a_run_and_its_undo_one_is_carried_out(
     for carry_on in (resume, request):
         with pytest.raises(Conflict, match=f"was taken back by {undo.run_id}: make a new plan"):
             carry_on(doors, run.run_id, ACTOR)
+    doors.close()
+
+
+def test_the_last_approval_begins_no_undo_of_a_run_that_goes_on(
+    databases: Databases, directory: PrivateSlapd, clock: ManualClock, keys: Keys
+) -> None:
+    doors, run = half_done(databases, directory, clock, keys)
+    pause(doors, run.run_id, ACTOR)
+    directory.start()
+    accounts = {"accounts": AccountsTarget(databases.identity)}
+    strict = make_provisioner(databases, directory, clock, LimitSettings(disable_share=0, disable_floor=0), accounts)
+    undo = make_undo(strict, run.run_id, ACTOR)
+    approver = Actor("1" * 32, Role.ADMINISTRATOR, "Ewa", ("password",))
+    approval = (databases, strict.settings, undo.run_id, undo.digest, approver, clock)
+
+    resume(strict, run.run_id, ACTOR)
+    with pytest.raises(Conflict, match="which this one takes back, goes on; pause or cancel it first"):
+        approve(*approval)
+    assert strict.read(run_queries.require_run, undo.run_id).state is RunState.AWAITING_APPROVAL
+
+    pause(strict, run.run_id, ACTOR)
+    assert approve(*approval).missing == 0
+    assert apply_run(strict, undo.run_id, ACTOR).is_complete
+    strict.close()
     doors.close()
 
 
