@@ -31,9 +31,9 @@ def lock_account(
     """Lock an account until its owner's lock is removed or ends.
 
     Raises:  NotAllowed; InvalidInput when it would have ended already; NotFound; LastAdministrator;
-             Conflict when this owner has a lock on it already
+             Conflict when this owner locks it at the same moment
     Effect:  the account is disabled in this transaction, so no session of it counts any more. Targets follow by a live
-             change, and account.locked says who and why.
+             change, and account.locked says who and why. This lock replaces an earlier one of the same owner.
     """
     if owner is not LockOwner.SELF or actor.actor_id != account_id:
         actor.require(Permission.ACCOUNTS_LOCK)
@@ -45,11 +45,12 @@ def lock_account(
         if account is None:
             raise NotFound(f"there is no account {account_id}")
         refuse_last_administrator(connection, account)
+        is_replaced = remove_lock(connection, account_id, owner)
         if not add_lock(connection, Lock(account_id, owner, actor.actor_id, reason[:200], now, ends_at)):
-            raise Conflict("this account is locked already")
+            raise Conflict("somebody else locks this account at this moment")
         set_enabled(connection, account_id, False)
         queue_recompute(connection, [account_id], Priority.LIVE)
-        data = {"owner": owner.value, "ends_at": ends_at.isoformat() if ends_at else None}
+        data = {"owner": owner.value, "ends_at": ends_at.isoformat() if ends_at else None, "replaced": is_replaced}
         record(
             connection,
             now.timestamp(),

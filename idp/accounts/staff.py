@@ -44,7 +44,7 @@ from idp.letters.outgoing import queue_letter, require_address
 from idp.people.account_queries import load_account, refuse_last_administrator
 from idp.people.change_queries import queue_recompute
 from idp.people.identifiers import new_uid
-from idp.people.lock_queries import locks_of
+from idp.people.lock_queries import Lock, locks_of
 from idp.people.names import clean_name, fault_of
 from idp.people.queries import uids_given_among
 from idp.people.source_queries import remove_source
@@ -64,6 +64,15 @@ class Invitation:
     account: StaffAccount
     given_name: str
     surname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """What became of an attempt to enable a member of staff."""
+
+    account: StaffAccount
+    was_disabled: bool
+    locks: list[Lock]  # those that remain, of other owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +171,19 @@ class StaffService:
             return member, end_all(*stores[1:], member.account_id, Ended.ACCOUNT_CLOSED, actor)
         return member, lock_and_sign_out(*stores, member.account_id, actor, "staff disabled", LockOwner.STAFF)
 
-    def enable(self, mail: str, actor: Actor) -> StaffAccount:
-        """Unlock it again. Raises, Effect: as `disable`"""
+    def enable(self, mail: str, actor: Actor) -> Enabled:
+        """Remove the lock of the owner `staff` again, and say which locks remain.
+
+        Raises:  NotAllowed; NotFound; Conflict when they have not joined
+        Effect:  as `unlock_account`; a repeat is harmless
+        """
         actor.require(Permission.STAFF_MANAGE)
         member = self._joined(mail)
         if self._is_disabled(member):
-            unlock_account(self.databases, self.clock, member.account_id, actor, LockOwner.STAFF)
-        return member
+            rest = unlock_account(self.databases, self.clock, member.account_id, actor, LockOwner.STAFF)
+            return Enabled(member, was_disabled=True, locks=rest)
+        with self.databases.identity.read() as connection:
+            return Enabled(member, was_disabled=False, locks=locks_of(connection, member.account_id))
 
     def change_role(self, mail: str, role: Role, actor: Actor) -> StaffAccount:
         """Give a member of staff another role; it counts in their open sessions, too.

@@ -1,5 +1,6 @@
 """`idp accounts`: lock accounts whatever the records say, and unlock them."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 import click
@@ -7,6 +8,7 @@ from rich.table import Table
 
 from idp.accounts.locks import lock_and_sign_out, unlock_account
 from idp.app.installation import Idp
+from idp.cli.locks import still_locked
 from idp.cli.people_named import PERSON, account_named
 from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json, when
@@ -31,7 +33,7 @@ def lock(installation: Idp, who: str, reason: str, until: datetime | None) -> No
     """Lock the account of PERSON: a uid, an album number or a mail address.
 
     Every session of the account ends with this command. Targets and applications learn of it at once; if one does not
-    answer, the worker tries again.
+    answer, the worker tries again. If you locked the account before, the new reason and the new end replace the old.
     """
     ends_at = until.replace(tzinfo=installation.zone) if until else None
     if ends_at is not None and ends_at <= installation.clock.now():
@@ -73,7 +75,7 @@ def unlock(installation: Idp, who: str, owner: str) -> None:
     state = "enabled" if now is not None and now.enabled else "disabled"
     click.echo(f"{account.display_name} ({account.uid}) is unlocked; the account is {state}.")
     if rest:
-        click.echo(f"It is still locked by: {', '.join(lock.owner for lock in rest)}.")
+        click.echo(still_locked(rest, account.uid))
 
 
 @accounts.command()
@@ -84,7 +86,16 @@ def locked(installation: Idp, as_json: bool) -> None:
     with installation.databases.identity.read() as connection:
         locks = [(lock, load_account(connection, lock.account_id)) for lock in list_locks(connection)]
     if as_json:
-        print_json([lock for lock, _ in locks])
+        print_json(
+            [
+                {
+                    **asdict(lock),
+                    "uid": account.uid if account else None,
+                    "name": account.display_name if account else None,
+                }
+                for lock, account in locks
+            ]
+        )
         return
     table = Table("uid", "name", "owner", "since", "until", "by", "reason", box=None, header_style="bold")
     for lock, account in locks:

@@ -14,8 +14,8 @@ from idp.fees.due import Condition
 from idp.fees.students import StudentsImported
 from idp.jobs.count_queries import LastImport
 from idp.jobs.status import AwaitingPlan, RunStatus, ScheduleStatus, TargetStatus
-from idp.people.lock_queries import Lock
 from idp.people.search_queries import FoundPerson
+from idp.people.values import LockOwner
 from idp.provisioning.drift import Difference
 from idp.provisioning.explain import Explanation
 from idp.provisioning.pins import Override
@@ -27,6 +27,22 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 class Document(msgspec.Struct, forbid_unknown_fields=True):
     """A part of the documented output."""
+
+
+# --- accounts -------------------------------------------------------------------------------------------------------
+
+
+class LockDocument(Document):
+    """One lock on an account."""
+
+    account_id: str
+    uid: str | None
+    name: str | None
+    owner: LockOwner
+    locked_by: str
+    reason: str
+    locked_at: Time
+    ends_at: Time | None
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
@@ -452,7 +468,7 @@ class FeesEventDocument(Document):
 
 
 DOCUMENTS: dict[str, Any] = {
-    "accounts locked": list[Lock],
+    "accounts locked": list[LockDocument],
     "addresses preview": IntakePreview,
     "applications explain": MatchDocument,
     "applications lint": LintDocument,

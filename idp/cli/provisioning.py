@@ -262,7 +262,7 @@ def _print_status(found: Status, zone: ZoneInfo) -> None:
     for kind, target in found.targets.items():
         answers = "[green]answers[/]" if target.is_reachable else f"[red]does not answer[/]: {escape(target.error)}"
         given_up = f", {counted_people(target.given_up)} refused too often: idp runs retry" if target.given_up else ""
-        failing = f"; failed {target.failures} times in a row: {escape(target.error)}" if target.failures else ""
+        failing = f"; failed {target.failed_how_often}: {escape(target.error)}" if target.is_failing else ""
         entries = counted(target.entries, "entry", "entries")
         table.add_row(kind, f"{answers}; {entries}, {target.pending:,} to be written{given_up}{failing}")
     if found.changed_people:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from idp.accounts.staff_queries import StaffAccount, list_staff
 from idp.app.installation import Idp
+from idp.cli.locks import still_locked
 from idp.cli.reconciling import reconcile_at_once
 from idp.cli.support import Group, add_row, console, current_actor, json_option, pass_idp, print_json
 from idp.permissions import STAFF_ROLES, Role
@@ -60,9 +61,14 @@ def disable(installation: Idp, mail: str) -> None:
 @pass_idp
 def enable(installation: Idp, mail: str) -> None:
     """Let a member of staff sign in again."""
-    member = installation.staff_service.enable(mail, current_actor())
+    enabled = installation.staff_service.enable(mail, current_actor())
+    member = enabled.account
     reconcile_at_once(installation, member.account_id)
-    click.echo(f"{member.mail} may sign in again.")
+    if not enabled.locks:
+        click.echo(f"{member.mail} may sign in again." if enabled.was_disabled else f"{member.mail} was not disabled.")
+        return
+    click.echo(f"{member.mail} is enabled." if enabled.was_disabled else f"{member.mail} was not disabled.")
+    click.echo(still_locked(enabled.locks, member.uid))
 
 
 @staff.command()

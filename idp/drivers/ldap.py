@@ -26,7 +26,12 @@ from ldap3 import (
     Server,
     Tls,
 )
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import (
+    LDAPBindError,
+    LDAPException,
+    LDAPSessionTerminatedByServerError,
+    LDAPSocketReceiveError,
+)
 from ldap3.utils.dn import parse_dn
 
 from idp.drivers.ldap_values import (
@@ -227,9 +232,19 @@ class Directory:
                 raise
         except (LDAPException, OSError) as exc:
             kept.close()  # a restarted server has closed them all
-            # The library's text names hosts and causes. It repeats no request, so no password.
-            raise TargetUnavailable(f"{self._server.url}: {exc}") from exc
+            raise TargetUnavailable(f"{self._server.url}: {self._in_plain_english(exc)}") from exc
         kept.give_back(connection)
+
+    def _in_plain_english(self, error: Exception) -> str:
+        seen: BaseException | None = error
+        while seen is not None:
+            # The library keeps a time-out as the cause of its own errors, or as their text alone.
+            if isinstance(seen, TimeoutError) or "timed out" in str(seen):
+                return f"no answer within {self._server.timeout_s:g} seconds"
+            seen = seen.__cause__ or seen.__context__
+        if isinstance(error, LDAPBindError | LDAPSocketReceiveError | LDAPSessionTerminatedByServerError):
+            return "the server closed the connection without an answer"
+        return str(error)  # it names hosts and causes; it repeats no request, so no password
 
     def _connect(self) -> Any:
         where = urlsplit(self._server.url)

@@ -35,6 +35,16 @@ class TargetStatus:
     given_up: int = 0  # people whom it refused until we gave up
     failures: int = 0  # in a row; the circuit breaker is open after the first ones
 
+    @property
+    def is_failing(self) -> bool:
+        """Return whether it fails and people wait for it. Without such people, old failures need nobody's attention."""
+        return self.failures > 0 and self.pending > 0
+
+    @property
+    def failed_how_often(self) -> str:
+        """Return how often it failed, in words."""
+        return "once" if self.failures == 1 else f"{self.failures} times in a row"
+
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
@@ -104,8 +114,8 @@ def problems_of(found: Status) -> list[str]:
     for kind, target in found.targets.items():
         if not target.is_reachable:
             problems.append(f"Target {kind} does not answer: {target.error}")
-        elif target.failures:
-            problems.append(f"Target {kind} failed {target.failures} times in a row: {target.error}")
+        elif target.is_failing:
+            problems.append(f"Target {kind} failed {target.failed_how_often}: {target.error}")
         if target.given_up:
             people = f"People given up in target {kind}: {target.given_up}."
             problems.append(f"{people} Repair the cause, then: idp runs retry")

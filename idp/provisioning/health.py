@@ -13,7 +13,7 @@ import structlog
 from idp.audit import event_types
 from idp.audit.events import Event, record
 from idp.errors import TargetError, TargetUnavailable
-from idp.provisioning import health_queries
+from idp.provisioning import health_queries, state_queries
 from idp.provisioning.health_queries import Health
 from idp.provisioning.provisioner import Provisioner
 
@@ -99,8 +99,8 @@ def pause_s(provisioner: Provisioner, failures: int) -> float:
 def try_again(provisioner: Provisioner) -> list[str]:
     """Ask each target that failed and whose pause is over whether it answers, and return those that do.
 
-    Effect:  one that does not answer is called later. One that answers stays under suspicion: a read-only or a full
-             server answers, too, and only a write that succeeds clears it
+    Effect:  one that does not answer is called later. One that answers is well if nothing must be written there. While
+             people wait for a write, only a write that succeeds clears it: a read-only or a full server answers, too
     """
     answering = []
     with provisioner.databases.sessions.read() as connection:
@@ -112,6 +112,8 @@ def try_again(provisioner: Provisioner) -> list[str]:
         try:
             target.ping()
             answering.append(kind)
+            if not provisioner.read(state_queries.work_after, kind, "", 1):
+                note_success(provisioner, kind)
         except TargetUnavailable as error:
             note_failure(provisioner, kind, error)
     return answering

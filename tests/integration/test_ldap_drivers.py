@@ -25,6 +25,7 @@ from idp.drivers.ldap_values import (
     rdn,
 )
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
+from tests.support.slapd_faults import frozen
 
 PASSWORD = "zażółć gęślą jaźń 7"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -238,3 +239,13 @@ def test_a_stream_may_be_left_early(bulk: BulkLdap, directory: PrivateSlapd) -> 
     stream.close()
 
     assert len(list(bulk.stream(directory.settings.people_dn, "(objectClass=inetOrgPerson)", ["cn"]))) == 50
+
+
+def test_a_server_that_does_not_answer_in_time_is_said_so_in_plain_words(directory: PrivateSlapd) -> None:
+    single = Directory(LdapServer(directory.url, timeout_s=0.5), directory.manager_dn, directory.password("manager"))
+    single.ping()
+    with frozen(directory):
+        for asked in (single.ping, lambda: single.bind(directory.manager_dn, "wrong")):
+            with pytest.raises(TargetUnavailable, match=r"^ldap://[^ ]+: no answer within 0.5 seconds$"):
+                asked()
+    single.close()

@@ -19,8 +19,10 @@ from tests.support.actors import SHELL
 from tests.support.clock import ManualClock
 from tests.support.installation import installed
 from tests.support.provisioning import Eyes, add_students, change_person, change_status
+from tests.support.slapd_faults import frozen
 from tests.support.students import Student
 from tests.support.terminal import Terminal
+from tests.support.workers import until
 
 ANNA = Student("a" * 20, album="123", given_name="Anna", surname="Kowalska")
 JAN = Student("b" * 20, album="200", given_name="Jan", surname="Beek")
@@ -158,3 +160,33 @@ def test_a_lock_that_ends_by_time_opens_the_account_again(terminal: Terminal, in
     assert eyes.value(ANNA.uid, "pwdAccountLockedTime") is None
     (event,) = terminal.json("audit", "--kind", "account.unlocked")
     assert event["reason"] == "ended"
+
+
+def test_a_target_that_recovers_before_anything_is_written_there_is_no_problem(
+    terminal: Terminal, installation: Idp, directory: PrivateSlapd
+) -> None:
+    with frozen(directory):
+        terminal.run("accounts", "lock", ANNA.uid, "--reason", "stolen password")
+        terminal.run("accounts", "unlock", ANNA.uid)
+        assert "Target ldap does not answer: " in terminal.result("status", "--check").stdout
+    until(lambda: terminal.result("drift").exit_code == 0, 30)
+    until(lambda: terminal.json("status")["targets"]["ldap"]["pending"] == 0, 30)
+
+    assert "ldap" not in terminal.result("status", "--check").stdout
+
+
+def test_a_second_lock_of_the_same_owner_replaces_the_first_one(terminal: Terminal, installation: Idp) -> None:
+    terminal.run("accounts", "lock", ANNA.uid, "--reason", "lost telephone")
+    end = f"{installation.clock.now() + timedelta(days=2):%Y-%m-%d}"
+    terminal.run("accounts", "lock", ANNA.uid, "--reason", "stolen password", "--until", end)
+
+    (lock,) = terminal.json("accounts", "locked")
+    assert (lock["uid"], lock["name"], lock["reason"]) == (ANNA.uid, "Anna Kowalska", "stolen password")
+    assert lock["ends_at"] is not None
+    events = terminal.json("audit", "--kind", "account.locked")
+    assert sorted((event["reason"], event["data"]["replaced"]) for event in events) == [
+        ("lost telephone", False),
+        ("stolen password", True),
+    ]
+    assert not is_open(installation, ANNA)
+    assert "is enabled" in terminal.run("accounts", "unlock", ANNA.uid)

@@ -132,3 +132,20 @@ def test_somebody_who_is_both_has_one_account_and_the_affiliations_of_both(insta
     assert anna.status.affiliations == ("student", "staff", "member")
     assert [each.source for each in anna.sources] == [Source.REGISTRY, Source.STAFF]
     assert everybody == [anna]
+
+
+def test_enabling_a_member_of_staff_says_what_still_keeps_them_out(terminal: Terminal, installation: Idp) -> None:
+    uid = join(installation).uid
+    assert terminal.run("staff", "enable", MAIL) == f"{MAIL} was not disabled.\n"
+
+    terminal.run("staff", "disable", MAIL)
+    terminal.run("accounts", "lock", uid, "--reason", "stolen password")
+    said = terminal.run("staff", "enable", MAIL)
+    assert "may sign in" not in said
+    assert "still locked by: operator" in said
+    assert f"idp accounts unlock {uid} --owner operator" in said
+    assert "still locked by: operator" in terminal.run("staff", "enable", MAIL)
+
+    terminal.run("accounts", "unlock", uid)
+    terminal.run("staff", "disable", MAIL)
+    assert terminal.run("staff", "enable", MAIL) == f"{MAIL} may sign in again.\n"

@@ -32,6 +32,14 @@ WELL = Status(
 WRONG: Mapping[str, tuple[dict[str, object], str]] = {
     "worker": ({"workers": 0}, "No worker is running"),
     "target": ({"targets": {"ldap": TargetStatus(False, "refused", 1, 0)}}, "ldap does not answer: refused"),
+    "target that fails once": (
+        {"targets": {"ldap": TargetStatus(True, "busy", 1, 1, failures=1)}},
+        "ldap failed once: busy",
+    ),
+    "target that fails": (
+        {"targets": {"ldap": TargetStatus(True, "busy", 1, 1, failures=3)}},
+        "ldap failed 3 times in a row: busy",
+    ),
     "given up": ({"targets": {"ldap": TargetStatus(True, "", 1, 1, given_up=1)}}, "People given up in target ldap: 1"),
     "plan": (
         {"awaiting_approval": (AWAITING,)},
@@ -54,6 +62,12 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
 
 def test_pairs_to_be_judged_are_work_and_no_problem() -> None:
     assert problems_of(replace(WELL, open_duplicates=3)) == []
+
+
+def test_a_target_that_answers_again_is_no_problem_where_nobody_waits_for_it() -> None:
+    recovered = TargetStatus(is_reachable=True, error="no answer", entries=1, pending=0, failures=3)
+
+    assert problems_of(replace(WELL, targets={"ldap": recovered})) == []
 
 
 @pytest.mark.parametrize("what", WRONG)
