@@ -84,7 +84,7 @@ def run_many(connection: Connection, sql: LiteralString, rows: Iterable[Sequence
     """
     ready = [tuple(row) for row in rows]
     if ready:
-        connection.exec_driver_sql(_in_dialect(connection, sql), ready)
+        connection.exec_driver_sql(in_dialect(connection, sql), ready)
 
 
 def as_bound(connection: Connection, column: "Column[Any]", value: Any) -> Any:
@@ -93,9 +93,15 @@ def as_bound(connection: Connection, column: "Column[Any]", value: Any) -> Any:
     return value if convert is None else convert(value)
 
 
-def _in_dialect(connection: Connection, sql: LiteralString) -> LiteralString:
-    """Return `sql` with the driver's placeholders. No statement of ours contains another `?` or `%`."""
-    return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+def in_dialect(connection: Connection, sql: str) -> str:
+    """Return `sql` with the placeholders of the connection's driver."""
+    return sql if connection.dialect.paramstyle == "qmark" else for_psycopg(sql)
+
+
+@lru_cache(maxsize=256)
+def for_psycopg(sql: str) -> str:
+    """Return `sql` with PostgreSQL's placeholders. No statement of ours contains another `?` or `%`."""
+    return sql.replace("?", "%s")
 
 
 @lru_cache(maxsize=64)

@@ -28,9 +28,10 @@ def migrate(databases: Databases, revisions: Mapping[str, str] = NEWEST) -> dict
 def configuration(name: str, connection: Connection, metadata: MetaData) -> Config:
     """Return Alembic's configuration for one database over an open connection."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS / name))
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(MIGRATIONS / name / "versions"))
     config.set_main_option("path_separator", "os")
-    config.attributes.update(connection=connection, metadata=metadata)
+    config.attributes.update(connection=connection, metadata=metadata, version_table=version_table(name))
     return config
 
 

@@ -5,7 +5,7 @@ takes raw connections (idp.db.raw), and `over` makes one of a SQLAlchemy connect
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Column, Float, Index, Integer, MetaData, String, Table, Text, text
@@ -73,21 +73,7 @@ class Message:
     settled_at: float | None = None
 
 
-_NAMES = (
-    "message_id",
-    "kind",
-    "topic",
-    "once_key",
-    "subject",
-    "destination",
-    "content",
-    "created_at",
-    "state",
-    "attempts",
-    "next_attempt_at",
-    "last_error",
-    "settled_at",
-)
+_NAMES = tuple(field.name for field in fields(Message))
 _COLUMNS = ", ".join(_NAMES)
 _INSERT = f"INSERT INTO outbox ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608 - constants
 _ADD_ONCE = _INSERT + " ON CONFLICT (once_key) DO NOTHING"

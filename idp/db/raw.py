@@ -21,6 +21,7 @@ from psycopg.pq import ConnStatus
 from psycopg_pool import ConnectionPool
 from sqlalchemy import Connection, CursorResult
 
+from idp.db.bulk import for_psycopg, in_dialect
 from idp.db.databases import SESSIONS_LOG_PAGES, Databases, identity_file, sessions_file
 from idp.db.prepared import PreparedConnection
 from idp.db.process_names import process_name
@@ -342,7 +343,7 @@ class PostgresRaw:
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         with self._connection.cursor() as cursor:
-            cursor.executemany(_for_psycopg(sql), rows)
+            cursor.executemany(for_psycopg(sql), rows)
 
     def write_together(self, *statements: Statement) -> None:
         sql = _as_one_statement(tuple(sql for sql, _ in statements))
@@ -414,16 +415,9 @@ class ConnectionRaw:
         return nullcontext()  # the caller's
 
     def _run(self, sql: str, parameters: Any) -> CursorResult[Any]:
-        text = sql if self._connection.dialect.paramstyle == "qmark" else _for_psycopg(sql)
-        return self._connection.exec_driver_sql(text, parameters)
+        return self._connection.exec_driver_sql(in_dialect(self._connection, sql), parameters)
 
 
 def over(connection: Connection) -> Raw:
     """Return a SQLAlchemy connection as a raw one. Writes belong to its transaction."""
     return ConnectionRaw(connection)
-
-
-@lru_cache(maxsize=256)
-def _for_psycopg(sql: LiteralString) -> LiteralString:
-    """Return `sql` with PostgreSQL's placeholders. No statement of ours contains another `?` or `%`."""
-    return sql.replace("?", "%s")
