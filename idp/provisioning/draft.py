@@ -38,6 +38,7 @@ class Draft:
     unread: dict[str, TargetError] = field(default_factory=dict)  # by target, why nothing is planned in it
     populations: dict[str, int] = field(default_factory=dict)
     number: int = field(init=False)
+    failed: set[str] = field(init=False)  # people for whom the rules failed
     counts: dict[str, Counter[str]] = field(init=False)
     findings: Counter[str] = field(init=False)
     digest: "hashlib._Hash" = field(init=False)
@@ -63,7 +64,7 @@ class Draft:
 
     def begin_anew(self) -> None:
         """Forget all rows."""
-        self.number, self.digest, self.findings = 0, hashlib.sha256(), Counter()
+        self.number, self.digest, self.findings, self.failed = 0, hashlib.sha256(), Counter(), set()
         self.counts = {kind: Counter() for kind in self.targets}
 
     def may_enable(self, kind: str) -> bool:
@@ -82,6 +83,13 @@ class Draft:
         rows = self.rows(kind, changes, findings)
         if any(rows):
             self.provisioner.write(run_queries.add_to_plan, self.run_id, *rows)
+
+    def add_failed(self, person_ids: Iterable[str]) -> None:
+        """Write a finding for each person for whom the rules failed, once. It stands at the first target."""
+        new = sorted(set(person_ids) - self.failed)
+        self.failed.update(new)
+        if new:
+            self.add(next(iter(self.targets)), [], map(Finding.uncomputed, new))
 
     def unread_finding(self, kind: str) -> Finding:
         """Return that a target has no part in the plan, and why."""

@@ -60,6 +60,8 @@ def _reconcile(
     for _ in range(READS_AT_ONCE):
         # Before the write, so that a slower writer sees that it is late.
         computed = recompute_some(provisioner, [person_id])
+        if computed.failed:  # retryable: the worker computes them again later
+            raise TargetUnavailable(f"the rules failed for {person_id}; idp's log says why")
         if not computed.people:
             raise NotFound(f"there is no person {person_id}")
         (seen,) = computed.people

@@ -79,7 +79,7 @@ def make_plan(
              a target that cannot be read has no part in the plan; nobody is enabled at a stage before it
     Raises:  NotAllowed;
              TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others;
-             Conflict when another plan or run is at work
+             Conflict when another plan or run is at work; ConfigError when the rules fail for everybody
     Effect:  a stored plan, and the event run.planned; what the targets have is stored, nothing is written to them.
              A plan over everybody tries people again who were given up
     """
@@ -93,8 +93,8 @@ def make_plan(
             _plan_scope(provisioner, scope, draft, progress)
         else:
             ids = sorted(set(person_ids))
-            recompute(provisioner, ids)
-            _plan(provisioner, draft, lambda: [everywhere(provisioner, ids)])
+            failed = recompute(provisioner, ids)
+            _plan(provisioner, draft, failed, lambda: [everywhere(provisioner, ids)])
         return draft.seal()
 
 
@@ -121,7 +121,7 @@ def _rules_of_whole(provisioner: Provisioner, scope: Scope) -> dict[str, str]:
 
 def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: Progress) -> None:
     rules = _rules_of_whole(provisioner, scope)
-    recompute_everybody(provisioner, progress) if rules else recompute_changed(provisioner, progress)
+    failed = recompute_everybody(provisioner, progress) if rules else recompute_changed(provisioner, progress)
     provisioner.write(run_queries.drop_unneeded, provisioner.clock.now())
     with ExitStack() as stack:
         whole: dict[str, state_queries.Observed] = {}
@@ -142,7 +142,7 @@ def _plan_scope(provisioner: Provisioner, scope: Scope, draft: Draft, progress: 
                 for kind in provisioner.targets
             ]
 
-        _plan(provisioner, draft, suspects, doubled)
+        _plan(provisioner, draft, failed, suspects, doubled)
     provisioner.write(state_queries.note_rules, {kind: rules[kind] for kind in whole}, provisioner.clock.now())
 
 
@@ -168,24 +168,27 @@ def _differing(observed: state_queries.Observed, doubled: Collection[str]) -> It
 def _plan(
     provisioner: Provisioner,
     draft: Draft,
+    failed: Sequence[str],
     suspects: Callable[[], Iterable[Iterable[Suspect]]],
     doubled: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
     """Write the plan over people in whom something may differ in a target, sorted.
 
+    Shape:   failed: people for whom the rules failed
     Raises:  TargetUnavailable, TargetRejected when a target cannot be read and nothing is to be done in the others
     """
     while True:
         for kind in provisioner.targets:
             unread = [draft.unread_finding(kind)] if kind in draft.unread else []
             draft.add(kind, [], unread or map(Finding.doubled, doubled.get(kind, ())))
+        draft.add_failed(failed)
         try:
             for page in by_page(suspects()):
                 _plan_page(provisioner, draft, page)
             break
-        except NotRead as failed:
+        except NotRead as not_read:
             # Start again: at the stages before it the plan may enable somebody.
-            draft.unread[failed.kind] = failed.error
+            draft.unread[not_read.kind] = not_read.error
             draft.begin_anew()
             provisioner.write(run_queries.empty_plan, draft.run_id)
     if draft.unread and not any(sum(counts.values()) for counts in draft.counts.values()):
@@ -194,6 +197,7 @@ def _plan(
 
 def _plan_page(provisioner: Provisioner, draft: Draft, suspects: Suspects) -> None:
     page = Page.of(provisioner, suspects)
+    draft.add_failed(page.computed.failed)
     for target in provisioner.targets.values():
         if target.kind in draft.unread or not (people := page.people(target.kind)):
             continue

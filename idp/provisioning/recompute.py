@@ -10,6 +10,7 @@ from more_itertools import chunked
 from sqlalchemy import Connection
 
 from idp.db.locks import wait_for_lock
+from idp.errors import ConfigError
 from idp.people.change_queries import (
     PersonChange,
     changed_after,
@@ -34,6 +35,7 @@ from idp.provisioning.values import Entry
 
 LOCK = "recompute"  # of all who store what is desired, one at a time
 ASIDE = timedelta(hours=1)  # for a person for whom the rules fail
+ODD_PEOPLE = 2  # for whom the rules may fail because of their records; if they fail for all of more, mend the rules
 Progress = Callable[[int], None]
 
 log = structlog.get_logger(__name__)
@@ -48,23 +50,36 @@ class Recomputed:
     failed: list[str] = field(default_factory=list)  # people for whom the rules raised an error
 
 
-def recompute_changed(provisioner: Provisioner, progress: Progress = lambda _: None) -> None:
-    """Store what is desired of everybody whose records, or whose status by the calendar, changed."""
+def recompute_changed(provisioner: Provisioner, progress: Progress = lambda _: None) -> list[str]:
+    """Store what is desired of everybody whose records, or whose status by the calendar, changed.
+
+    Raises:  ConfigError, as `compute`
+    Effect:  returns the people for whom the rules failed
+    """
     queue_calendar(provisioner)
-    for ids in provisioner.pages(partial(changed_after, now=provisioner.clock.now())):
-        progress(len(recompute_some(provisioner, ids).people))
+    changed = provisioner.pages(partial(changed_after, now=provisioner.clock.now()))
+    return _recompute_pages(provisioner, changed, progress)
 
 
-def recompute_everybody(provisioner: Provisioner, progress: Progress = lambda _: None) -> None:
-    """Store what is desired of everybody: the rules or the settings may have changed."""
-    for ids in provisioner.pages(people_after):
-        progress(len(recompute_some(provisioner, ids).people))
+def recompute_everybody(provisioner: Provisioner, progress: Progress = lambda _: None) -> list[str]:
+    """Store what is desired of everybody, as `recompute_changed`: the rules or the settings may have changed."""
+    return _recompute_pages(provisioner, provisioner.pages(people_after), progress)
 
 
-def recompute(provisioner: Provisioner, person_ids: Iterable[str]) -> None:
-    """Store what is desired of some people, a page in memory at a time."""
-    for ids in chunked(person_ids, PAGE):
-        recompute_some(provisioner, ids)
+def recompute(provisioner: Provisioner, person_ids: Iterable[str]) -> list[str]:
+    """Store what is desired of some people, as `recompute_changed`, a page in memory at a time."""
+    return _recompute_pages(provisioner, chunked(person_ids, PAGE))
+
+
+def _recompute_pages(
+    provisioner: Provisioner, pages: Iterable[Sequence[str]], progress: Progress = lambda _: None
+) -> list[str]:
+    failed: list[str] = []
+    for ids in pages:
+        computed = recompute_some(provisioner, ids)
+        failed += computed.failed
+        progress(len(computed.people))
+    return failed
 
 
 def queue_calendar(provisioner: Provisioner) -> None:
@@ -85,7 +100,10 @@ def recompute_some(provisioner: Provisioner, ids: Sequence[str]) -> Recomputed:
 
 
 def compute(provisioner: Provisioner, people: Iterable[PersonRecords]) -> Recomputed:
-    """Return what is desired of people. Nothing is stored."""
+    """Return what is desired of people. Nothing is stored.
+
+    Raises:  ConfigError when the rules fail for everybody, and these are more than one or two people
+    """
     computed = Recomputed([], {kind: [] for kind in provisioner.targets})
     for person in people:
         try:
@@ -97,6 +115,9 @@ def compute(provisioner: Provisioner, people: Iterable[PersonRecords]) -> Recomp
         computed.people.append(person)
         for mine, entry in zip(computed.entries.values(), entries, strict=True):
             mine.append(entry)
+    if not computed.people and len(computed.failed) > ODD_PEOPLE:
+        count, first = len(computed.failed), computed.failed[0]
+        raise ConfigError(f"the rules failed for all of {count} people, first {first}; idp's log says why")
     return computed
 
 

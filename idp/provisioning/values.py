@@ -168,6 +168,11 @@ class Finding:
         """Return the finding of a person who has two entries with our mark."""
         return cls(person_id, "", "has two entries with our mark")
 
+    @classmethod
+    def uncomputed(cls, person_id: str) -> Self:
+        """Return the finding of a person for whom the rules raise an error."""
+        return cls(person_id, "", "not planned in any target: the rules failed for this person; idp's log says why")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

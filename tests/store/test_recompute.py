@@ -1,13 +1,17 @@
-"""People for whom the rules fail: they wait for an hour, and nobody waits for them."""
+"""People for whom the rules fail: they wait for an hour, and nobody waits for them. All of them: nothing is planned."""
 
 from dataclasses import dataclass, field
 
 import pytest
 
 from idp.db.databases import Databases
+from idp.errors import ConfigError, TargetUnavailable
 from idp.keys.key_files import Keys
 from idp.people.change_queries import changes_among
 from idp.people.settings import PeopleSettings
+from idp.provisioning import run_queries
+from idp.provisioning.live import reconcile_person, sweep_live
+from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import ASIDE, recompute_changed
 from idp.provisioning.records import PersonRecords
@@ -15,12 +19,14 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.target import Target
 from idp.provisioning.values import Entry
+from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
 from tests.support.imports import ZONE
-from tests.support.provisioning import add_students, change_person
+from tests.support.provisioning import add_students, change_person, mark
 from tests.support.students import Student
 
+ACTOR = shell("test")
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(3)]
 ODD, *OTHERS = [student.person_id for student in PEOPLE]
 
@@ -80,3 +86,34 @@ def test_the_next_change_of_their_records_is_computed_at_once(provisioner: Faili
 
     assert computed(provisioner) == {ODD, *OTHERS}
     assert waiting(provisioner) == set()
+
+
+def test_a_plan_names_people_for_whom_the_rules_fail(provisioner: FailingRules) -> None:
+    run = make_plan(provisioner, ACTOR)
+
+    findings = provisioner.read(run_queries.findings_of, run.run_id)
+    assert [(row.person_id, "the rules failed" in row.what) for row in findings] == [(ODD, True)]
+    assert run.changes == len(OTHERS)
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_rules_that_fail_for_everybody_end_a_plan_and_set_nobody_aside(provisioner: FailingRules, scope: Scope) -> None:
+    provisioner.odd.update([ODD, *OTHERS])
+    with pytest.raises(ConfigError, match="the rules failed for all of 3 people"):
+        make_plan(provisioner, ACTOR, scope=scope)
+
+    provisioner.odd.clear()
+    assert make_plan(provisioner, ACTOR).changes == len(PEOPLE)
+
+
+def test_a_request_says_that_the_rules_failed_and_the_worker_goes_on(
+    provisioner: FailingRules, clock: ManualClock
+) -> None:
+    mark(provisioner.databases, [ODD], live=True)
+    with pytest.raises(TargetUnavailable, match="the rules failed"):
+        reconcile_person(provisioner, ODD)
+
+    provisioner.odd.clear()
+    clock.advance(ASIDE.total_seconds())
+    assert sweep_live(provisioner) == 1
+    assert waiting(provisioner) == set(OTHERS)
