@@ -1,10 +1,12 @@
 """The journal: sealing loses nothing, doubles nothing, and shows tampering."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, inspect, text, update
+from sqlalchemy import delete, event, text, update
 
 from idp.audit.checkpoints import PROGRESS_ROWS, Fault, Verdict, parse_checkpoints, sign_head, verify
 from idp.audit.events import Event, record
@@ -131,20 +133,42 @@ def test_an_erased_event_keeps_the_chain_and_loses_its_content(databases: Databa
 def test_a_forged_event_does_not_pass_as_an_erased_one(databases: Databases, clock: ManualClock) -> None:
     happened(databases.identity, clock, "person.added", "person.changed")
     seal_pending(databases, SETTINGS, clock, "w1")
-    with databases.identity.write() as connection:
-        without_checks(connection)
-        connection.execute(update(journal).where(journal.c.seq == 1).values(salt=None, actor="somebody else"))
+    with without_checks(databases.identity):
+        with databases.identity.write() as connection:
+            connection.execute(update(journal).where(journal.c.seq == 1).values(salt=None, actor="somebody else"))
+        verdict = verify(databases)
 
-    assert verify(databases) == Verdict(1, 0, Fault.ALTERED, 1)
+    assert verdict == Verdict(1, 0, Fault.ALTERED, 1)
 
 
-def without_checks(connection: Connection) -> None:
-    """Take the table's constraints away, as somebody can who may change the database."""
-    if connection.dialect.name == "sqlite":
-        connection.execute(text("PRAGMA ignore_check_constraints = ON"))
+@contextmanager
+def without_checks(database: Database) -> Iterator[None]:
+    """Take the journal's constraints away for a while, as somebody can who may change the database."""
+    if database.is_sqlite:
+        event.listen(database.engine, "checkout", ignore_checks)
+        try:
+            yield
+        finally:
+            event.remove(database.engine, "checkout", ignore_checks)
         return
-    for check in inspect(connection).get_check_constraints("journal", schema="identity"):
-        connection.execute(text(f'ALTER TABLE journal DROP CONSTRAINT "{check["name"]}"'))
+    with database.read() as connection:
+        query = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        here = " WHERE contype = 'c' AND conrelid = 'journal'::regclass"
+        checks = [tuple(row) for row in connection.execute(text(query + here))]
+    with database.write() as connection:
+        for name, _ in checks:
+            connection.execute(text(f'ALTER TABLE journal DROP CONSTRAINT "{name}"'))
+    try:
+        yield
+    finally:
+        with database.write() as connection:  # other tests use the same database
+            connection.execute(delete(journal))
+            for name, definition in checks:
+                connection.execute(text(f'ALTER TABLE journal ADD CONSTRAINT "{name}" {definition}'))
+
+
+def ignore_checks(raw: Any, *_: object) -> None:
+    raw.execute("PRAGMA ignore_check_constraints = ON")
 
 
 def test_a_cut_at_the_end_is_found_by_a_checkpoint(databases: Databases, keys: Keys, clock: ManualClock) -> None:

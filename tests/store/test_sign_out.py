@@ -30,8 +30,15 @@ class BreaksTheOutbox:
     databases: Databases
 
     def tell(self, _: Logout) -> None:
+        self._rename("state", "gone")
+
+    def repair(self) -> None:
+        """Put the outbox in order: other tests use the same database."""
+        self._rename("gone", "state")
+
+    def _rename(self, before: str, after: str) -> None:
         with self.databases.sessions.write() as connection:
-            connection.execute(text(f"ALTER TABLE {session_outbox.name} RENAME COLUMN state TO gone"))
+            connection.execute(text(f"ALTER TABLE {session_outbox.name} RENAME COLUMN {before} TO {after}"))
 
 
 @pytest.fixture
@@ -53,9 +60,13 @@ def test_a_sign_out_that_cannot_be_noted_is_reported_as_not_confirmed(
     with raw_store.lend() as raw:
         add_visited(raw, Visited(started.session_id, "ST-1", "cas", "fees", "https://fees.example/app", 1.0))
     messages = sessions.end_all(raw_store, clock, "p1", Ended.REVOKED, shell("root"))
-    service = SignOutService(raw_store, {"cas": BreaksTheOutbox(databases)}, clock)
+    sender = BreaksTheOutbox(databases)
+    service = SignOutService(raw_store, {"cas": sender}, clock)
 
-    outcomes = service.tell(messages, wait_s=30)
-    service.close()
+    try:
+        outcomes = service.tell(messages, wait_s=30)
+    finally:
+        service.close()
+        sender.repair()
 
     assert outcomes == [Outcome("fees", is_confirmed=False)]
