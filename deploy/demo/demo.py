@@ -100,6 +100,9 @@ class Demo:
         # As of two days ago: first-years have just been admitted, fees fall due, and the next day's changes are past.
         as_of = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
         made = ("--people", str(PEOPLE), "--seed", str(SEED), "--as-of", as_of)
+        for half_made in (self.places.sample, self.places.next_sample):  # a start that was cut short left them
+            for file in (half_made, half_made.with_name(half_made.name + ".cases.csv")):
+                file.unlink(missing_ok=True)
         self._idp("registry", "sample", *made, str(self.places.sample))
         self._idp("registry", "sample", *made, "--day", "2", str(self.places.next_sample))
 

@@ -50,9 +50,12 @@ def _print_target(target: str, values: list[Value], error: str, zone: ZoneInfo) 
     table.header_style = "bold"
     for value in values:
         sources = "\n".join(_source(source, zone) for source in value.sources)
-        why = f"{value.rule}: {value.sentence}" + (f" Kept by a {value.kept_by}." if value.kept_by else "")
+        why = f"{value.rule}: {value.sentence}" + (f" Kept by {_KEPT_BY[value.kept_by]}." if value.kept_by else "")
         add_row(table, value.attribute, "\n".join(value.effective), _there(value), why, sources, _written(value, zone))
     console().print(table)
+
+
+_KEPT_BY = {"pin": "a pin", "override": "an override"}
 
 
 def _there(value: Value) -> str:

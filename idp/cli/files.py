@@ -16,8 +16,7 @@ def private_file(file: Path) -> Iterator[IO[str]]:
 
     Raises:  click.UsageError when FILE exists or cannot be written
     """
-    if os.path.lexists(file):
-        raise click.UsageError(f"{file} exists already. Choose another name, or remove the file first.")
+    refuse_existing(file)
     with writable(file):
         # Written beside FILE and renamed at the end, so that nobody loads half a file.
         handle, fresh = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
@@ -28,6 +27,15 @@ def private_file(file: Path) -> Iterator[IO[str]]:
         except BaseException:
             Path(fresh).unlink()
             raise
+
+
+def refuse_existing(file: Path) -> None:
+    """Return if there is no FILE yet.
+
+    Raises:  click.UsageError
+    """
+    if os.path.lexists(file):
+        raise click.UsageError(f"{file} exists already. Choose another name, or remove the file first.")
 
 
 @contextmanager

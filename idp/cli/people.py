@@ -109,10 +109,13 @@ def show(installation: Idp, first: str, second: str, as_json: bool) -> None:
     console().print(table)
     for word, text in pair.evidence.items():
         click.echo(f"{word.replace('_', ' ')}{': ' + text if text else ''}")
-    click.echo(
-        f"State: {pair.state}. One person: idp people merge KEPT GONE"
-        f" Two people: idp people duplicates dismiss {first} {second}"
-    )
+    click.echo(f"State: {pair.state}.")
+    if pair.state == PairState.MERGED:
+        click.echo("If they are two people, separate them with: idp people unmerge KEPT GONE")
+        return
+    click.echo("If they are one person, merge them with: idp people merge KEPT GONE")
+    if pair.state == PairState.OPEN:
+        click.echo(f"If they are two people, dismiss the pair with: idp people duplicates dismiss {first} {second}")
 
 
 @duplicates.command()

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idp.app.installation import Idp
-from idp.cli.files import writable
+from idp.cli.files import refuse_existing, writable
 from idp.cli.support import (
     Group,
     console,
@@ -154,10 +154,13 @@ def sample(
         with click.open_file("-", "w", encoding="utf-8") as terminal:
             labels = write_sample(order, terminal)
     else:
+        cases = cases or file.with_name(file.name + ".cases.csv")
+        for each in (file, cases):
+            _refuse_to_overwrite(each)
         with writable(file), file.open("w", encoding="utf-8", newline="") as out:
             labels = write_sample(order, out)
-        cases = cases or file.with_name(file.name + ".cases.csv")
     if cases is not None and labels:
+        _refuse_to_overwrite(cases)
         with writable(cases), cases.open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out, delimiter=";", lineterminator="\n")
             writer.writerow(Label._fields)
@@ -249,3 +252,8 @@ def _print_quarantine(rows: list[QuarantineEntry], zone: ZoneInfo) -> None:
     for word in sorted({row.reason for row in rows}):
         meanings.add_row(Text(word, style="bold"), SENTENCES[Reason(word)])
     console().print("\nReasons:", meanings)
+
+
+def _refuse_to_overwrite(file: Path) -> None:
+    if file.is_file():  # devices and pipes may be written
+        refuse_existing(file)

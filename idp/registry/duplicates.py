@@ -10,12 +10,14 @@ from idp.audit import event_types
 from idp.audit.events import Event, record, record_all
 from idp.clock import Clock
 from idp.db.databases import Databases
+from idp.errors import Conflict
 from idp.people.merge_queries import (
     Pair,
     PairRecord,
     groups_alike,
     merges_in_force,
     note_pairs,
+    pair_of,
     pair_records,
     settle_pair,
 )
@@ -53,7 +55,7 @@ def find_duplicates(databases: Databases, clock: Clock, actor: Actor) -> int:
 def dismiss_duplicate(databases: Databases, clock: Clock, pair: Pair, actor: Actor) -> None:
     """Say that the two records of a pair are two people.
 
-    Raises:  NotAllowed
+    Raises:  NotAllowed; Conflict when they are merged
     Effect:  the pair does not come again; person.duplicate_dismissed
     """
     actor.require(Permission.PEOPLE_MERGE)
@@ -61,6 +63,9 @@ def dismiss_duplicate(databases: Databases, clock: Clock, pair: Pair, actor: Act
     data = {"other": pair.person_a}
     event = Event(event_types.PERSON_DUPLICATE_DISMISSED, pair.person_b, actor.actor_id, data=data)
     with databases.identity.write() as connection:
+        current = pair_of(connection, pair.person_a, pair.person_b)
+        if current is not None and current.state == PairState.MERGED:
+            raise Conflict("they are merged; first separate them: idp people unmerge KEPT GONE")
         settle_pair(connection, pair.person_a, pair.person_b, PairState.DISMISSED, now, actor.actor_id)
         record(connection, now.timestamp(), event)
 

@@ -154,6 +154,7 @@ def test_drift_is_found_shown_and_repaired_at_the_terminal(
     (left,) = json.loads(again.stdout)["overrides"]
     assert (left["attribute"], left["expected"], left["kept"]) == ("displayName", ["Anna Nowak"], ["[red]Ania[/]"])
     assert values(imported.json("explain", "person", uid))["displayName"]["kept_by"] == "override"
+    assert "Kept by an override." in imported.run("explain", "person", uid)
     assert "displayName in ldap" in imported.run("drift", "drop", "12345")
     imported.run("apply")
     assert [eyes.value(uid, name) for name in ("displayName", "sn")] == ["Anna Nowak", "Nowak"]
@@ -184,6 +185,12 @@ def test_two_records_of_one_person_are_judged_merged_and_parted_at_the_terminal(
     assert terminal.json("explain", "person", gone)["reason"] == "merged"
     assert terminal.run("people", "duplicates", "list") == "No pairs to judge.\n"
     assert len(terminal.json("people", "duplicates", "list", "--settled")) == 2
+    merged = terminal.run("people", "duplicates", "show", kept, gone)
+    assert "State: merged.\n" in merged
+    assert "idp people unmerge KEPT GONE\n" in merged
+    assert "dismiss" not in merged
+    assert "idp people unmerge" in str(terminal.error("people", "duplicates", "dismiss", kept, gone))
+    assert terminal.json("people", "duplicates", "show", kept, gone)["state"] == "merged"
     part = terminal.json("people", "unmerge", kept, gone)
     terminal.run("apply", part["run_id"])
     assert terminal.json("explain", "person", gone)["access"] == "active"

@@ -95,6 +95,19 @@ def test_a_sample_that_cannot_be_written_is_a_mistake_in_the_command(terminal: T
     assert "cases.csv cannot be written" in cases.output
 
 
+def test_a_sample_overwrites_no_file(terminal: Terminal, tmp_path: Path) -> None:
+    for name in ("x.csv", "y.csv.cases.csv"):
+        (tmp_path / name).write_text("mine")
+
+    file = terminal.result("registry", "sample", tmp_path / "x.csv")
+    labels = terminal.result("registry", "sample", tmp_path / "y.csv")
+
+    assert (file.exit_code, labels.exit_code) == (2, 2)
+    assert "x.csv exists already" in file.output
+    assert (tmp_path / "x.csv").read_text() == (tmp_path / "y.csv.cases.csv").read_text() == "mine"
+    assert not (tmp_path / "y.csv").exists()
+
+
 def test_a_quarantined_row_is_listed_with_its_reason_and_without_its_content(
     terminal: Terminal, tmp_path: Path
 ) -> None:
