@@ -79,4 +79,4 @@ def _table(*columns: str) -> Table:
 
 def _say_rest(count: int, limit: int) -> None:
     if count > limit:
-        click.echo(f"Shown: {limit} of {count}. Show more with --limit.")
+        click.echo(f"Shown: {limit:,} of {count:,}. Show more with --limit.")

@@ -301,4 +301,4 @@ def _last_run(found: Status, zone: ZoneInfo) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {word.replace('_', ' ')}" for word, count in sorted(counts.items()) if count)
+    return ", ".join(f"{count:,} {word.replace('_', ' ')}" for word, count in sorted(counts.items()) if count)

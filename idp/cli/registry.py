@@ -231,9 +231,9 @@ def _show(result: ImportResult) -> None:
 def _details(counts: dict[str, int], most: int = 6) -> str:
     if not counts:
         return ""
-    shown = [f"{count} {word}" for word, count in list(counts.items())[:most]]
+    shown = [f"{count:,} {word}" for word, count in list(counts.items())[:most]]
     rest = sum(list(counts.values())[most:])
-    return " (" + ", ".join([*shown, f"{rest} others"] if rest else shown) + ")"
+    return " (" + ", ".join([*shown, f"{rest:,} others"] if rest else shown) + ")"
 
 
 def _print_quarantine(rows: list[QuarantineEntry], zone: ZoneInfo) -> None:

@@ -153,9 +153,9 @@ class Sync:
         """Apply a plan: a small one here, a large one by all workers if they execute runs."""
         if run.changes > self.provisioner.settings.sweep_people and has_worker(self.provisioner):
             request(self.provisioner, run.run_id, SYSTEM)
-            return f"{run.changes} changes handed to the workers"
+            return f"{run.changes:,} changes handed to the workers"
         result = apply_run(self.provisioner, run.run_id, SYSTEM)
-        return f"{result.done} changes written" + ("" if result.is_complete else f", {result.left} left")
+        return f"{result.done:,} changes written" + ("" if result.is_complete else f", {result.left:,} left")
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ def refuse_unless_approved(connection: Connection, run: Run, settings: Provision
 def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) -> str:
     """Return why a plan waits, how many people's approval it needs, and the command for it; "" when it need not wait.
 
-    Shape:   "ldap disable: 6200 of 6200, limit 124. Nothing was written. …: idp runs approve RUN --as YOUR-NAME"
+    Shape:   "ldap disable: 6,200 of 6,200, limit 124. Nothing was written. …: idp runs approve RUN --as YOUR-NAME"
     """
     progress = progress_of(connection, run, settings)
     if not progress.missing:

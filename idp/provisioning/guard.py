@@ -83,11 +83,12 @@ def _has_student(values: Iterable[str]) -> bool:
 def sentence(over: Iterable[LimitViolation]) -> str:
     """Return what is over and by how much, or "".
 
-    Shape:   "ldap disable: 6200 of 6200, limit 124"; "ldap disable: 50 of 6200 and 100 in the last 24 hours, limit 124"
+    Shape:   "ldap disable: 6,200 of 6,200, limit 124";
+             "ldap disable: 50 of 6,200 and 100 in the last 24 hours, limit 124"
     """
     return "; ".join(
-        f"{one.target} {one.kind}: {one.count} of {one.population}"
-        + (f" and {one.before} in the last 24 hours" if one.before else "")
-        + f", limit {one.limit}"
+        f"{one.target} {one.kind}: {one.count:,} of {one.population:,}"
+        + (f" and {one.before:,} in the last 24 hours" if one.before else "")
+        + f", limit {one.limit:,}"
         for one in over
     )

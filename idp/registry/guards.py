@@ -19,11 +19,11 @@ def most_bad_rows(settings: RegistrySettings, rows: int) -> int:
 
 def too_many_bad_rows(reasons: "Counter[str]", rows: int) -> RefusedSource:
     """Return the refusal of a file with too many bad rows, by the rows counted so far."""
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
+    why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common(3))
     return _refused(
         Refusal.TOO_MANY_BAD_ROWS,
-        f"At least {reasons.total()} of {rows} rows are bad ({why}), more than registry.bad_rows_share: columns may be"
-        " shifted, or the encoding wrong.",
+        f"At least {reasons.total():,} of {rows:,} rows are bad ({why}), more than registry.bad_rows_share: columns may"
+        " be shifted, or the encoding wrong.",
     )
 
 
@@ -33,8 +33,8 @@ def missing_people(settings: RegistrySettings, people: int, before: int) -> Iter
     if before - people > most:
         yield _refused(
             Refusal.FEWER_PEOPLE,
-            f"{people} people, and the last full file had {before}: this looks like a part. At most {most} fewer are"
-            " believed (registry.fewer_people_share). A file that holds only changes is declared by --delta.",
+            f"{people:,} people, and the last full file had {before:,}: this looks like a part. At most {most:,} fewer"
+            " are believed (registry.fewer_people_share). A file that holds only changes is declared by --delta.",
         )
 
 
@@ -86,8 +86,8 @@ def identity_changes(settings: RegistrySettings, changed: int, known: int) -> It
     if changed > most:
         yield _refused(
             Refusal.TOO_MANY_CHANGES,
-            f"The file changes names, birth dates or national ids of {changed} of {known} known people; at most {most}"
-            " are believed (registry.identity_changes_share).",
+            f"The file changes names, birth dates or national ids of {changed:,} of {known:,} known people; at most"
+            f" {most:,} are believed (registry.identity_changes_share).",
         )
 
 
@@ -100,22 +100,22 @@ def mass_changes(settings: RegistrySettings, counts: Counts, known: int) -> Iter
     if counts.student_rights_lost > most:
         yield _refused(
             Refusal.TOO_MANY_STUDENT_LOSSES,
-            f"By this file {counts.student_rights_lost} of {known} known people would lose student rights; at most"
-            f" {most} are believed (registry.student_losses_share).",
+            f"By this file {counts.student_rights_lost:,} of {known:,} known people would lose student rights; at most"
+            f" {most:,} are believed (registry.student_losses_share).",
         )
     most = _most(settings.access_losses_share, settings.access_losses_floor, known)
     if counts.access_lost > most:
         yield _refused(
             Refusal.TOO_MANY_STATUS_CHANGES,
-            f"By this file {counts.access_lost} of {known} known people would lose access; at most {most} are believed"
-            " (registry.access_losses_share).",
+            f"By this file {counts.access_lost:,} of {known:,} known people would lose access; at most {most:,} are"
+            " believed (registry.access_losses_share).",
         )
     most = _most(settings.column_changes_share, settings.column_changes_floor, known)
     for field, count in counts.fields.items():
         if count > most:
             yield _refused(
                 Refusal.TOO_MANY_STATUS_CHANGES if field == "status" else Refusal.TOO_MANY_CHANGES,
-                f"The file changes {field} of {count} of {known} known people; at most {most} are believed"
+                f"The file changes {field} of {count:,} of {known:,} known people; at most {most:,} are believed"
                 " (registry.column_changes_share).",
             )
 

@@ -92,8 +92,8 @@ def test_changes_that_are_not_shown_are_a_command_away(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 4), (200, 2)])
 def test_a_list_of_runs_cuts_nothing_and_needs_one_line_each_where_there_is_room(columns: int, lines: int) -> None:
-    violation = LimitViolation("ldap", "disable", 310, 6200, 124)
-    run = replace(plan_of(ldap=TargetSummary(6200, {"disable": 310})), run_id="0" * 31 + "1", violations=(violation,))
+    violation = LimitViolation("ldap", "disable", 310, 620, 124)
+    run = replace(plan_of(ldap=TargetSummary(620, {"disable": 310})), run_id="0" * 31 + "1", violations=(violation,))
     file = io.StringIO()
 
     console = Console(file=file, width=columns)
@@ -101,6 +101,6 @@ def test_a_list_of_runs_cuts_nothing_and_needs_one_line_each_where_there_is_room
 
     shown = file.getvalue()
     assert "…" not in shown
-    for text in ("0" * 31 + "1", "sync", "planned", "2026-11-30 13:00:00+01:00", "shell:ewa", "310 of 6200"):
+    for text in ("0" * 31 + "1", "sync", "planned", "2026-11-30 13:00:00+01:00", "shell:ewa", "310 of 620"):
         assert text in shown
     assert len(shown.splitlines()) == lines

@@ -36,7 +36,7 @@ def test_a_feed_that_suspends_everyone_is_over_the_limit() -> None:
     (found,) = excesses("ldap", {"disable": 6200}, 6200, everywhere(Limits(share=0.02, floor=50)))
 
     assert found == LimitViolation("ldap", "disable", count=6200, population=6200, limit=124)
-    assert sentence([found]) == "ldap disable: 6200 of 6200, limit 124"
+    assert sentence([found]) == "ldap disable: 6,200 of 6,200, limit 124"
 
 
 def test_what_was_done_the_day_before_counts_and_is_named() -> None:
@@ -44,7 +44,7 @@ def test_what_was_done_the_day_before_counts_and_is_named() -> None:
     (found,) = excesses("ldap", {"disable": 50, "enable": 50}, 6200, limits, before={"disable": 75})
 
     assert found == LimitViolation("ldap", "disable", count=50, population=6200, limit=124, before=75)
-    assert sentence([found]) == "ldap disable: 50 of 6200 and 75 in the last 24 hours, limit 124"
+    assert sentence([found]) == "ldap disable: 50 of 6,200 and 75 in the last 24 hours, limit 124"
 
 
 def test_the_share_counts_only_above_the_floor() -> None:
@@ -58,7 +58,7 @@ def test_the_count_holds_however_large_the_university_is() -> None:
     limits = Limits(share=0.02, floor=50, count=1000)
 
     assert over({Kind.DISABLE: 1000}, 1_000_000, limits) == ""
-    assert over({Kind.DISABLE: 1001}, 1_000_000, limits) == "ldap disable: 1001 of 1000000, limit 1000"
+    assert over({Kind.DISABLE: 1001}, 1_000_000, limits) == "ldap disable: 1,001 of 1,000,000, limit 1,000"
     assert Limits(share=0, floor=50, count=7).most(1_000_000) == 7
 
 
@@ -81,7 +81,7 @@ def test_a_first_load_is_free() -> None:
 
 
 def test_an_empty_target_that_had_entries_of_ours_is_no_first_load() -> None:
-    assert over({Kind.CREATE: 6200}, 0, Limits(0.5, 500, count=5000)) == "ldap create: 6200 of 0, limit 500"
+    assert over({Kind.CREATE: 6200}, 0, Limits(0.5, 500, count=5000)) == "ldap create: 6,200 of 0, limit 500"
 
 
 def test_only_entries_that_are_made_are_free_in_an_empty_target() -> None:
@@ -95,7 +95,7 @@ def test_a_kind_without_a_limit_is_not_to_be_used() -> None:
 
 
 def test_by_default_nothing_is_removed() -> None:
-    assert over({Kind.REMOVE: 1}, 1_000_000, LimitSettings().by_kind()) == "ldap remove: 1 of 1000000, limit 0"
+    assert over({Kind.REMOVE: 1}, 1_000_000, LimitSettings().by_kind()) == "ldap remove: 1 of 1,000,000, limit 0"
 
 
 def test_a_target_may_have_other_limits_and_keeps_the_rest() -> None:
