@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, exists, select, true, update
 from sqlalchemy import Row as SqlRow
 
-from idp.db.bulk import rows_among
+from idp.db.bulk import BATCH, among, rows_among
 from idp.db.locks import wait_for_lock
 from idp.errors import LastAdministrator
 from idp.people.merge_queries import kept_for
@@ -58,7 +58,9 @@ _COLUMNS = (
 
 def unclaim(connection: Connection, account_ids: Sequence[str]) -> None:
     """Take students' claims of their accounts back: whoever returns claims again. Their sessions end."""
-    mine = update(account).where(account.c.account_id.in_(account_ids), account.c.kind == AccountKind.STUDENT)
+    mine = update(account).where(
+        among(connection, account.c.account_id, account_ids), account.c.kind == AccountKind.STUDENT
+    )
     connection.execute(mine.where(account.c.claimed_at.is_not(None)).values(claimed_at=None, epoch=account.c.epoch + 1))
 
 
@@ -133,17 +135,12 @@ class AccountData:
 
 NO_ACCOUNT = AccountData()
 _DATA = (account.c.account_id, account.c.role, account.c.language, account.c.mail, account.c.claimed_at.is_not(None))
-BATCH = 1000
 
 
 def account_data_among(connection: Connection, account_ids: Sequence[str]) -> dict[str, AccountData]:
     """Return the data of those of some accounts that exist."""
-    found: dict[str, AccountData] = {}
-    for start in range(0, len(account_ids), BATCH):
-        some = account_ids[start : start + BATCH]
-        rows = connection.execute(select(*_DATA).where(account.c.account_id.in_(some)))
-        found.update((row[0], AccountData(*row[1:])) for row in rows)
-    return found
+    rows = rows_among(connection, select(*_DATA), account.c.account_id, account_ids)
+    return {row[0]: AccountData(*row[1:]) for row in rows}
 
 
 def set_enabled(connection: Connection, account_id: str, enabled: bool) -> bool:

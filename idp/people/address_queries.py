@@ -8,11 +8,10 @@ from itertools import groupby
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from idp.db.bulk import rows_among
 from idp.errors import AliasTaken, Conflict
 from idp.people.tables import address, assigned_identifier, person
 from idp.people.values import AddressKind, IdentifierKind
-
-BATCH = 1000  # people per statement: below every driver's limit of bound values
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +56,26 @@ def addresses_of(connection: Connection, person_id: str) -> Addresses:
 
 def addresses_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, Addresses]:
     """Return the addresses of those of some people who have any, by person_id."""
-    found: dict[str, Addresses] = {}
-    for start in range(0, len(person_ids), BATCH):
-        rows = connection.execute(
-            select(address.c.person_id, address.c.kind, address.c.address)
-            .where(address.c.person_id.in_(person_ids[start : start + BATCH]))
-            .order_by(address.c.person_id, address.c.since, address.c.address)
-        )
-        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id)):
-            found[person_id] = _addresses((row.kind, row.address) for row in mine)
-    return found
+    query = select(address.c.person_id, address.c.kind, address.c.address)
+    ordered = query.order_by(address.c.person_id, address.c.since, address.c.address)
+    rows = rows_among(connection, ordered, address.c.person_id, person_ids)
+    return {
+        person_id: _addresses((row.kind, row.address) for row in mine)
+        for person_id, mine in groupby(rows, key=lambda row: str(row.person_id))
+    }
 
 
 def taken_among(connection: Connection, looks_like: Collection[str]) -> frozenset[str]:
     """Return those look-alike forms whose address was ever given to anybody."""
-    return frozenset(
-        connection.execute(
-            select(assigned_identifier.c.looks_like).where(assigned_identifier.c.looks_like.in_(looks_like))
-        ).scalars()
-    )
+    column = assigned_identifier.c.looks_like
+    return frozenset(row[0] for row in rows_among(connection, select(column), column, looks_like))
 
 
 def named_among(connection: Connection, os_ids: Sequence[str]) -> frozenset[str]:
     """Return those of some people, by the registry's key, who have chosen a mail name."""
     query = select(person.c.os_id).join(address, address.c.person_id == person.c.person_id)
-    rows = connection.execute(query.where(address.c.kind == AddressKind.PRIMARY, person.c.os_id.in_(os_ids)))
-    return frozenset(rows.scalars())
+    primary = query.where(address.c.kind == AddressKind.PRIMARY)
+    return frozenset(row[0] for row in rows_among(connection, primary, person.c.os_id, os_ids))
 
 
 def give(connection: Connection, at: datetime, person_id: str, primary: NewAddress, alias: NewAddress) -> None:

@@ -1,19 +1,17 @@
 """People whose entries must be computed again, because their records changed."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
-from idp.db.bulk import as_bound, run_many
+from idp.db.bulk import as_bound, rows_among, run_many
 from idp.people.merge_queries import kept_for
 from idp.people.tables import person, person_change
 from idp.people.values import Priority
-
-BATCH = 1000  # rows per statement: below every driver's limit of bound values
 
 # A live change stays live when a bulk one follows: the person's own act is still to be written at once.
 _QUEUE: Final = (
@@ -37,7 +35,7 @@ def queue_recompute(connection: Connection, person_ids: Iterable[str], priority:
     Effect:  a row each, in the transaction of the cause, so that a crash between the two loses nothing
     """
     ids = list(person_ids)
-    ids += [kept for batch in _batches(ids) for kept in kept_for(connection, batch)]
+    ids += kept_for(connection, ids)
     # Sorted: two transactions that lock the same rows in different orders wait for each other.
     run_many(connection, _QUEUE, ((person_id, secrets.token_hex(16), priority.value) for person_id in sorted(ids)))
 
@@ -52,11 +50,8 @@ def queue_calendar_changes(connection: Connection, today: date) -> None:
 def changes_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, PersonChange]:
     """Return the changes of those of some people who have one. Read them before the records."""
     columns = (person_change.c.person_id, person_change.c.change_id, person_change.c.priority)
-    return {
-        row.person_id: PersonChange(row.change_id, Priority(row.priority))
-        for batch in _batches(person_ids)
-        for row in connection.execute(select(*columns).where(person_change.c.person_id.in_(batch)))
-    }
+    rows = rows_among(connection, select(*columns), person_change.c.person_id, person_ids)
+    return {row.person_id: PersonChange(row.change_id, Priority(row.priority)) for row in rows}
 
 
 def next_changes(connection: Connection, priority: Priority, now: datetime, limit: int) -> list[str]:
@@ -91,8 +86,3 @@ def set_aside(connection: Connection, person_ids: Iterable[str], until: datetime
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
     return or_(person_change.c.not_before.is_(None), person_change.c.not_before <= now)
-
-
-def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), BATCH):
-        yield values[start : start + BATCH]

@@ -6,11 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from idp.db.bulk import insert_once
+from idp.db.bulk import insert_once, rows_among
 from idp.people.tables import account_lock
 from idp.people.values import LockOwner
-
-BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,8 @@ def ended_locks(connection: Connection, now: datetime, limit: int) -> list[Lock]
 
 def locked_among(connection: Connection, account_ids: Sequence[str]) -> set[str]:
     """Return those of some accounts that are locked."""
-    locked: set[str] = set()
-    for start in range(0, len(account_ids), BATCH):
-        some = account_ids[start : start + BATCH]
-        locked.update(
-            connection.execute(select(account_lock.c.account_id).where(account_lock.c.account_id.in_(some))).scalars()
-        )
-    return locked
+    column = account_lock.c.account_id
+    return {row[0] for row in rows_among(connection, select(column), column, account_ids)}
 
 
 def _lock(row: object) -> Lock:

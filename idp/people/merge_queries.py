@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as update_rows
 
-from idp.db.bulk import among
+from idp.db.bulk import among, rows_among
 from idp.people.tables import duplicate, person, person_merge
 from idp.people.values import MergeState, PairState
 
@@ -58,10 +58,8 @@ def merges_in_force(connection: Connection) -> list[Merge]:
 
 def kept_for(connection: Connection, person_ids: Sequence[str]) -> list[str]:
     """Return the people for whom the records of some people count."""
-    query = select(person_merge.c.kept).where(
-        among(connection, person_merge.c.merged, person_ids), person_merge.c.state == MergeState.IN_FORCE
-    )
-    return list(connection.execute(query).scalars())
+    query = select(person_merge.c.kept).where(person_merge.c.state == MergeState.IN_FORCE)
+    return [row[0] for row in rows_among(connection, query, person_merge.c.merged, person_ids)]
 
 
 def load_merge(connection: Connection, began_run_id: str) -> Merge | None:
@@ -169,7 +167,7 @@ def _groups(sorted_records: Iterable[PairRecord], names: Sequence[str]) -> Itera
 
 def pair_records(connection: Connection, person_ids: Sequence[str]) -> list[PairRecord]:
     """Return the records of these people for comparing, the first seen first."""
-    query = select(*_PAIR_COLUMNS).where(person.c.person_id.in_(person_ids))
+    query = select(*_PAIR_COLUMNS).where(among(connection, person.c.person_id, person_ids))
     rows = connection.execute(query.order_by(person.c.first_seen_at, person.c.person_id))
     return [PairRecord(*row) for row in rows]
 

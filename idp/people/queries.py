@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from more_itertools import chunked
 from sqlalchemy import (
     Connection,
     Row,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from idp.db.bulk import among, insert_rows
+from idp.db.bulk import BATCH, among, insert_rows, rows_among
 from idp.people.status import Access
 from idp.people.tables import account, assigned_identifier, enrolment, person
 from idp.people.values import AccountKind, Album, Enrolment, IdentifierKind, Person, PersonId, Status, album_number
@@ -120,7 +121,6 @@ _PERSON_COLUMNS = (
 _ENROLMENT_COLUMNS = tuple(
     column for column in enrolment.c if column.name not in ("person_id", "source_import", "source_line")
 )
-BATCH = 1000  # people per statement: below every driver's limit of bound values
 
 
 def load_person(connection: Connection, person_id: str) -> Person | None:
@@ -131,7 +131,7 @@ def load_person(connection: Connection, person_id: str) -> Person | None:
 def load_people(connection: Connection, person_ids: Sequence[str]) -> list[Person]:
     """Return those of some people who exist, sorted by uid."""
     found: list[Person] = []
-    for batch in _batches(person_ids):
+    for batch in chunked(person_ids, BATCH):
         rows = connection.execute(select(*_PERSON_COLUMNS).where(among(connection, person.c.person_id, batch))).all()
         enrolments = _enrolments_of(connection, batch)
         found += [_person(row, enrolments.get(row.person_id, ())) for row in rows]
@@ -183,17 +183,13 @@ def stream_digests(connection: Connection) -> Iterator[tuple[str, int]]:
 
 def digests_of(connection: Connection, os_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield (os_id, digest) of those of some people who are stored."""
-    for batch in _batches(os_ids):
-        rows = connection.execute(
-            select(person.c.os_id, person.c.digest).where(among(connection, person.c.os_id, batch))
-        )
-        yield from (tuple(row) for row in rows)
+    yield from rows_among(connection, select(person.c.os_id, person.c.digest), person.c.os_id, os_ids)
 
 
 def records_of(connection: Connection, os_ids: Sequence[str]) -> dict[str, PersonRecord]:
     """Return, by os_id, those of some people who are stored."""
     found = {}
-    for batch in _batches(os_ids):
+    for batch in chunked(os_ids, BATCH):
         rows = connection.execute(select(person).where(among(connection, person.c.os_id, batch))).all()
         enrolments = _stamped_of(connection, [row.person_id for row in rows])
         found.update({row.os_id: _record(row, enrolments.get(row.person_id, ())) for row in rows})
@@ -218,29 +214,17 @@ class AlbumOwner(msgspec.Struct, frozen=True, gc=False):
 
 def album_owners(connection: Connection, numbers: Collection[str]) -> dict[str, AlbumOwner]:
     """Return the owners of album numbers, by number without leading zeros."""
-    owners: dict[str, AlbumOwner] = {}
-    for batch in _batches(list(numbers)):
-        rows = connection.execute(
-            select(assigned_identifier.c.value, assigned_identifier.c.owner_id, person.c.album, person.c.pesel_mac)
-            .outerjoin(person, person.c.person_id == assigned_identifier.c.owner_id)
-            .where(
-                assigned_identifier.c.kind == IdentifierKind.ALBUM,
-                among(connection, assigned_identifier.c.value, batch),
-            )
-        )
-        owners.update({row.value: AlbumOwner(row.owner_id, row.album or row.value, row.pesel_mac) for row in rows})
-    return owners
+    columns = (assigned_identifier.c.value, assigned_identifier.c.owner_id, person.c.album, person.c.pesel_mac)
+    query = select(*columns).outerjoin(person, person.c.person_id == assigned_identifier.c.owner_id)
+    albums = query.where(assigned_identifier.c.kind == IdentifierKind.ALBUM)
+    rows = rows_among(connection, albums, assigned_identifier.c.value, numbers)
+    return {row.value: AlbumOwner(row.owner_id, row.album or row.value, row.pesel_mac) for row in rows}
 
 
 def uids_given_among(connection: Connection, uids: Collection[str]) -> set[str]:
     """Return those of some uids that were ever given to anybody."""
-    return set(
-        connection.execute(
-            select(assigned_identifier.c.value).where(
-                assigned_identifier.c.kind == IdentifierKind.UID, among(connection, assigned_identifier.c.value, uids)
-            )
-        ).scalars()
-    )
+    query = select(assigned_identifier.c.value).where(assigned_identifier.c.kind == IdentifierKind.UID)
+    return {row[0] for row in rows_among(connection, query, assigned_identifier.c.value, uids)}
 
 
 def sharing_pesel(connection: Connection, macs: Collection[str]) -> dict[str, list[str]]:
@@ -249,7 +233,7 @@ def sharing_pesel(connection: Connection, macs: Collection[str]) -> dict[str, li
     They are one human being under two numbers of the registry, or a mistake there; a human decides.
     """
     groups: dict[str, list[str]] = {}
-    for batch in _batches(list(macs)):
+    for batch in chunked(macs, BATCH):
         rows = connection.execute(
             select(person.c.pesel_mac, person.c.person_id)
             .where(
@@ -345,7 +329,7 @@ def rename_accounts(connection: Connection, names: Mapping[str, str]) -> None:
 
 def forget_digests(connection: Connection, os_ids: Sequence[str]) -> None:
     """Have these people looked at again by the next import whatever its rows are."""
-    for batch in _batches(os_ids):
+    for batch in chunked(os_ids, BATCH):
         connection.execute(update(person).where(among(connection, person.c.os_id, batch)).values(digest=0))
 
 
@@ -526,7 +510,3 @@ def _enrolment(row: Row[*tuple[Any, ...]]) -> Enrolment:
         before=(Status(row.status_before), row.before_from) if row.status_before else None,
         changed_at=row.changed_at,
     )
-
-
-def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))

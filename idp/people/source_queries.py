@@ -7,11 +7,9 @@ from itertools import groupby
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from idp.db.bulk import insert_once
+from idp.db.bulk import insert_once, rows_among
 from idp.people.tables import person_source
 from idp.people.values import Source
-
-BATCH = 1000
 
 
 class PersonSource(msgspec.Struct, frozen=True):
@@ -35,13 +33,12 @@ def remove_source(connection: Connection, person_id: str, source: Source) -> boo
 
 def sources_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, tuple[PersonSource, ...]]:
     """Return the sources of those of some people who have any, by person_id."""
-    found: dict[str, tuple[PersonSource, ...]] = {}
-    for start in range(0, len(person_ids), BATCH):
-        query = select(*_COLUMNS).where(person_source.c.person_id.in_(person_ids[start : start + BATCH]))
-        rows = connection.execute(query.order_by(person_source.c.person_id, person_source.c.source))
-        for person_id, own in groupby(rows, key=lambda row: str(row.person_id)):
-            found[person_id] = tuple(PersonSource(Source(row.source), row.external_id) for row in own)
-    return found
+    query = select(*_COLUMNS).order_by(person_source.c.person_id, person_source.c.source)
+    rows = rows_among(connection, query, person_source.c.person_id, person_ids)
+    return {
+        person_id: tuple(PersonSource(Source(row.source), row.external_id) for row in own)
+        for person_id, own in groupby(rows, key=lambda row: str(row.person_id))
+    }
 
 
 _COLUMNS = (person_source.c.person_id, person_source.c.source, person_source.c.external_id)

@@ -7,11 +7,9 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, select
 
-from idp.db.bulk import as_bound, run_many
+from idp.db.bulk import as_bound, rows_among, run_many
 from idp.db.raw import Raw, one
 from idp.people.tables import person_view
-
-BATCH = 1000
 
 
 class StoredView(msgspec.Struct, frozen=True):
@@ -46,12 +44,8 @@ def read_view(raw: Raw, person_id: str, key: ViewKey) -> str | None:
 def views_among(connection: Connection, person_ids: Sequence[str]) -> dict[str, StoredView]:
     """Return the views of those of some people who have one, whether they count or not."""
     columns = (person_view.c.person_id, person_view.c.content, person_view.c.fingerprint, person_view.c.valid_until)
-    found: dict[str, StoredView] = {}
-    for start in range(0, len(person_ids), BATCH):
-        some = person_ids[start : start + BATCH]
-        rows = connection.execute(select(*columns).where(person_view.c.person_id.in_(some)))
-        found.update((row[0], StoredView(*row[1:])) for row in rows)
-    return found
+    rows = rows_among(connection, select(*columns), person_view.c.person_id, person_ids)
+    return {row[0]: StoredView(*row[1:]) for row in rows}
 
 
 def write_views(connection: Connection, views: Iterable[tuple[str, StoredView | None]]) -> None:

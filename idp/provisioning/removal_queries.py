@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select
 
+from idp.db.bulk import among
 from idp.people.status import Access
 from idp.people.tables import person
 from idp.provisioning.tables import removal_notice, target_state
@@ -41,7 +42,9 @@ def add_notices(connection: Connection, person_ids: Sequence[str], at: datetime)
 def drop_notices_of_removed(connection: Connection, person_ids: Sequence[str], targets: Collection[str]) -> None:
     """Forget the notices of those of some people who have no entry left in any of some targets."""
     has_entry = exists().where(*_has_entry(removal_notice.c.person_id, targets))
-    connection.execute(delete(removal_notice).where(removal_notice.c.person_id.in_(person_ids), ~has_entry))
+    connection.execute(
+        delete(removal_notice).where(among(connection, removal_notice.c.person_id, person_ids), ~has_entry)
+    )
 
 
 def drop_notices_of_returned(connection: Connection) -> None:

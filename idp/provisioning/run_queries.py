@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from idp.db.bulk import as_bound, insert_once, insert_rows, run_many
+from idp.db.bulk import BATCH, as_bound, insert_once, insert_rows, run_many
 from idp.db.databases import Database
 from idp.errors import NotFound
 from idp.people.merge_queries import forget_planned_merge
@@ -45,8 +45,6 @@ from idp.provisioning.run import (
 )
 from idp.provisioning.tables import change, finding, limit_violation, run, run_approval, run_target
 from idp.provisioning.values import Kind
-
-BATCH = 1000
 
 
 def begin_plan(

@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 from more_itertools import chunked
 from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
 
-from idp.db.bulk import BATCH, as_bound, rows_among, run_many
+from idp.db.bulk import BATCH, among, as_bound, rows_among, run_many
 from idp.people.values import Priority
 from idp.provisioning.tables import target_cursor, target_rules, target_state
 from idp.provisioning.target_states import NOT_SHOWN, Patience, Presence, State
@@ -283,7 +283,7 @@ def retry(connection: Connection, now: datetime, person_ids: Sequence[str] | Non
     """Start again with people who were given up, these or all, and return who they are."""
     query = update(target_state).where(_IS_FAILED)
     if person_ids is not None:
-        query = query.where(target_state.c.person_id.in_(person_ids))
+        query = query.where(among(connection, target_state.c.person_id, person_ids))
     again = query.values(state=State.IN_DOUBT, attempts=0, delays=0, next_attempt_at=now, priority=Priority.BULK)
     return sorted(set(connection.execute(again.returning(target_state.c.person_id)).scalars()))
 

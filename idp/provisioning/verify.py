@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from more_itertools import chunked
 
+from idp.db.bulk import BATCH
 from idp.provisioning import run_queries
 from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.provisioner import Provisioner
@@ -31,7 +32,7 @@ def otherwise_in(provisioner: Provisioner, target: Target, run: Run) -> Iterator
         observed = Observed(connection, target.kind)
         observed.add(_with_signs(provisioner, run, digests_in(target)))
         numbers = [number for number, _ in observed.otherwise_than(run.run_id)]
-    for some in chunked(numbers, run_queries.BATCH):
+    for some in chunked(numbers, BATCH):
         yield provisioner.read(run_queries.changes_of, run.run_id, number=some)
 
 

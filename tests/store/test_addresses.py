@@ -10,7 +10,15 @@ from sqlalchemy import insert, select
 from idp.aliases.look_alikes import look_alike_key
 from idp.db.databases import Databases
 from idp.errors import AliasTaken, Conflict
-from idp.people.address_queries import Addresses, NewAddress, addresses_among, addresses_of, give, taken_among
+from idp.people.address_queries import (
+    Addresses,
+    NewAddress,
+    addresses_among,
+    addresses_of,
+    give,
+    named_among,
+    taken_among,
+)
 from idp.people.tables import address
 from tests.support.keys import shared_keys
 from tests.support.students import Student, add_student
@@ -155,3 +163,10 @@ def test_the_taken_ones_of_a_list_are_named(databases: Databases) -> None:
 
     with databases.identity.read() as connection:
         assert taken_among(connection, wanted) == {wanted[0]}
+
+
+def test_more_names_are_looked_up_at_once_than_a_statement_can_bind(databases: Databases) -> None:
+    many = [f"name{number}" for number in range(70_000)]  # PostgreSQL's protocol counts values in 16 bits
+    with databases.identity.read() as connection:
+        assert taken_among(connection, many) == frozenset()
+        assert named_among(connection, many) == frozenset()
