@@ -1,6 +1,6 @@
 """Accounts, the right to sign in: found by what a person types, closed and opened."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -109,6 +109,18 @@ def administrators(connection: Connection) -> set[str]:
         account.c.role == ADMINISTRATOR, account.c.claimed_at.is_not(None), account.c.enabled
     )
     return set(connection.execute(query).scalars())
+
+
+def last_administrators(connection: Connection, closing: Collection[str]) -> set[str]:
+    """Return all administrators if everyone is among the accounts that are to be closed, else nobody.
+
+    Effect:  until this transaction ends, nobody else decides about closing an administrator
+    """
+    if not administrators(connection) & set(closing):
+        return set()
+    wait_for_lock(connection, "administrators")
+    found = administrators(connection)
+    return found if found <= set(closing) else set()
 
 
 def refuse_last_administrator(connection: Connection, found: Account) -> None:

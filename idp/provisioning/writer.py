@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, LastAdministrator, TargetError, TargetRejected, TargetUnavailable
-from idp.people.account_queries import administrators
+from idp.people.account_queries import last_administrators
 from idp.provisioning import health, removal, run_queries, state_queries, undo
 from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.provisioner import Provisioner
@@ -125,10 +125,9 @@ class TargetWriter:
             late = (one.row for one in writes if one.row is not None and one.person_id not in begun)
             self._supersede(connection, {row.number: "desired otherwise by now" for row in late})
             shut = {one.person_id: one for one in writes if one.person_id in begun and _shuts_out(one.change)}
-            last = administrators(connection) if shut else set()
+            last = last_administrators(connection, shut)
         error = LastAdministrator("the last administrator is not disabled; invite another one first")
-        refused = [shut[person_id] for person_id in last] if last <= shut.keys() else []
-        return begun, [(one, Outcome(one.change, error)) for one in refused]
+        return begun, [(shut[person_id], Outcome(shut[person_id].change, error)) for person_id in last]
 
     def _is_desired(self, one: Write, known: Mapping[str, TargetState]) -> bool:
         state = known.get(one.person_id)

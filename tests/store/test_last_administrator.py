@@ -1,5 +1,7 @@
 """Nobody disables the last administrator, whatever asks for it; on both kinds of database."""
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -7,11 +9,12 @@ from sqlalchemy import update
 
 from idp.db.databases import Databases
 from idp.keys.key_files import Keys
-from idp.people.account_queries import ADMINISTRATOR
+from idp.people.account_queries import ADMINISTRATOR, administrators
 from idp.people.lock_queries import Lock, add_lock
 from idp.people.settings import PeopleSettings
 from idp.people.tables import account
 from idp.people.values import LockOwner
+from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
 from idp.provisioning.live import sweep_live
 from idp.provisioning.planning import make_plan
@@ -19,6 +22,8 @@ from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.values import Change, Outcome
+from idp.provisioning.writer import TargetWriter, write_of
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
@@ -67,6 +72,34 @@ def test_a_run_disables_everybody_but_the_last_administrators(
     for target in provisioner.targets.values():
         assert {entry.person_id for entry in target.read() if entry.enabled} == kept
     assert (result.done, result.rejected) == (2 * (3 - len(kept)), 2 * len(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class OvertakenAccounts(AccountsTarget):
+    """Our accounts, and what another process does before our changes are made."""
+
+    acts: list[Callable[[], object]]
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        while self.acts:
+            self.acts.pop()()
+        return AccountsTarget.apply(self, changes)
+
+
+def test_two_writers_at_once_leave_one_administrator(provisioner: Provisioner, databases: Databases) -> None:
+    appoint(databases, ANNA, JAN)
+    run = make_plan(provisioner, ACTOR)
+    rows = provisioner.read(run_queries.changes_of, run.run_id, target="accounts")
+    anna, jan = ([write_of(row)] for row in rows if row.person_id != EWA.person_id)
+    other = TargetWriter(provisioner, provisioner.targets["accounts"], "other", run)
+    ours = OvertakenAccounts(databases.identity, [lambda: other.write(jan)])
+
+    ((_, outcome),) = TargetWriter(provisioner, ours, "ours", run).write(anna)
+
+    assert outcome.error is not None
+    assert "last administrator" in str(outcome.error)
+    with databases.identity.read() as connection:
+        assert administrators(connection) == {ANNA.person_id}
 
 
 def test_who_is_not_the_last_administrator_is_disabled(
