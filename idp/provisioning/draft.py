@@ -113,6 +113,7 @@ class Draft:
             reason=change.reason,
             desired=change.after.digest if change.after else None,
             loses_rights=loses,
+            cause=change.cause,
         )
 
     def _finding(self, kind: str, finding: Finding) -> FindingRow:

@@ -157,13 +157,14 @@ class ChangeRow:
     reason: str
     desired: str | None
     loses_rights: bool = False
+    cause: str = ""
     state: str = ChangeState.OPEN
     error: str = ""
 
     def to_change(self) -> Change:
         """Return the change as a target takes it."""
         before, after = (Entry.from_json(self.person_id, text) if text else None for text in (self.before, self.after))
-        return Change(Kind(self.kind), self.person_id, before, after, self.reason)
+        return Change(Kind(self.kind), self.person_id, before, after, self.reason, self.cause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ change = Table(
     Column("reason", String(200), nullable=False),
     Column("desired", String(32)),  # digest of `after`
     Column("loses_rights", Boolean, nullable=False),  # the entry was a student's and is not any more
+    Column("cause", String(200), nullable=False),  # the records' reason; an undo keeps the one of what it undoes
     Column("state", String(10), nullable=False),
     Column("error", String(500), nullable=False),
     Column("done_at", UtcDateTime),  # of the last attempt

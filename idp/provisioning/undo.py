@@ -48,7 +48,6 @@ from idp.provisioning.target import Target, entries_named
 from idp.provisioning.target_states import Presence
 from idp.provisioning.values import Change, Entry, Finding
 
-UNDO_OF = "undo: "  # before the reason of the change that is undone
 Progress = Callable[[int], None]
 
 
@@ -106,7 +105,7 @@ def _plan_one(
             take_back(row, there.get(row.person_id), people.get(row.person_id), target, remove_created) for row in rows
         ]
         changes = [
-            replace(back.change, reason=UNDO_OF + cause_of(row))
+            replace(back.change, reason=f"undo: {row.cause}", cause=row.cause)
             for row, back in zip(rows, backs, strict=True)
             if back.change is not None
         ]
@@ -149,18 +148,13 @@ def take_back(
     return Back(None)
 
 
-def cause_of(row: ChangeRow) -> str:
-    """Return why a change was made; of an undo, and of an undo of one, why the first of them was."""
-    return row.reason.removeprefix(UNDO_OF)
-
-
 def why_not_enabled(row: ChangeRow, person: PersonSnapshot | None) -> str:
     """Return what speaks against enabling somebody by undoing this change, or ""."""
     if person is None:
         return "our records do not know this person any more"
     if person.is_locked:
         return "a human locked the account"
-    if person.may_sign_in or person.status.reason == cause_of(row):
+    if person.may_sign_in or person.status.reason == row.cause:
         return ""
     return f"the records close the account for another reason by now: {person.status.reason}"
 
@@ -216,7 +210,7 @@ def _take_back_entry(
     # A target that manages access alone has nothing else to remove. Entries of staff are never removed.
     is_removable = bool(target.attributes) and not (person and person.is_staff)
     if remove_created and is_removable and is_as_made:
-        return Back(Change.remove(found, row.reason))
+        return Back(Change.remove(found, row.cause))
     why = "it stays, locked (--remove removes it)" if is_as_made else "it changed since, so it stays, locked"
     stays = (_left(row, f"the run created it: {why}"),) if is_removable else ()
     if not found.enabled:
@@ -320,7 +314,7 @@ def pins_of_undo(
         if not kept or any(was.get(part, ()) != values for part, values in expected.items()):
             continue  # the records ask for the result, or for something else by now: they are obeyed
         if key == ACCESS and change.lets_in:
-            if records.reason != cause_of(row):
+            if records.reason != row.cause:
                 continue  # closed for another reason while we wrote
             expected[WHY] = (records.reason,)
         new.append(Pin(target.kind, row.person_id, key, expected, kept, run_id, at))

@@ -92,22 +92,23 @@ class Change:
     person_id: str
     before: Entry | None
     after: Entry | None
-    reason: str
+    reason: str  # as people read it
+    cause: str = ""  # the reason of the records; of an undo, the one of the change that was undone first
 
     @classmethod
     def create(cls, desired: Entry) -> Self:
         """Return the change that makes an entry."""
-        return cls(Kind.CREATE, desired.person_id, None, desired, desired.reason)
+        return cls(Kind.CREATE, desired.person_id, None, desired, desired.reason, desired.reason)
 
     @classmethod
     def update(cls, before: Entry, after: Entry) -> Self:
         """Return the change of an entry that differs. Its kind is the gravest difference; all are written."""
-        return cls(_kind_of_update(before, after), after.person_id, before, after, after.reason)
+        return cls(_kind_of_update(before, after), after.person_id, before, after, after.reason, after.reason)
 
     @classmethod
     def remove(cls, observed: Entry, reason: str) -> Self:
         """Return the change that removes an entry."""
-        return cls(Kind.REMOVE, observed.person_id, observed, None, reason)
+        return cls(Kind.REMOVE, observed.person_id, observed, None, reason, reason)
 
     @property
     def name(self) -> str:

@@ -211,8 +211,7 @@ class World:
             was = parts_of(Entry.from_json(row.person_id, row.before))
             wrote = parts_of(Entry.from_json(row.person_id, row.after))
             snapshot = snapshots[row.person_id]
-            first_cause = row.reason.split()[-1]
-            is_shut_anew = snapshot.is_locked or not (snapshot.may_sign_in or snapshot.status.reason == first_cause)
+            is_shut_anew = snapshot.is_locked or not (snapshot.may_sign_in or snapshot.status.reason == row.cause)
             expected[row.person_id] = self.put_back(found, was, wrote, may_enable=not is_shut_anew)
         return expected
 

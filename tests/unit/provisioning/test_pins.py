@@ -64,9 +64,9 @@ def opened(of: Any = LDAP, run_id: str = "r1") -> Pin:
     return pin(ACCESS, SUSPENDED, kept, of, run_id, why="suspended")
 
 
-def row(before: Entry | None, after: Entry | None, reason: str = "") -> ChangeRow:
+def row(before: Entry | None, after: Entry | None, cause: str = "") -> ChangeRow:
     was, is_now = (entry.to_json() if entry else None for entry in (before, after))
-    return ChangeRow(1, "ldap", ANNA.person_id, "update", "u", was, is_now, reason, None)
+    return ChangeRow(1, "ldap", ANNA.person_id, "update", "u", was, is_now, "as people read it", None, cause=cause)
 
 
 def effective(person: PersonSnapshot, *pins: Pin, overrides: tuple[Override, ...] = (), of: Any = LDAP) -> Entry:
@@ -209,7 +209,7 @@ def test_the_entry_of_a_member_of_staff_is_locked_and_never_removed() -> None:
 
 
 def after_undo(person: PersonSnapshot, before: Entry | None, after: Entry | None, *kept: Pin) -> list[Pin]:
-    _, new = pins_of_undo(row(before, after, "undo: suspended"), PersonRecords(person, Kept(kept)), LDAP, "r1", AT)
+    _, new = pins_of_undo(row(before, after, "suspended"), PersonRecords(person, Kept(kept)), LDAP, "r1", AT)
     return list(new)
 
 

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=200), nullable=False),
         sa.Column("desired", sa.String(length=32), nullable=True),
         sa.Column("loses_rights", sa.Boolean(), nullable=False),
+        sa.Column("cause", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
