@@ -3,7 +3,7 @@
 from idp.app.installation import Idp
 from idp.errors import InvalidInput, NotFound
 from idp.provisioning.run import Run
-from idp.provisioning.run_queries import runs_beginning
+from idp.provisioning.run_queries import runs_with_prefix
 
 
 def run_named(installation: Idp, text: str) -> Run:
@@ -12,7 +12,7 @@ def run_named(installation: Idp, text: str) -> Run:
     Raises:  NotFound; InvalidInput when several begin so
     """
     with installation.databases.identity.read() as connection:
-        found = runs_beginning(connection, text.lower(), most=2) if text else []
+        found = runs_with_prefix(connection, text.lower(), most=2) if text else []
     if not found:
         raise NotFound(f"there is no run {text}. List runs with: idp runs list")
     if len(found) > 1:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from idp.clock import Clock
 from idp.db.databases import Databases
 from idp.people.status import local_date
-from idp.provisioning.run_queries import last_applied
+from idp.provisioning.run_queries import last_started
 from idp.registry.queries import newest_import_id
 
 
@@ -26,7 +26,7 @@ class AfterImports:
 
     def __call__(self) -> int:
         with self.databases.identity.read() as connection:
-            run = last_applied(connection)
+            run = last_started(connection)
             ended = (run.run_id, run.finished_at) if run else None
             present = (newest_import_id(connection), ended, local_date(self.clock.now(), self.zone))
         if present == self._seen:

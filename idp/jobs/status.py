@@ -171,7 +171,7 @@ def status(provisioner: Provisioner) -> Status:
 
 
 def _last_run(connection: Connection) -> RunStatus | None:
-    run = run_queries.last_applied(connection)
+    run = run_queries.last_started(connection)
     if run is None:
         return None
     became = run_queries.count_changes(connection, run.run_id)

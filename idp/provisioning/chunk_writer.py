@@ -51,7 +51,7 @@ class _ChunkWriter:
         """Make every open change once; False when the run, or the target, has no use of another try now."""
         after = self.chunk.after
         while rows := self._rows(after, self.chunk.upto):
-            if not (self._is_free(len(rows)) and self._write(rows)):
+            if not (self._wait_for_target(len(rows)) and self._write(rows)):
                 return False
             after = rows[-1].number
         return True
@@ -68,8 +68,8 @@ class _ChunkWriter:
             kind=self.chunk.kinds,
         )
 
-    def _is_free(self, count: int) -> bool:
-        """Wait for the target's pace and for its circuit breaker; False when that takes too long."""
+    def _wait_for_target(self, count: int) -> bool:
+        """Wait for the target's pace and its circuit breaker; False, with the error, when that takes too long."""
         found = health.health_of(self.provisioner, self.chunk.target)
         open_s = 0.0 if found is None else found.open_until - self.provisioner.clock.timestamp()
         if found is not None and open_s > self.provisioner.settings.target_patience_s:

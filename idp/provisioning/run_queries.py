@@ -122,9 +122,9 @@ def require_run(connection: Connection, run_id: str, *, alone: bool = False) -> 
     return found
 
 
-def runs_beginning(connection: Connection, text: str, most: int) -> list[Run]:
+def runs_with_prefix(connection: Connection, prefix: str, most: int) -> list[Run]:
     """Return the runs whose number begins so, `most` at most."""
-    query = select(run).where(run.c.run_id.startswith(text, autoescape=True))
+    query = select(run).where(run.c.run_id.startswith(prefix, autoescape=True))
     return _runs(connection, query.order_by(run.c.run_id).limit(most))
 
 
@@ -134,7 +134,7 @@ def last_runs(connection: Connection, limit: int = 1) -> list[Run]:
     return _runs(connection, query.order_by(run.c.run_id.desc()).limit(limit))
 
 
-def last_applied(connection: Connection) -> Run | None:
+def last_started(connection: Connection) -> Run | None:
     """Return the run that was started last."""
     query = select(run).where(run.c.started_at.is_not(None)).order_by(run.c.started_at.desc()).limit(1)
     return next(iter(_runs(connection, query)), None)

@@ -261,7 +261,7 @@ def test_a_run_is_what_it_was_when_it_was_made(databases: Databases) -> None:
         run_queries.move(connection, "r1", RunState.APPROVED)
         run_queries.start_attempt(connection, "r1", 0, Runner.COMMAND, NOW)
         run_queries.end_attempt(connection, "r1", 1, RunState.APPLIED, finished_at=NOW)
-        assert run_queries.last_applied(connection) == run_queries.load_run(connection, "r1")
+        assert run_queries.last_started(connection) == run_queries.load_run(connection, "r1")
         assert run_queries.load_run(connection, "r2") is None
 
 
