@@ -41,7 +41,7 @@ from idp.provisioning.approval import refusal
 from idp.provisioning.drift import find_drift_where_possible
 from idp.provisioning.executor import Result
 from idp.provisioning.guard import sentence
-from idp.provisioning.planning import Scope, make_plan, people_to_look_at, refuse_if_unreachable
+from idp.provisioning.planning import Scope, discard_if_empty, make_plan, people_to_look_at, refuse_if_unreachable
 from idp.provisioning.removal import make_removal_plan
 from idp.provisioning.run import ENDS, ChangeRow, ChangeState, Run, RunKind
 from idp.provisioning.run_steps import awaiting_runs
@@ -99,7 +99,8 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     A running worker applies it while this command shows the progress. Without a worker, this command applies it. An
     interrupted run continues where it stopped. Ctrl-C does not stop the worker: use `idp runs pause RUN`.
 
-    A plan made now leaves out the people of a plan that awaits approval.
+    A plan made now leaves out the people of a plan that awaits approval. If it has no change and no finding, it is not
+    kept.
 
     Exit code 1: something is left to do or awaits approval, a target refused a change or shows another value
     afterwards, or an undo came too late for a change.
@@ -119,6 +120,8 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     with progress("Writing", total=run.changes) as advance:
         result = apply_or_follow(installation.provisioner, run, current_actor(), advance, here=here)
     failed = _failed(installation, result)
+    if run_id is None:
+        discard_if_empty(installation.provisioner, result.run)
     awaiting = _awaiting(installation) if run_id is None else []
     if as_json:
         with installation.databases.identity.read() as connection:

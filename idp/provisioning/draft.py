@@ -19,7 +19,7 @@ from idp.provisioning.run import ChangeRow, FindingRow, LimitViolation, Run, Run
 from idp.provisioning.state_queries import count_states, was_filled
 from idp.provisioning.values import Change, Finding
 
-LOCK = "provisioning"  # one plan or run at a time
+LOCK = "provisioning"  # one plan is made at a time; runs do not hold it, see `refuse_while_running`
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import structlog
 
 from idp import permissions
-from idp.audit.events import SYSTEM
+from idp.audit import event_types
+from idp.audit.events import SYSTEM, Event, record
 from idp.errors import (
     CanaryFailed,
     Conflict,
@@ -24,11 +25,11 @@ from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.compare import compare
 from idp.provisioning.executor import apply_run
 from idp.provisioning.guard import loses_rights
-from idp.provisioning.planning import make_plan
+from idp.provisioning.planning import discard_if_empty, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import recompute, recompute_some
 from idp.provisioning.records import PersonRecords
-from idp.provisioning.run import RunState
+from idp.provisioning.run import Run, RunState
 from idp.provisioning.state_queries import TargetState
 from idp.provisioning.target import Target
 from idp.provisioning.values import Change, Entry, Kind
@@ -204,12 +205,17 @@ def sweep_bulk(provisioner: Provisioner) -> int:
 
 def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
     done, why = 0, "left for the next attempt"
+    run: Run | None = None
     try:
         run = make_plan(provisioner, permissions.SYSTEM, person_ids=due)
         why = run.unread or why
-        done = apply_run(provisioner, run.run_id, permissions.SYSTEM).done
-    except Conflict:
-        return 0  # somebody else plans or applies now: next time
+        result = apply_run(provisioner, run.run_id, permissions.SYSTEM)
+        done = result.done
+        discard_if_empty(provisioner, result.run)
+    except Conflict:  # somebody else plans or applies now: next time
+        if run is not None:
+            _withdraw(provisioner, run)
+        return 0
     except (TargetError, UnsafePlan, CanaryFailed) as error:
         why = str(error)
     now = provisioner.clock.now()
@@ -219,3 +225,11 @@ def _run_over(provisioner: Provisioner, due: Sequence[str]) -> int:
             still = [one for one, state in known.items() if state.is_due(now) and state.priority is Priority.BULK]
             state_queries.delay(connection, kind, still, why, now, provisioner.settings.patience)
     return done
+
+
+def _withdraw(provisioner: Provisioner, run: Run) -> None:
+    """Cancel a plan that was made by a sweep and not begun: the next sweep makes another one."""
+    now = provisioner.clock.now()
+    with provisioner.databases.identity.write() as connection:
+        if run_queries.move(connection, run.run_id, RunState.CANCELLED, from_=[RunState.PLANNED], finished_at=now):
+            record(connection, now.timestamp(), Event(event_types.RUN_CANCELLED, run.run_id, SYSTEM))

@@ -24,7 +24,7 @@ def make_merge(provisioner: Provisioner, kept: str, merged: str, actor: Actor) -
     Effect:  a stored plan, to be applied like any other; until then nothing has changed
     """
     actor.require(Permission.PEOPLE_MERGE)
-    with exclusive(provisioner.databases, LOCK):
+    with exclusive(provisioner.databases, LOCK):  # beside a run at work: `apply` refuses the plan if people moved since
         provisioner.read(merges.refuse_to_merge, kept, merged)
         new = Merge(new_id(), kept, merged, provisioner.clock.now(), actor.actor_id)
         draft = _plan(

@@ -74,7 +74,8 @@ def make_plan(
 ) -> Run:
     """Return a new plan over the people of a scope, or over some people. Over a limit, it awaits approval.
 
-    Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope
+    Shape:   a target that was never read whole, or not since the rules changed, is read whole in any scope; for
+             `person_ids` no target is read whole
              people who belong to another run, as they are desired now, are left out
              a target that cannot be read has no part in the plan; nobody is enabled at a stage before it
     Raises:  NotAllowed;
@@ -96,6 +97,12 @@ def make_plan(
             failed = recompute(provisioner, ids)
             _plan(provisioner, draft, failed, lambda: [everywhere(provisioner, ids)])
         return draft.seal()
+
+
+def discard_if_empty(provisioner: Provisioner, run: Run) -> None:
+    """Delete a run that has neither changes nor findings: lists of runs would fill with them."""
+    if not run.changes and not any(part.findings for part in run.summary.values()):
+        provisioner.write(run_queries.forget_run, run.run_id)
 
 
 def people_to_look_at(provisioner: Provisioner, scope: Scope) -> int:

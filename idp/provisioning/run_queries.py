@@ -512,6 +512,11 @@ def forget_runs(connection: Connection, before: datetime, limit: int) -> int:
     return len(ids)
 
 
+def forget_run(connection: Connection, run_id: str) -> None:
+    """Delete a run."""
+    _delete(connection, [run_id])
+
+
 def _delete(connection: Connection, run_ids: Sequence[str]) -> None:
     for run_id in run_ids:
         forget_planned_merge(connection, run_id)

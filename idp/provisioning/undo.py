@@ -70,7 +70,7 @@ def make_undo(
     Effect:  a stored plan, to be applied like any other; nothing is written to a target
     """
     actor.require(Permission.RUNS_UNDO)
-    with exclusive(provisioner.databases, LOCK):
+    with exclusive(provisioner.databases, LOCK):  # beside a run at work: each change is judged when it is written
         undone = _undoable(provisioner, run_id)
         draft = Draft.begin(provisioner, actor.actor_id, undone.summary, RunKind.UNDO, run_id)
         for kind in undone.summary:

@@ -60,6 +60,10 @@ def test_a_plan_is_shown_and_then_applied_as_it_was_shown(terminal: Terminal, da
 def test_an_update_is_shown_attribute_by_attribute(terminal: Terminal, databases: Databases, keys: Keys) -> None:
     add_students(databases, keys, [ANNA, JAN])
     assert "2 written and checked." in terminal.run("apply")
+    before = terminal.json("runs", "list")
+    assert "nothing to change" in terminal.run("apply")
+    assert terminal.json("apply")["done"] == 0
+    assert terminal.json("runs", "list") == before  # a run without a change is not kept
     change_person(databases, ANNA.person_id, surname="Nowak")
     change_person(databases, JAN.person_id, surname="[bold]Bek[/]")
 

@@ -8,6 +8,7 @@ from sqlalchemy import event
 
 from idp import permissions
 from idp.db.databases import Databases
+from idp.db.locks import exclusive
 from idp.errors import TargetRejected, TargetUnavailable
 from idp.jobs.syncing import Sync
 from idp.keys.key_files import Keys
@@ -15,11 +16,13 @@ from idp.people.settings import PeopleSettings
 from idp.people.status import AccessPolicy
 from idp.provisioning import run_queries
 from idp.provisioning.executor import apply_run
-from idp.provisioning.live import reconcile_due
+from idp.provisioning.live import reconcile_due, sweep_bulk
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run import Run
+from idp.provisioning.run import Run, RunState
+from idp.provisioning.run_steps import COMMAND_LOCK
 from idp.provisioning.settings import ProvisioningSettings
+from idp.provisioning.state_queries import mark_in_doubt
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
 from idp.registry.settings import RegistrySettings
@@ -286,3 +289,28 @@ def test_a_plan_counts_the_people_of_the_targets_once(provisioner: Provisioner) 
         make_plan(provisioner, JAN)
 
     assert sum("count(target_state.applied)" in text for text, _ in seen) == 1
+
+
+# --- plans that are not kept ----------------------------------------------------------------------------------------
+
+
+def runs(provisioner: Provisioner) -> list[RunState]:
+    return [run.state for run in provisioner.read(run_queries.runs_in, *RunState)]
+
+
+def test_a_sweep_beside_another_command_leaves_no_plan_to_apply(provisioner: Provisioner, faulty: FaultyTarget) -> None:
+    change_person(provisioner.databases, IDS[0], surname="Nowak")
+    with exclusive(provisioner.databases, COMMAND_LOCK):
+        assert sweep_bulk(provisioner) == 0
+    assert sorted(runs(provisioner)) == [RunState.APPLIED, RunState.CANCELLED]
+
+    assert sweep_bulk(provisioner) == 1
+    assert faulty.did == [("update", IDS[0])]
+
+
+def test_a_sweep_that_finds_everything_as_desired_leaves_no_run(provisioner: Provisioner) -> None:
+    provisioner.write(mark_in_doubt, "faulty", IDS[:1], provisioner.clock.now())
+
+    assert sweep_bulk(provisioner) == 0
+
+    assert (runs(provisioner), waiting(provisioner.databases)) == ([RunState.APPLIED], 0)
