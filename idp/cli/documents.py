@@ -103,6 +103,7 @@ class ApplyDocument(RunDocument):
     unverified: int
     left_to_next_plan: int
     left_as_they_are: int
+    not_undone: int
     is_complete: bool
     failed: list[ChangeDocument]
     awaiting_approval: list[AwaitingDocument]

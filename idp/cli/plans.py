@@ -9,7 +9,7 @@ from rich.table import Table
 
 from idp.cli.support import console, counted
 from idp.people.values import Person
-from idp.provisioning.run import ChangeRow, FindingRow, Run
+from idp.provisioning.run import ChangeRow, FindingRow, Run, RunKind
 from idp.provisioning.values import Change, Entry, Kind
 
 
@@ -100,6 +100,14 @@ def print_totals(run: Run, shown: int) -> None:
     if 0 < shown < run.changes:
         all_of_it = f"idp runs export {run.run_id} FILE"
         click.echo(f"Shown: {shown:,} of {run.changes:,} changes. More with --limit, all in a file with: {all_of_it}")
+
+
+def print_not_undone(run: Run) -> None:
+    """Print how many entries an undo leaves as they are, and where to read why."""
+    if run.kind == RunKind.UNDO and (left := sum(part.findings for part in run.summary.values())):
+        entries = counted(left, "entry", "entries")
+        how = f"idp runs show {run.run_id} --limit {max(left, 20)}"
+        click.secho(f"Not undone, wholly or in part: {entries}. Read why with: {how}", fg="yellow")
 
 
 WRITTEN_SOON = "A living worker writes what that changes within seconds. Without a worker: idp apply"

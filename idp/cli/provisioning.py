@@ -17,6 +17,7 @@ from idp.cli.plans import (
     print_changes,
     print_findings,
     print_needs_approval,
+    print_not_undone,
     print_totals,
     run_facts,
 )
@@ -103,7 +104,7 @@ def apply(installation: Idp, run_id: str | None, here: bool, as_json: bool) -> N
     kept.
 
     Exit code 1: something is left to do or awaits approval, a target refused a change or shows another value
-    afterwards, or an undo came too late for a change.
+    afterwards, or an undo left something as it is.
     """
     run = _make_plan(installation) if run_id is None else run_named(installation, run_id)
     with installation.databases.identity.read() as connection:
@@ -191,8 +192,13 @@ def _left_as_they_are(result: Result) -> int:
     return result.superseded if result.run.kind == RunKind.UNDO else 0
 
 
+def _not_undone(result: Result) -> int:
+    """Return how many entries an undo could not plan for, wholly or in part."""
+    return sum(part.findings for part in result.run.summary.values()) if result.run.kind == RunKind.UNDO else 0
+
+
 def _is_well(result: Result) -> bool:
-    return result.is_complete and not _left_as_they_are(result)
+    return result.is_complete and not _left_as_they_are(result) and not _not_undone(result)
 
 
 # --- as JSON --------------------------------------------------------------------------------------------------------
@@ -206,6 +212,7 @@ def _result_facts(result: Result) -> dict[str, Any]:
         "unverified": result.unverified,
         "left_to_next_plan": result.superseded - _left_as_they_are(result),
         "left_as_they_are": _left_as_they_are(result),
+        "not_undone": _not_undone(result),
         "is_complete": _is_well(result),
     }
 
@@ -224,12 +231,14 @@ def _print_result(result: Result, failed: Sequence[ChangeRow]) -> None:
         parts.append(f"{result.superseded} no longer needed, or left to the next plan because the records changed")
     if not result.run.changes:
         click.echo("Nothing to apply.")
+        print_not_undone(result.run)
         return
     click.secho(", ".join(parts) + ".", fg="green" if _is_well(result) else "yellow")
     for row in failed:
         click.echo(f"  {row.target} {row.kind} {row.name}: {row.error or 'not tried yet'}")
     if result.left:
         click.echo(f"A worker tries the rest again. Without a worker: idp apply {result.run.run_id}")
+    print_not_undone(result.run)
 
 
 def _print_awaiting(awaiting: Sequence[Mapping[str, Any]]) -> None:

@@ -85,7 +85,8 @@ def show(installation: Idp, run_id: str, limit: int, as_json: bool) -> None:
         people = load_people(connection, [row.person_id for row in changes])
         by_state = run_queries.count_changes(connection, run.run_id)
         progress = progress_of(connection, run, installation.settings.provisioning)
-        needs_approval = "" if run.state in ENDS else refusal(connection, run, installation.settings.provisioning)
+        settings = installation.settings.provisioning
+        needs_approval = "" if run.state in ENDS else refusal(connection, run, settings, is_shown=True)
     if as_json:
         facts = {
             "approvals": progress.given,
@@ -221,7 +222,7 @@ def retry(installation: Idp, album: str | None) -> None:
 
 def _signed_in(installation: Idp, name: str, password_stdin: bool) -> Actor:
     """Return the staff member who signs in here, by the same check as every sign-in, with its throttle."""
-    if password_stdin:
+    if password_stdin or not sys.stdin.isatty():  # a prompt that hides the password needs a terminal
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt(f"Password of {name}", hide_input=True, err=True)

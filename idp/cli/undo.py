@@ -9,6 +9,7 @@ from idp.cli.plans import (
     print_changes,
     print_findings,
     print_needs_approval,
+    print_not_undone,
     print_totals,
     run_facts,
 )
@@ -52,6 +53,7 @@ def undo(installation: Idp, run_id: str, remove: bool, is_drop: bool, limit: int
     print_changes(changes, {person.person_id: person.display_name for person in people})
     print_findings(findings)
     print_totals(run, shown=len(changes))
+    print_not_undone(run)
     if needs_approval:
         print_needs_approval(needs_approval)
     elif run.changes:

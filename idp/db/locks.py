@@ -1,6 +1,7 @@
 """Process locks: they end with the process that holds them. For work that must not run twice at once."""
 
 import fcntl
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,12 +39,16 @@ def wait_for_lock(connection: Connection, name: str) -> None:
 
 @contextmanager
 def _file_lock(databases: Databases, name: str) -> Iterator[None]:
-    with (databases.settings.folder / f"{name}.lock").open("a") as file:
+    with open(databases.settings.folder / f"{name}.lock", "a", opener=_private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Conflict(f"another process is busy with this ({name}); try again later") from None
         yield
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager

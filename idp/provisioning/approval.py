@@ -123,8 +123,10 @@ def refuse_unless_approved(connection: Connection, run: Run, settings: Provision
         raise NeedsApproval(refusal(connection, run, settings))
 
 
-def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) -> str:
+def refusal(connection: Connection, run: Run, settings: ProvisioningSettings, *, is_shown: bool = False) -> str:
     """Return why a plan waits, how many people's approval it needs, and the command for it; "" when it need not wait.
+
+    `is_shown`: the reader has the plan before them.
 
     Shape:   "ldap disable: 6,200 of 6,200, limit 124. Nothing was written. …: idp runs approve RUN --as YOUR-NAME"
     """
@@ -135,9 +137,10 @@ def refusal(connection: Connection, run: Run, settings: ProvisioningSettings) ->
     given = ", ".join(approval.name for approval in progress.given)
     so_far = f" ({given} did)" if given else ""
     why = sentence(run.violations) or "this run removes entries"
+    look = "If it is" if is_shown else f"Look at it with `idp runs show {run.run_id}`; if it is"
     return (
-        f"{why}. Nothing was written. Look at it with `idp runs show {run.run_id}`; if it is"
-        f" right, {people} must approve exactly this plan{so_far}: idp runs approve {run.run_id} --as YOUR-NAME"
+        f"{why}. Nothing was written. {look} right,"
+        f" {people} must approve exactly this plan{so_far}: idp runs approve {run.run_id} --as YOUR-NAME"
     )
 
 

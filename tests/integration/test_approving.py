@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -66,6 +68,25 @@ def join(installation: Idp, mail: str, role: Role) -> None:
 def approve(terminal: Terminal, run: str, name: str, password: str = PASSWORD) -> BaseException | None:
     words = ("runs", "approve", run, "--as", name, "--password-stdin")
     return terminal.result(*words, typed=f"{password}\n").exception
+
+
+def test_a_plan_that_is_shown_does_not_tell_to_look_at_it(terminal: Terminal, waiting: str) -> None:
+    shown = terminal.result("runs", "show", waiting)
+
+    assert f"If it is right, one person must approve exactly this plan: idp runs approve {waiting}" in shown.output
+    assert "idp runs show" not in shown.output
+
+
+def test_a_password_is_read_from_a_pipe_without_a_warning_of_python(terminal: Terminal, waiting: str) -> None:
+    words = [sys.executable, "-m", "idp", "runs", "approve", waiting, "--as", "nobody"]
+
+    ended = subprocess.run(
+        words, input="no password\n", capture_output=True, text=True, check=False, start_new_session=True
+    )
+
+    assert ended.returncode == 1
+    assert "incorrect name or password" in ended.stderr
+    assert "Warning" not in ended.stderr
 
 
 def test_somebody_signs_in_for_a_plan_and_it_is_carried_out(

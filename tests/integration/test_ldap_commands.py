@@ -133,6 +133,30 @@ def test_an_undo_says_whom_it_came_too_late_for_and_why(terminal: Terminal, data
     assert (again["left_as_they_are"], again["left_to_next_plan"], again["is_complete"]) == (1, 0, False)
 
 
+def test_an_undo_that_leaves_an_entry_says_how_many_and_where_to_read_why(
+    terminal: Terminal, databases: Databases, keys: Keys
+) -> None:
+    add_students(databases, keys, [ANNA, JAN])
+    terminal.run("apply")
+    for student in (ANNA, JAN):
+        change_person(databases, student.person_id, surname="Nowak")
+    wrong = terminal.json("apply")["run_id"]
+    change_person(databases, JAN.person_id, surname="Bek")
+    terminal.run("apply")
+
+    planned = terminal.run("undo", wrong)
+    undo = terminal.json("runs", "list")[0]["run_id"]
+    applied = terminal.result("apply", undo)
+
+    said = f"Not undone, wholly or in part: 1 entry. Read why with: idp runs show {undo}"
+    assert said in planned
+    assert said in applied.stdout
+    assert applied.exit_code == 1
+    assert "not undone" in terminal.run("runs", "show", undo)
+    again = json.loads(terminal.result("apply", undo, "--json").stdout)
+    assert (again["not_undone"], again["is_complete"]) == (1, False)
+
+
 def test_status_says_what_is_put_off(terminal: Terminal, databases: Databases) -> None:
     now = Clock().now()
     with databases.identity.write() as connection:

@@ -411,3 +411,11 @@ def test_a_page_that_is_not_there_still_says_who_is_signed_in(estudent: Browser,
     refused = estudent.open("/staff")
     assert refused.status_code == 403
     assert "not signed in" not in text_of(refused)
+
+
+def test_whoever_has_one_name_may_leave_the_given_name_empty(estudent: Browser) -> None:
+    page = estudent.open("/account/new").get_data(as_text=True)
+
+    fields = {name: tag for tag, name in re.findall(r'(<input[^>]* name="(\w+)"[^>]*>)', page)}
+    assert " required" not in fields["given_name"]
+    assert " required" in fields["surname"]

@@ -1,5 +1,7 @@
 """Process locks: one process at a time, and what happens when the database ends the lock."""
 
+import stat
+
 import pytest
 from sqlalchemy import text
 
@@ -40,3 +42,11 @@ def test_a_lock_is_free_after_the_block_and_only_then(databases: Databases) -> N
 
     with exclusive(databases, "registry-import"):
         pass
+
+
+def test_only_we_can_read_the_file_of_a_lock(databases: Databases) -> None:
+    with exclusive(databases, "registry-import"):
+        files = list(databases.settings.folder.glob("registry-import.lock"))
+
+    assert len(files) == (1 if databases.identity.is_sqlite else 0)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} <= {0o600}

@@ -2,6 +2,10 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -105,3 +109,16 @@ def test_moments_carry_their_zone_and_json_is_in_utc(capsys: pytest.CaptureFixtu
 
 def test_one_is_counted_in_the_singular() -> None:
     assert [counted(count, "person", "people") for count in (0, 1, 2000)] == ["0 people", "1 person", "2,000 people"]
+
+
+def test_a_reader_that_went_away_is_told_apart_from_a_no() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "idp", "--help"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writing)
+
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
