@@ -127,7 +127,7 @@ def export(installation: Idp, run_id: str, file: Path, form: str) -> None:
 
 @runs.command(name="approve")
 @click.argument("run_id", metavar="RUN")
-@click.option("--as", "name", required=True, help="Your own sign-in name, as at eStudent.")
+@click.option("--as", "name", required=True, help="Mail address or uid of your own staff account.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
 @json_option
 @pass_idp
