@@ -100,6 +100,11 @@ def load_settings() -> Settings:
     return load(Settings)
 
 
-def start_logs(settings: Settings, level: str = "INFO") -> None:
+def start_logs(settings: Settings) -> None:
     """Send this process's log lines to standard error, in the form that the settings name."""
-    configure_logs(settings.web.log_format, level)
+    configure_logs(settings.web.log_format)
+
+
+def start_plain_lines() -> None:
+    """Send warnings of this process to standard error as plain lines: a person typed the command."""
+    configure_logs("plain", "WARNING")

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from idp.app.installation import Idp, open_idp
-from idp.app.settings import start_logs
+from idp.app.settings import start_plain_lines
 from idp.audit.events import new_id, shell_actor
 from idp.cli.output import TrimmedOutput
 from idp.cli.suggestions import no_such_command
@@ -62,7 +62,7 @@ def pass_idp(command: Callable[Concatenate[Idp, P], R]) -> Callable[P, R]:
     def opened(*args: P.args, **kwargs: P.kwargs) -> R:
         structlog.contextvars.bind_contextvars(correlation_id=new_id())
         with open_idp() as installation:
-            start_logs(installation.settings, level="WARNING")
+            start_plain_lines()
             try:
                 return command(installation, *args, **kwargs)
             except UNAVAILABLE as exc:

@@ -28,7 +28,8 @@ _SECRET_TEXT = re.compile(
 def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send our log lines and those of libraries to `stream` (standard error), redacted.
 
-    Shape:   log_format: "json", "console", or "auto" (console on a terminal, else JSON)
+    Shape:   log_format: "json", "console", "plain" (one line for the user of a command), or "auto" (console on a
+             terminal, else JSON)
     Effect:  the process's logging configuration is replaced; a repeat is harmless
     """
     stream = stream or sys.stderr
@@ -45,6 +46,8 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
         if for_people
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    if log_format == "plain":
+        renderer = PlainLines()
     # Libraries use `logging`. Our own lines go directly to the stream, at a quarter of the cost.
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -60,6 +63,30 @@ def configure_logs(log_format: str = "auto", level: str = "INFO", stream: TextIO
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
+
+
+class PlainLines:
+    """Renders what the user of a command must know as one line; the same error is told once.
+
+    Shape:   "Warning: target failed: ldap: ldap://localhost: no answer within 2 seconds"
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        """Return the line.
+
+        Raises:  DropEvent
+        """
+        error = " ".join(str(event.get("error") or event.get("why") or "").split())
+        if error in self._told:
+            raise structlog.DropEvent
+        if error:
+            self._told.add(error)
+        parts = [str(event.get("event", "")), str(event.get("target") or ""), error]
+        line = f"{str(event.get('level', 'warning')).capitalize()}: {': '.join(part for part in parts if part)}"
+        return "\n".join([line, event["exception"]] if "exception" in event else [line])
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -205,6 +205,24 @@ def test_status_check_prints_only_problems(terminal: Terminal, databases: Databa
     assert (well.exit_code, well.output) == (0, "")
 
 
+def test_what_a_command_warns_of_is_one_plain_line_that_names_the_target(
+    terminal: Terminal, databases: Databases, keys: Keys, directory: PrivateSlapd
+) -> None:
+    add_students(databases, keys, [ANNA])
+    terminal.run("apply")
+    directory.stop()
+
+    locked = terminal.result("accounts", "lock", ANNA.uid, "--reason", "stolen password")
+
+    assert locked.exit_code == 0
+    first, *rest = locked.stderr.splitlines()
+    assert first.startswith("Warning: target failed: ldap: ldap://")
+    assert [line.partition(":")[0] for line in rest] == ["A target could not be written. The worker tries again"]
+    for words in (("drift",), ("apply",), ("accounts", "unlock", ANNA.uid)):
+        assert "{" not in terminal.result(*words).output
+    directory.restart()
+
+
 def test_a_directory_that_is_down_is_said_so(
     terminal: Terminal, databases: Databases, keys: Keys, directory: PrivateSlapd
 ) -> None:
