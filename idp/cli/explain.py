@@ -25,7 +25,7 @@ def explain() -> None:
 @pass_idp
 def person(installation: Idp, who: str, as_json: bool) -> None:
     """Explain each attribute of PERSON: value, rule, source, the run that wrote it, and whether the target has it."""
-    found = explain_person(installation.provisioner, person_named(installation, who))
+    found = explain_person(installation.provisioner, person_named(installation, who, or_staff=True))
     if as_json:
         print_json(found)
         return

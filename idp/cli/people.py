@@ -48,7 +48,7 @@ def find(installation: Idp, name: tuple[str, ...], limit: int, as_json: bool) ->
             born = person.born_on.isoformat() if person.born_on else ""
             add_row(table, person.name, person.album or "", person.uid, born, person.access)
         console().print(table)
-        click.echo("See one of them with: idp explain person ALBUM")
+        click.echo("See one of them with: idp explain person UID")
     else:
         click.echo(f"Nobody found: {' '.join(name)}", err=True)
     sys.exit(0 if found else 1)

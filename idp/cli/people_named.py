@@ -24,9 +24,10 @@ def account_named(installation: Idp, text: str) -> Account:
     return account
 
 
-def person_named(installation: Idp, text: str) -> str:
+def person_named(installation: Idp, text: str, *, or_staff: bool = False) -> str:
     """Return the key of the student that `text` names: album number, alias, mail address, uid, or the key itself.
 
+    Shape:   or_staff: a member of staff may be named, too
     Raises:  NotFound
     """
     people = installation.settings.people
@@ -34,6 +35,6 @@ def person_named(installation: Idp, text: str) -> str:
     with installation.databases.identity.read() as connection:
         account = find_account_of_record(connection, named.key, named.value) if named else None
         account = account or load_account(connection, text)
-    if account is None or account.kind != "student":
-        raise NotFound(f"there is no student called {text}. {HOW_TO_NAME}")
+    if account is None or not (or_staff or account.kind == "student"):
+        raise NotFound(f"there is {'nobody' if or_staff else 'no student'} called {text}. {HOW_TO_NAME}")
     return account.account_id

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from idp.people.tables import account, person
+from idp.people.values import AccountKind
 from idp.registry.tables import import_run
 
 
@@ -23,8 +24,10 @@ class LastImport:
 
 
 def people_by_access(connection: Connection) -> dict[str, int]:
-    """Return how many people are active, suspended, closed."""
-    rows = connection.execute(select(person.c.access, func.count()).group_by(person.c.access))
+    """Return how many people are active, suspended, closed. Staff are counted by their accounts alone."""
+    is_staff_account = (account.c.account_id == person.c.person_id) & (account.c.kind == AccountKind.STAFF)
+    query = select(person.c.access, func.count()).outerjoin(account, is_staff_account)
+    rows = connection.execute(query.where(account.c.account_id.is_(None)).group_by(person.c.access))
     return {row[0]: row[1] for row in rows}
 
 

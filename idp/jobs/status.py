@@ -83,7 +83,7 @@ class ScheduleStatus:
 class Status:
     """The state of an installation."""
 
-    people: Mapping[str, int]  # by access: active, suspended, closed
+    people: Mapping[str, int]  # without staff, by access: active, suspended, closed
     student_accounts: int
     student_accounts_claimed: int
     staff_accounts: int

@@ -132,7 +132,7 @@ def test_national_ids_are_never_in_an_explanation(imported: Terminal) -> None:
 
 
 def test_nobody_by_that_name_is_said(imported: Terminal) -> None:
-    assert "there is no student called 999" in str(imported.error("explain", "person", "999"))
+    assert "there is nobody called 999" in str(imported.error("explain", "person", "999"))
 
 
 def test_drift_is_found_shown_and_repaired_at_the_terminal(

@@ -149,3 +149,20 @@ def test_enabling_a_member_of_staff_says_what_still_keeps_them_out(terminal: Ter
     terminal.run("accounts", "unlock", uid)
     terminal.run("staff", "disable", MAIL)
     assert terminal.run("staff", "enable", MAIL) == f"{MAIL} may sign in again.\n"
+
+
+def test_active_staff_are_found_as_active_counted_apart_and_explained(terminal: Terminal, installation: Idp) -> None:
+    before = terminal.json("status")["people"]
+    uid = join(installation).uid
+
+    (found,) = terminal.json("people", "find", "ewa kowal")
+    status = terminal.json("status")
+    explained = terminal.json("explain", "person", uid)
+
+    assert (found["uid"], found["access"], found["is_staff"]) == (uid, "active", True)
+    assert (status["people"], status["staff_accounts"]) == (before, 1)
+    assert (explained["uid"], explained["access"], explained["reason"]) == (uid, "active", "staff")
+    assert "active: staff" in terminal.run("explain", "person", MAIL)
+    terminal.run("staff", "disable", MAIL)
+    (found,) = terminal.json("people", "find", "ewa kowal")
+    assert found["access"] == "closed"
