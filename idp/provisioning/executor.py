@@ -24,7 +24,8 @@ from idp.provisioning.chunks import KINDS, Chunk, phases
 from idp.provisioning.merging import put_in_force, take_out_of_force
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import queue_calendar, recompute
-from idp.provisioning.run import ENDS, JUDGED_LATE, ChangeState, Run, RunKind, Runner, RunState
+from idp.provisioning.run import ENDS, ChangeState, Run, RunKind, Runner, RunState
+from idp.provisioning.run_policy import POLICIES
 from idp.provisioning.run_steps import COMMAND_LOCK, release_abandoned, request
 from idp.provisioning.target import Target, entries_named
 from idp.provisioning.target_states import State
@@ -152,7 +153,7 @@ def begin(
         failing: dict[str, TargetError] = {}
         # Undo and removal are not what the records ask for. What they ask for meanwhile, the next run writes. What they
         # come too late for is superseded, person by person, when it is written.
-        if run.kind not in JUDGED_LATE:
+        if POLICIES[run.kind].late_check is None:
             if is_new:
                 _refuse_if_records_moved(provisioner, run)
             for target in untouched:
@@ -174,7 +175,7 @@ def _start(provisioner: Provisioner, run_id: str, attempt: int, runner: Runner) 
     with provisioner.databases.identity.write() as connection:
         is_new = run_queries.start_attempt(connection, run_id, attempt - 1, runner, now)
         run = run_queries.require_run(connection, run_id)
-        if is_new and run.kind is RunKind.UNDO:
+        if is_new and POLICIES[run.kind].ends_plans:
             run_queries.drop_sharing(connection, run_id, now)
     if (run.state, run.attempt) != (RunState.RUNNING, attempt):
         raise Conflict(f"run {run_id} is {run.state}, or another one is at work")

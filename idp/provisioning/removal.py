@@ -159,17 +159,27 @@ def overtaken(provisioner: Provisioner, _: Target, rows: Sequence[ChangeRow]) ->
     return {row.number: why for row in rows if (why := kept.get(row.person_id, "our records do not know this person"))}
 
 
-def end_kept(connection: Connection, target: Target, person_ids: Sequence[str]) -> None:
-    """End the pins and overrides of removed entries."""
+def end_kept(
+    connection: Connection, _: Provisioner, run: Run, target: Target, done: Sequence[ChangeRow], at: datetime
+) -> None:
+    """End the pins and overrides of entries that a removal has removed."""
+    del run, at
+    person_ids = [row.person_id for row in done]
     drop(connection, (each.of_target(target.kind) for each in kept_among(connection, person_ids).values()))
 
 
-def end_removed(connection: Connection, provisioner: Provisioner, target: Target, person_ids: Sequence[str]) -> None:
+def end_removed(
+    connection: Connection, provisioner: Provisioner, run: Run, target: Target, done: Sequence[ChangeRow], at: datetime
+) -> None:
     """End what belonged to entries that any run removed, after their states say so.
 
     Effect:  with the directory's entry the password is gone, so the claim ends. With a person's last entry the notice
              ends: until then a later plan removes the rest without another letter
     """
+    del run, at
+    person_ids = [row.person_id for row in done if row.after is None]
+    if not person_ids:
+        return
     if target.stage is Stage.DIRECTORY:
         unclaim(connection, person_ids)
     drop_notices_of_removed(connection, person_ids, [each.kind for each in _targets(provisioner)])

@@ -30,6 +30,7 @@ from idp.errors import NotFound
 from idp.people.merge_queries import forget_planned_merge
 from idp.provisioning.run import (
     CHUNK,
+    JUDGED_LATE,
     WRITTEN,
     Approval,
     ChangeRow,
@@ -405,9 +406,8 @@ _OTHERWISE = (
     " OR (s.presence = 'if_present' AND c.kind = 'create')))"
 )
 # Open changes of runs that keep their people. An undo or a removal keeps nobody: the records do not ask for it.
-_KEPT = (
-    f"{_OPEN} AND run.kind NOT IN ('undo', 'removal') AND (run.state IN ('awaiting_approval', 'paused') OR {_GOES_ON})"
-)
+_LATE = ", ".join(f"'{kind}'" for kind in JUDGED_LATE)
+_KEPT = f"{_OPEN} AND run.kind NOT IN ({_LATE}) AND (run.state IN ('awaiting_approval', 'paused') OR {_GOES_ON})"
 # People belong to such a run while all that it wants of them is still desired.
 _STILL_DESIRED = f"GROUP BY c.person_id, c.run_id HAVING MAX(CASE WHEN {_OTHERWISE} THEN 1 ELSE 0 END) = 0"
 

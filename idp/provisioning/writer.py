@@ -10,10 +10,11 @@ from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, LastAdministrator, TargetError, TargetRejected, TargetUnavailable
 from idp.people.account_queries import last_administrators
-from idp.provisioning import health, removal, run_queries, state_queries, undo
+from idp.provisioning import health, run_queries, state_queries
 from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.run import JUDGED_LATE, ChangeRow, ChangeState, Run, RunKind
+from idp.provisioning.run import ChangeRow, ChangeState, Run, RunKind
+from idp.provisioning.run_policy import POLICIES, RunPolicy
 from idp.provisioning.state_queries import TargetState
 from idp.provisioning.target import Target
 from idp.provisioning.target_states import Patience, Presence
@@ -67,8 +68,7 @@ class TargetWriter:
         Raises:  TargetUnavailable when the target went away; changes without an outcome are in doubt
         Effect:  changes of a run that are not desired any more are superseded. Nobody disables the last administrator
         """
-        if self._kind in JUDGED_LATE:
-            writes = self._without_overtaken(writes)
+        writes = self._without_overtaken(writes)
         begun, outcomes = self._begin(writes)
         refused = {one.person_id for one, _ in outcomes}
         current = [one for one in writes if one.person_id in begun and one.person_id not in refused]
@@ -87,8 +87,8 @@ class TargetWriter:
         return outcomes
 
     @property
-    def _kind(self) -> RunKind | None:
-        return self.run.kind if self.run else None
+    def _policy(self) -> RunPolicy:
+        return POLICIES[self.run.kind if self.run else RunKind.SYNC]  # one person is written as in a sync
 
     @property
     def _now_and_patience(self) -> tuple[datetime, Patience]:
@@ -131,7 +131,7 @@ class TargetWriter:
 
     def _is_desired(self, one: Write, known: Mapping[str, TargetState]) -> bool:
         state = known.get(one.person_id)
-        if state is None or self._kind is RunKind.UNDO:
+        if state is None or self._policy.sets_desired:
             return state is not None
         if one.change.after is None:
             return True
@@ -139,9 +139,10 @@ class TargetWriter:
         return state.desired == one.change.after.digest and not is_needless
 
     def _without_overtaken(self, writes: Sequence[Write]) -> Sequence[Write]:
-        rows = [one.row for one in writes if one.row is not None]
-        overtaken = removal.overtaken if self._kind is RunKind.REMOVAL else undo.overtaken
-        reasons = overtaken(self.provisioner, self.target, rows)
+        check = self._policy.late_check
+        if check is None:
+            return writes
+        reasons = check(self.provisioner, self.target, [one.row for one in writes if one.row is not None])
         self.supersede(reasons)
         return [one for one in writes if one.row is None or one.row.number not in reasons]
 
@@ -167,16 +168,13 @@ class TargetWriter:
             if run is not None:
                 run_queries.note_progress(connection, run.run_id, run.attempt, now)
             given_up = self._count_failures(connection, outcomes, begun)
-            if run is not None and run.kind is RunKind.UNDO:  # first: what is pinned is what is desired from now on
-                rows = [one.row for one in done if one.row is not None]
-                undo.pin_undone(connection, self.provisioner, run, self.target, rows, now)
-            if run is not None and run.kind is RunKind.REMOVAL:
-                removal.end_kept(connection, self.target, [one.person_id for one in done])
+            rows = [one.row for one in done if one.row is not None]
+            if run is not None:  # first: what an undo pins is what is desired from now on
+                self._policy.confirm(connection, self.provisioner, run, self.target, rows, now)
             accepted = {one.person_id for one, outcome in outcomes if outcome.is_accepted}
             self._confirm_states(connection, done, begun, accepted)
-            if removed := [one.person_id for one in done if one.change.after is None]:
-                removal.end_removed(connection, self.provisioner, self.target, removed)
             if run is not None:
+                self._policy.finish(connection, self.provisioner, run, self.target, rows, now)
                 settled = [_settled(one.row, outcome, given_up) for one, outcome in outcomes if one.row is not None]
                 run_queries.settle(connection, run.run_id, now, settled)
             of_run = {"run": run.run_id if run else "", "target": kind}
@@ -203,7 +201,7 @@ class TargetWriter:
         late: list[str] = []  # whose records changed while we wrote: perhaps we undid what somebody else wrote
         for one in done:
             state, after = known[one.person_id], one.change.after
-            is_current = self._kind is RunKind.UNDO or state.change_token == begun[one.person_id].change_token
+            is_current = self._policy.sets_desired or state.change_token == begun[one.person_id].change_token
             if is_current and after is None:
                 removed.append(one.person_id)
             elif is_current and after is not None and state.desired == after.digest:

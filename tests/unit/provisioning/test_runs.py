@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from idp.provisioning.run import ENDS, TRANSITIONS, RunState, states_before
+from idp.provisioning.run import ENDS, JUDGED_LATE, TRANSITIONS, RunKind, RunState, states_before
+from idp.provisioning.run_policy import POLICIES
 
 PAGE = Path("docs/reference/provisioning.md")
 
@@ -16,3 +17,8 @@ def test_every_state_is_reached_and_only_ends_lead_nowhere() -> None:
     assert set(TRANSITIONS) == set(RunState)
     assert {state for state in RunState if not states_before(state)} == {RunState.PLANNING}
     assert set(ENDS) == {RunState.APPLIED, RunState.CANCELLED, RunState.STALE}
+
+
+def test_every_kind_of_run_has_a_policy_and_those_judged_late_a_late_check() -> None:
+    assert POLICIES.keys() == set(RunKind)
+    assert {kind for kind, policy in POLICIES.items() if policy.late_check} == set(JUDGED_LATE)
