@@ -84,8 +84,9 @@ def _facts(found: DriftReport) -> dict[str, object]:
 
 
 def _print_look(found: DriftReport, names: Mapping[str, str]) -> None:
-    how = "entries read" if found.is_whole else "changed entries read"
-    click.echo(f"{found.target}: {found.entries_read:,} {how}, new changes in {counted_people(len(found.people))}")
+    kind = "" if found.is_whole else "changed "
+    entries_read = counted(found.entries_read, f"{kind}entry", f"{kind}entries")
+    click.echo(f"{found.target}: {entries_read} read, new changes in {counted_people(len(found.people))}")
     if found.differences:
         table = Table("entry", "person", "attribute", "ours", "found", "what happens", box=None)
         table.header_style = "bold"

@@ -149,6 +149,7 @@ def test_drift_is_found_shown_and_repaired_at_the_terminal(
 
     assert quiet.exit_code == 0, quiet.output
     assert (found.exit_code, again.exit_code) == (1, 1)  # until somebody decides about what is reported
+    assert "ldap: 1 changed entry read, new changes in 1 person" in found.stdout
     assert "[red]Ania[/]" in found.stdout
     assert "the next run writes our value" in found.stdout
     (left,) = json.loads(again.stdout)["overrides"]
