@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from idp.accounts.passwords import Weakness
-from idp.errors import Conflict, InvalidInput, InvalidPassword, TargetError
+from idp.errors import Conflict, InvalidInput, InvalidPassword, NotFound, TargetError
 from idp.portal.forms import LONGEST, Errors, read_new_password
 from idp.portal.parts import Parts
 from idp.portal.texts import role_text, weakness_text
@@ -36,10 +36,19 @@ class _Pages:
         )
 
     def invitation(self, token: str) -> ResponseReturnValue:
-        invitation = self._parts.staff_service.invitation(token)
+        try:
+            invitation = self._parts.staff_service.invitation(token)
+        except NotFound:
+            return _over()
         return self._form(token, invitation.given_name, invitation.surname, {}), 200
 
     def join(self, token: str) -> ResponseReturnValue:
+        try:
+            return self._join(token)
+        except NotFound:
+            return _over()
+
+    def _join(self, token: str) -> ResponseReturnValue:
         given_name = request.form.get("given_name", "").strip()[:LONGEST]
         surname = request.form.get("surname", "").strip()[:LONGEST]
         password, errors = read_new_password(request.form)
@@ -80,3 +89,7 @@ class _Pages:
             is_down=is_down,
             min_length=self._parts.accounts.password_min_length,
         )
+
+
+def _over() -> ResponseReturnValue:
+    return render_template("portal/staff_join_over.html"), 404

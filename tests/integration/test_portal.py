@@ -419,3 +419,18 @@ def test_whoever_has_one_name_may_leave_the_given_name_empty(estudent: Browser) 
     fields = {name: tag for tag, name in re.findall(r'(<input[^>]* name="(\w+)"[^>]*>)', page)}
     assert " required" not in fields["given_name"]
     assert " required" in fields["surname"]
+
+
+def test_a_link_that_was_replaced_or_used_says_so(installation: Idp, estudent: Browser) -> None:
+    def invite() -> str:
+        link = installation.staff_service.invite("ewa@po.edu.pl", Role.CLERK, "Ewa", "Lis", SHELL)
+        return "/staff/join/" + link.rsplit("/", 1)[-1]
+
+    replaced, newest = invite(), invite()
+    old = estudent.open(replaced)
+    installation.staff_service.join(newest.rsplit("/", 1)[-1], "Ewa", "Lis", PASSWORD, "en")
+    used = estudent.open(newest)
+
+    for page in (old, used):
+        assert page.status_code == 404
+        assert "It was used, replaced by a newer one" in text_of(page)
