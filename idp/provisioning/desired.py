@@ -9,7 +9,7 @@ from idp.provisioning.values import Entry
 
 LOCKED = "locked"  # the reason, beside those of the life cycle, why somebody may not sign in
 
-VERSION = 2
+VERSION = 3
 """Raise it when `desired` makes another entry of the same values: everybody is then compared again."""
 
 

@@ -19,7 +19,7 @@ Values = tuple[str, ...]
 Parts = Mapping[str, Values]
 
 # What an entry has besides its name, its switch and its attributes, in the words of a plan.
-PLACE, THERE = "(place)", "(there)"
+THERE = "(there)"
 # In `Pin.expected` alone: why the records close somebody whom the pin keeps in.
 WHY = "(why)"
 YES, NO = ("true",), ("false",)
@@ -28,7 +28,6 @@ YES, NO = ("true",), ("false",)
 # is and may, are one key: an entry is never half open.
 ACCESS: Final = "access"
 EXISTENCE: Final = "existence"
-PLACE_KEY: Final = "place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def key_of(target: Target, part: str) -> str | None:
 
     Shape:   "sn" -> "surname"; "(enabled)", "idpStatus" -> "access"; "(name)" -> "uid"; "objectClass" -> None
     """
-    own = {NAME: target.entry_name, SWITCH: ACCESS, PLACE: PLACE_KEY, THERE: EXISTENCE}
+    own = {NAME: target.entry_name, SWITCH: ACCESS, THERE: EXISTENCE}
     if part in own:
         return own[part]
     key = target.attributes.get(part, ())
@@ -157,7 +156,7 @@ def key_of(target: Target, part: str) -> str | None:
 
 def parts_below(target: Target, key: str) -> list[str]:
     """Return the parts of an entry that stand below a key."""
-    return [part for part in (NAME, SWITCH, PLACE, THERE, *target.attributes) if key_of(target, part) == key]
+    return [part for part in (NAME, SWITCH, THERE, *target.attributes) if key_of(target, part) == key]
 
 
 def parts_of(entry: Entry) -> Parts:
@@ -165,7 +164,6 @@ def parts_of(entry: Entry) -> Parts:
     own = {
         NAME: (entry.name,),
         SWITCH: YES if entry.enabled else NO,
-        PLACE: (entry.place,),
         THERE: NO if entry.only_if_present else YES,
     }
     return {**own, **entry.attributes}
@@ -181,7 +179,6 @@ def with_values(entry: Entry, values: Parts) -> Entry:
         entry,
         name=values.get(NAME, (entry.name,))[0],
         enabled=values.get(SWITCH, YES if entry.enabled else NO) == YES,
-        place=values.get(PLACE, (entry.place,))[0],
         only_if_present=values.get(THERE, NO if entry.only_if_present else YES) == NO,
         attributes=attributes,
     )

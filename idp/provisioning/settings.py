@@ -37,9 +37,6 @@ class LimitSettings(Section):
     enable_share: Annotated[float, "Part of our entries that may be enabled again at once.", _SHARE] = 0.02
     enable_floor: Annotated[int, "So many may always be enabled again.", _COUNT] = 50
     enable_count: Annotated[int, "Never more may be enabled again at once.", _COUNT] = 1000
-    move_share: Annotated[float, "Part of our entries that may be moved within the target at once.", _SHARE] = 0.01
-    move_floor: Annotated[int, "So many may always be moved.", _COUNT] = 10
-    move_count: Annotated[int, "Never more may be moved at once.", _COUNT] = 500
     remove_share: Annotated[float, "Part of our entries that may be removed at once.", _SHARE] = 0.0
     remove_floor: Annotated[int, "So many may always be removed.", _COUNT] = 0
     remove_count: Annotated[int, "Never more may be removed at once.", _COUNT] = 0

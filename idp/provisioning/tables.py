@@ -194,7 +194,7 @@ pin = Table(
     identity_metadata,
     Column("target", String(32), nullable=False),
     Column("person_id", String(32), nullable=False),
-    Column("key", String(64), nullable=False),  # of the catalogue, or access, existence, place
+    Column("key", String(64), nullable=False),  # of the catalogue, or access, existence
     Column("expected", Text, nullable=False),  # JSON: what the records asked for, by part of the entry
     Column("kept", Text, nullable=False),  # JSON: what the target keeps, by part of the entry
     Column("run_id", String(32), nullable=False),  # the run that was undone

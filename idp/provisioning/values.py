@@ -12,11 +12,11 @@ from idp.errors import IdpError
 
 NAME, SWITCH = "(name)", "(enabled)"  # what an entry has besides attributes, in the words of a plan
 
-DIGEST_VERSION = 1
+DIGEST_VERSION = 2
 """Raise it when `digest_of` digests an equal entry to something else."""
 
 _AS_JSON = msgspec.json.Encoder().encode
-_FROM_JSON = msgspec.json.Decoder(tuple[str, str, bool, dict[str, tuple[str, ...]]]).decode
+_FROM_JSON = msgspec.json.Decoder(tuple[str, bool, dict[str, tuple[str, ...]]]).decode
 _AS_BYTES = msgspec.msgpack.Encoder().encode
 
 
@@ -28,7 +28,6 @@ class Kind(StrEnum):
     RENAME = "rename"  # the name that the target knows the entry by
     DISABLE = "disable"
     ENABLE = "enable"
-    MOVE = "move"  # to another place in the target
     REMOVE = "remove"
 
 
@@ -43,7 +42,6 @@ class Entry:
     name: str  # what the target knows the entry by; in LDAP the uid
     enabled: bool
     attributes: Mapping[str, tuple[str, ...]]
-    place: str = ""  # where in the target, when it has several places
     reason: str = field(default="", compare=False)  # why it is desired so: a word of the life cycle
     only_if_present: bool = field(default=False, compare=False)  # update if present, never create
     _digest: str = field(default="", init=False, compare=False, repr=False)
@@ -61,27 +59,26 @@ class Entry:
         """Return 32 hex digits that are equal exactly when entries are."""
         if not self._digest:
             attributes = [(name, [value.encode() for value in values]) for name, values in self.attributes.items()]
-            object.__setattr__(self, "_digest", digest_of(self.name, self.enabled, attributes, self.place))
+            object.__setattr__(self, "_digest", digest_of(self.name, self.enabled, attributes))
         return self._digest
 
     def to_json(self) -> str:
         """Return the entry as it stands in a stored plan."""
-        return _AS_JSON((self.name, self.place, self.enabled, self.attributes)).decode()
+        return _AS_JSON((self.name, self.enabled, self.attributes)).decode()
 
     @classmethod
     def from_json(cls, person_id: str, text: str) -> Self:
         """Return what `to_json` kept."""
-        name, place, enabled, attributes = _FROM_JSON(text)
-        return cls(person_id, name, enabled, attributes, place)
+        return cls(person_id, *_FROM_JSON(text))
 
 
-def digest_of(name: str, enabled: bool, attributes: Sequence[tuple[str, Sequence[bytes]]], place: str = "") -> str:
+def digest_of(name: str, enabled: bool, attributes: Sequence[tuple[str, Sequence[bytes]]]) -> str:
     """Return the digest of an entry that has these values; for targets that compare without making an Entry of each.
 
     Shape:   ("u7kq2m9xa", True, [("cn", [b"Anna"]), ("sn", [b"Nowak"])]): sorted by attribute and by value, as UTF-8,
              attributes without a value left out
     """
-    return blake2b(_AS_BYTES((name, place, enabled, attributes)), digest_size=16).hexdigest()
+    return blake2b(_AS_BYTES((name, enabled, attributes)), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +143,7 @@ def _all_values(entry: Entry | None) -> dict[str, tuple[str, ...]]:
 def _kind_of_update(before: Entry, after: Entry) -> Kind:
     if before.enabled != after.enabled:
         return Kind.ENABLE if after.enabled else Kind.DISABLE
-    if before.name != after.name:
-        return Kind.RENAME
-    return Kind.UPDATE if before.place == after.place else Kind.MOVE
+    return Kind.UPDATE if before.name == after.name else Kind.RENAME
 
 
 @dataclass(frozen=True, slots=True)

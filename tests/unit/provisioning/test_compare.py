@@ -75,12 +75,6 @@ def test_a_change_is_named_after_its_gravest_difference(
     assert change.kind is kind
 
 
-def test_an_entry_in_another_place_is_moved() -> None:
-    here, there = (Entry("p1", "u1", True, {}, place=place) for place in ("ou=a", "ou=b"))
-
-    assert [change.kind for change in changes([there], [here])] == [Kind.MOVE]
-
-
 def test_order_of_values_and_empty_attributes_mean_nothing() -> None:
     one = entry("p1", attributes={"mail": ("a", "b"), "title": ()})
     other = entry("p1", attributes={"mail": ("b", "a")})

@@ -91,7 +91,7 @@ def test_only_entries_that_are_made_are_free_in_an_empty_target() -> None:
 
 
 def test_a_kind_without_a_limit_is_not_to_be_used() -> None:
-    assert over({Kind.MOVE: 1}, 10, {Kind.UPDATE: Limits(1, 100)}) == "ldap move: 1 of 10, limit 0"
+    assert over({Kind.RENAME: 1}, 10, {Kind.UPDATE: Limits(1, 100)}) == "ldap rename: 1 of 10, limit 0"
 
 
 def test_by_default_nothing_is_removed() -> None:

@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "kind = 'create' OR kind = 'disable' OR kind = 'enable' OR kind = 'move' OR kind = 'remove' OR kind = 'rename' OR kind = 'update'",
+            "kind = 'create' OR kind = 'disable' OR kind = 'enable' OR kind = 'remove' OR kind = 'rename' OR kind = 'update'",
             name=op.f("ck_change_kind"),
         ),
         sa.CheckConstraint(
@@ -542,7 +542,7 @@ def upgrade() -> None:
         sa.Column("limit", sa.Integer(), nullable=False),
         sa.Column("before", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "kind = 'create' OR kind = 'disable' OR kind = 'enable' OR kind = 'lose_rights' OR kind = 'move' OR kind = 'remove' OR kind = 'rename' OR kind = 'update'",
+            "kind = 'create' OR kind = 'disable' OR kind = 'enable' OR kind = 'lose_rights' OR kind = 'remove' OR kind = 'rename' OR kind = 'update'",
             name=op.f("ck_limit_violation_kind"),
         ),
         sa.ForeignKeyConstraint(["run_id"], ["run.run_id"], name=op.f("fk_limit_violation_run_id")),
@@ -616,7 +616,6 @@ def upgrade() -> None:
         sa.Column("rename", sa.Integer(), nullable=False),
         sa.Column("disable", sa.Integer(), nullable=False),
         sa.Column("enable", sa.Integer(), nullable=False),
-        sa.Column("move", sa.Integer(), nullable=False),
         sa.Column("remove", sa.Integer(), nullable=False),
         sa.Column("lose_rights", sa.Integer(), nullable=False),
         sa.Column("findings", sa.Integer(), nullable=False),
