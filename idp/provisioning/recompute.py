@@ -35,7 +35,7 @@ from idp.provisioning.values import Entry
 
 LOCK = "recompute"  # of all who store what is desired, one at a time
 ASIDE = timedelta(hours=1)  # for a person for whom the rules fail
-ODD_PEOPLE = 2  # for whom the rules may fail because of their records; if they fail for all of more, mend the rules
+ODD_PEOPLE = 50  # at most, for whom the rules may fail because of their records; all of more: the rules are wrong
 Progress = Callable[[int], None]
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ def recompute_some(provisioner: Provisioner, ids: Sequence[str]) -> Recomputed:
 def compute(provisioner: Provisioner, people: Iterable[PersonRecords]) -> Recomputed:
     """Return what is desired of people. Nothing is stored.
 
-    Raises:  ConfigError when the rules fail for everybody, and these are more than one or two people
+    Raises:  ConfigError when the rules fail for everybody, and these are more than fifty people
     """
     computed = Recomputed([], {kind: [] for kind in provisioner.targets})
     for person in people:

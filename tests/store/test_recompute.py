@@ -13,7 +13,7 @@ from idp.provisioning import run_queries
 from idp.provisioning.live import reconcile_person, sweep_live
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
-from idp.provisioning.recompute import ASIDE, recompute_changed
+from idp.provisioning.recompute import ASIDE, ODD_PEOPLE, recompute_changed
 from idp.provisioning.records import PersonRecords
 from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
@@ -28,6 +28,7 @@ from tests.support.students import Student
 
 ACTOR = shell("test")
 PEOPLE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(3)]
+MORE = [Student(f"{number:020x}", album=str(1000 + number)) for number in range(3, 3 + ODD_PEOPLE)]
 ODD, *OTHERS = [student.person_id for student in PEOPLE]
 
 
@@ -97,13 +98,26 @@ def test_a_plan_names_people_for_whom_the_rules_fail(provisioner: FailingRules) 
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_rules_that_fail_for_everybody_end_a_plan_and_set_nobody_aside(provisioner: FailingRules, scope: Scope) -> None:
-    provisioner.odd.update([ODD, *OTHERS])
-    with pytest.raises(ConfigError, match="the rules failed for all of 3 people"):
+def test_rules_that_fail_for_everybody_end_a_plan_and_set_nobody_aside(
+    provisioner: FailingRules, keys: Keys, scope: Scope
+) -> None:
+    add_students(provisioner.databases, keys, MORE)
+    everybody = [*PEOPLE, *MORE]
+    provisioner.odd.update(student.person_id for student in everybody)
+    with pytest.raises(ConfigError, match=f"the rules failed for all of {len(everybody)} people"):
         make_plan(provisioner, ACTOR, scope=scope)
 
     provisioner.odd.clear()
-    assert make_plan(provisioner, ACTOR).changes == len(PEOPLE)
+    assert make_plan(provisioner, ACTOR).changes == len(everybody)
+
+
+def test_a_few_odd_people_alone_end_no_plan(provisioner: FailingRules) -> None:
+    provisioner.odd.update([ODD, *OTHERS])
+
+    run = make_plan(provisioner, ACTOR)
+
+    assert len(provisioner.read(run_queries.findings_of, run.run_id)) == len(PEOPLE)
+    assert make_plan(provisioner, ACTOR).changes == 0  # they wait for an hour
 
 
 def test_a_request_says_that_the_rules_failed_and_the_worker_goes_on(
