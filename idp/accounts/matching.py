@@ -48,5 +48,7 @@ def surnames(record: Claimable) -> tuple[str, ...]:
 
 def _is_one_of(typed: str, names: Collection[str]) -> bool:
     # Case, diacritics, hyphens and spaces of a double name say nothing; a missing name is matched by an empty field.
-    key = search_key(clean_name(typed))
-    return any(key == search_key(clean_name(name)) for name in names)
+    # What has no letter to fold, an emoji for example, matches itself alone: else it would match a missing name.
+    typed = clean_name(typed)
+    key = search_key(typed)
+    return any(key == search_key(name) and (key != "" or typed == name) for name in map(clean_name, names))

@@ -175,11 +175,11 @@ class CheckpointSweep:
         checkpoint = sign_head(self._databases, self._keys, self._clock)
         if checkpoint is None or checkpoint.seq == self._last_seq:
             return 0
-        self._last_seq = checkpoint.seq
         line = checkpoint.to_line()
         log.info("journal checkpoint", checkpoint=line)
         if self._settings.checkpoint_file is not None:
             _append(self._settings.checkpoint_file, line)
+        self._last_seq = checkpoint.seq  # only now: one that could not be written is signed again
         return 0  # nothing that should start the next round at once
 
 

@@ -249,10 +249,12 @@ class _Transaction:
             if kind is None:
                 self._connection.execute("COMMIT")
         finally:
-            # Also after a failed commit: the connection is used again and must not be in a transaction.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            self._queue.__exit__()
+            try:
+                # Also after a failed commit: the connection is used again and must not be in a transaction.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            finally:
+                self._queue.__exit__()
 
 
 class PostgresStore:

@@ -65,9 +65,10 @@ class Keys:
         self._take(found)
 
     def _take(self, found: Iterable[Key]) -> None:
-        self._rings: Mapping[Purpose, Mapping[str, bytes]] = _rings(found)
-        if missing := [purpose.value for purpose in Purpose if not self._rings[purpose]]:
+        rings: Mapping[Purpose, Mapping[str, bytes]] = _rings(found)
+        if missing := [purpose.value for purpose in Purpose if not rings[purpose]]:
             raise ConfigError(f"no key for {', '.join(missing)}. {RESTORE_KEYS}")
+        self._rings = rings
         # An import computes a hash for every person: the newest key is looked up once.
         self._newest = {purpose: Key(purpose, *max(ring.items())) for purpose, ring in self._rings.items()}
         self._begun: dict[str, HMAC] = {}

@@ -77,11 +77,11 @@ def delete_changes(connection: Connection, changes: Iterable[tuple[str, str]]) -
     run_many(connection, "DELETE FROM person_change WHERE person_id = ? AND change_id = ?", sorted(changes))
 
 
-def set_aside(connection: Connection, person_ids: Iterable[str], until: datetime) -> None:
-    """Compute these people later, because the rules fail for them."""
+def set_aside(connection: Connection, changes: Iterable[tuple[str, str]], until: datetime) -> None:
+    """Compute people later, because the rules fail for them: each (person_id, change_id) that is still the newest."""
     bound = as_bound(connection, person_change.c.not_before, until)
-    sql: Final = "UPDATE person_change SET not_before = ? WHERE person_id = ?"
-    run_many(connection, sql, ((bound, person_id) for person_id in sorted(person_ids)))
+    sql: Final = "UPDATE person_change SET not_before = ? WHERE person_id = ? AND change_id = ?"
+    run_many(connection, sql, ((bound, *change) for change in sorted(changes)))
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

@@ -296,7 +296,7 @@ def differences_of(effective: Entry, observed: Entry, target: str, policies: Map
     has = parts_of(replace(observed, only_if_present=effective.only_if_present))
     for name in dict.fromkeys([*should, *has]):
         if should.get(name, ()) != has.get(name, ()):
-            policy = policies.get(name, REPAIR)
+            policy = policies.get(name, REPAIR) if effective.enabled else REPAIR
             values = (should.get(name, ()), has.get(name, ()))
             yield Difference(target, observed.person_id, observed.name, name, *values, policy)
 

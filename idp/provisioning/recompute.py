@@ -143,7 +143,8 @@ def store(
         _write(connection, provisioner, news, changes)
         done = ((one, change.change_id) for one, change in changes.items() if one not in computed.failed)
         delete_changes(connection, done)
-        set_aside(connection, computed.failed, provisioner.clock.now() + ASIDE)
+        aside = ((one, changes[one].change_id) for one in computed.failed if one in changes)
+        set_aside(connection, aside, provisioner.clock.now() + ASIDE)
     return computed
 
 

@@ -10,6 +10,7 @@ from idp.audit import event_types
 from idp.audit.events import Event, record_all
 from idp.errors import IdpError, LastAdministrator, TargetError, TargetRejected, TargetUnavailable
 from idp.people.account_queries import last_administrators
+from idp.people.values import Priority
 from idp.provisioning import health, run_queries, state_queries
 from idp.provisioning.attempts import count_attempts_and_tell
 from idp.provisioning.provisioner import Provisioner
@@ -133,8 +134,8 @@ class TargetWriter:
         state = known.get(one.person_id)
         if state is None or self._policy.sets_desired:
             return state is not None
-        if one.change.after is None:
-            return True
+        if one.change.after is None:  # whoever returned since the plan keeps entry and password
+            return state.presence is Presence.IF_PRESENT
         is_needless = one.change.before is None and state.presence is Presence.IF_PRESENT
         return state.desired == one.change.after.digest and not is_needless
 
@@ -214,7 +215,9 @@ class TargetWriter:
         later = (pair for pair in written if pair[0] in accepted)
         state_queries.confirm_writes(connection, kind, later, run_id, now, shown_by=shown_by)
         state_queries.note_absent(connection, kind, removed, now)
-        state_queries.mark_in_doubt(connection, kind, late, now, priority=None)
+        # Live: a lock may be among them, and a guarded run would keep it waiting. Whom the records alone shut out is
+        # left to such a run even so (idp.provisioning.live).
+        state_queries.mark_in_doubt(connection, kind, late, now, priority=Priority.LIVE)
 
     # --- failures ----------------------------------------------------------------------------------------------------
 

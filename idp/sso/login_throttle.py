@@ -93,7 +93,7 @@ class LoginThrottle:
         since = now - limits.forget_s
         device = store.find_device(raw, one.devices, one.account_id or NOBODY, now)
         if device is not None:
-            store.count_device_failure(raw, device.token_hash, now)
+            store.count_device_failure(raw, device.token_hash, now, since)
         if one.key:
             store.count_failure(raw, Scope.ACCOUNT, one.key, now, since)
         for network in throttle.networks_of(one.address, limits):

@@ -96,9 +96,13 @@ def is_any_device(raw: Raw, tokens: tuple[str, ...], now: float) -> bool:
     return any(raw.all(sql, (hash_of(token), now)) for token in tokens)
 
 
-def count_device_failure(raw: Raw, token_hash: str, now: float) -> None:
-    """Count one more failure of a known device."""
-    raw.run("UPDATE known_device SET failures = failures + 1, last_at = ? WHERE token_hash = ?", (now, token_hash))
+def count_device_failure(raw: Raw, token_hash: str, now: float, since: float) -> None:
+    """Count one more failure of a known device; failures before `since` are forgotten."""
+    raw.run(
+        "UPDATE known_device SET failures = CASE WHEN last_at > ? THEN failures + 1 ELSE 1 END, last_at = ?"
+        " WHERE token_hash = ?",
+        (since, now, token_hash),
+    )
 
 
 def add_device(raw: Raw, token: str, account_id: str, now: float, expires_at: float) -> None:

@@ -97,7 +97,7 @@ def test_a_directory_that_fails_in_mid_run_loses_nothing(
 ) -> None:
     run_id = planned(provisioner, keys)
     with workers_over(
-        tmp_path, databases, own_slapd, provisioning=SETTINGS, ldap={"timeout_s": 2.0}, paces={"ldap": 20}
+        tmp_path, databases, own_slapd, provisioning=SETTINGS, ldap={"timeout_s": 2.0}, paces={"ldap": 8}
     ) as workers:
         workers.start()
         hand_over(provisioner, run_id)

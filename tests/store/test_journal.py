@@ -3,12 +3,21 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, event, text, update
 
-from idp.audit.checkpoints import PROGRESS_ROWS, Fault, Verdict, parse_checkpoints, sign_head, verify
+from idp.audit.checkpoints import (
+    PROGRESS_ROWS,
+    CheckpointSweep,
+    Fault,
+    Verdict,
+    parse_checkpoints,
+    sign_head,
+    verify,
+)
 from idp.audit.events import Event, record
 from idp.audit.reading import latest
 from idp.audit.sealing import seal_pending
@@ -231,3 +240,21 @@ def test_a_long_check_tells_its_progress(databases: Databases, clock: ManualCloc
 
     assert verify(databases, progress=told.append) == Verdict(PROGRESS_ROWS + 1, 0)
     assert told == [PROGRESS_ROWS]
+
+
+def test_a_checkpoint_that_could_not_be_written_is_written_later(
+    databases: Databases, keys: Keys, clock: ManualClock, tmp_path: Path
+) -> None:
+    happened(databases.identity, clock, "person.added")
+    seal_pending(databases, SETTINGS, clock, "w1")
+    file = tmp_path / "elsewhere" / "checkpoints"
+    settings = AuditSettings(checkpoint_file=file)
+    sweep = CheckpointSweep(databases, keys, settings, clock)
+    with pytest.raises(FileNotFoundError):
+        sweep()
+
+    file.parent.mkdir()
+    clock.advance(settings.checkpoint_s)
+    sweep()
+
+    assert [checkpoint.seq for checkpoint in parse_checkpoints(file.read_text())] == [1]

@@ -1,7 +1,8 @@
 """Records that change while a plan is made of them or somebody slow writes by them, on both kinds of database."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -12,7 +13,7 @@ from idp.keys.key_files import Keys
 from idp.people.change_queries import PersonChange, changes_among
 from idp.people.settings import PeopleSettings
 from idp.provisioning.executor import apply_run
-from idp.provisioning.live import reconcile_due, reconcile_person
+from idp.provisioning.live import reconcile_due, reconcile_person, sweep_live
 from idp.provisioning.planning import Scope, make_plan
 from idp.provisioning.provisioner import Provisioner
 from idp.provisioning.recompute import LOCK, Recomputed, store
@@ -21,6 +22,8 @@ from idp.provisioning.settings import ProvisioningSettings
 from idp.provisioning.state_queries import states_among
 from idp.provisioning.target import Target
 from idp.provisioning.targets.accounts import AccountsTarget
+from idp.provisioning.values import Change, Outcome
+from idp.provisioning.writer import TargetWriter, Write
 from tests.support.actors import shell
 from tests.support.clock import ManualClock
 from tests.support.faulty_target import FaultyTarget
@@ -32,9 +35,22 @@ ACTOR = shell("test")
 ANNA, JAN = Student("a" * 20, album="1"), Student("b" * 20, album="2")
 
 
+@dataclass
+class SlowTarget(FaultyTarget):
+    """A target in which something happens between the decision to write and the write."""
+
+    before_writes: list[Callable[[], object]] = field(default_factory=list)  # once each
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        for change in changes:
+            while self.before_writes:
+                self.before_writes.pop()()
+            yield from super().apply([change])
+
+
 @pytest.fixture
-def mail() -> FaultyTarget:
-    return FaultyTarget("mail", attributes={"mail": "mail"})
+def mail() -> SlowTarget:
+    return SlowTarget("mail", attributes={"mail": "mail"})
 
 
 @pytest.fixture
@@ -44,7 +60,7 @@ def directory() -> FaultyTarget:
 
 @pytest.fixture
 def provisioner(
-    databases: Databases, keys: Keys, clock: ManualClock, mail: FaultyTarget, directory: FaultyTarget
+    databases: Databases, keys: Keys, clock: ManualClock, mail: SlowTarget, directory: FaultyTarget
 ) -> Provisioner:
     """Anna and Jan are in every target."""
     add_students(databases, keys, [ANNA, JAN])
@@ -169,3 +185,31 @@ def test_what_is_desired_is_written_by_one_after_the_other(databases: Databases)
     thread.join(10)
 
     assert order == ["first", "second"]
+
+
+def test_a_lock_that_a_write_of_a_run_overtakes_is_written_again_by_the_fast_lane(
+    provisioner: Provisioner, databases: Databases, clock: ManualClock, mail: SlowTarget
+) -> None:
+    change_status(databases, ANNA.person_id, "suspended")
+    assert apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR).is_complete
+    change_status(databases, ANNA.person_id, "active")
+
+    def lock() -> None:
+        lock_account(databases, clock, ANNA.person_id, shell("boss"), "stolen password")
+        reconcile_person(provisioner, ANNA.person_id)  # finds the entry shut, as it should be
+
+    mail.before_writes = [lock]
+    apply_run(provisioner, make_plan(provisioner, ACTOR).run_id, ACTOR)
+    assert is_open(provisioner, ANNA)["mail"]  # the write was on its way
+
+    assert sweep_live(provisioner) == 1
+
+    assert is_open(provisioner, ANNA) == SHUT
+
+
+def test_nobody_is_removed_who_should_have_an_entry_by_now(provisioner: Provisioner, mail: SlowTarget) -> None:
+    removal = Change.remove(mail.entries[ANNA.person_id], "closed for long")
+
+    assert TargetWriter(provisioner, mail, "test").write([Write(removal)]) == []
+
+    assert ANNA.person_id in mail.entries

@@ -94,8 +94,12 @@ def test_a_persons_own_act_stays_live_when_an_import_follows(databases: Database
 def test_whoever_is_set_aside_is_computed_later_or_after_the_next_change(databases: Databases) -> None:
     later = NOW + timedelta(hours=1)
     with databases.identity.write() as connection:
-        queue_recompute(connection, ["p1", "p2"])
-        set_aside(connection, ["p1", "p2"], later)
+        queue_recompute(connection, ["p1", "p2", "p3"])
+        read = changes_among(connection, ["p1", "p2", "p3"])
+        queue_recompute(connection, ["p3"])  # corrected after it was read: that was not computed yet
+        set_aside(connection, ((person_id, change.change_id) for person_id, change in read.items()), later)
+        assert next_changes(connection, Priority.BULK, NOW, 10) == ["p3"]
+        delete_changes(connection, ((one, each.change_id) for one, each in changes_among(connection, ["p3"]).items()))
         queue_recompute(connection, ["p2"])
         assert next_changes(connection, Priority.BULK, NOW, 10) == ["p2"]
         assert next_changes(connection, Priority.BULK, later, 10) == ["p1", "p2"]

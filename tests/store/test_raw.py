@@ -1,6 +1,7 @@
 """The raw path: one SQL text on both databases."""
 
 import queue
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from sqlalchemy import event, text
 from idp.applications.assurance import Assurance
 from idp.db.databases import UNAVAILABLE, Databases, open_databases, sessions_file
 from idp.db.process_names import process_name
-from idp.db.raw import TIDY_LOG_BYTES, Raw, RawStore, open_raw
+from idp.db.raw import TIDY_LOG_BYTES, Raw, RawStore, SqliteRaw, open_raw
 from idp.db.writers import WriterQueue
 
 INSERT = "INSERT INTO one_time (token_hash, purpose, data, expires_at) VALUES (?, ?, ?, ?)"
@@ -95,6 +96,17 @@ def test_a_lent_connection_is_given_back_after_an_error(store: RawStore) -> None
             raise RuntimeError
 
     assert count(store) == 0
+
+
+def test_a_transaction_that_cannot_be_rolled_back_keeps_no_other_writer_waiting(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "one.sqlite", isolation_level=None)
+    raw = SqliteRaw(connection, WriterQueue(tmp_path / "one.lock", 1))
+
+    with pytest.raises(sqlite3.ProgrammingError), raw.transaction():
+        connection.close()
+
+    with WriterQueue(tmp_path / "one.lock", 1):
+        pass
 
 
 @contextmanager

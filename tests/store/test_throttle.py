@@ -56,9 +56,23 @@ def test_a_device_is_known_to_its_account_only_and_not_for_ever(raw_store: RawSt
         assert device is not None
         assert store.find_device(raw, ("token",), "jan", NOW) is None
         assert store.find_device(raw, ("token",), "anna", NOW + 100) is None
-        store.count_device_failure(raw, device.token_hash, NOW + 1)
+        store.count_device_failure(raw, device.token_hash, NOW + 1, NOW - 60)
         assert store.find_device(raw, ("token",), "anna", NOW) == store.Device(
             device.token_hash, store.Failures(1, NOW + 1)
+        )
+
+
+def test_old_failures_of_a_device_are_forgotten(raw_store: RawStore) -> None:
+    with raw_store.lend() as raw:
+        store.add_device(raw, "token", "anna", NOW, NOW + 1000)
+        device = store.find_device(raw, ("token",), "anna", NOW)
+        assert device is not None
+        for _ in range(9):
+            store.count_device_failure(raw, device.token_hash, NOW, NOW - 60)
+        store.count_device_failure(raw, device.token_hash, NOW + 100, NOW + 40)
+
+        assert store.find_device(raw, ("token",), "anna", NOW) == store.Device(
+            device.token_hash, store.Failures(1, NOW + 100)
         )
 
 

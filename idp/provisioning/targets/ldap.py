@@ -32,7 +32,7 @@ from idp.drivers.ldap_values import (
 )
 from idp.drivers.ldif import as_ldif
 from idp.errors import Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
-from idp.people.catalogue import named_in
+from idp.people.catalogue import BY_KEY, named_in
 from idp.people.directory import DirectorySettings
 from idp.provisioning.settings import TargetSettings
 from idp.provisioning.target import ObservedChange, ObservedChanges, Stage
@@ -82,7 +82,8 @@ class Settings(TargetSettings):
     @classmethod
     def _may_be_left(cls, drift: dict[str, str]) -> dict[str, str]:
         """Who may sign in, and what an entry is, is never left to whoever may write to the directory."""
-        if wrong := sorted(set(drift) - (ATTRIBUTES.keys() - {"objectClass", "idpStatus"})):
+        may_be = {name for name, key in ATTRIBUTES.items() if isinstance(key, str) and not BY_KEY[key].follows_access}
+        if wrong := sorted(set(drift) - may_be):
             raise ValueError(f"not an attribute of ours that may be left as found: {', '.join(wrong)}")
         return drift
 

@@ -53,6 +53,13 @@ def test_the_first_name_or_both_match_whatever_their_case_and_diacritics(name: s
     assert matches(typed(given_name=name), RECORD, ALL)
 
 
+@pytest.mark.parametrize(("name", "is_right"), [("", True), (" ", True), ("\N{GRINNING FACE}", False)])
+def test_a_missing_name_is_matched_by_an_empty_field_alone(name: str, is_right: bool) -> None:
+    nameless = record(given_name="", middle_name="")
+
+    assert matches(typed(given_name=name), nameless, ALL) is is_right
+
+
 @pytest.mark.parametrize("name", ["Źdźbło-Ćwik", "zdzblo cwik", "ZDZBLO - CWIK", "Źdźbło–Ćwik", "Źdźbło\u00a0Ćwik"])
 def test_a_double_surname_matches_with_any_hyphen_or_blank(name: str) -> None:
     assert matches(typed(surname=name), RECORD, ALL)

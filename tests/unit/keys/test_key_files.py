@@ -51,6 +51,19 @@ def test_a_process_that_runs_on_opens_what_a_newer_key_sealed(settings: KeysSett
     assert running.unseal(load_keys(settings).seal("Łukasz")) == "Łukasz"
 
 
+def test_a_half_restored_folder_does_not_change_the_keys_of_a_process_that_runs_on(settings: KeysSettings) -> None:
+    running = load_keys(settings)
+    sealed = running.seal("Łukasz")
+    rotate_keys(settings, [Purpose.SEALING], SHELL)
+    newer = load_keys(settings).seal("Łukasz")
+    (settings.folder / "sealing.0001.key").unlink()
+    (settings.folder / "web.0001.key").unlink()
+
+    with pytest.raises(ConfigError, match="no key for web"):
+        running.unseal(newer)
+    assert running.unseal(sealed) == "Łukasz"
+
+
 @pytest.mark.parametrize("purpose", sorted(FOR_EVER))
 def test_keys_that_stored_values_depend_on_never_change(settings: KeysSettings, purpose: Purpose) -> None:
     with pytest.raises(ConfigError, match="never change"):
