@@ -168,7 +168,7 @@ def test_a_pause_stops_between_two_batches_and_nothing_is_done_twice(
     provisioner: Provisioner, own_slapd: PrivateSlapd, databases: Databases, keys: Keys, tmp_path: Path
 ) -> None:
     run_id = planned(provisioner, keys)
-    with workers_over(tmp_path, databases, own_slapd, provisioning=SETTINGS, paces={"ldap": 20}) as workers:
+    with workers_over(tmp_path, databases, own_slapd, provisioning=SETTINGS, paces={"ldap": 8}) as workers:
         workers.start()
         hand_over(provisioner, run_id)
         until(written(provisioner, run_id, at_least=15), why=workers.log)
