@@ -101,11 +101,14 @@ def take_due(raw: Raw, kind: str, now: float, again_at: float, limit: int) -> li
     Effect:  they are due again at `again_at` unless they are settled before. So a killed dispatcher loses nothing, and
              two dispatchers never get the same message
     """
+    # PostgreSQL may run a subquery of the WHERE again for each row, and with SKIP LOCKED it then finds other messages.
     rows = raw.all(
-        "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ? WHERE message_id IN"  # noqa: S608 - constants
-        " (SELECT message_id FROM outbox WHERE state = 'pending' AND kind = ? AND next_attempt_at <= ?"
-        f" ORDER BY next_attempt_at, message_id LIMIT ?{raw.skip_locked}) RETURNING {_COLUMNS}",
-        (again_at, kind, now, limit),
+        "WITH due AS MATERIALIZED (SELECT message_id FROM outbox"  # noqa: S608 - constants
+        " WHERE state = 'pending' AND kind = ? AND next_attempt_at <= ?"
+        f" ORDER BY next_attempt_at, message_id LIMIT ?{raw.skip_locked})"
+        " UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?"
+        f" WHERE message_id IN (SELECT message_id FROM due) RETURNING {_COLUMNS}",
+        (kind, now, limit, again_at),
     )
     return sorted(map(_message, rows), key=lambda message: (message.created_at, message.message_id))
 
