@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 from sqlalchemy import select, update
 
+from benchmarks.cas import PROJECT, SERVICE, SERVICES
 from benchmarks.machine import describe
 from deploy.postgresql.private import PrivatePostgres
 from idp.app.installation import Idp, open_idp
@@ -38,17 +39,7 @@ from idp.provisioning.recompute import recompute_changed
 from idp.sso import sessions
 from idp.sso.sessions import Browser
 
-PROJECT = Path(__file__).parents[1]
-SERVICE = "https://fees.po.edu.pl/app?next=%2Fa"
 QUOTED = quote(SERVICE, safe="")
-FEES = """id = "fees"
-name = { pl = "Opłaty", en = "Fees" }
-owner = "bench"
-attributes = ["mail", "displayName", "album", "eduPersonAffiliation"]
-[[url]]
-host = "fees.po.edu.pl"
-path = "/app"
-"""
 PEOPLE = 50
 
 
@@ -130,7 +121,7 @@ def _nobody(environ: dict[str, str], _start_response: object) -> Sequence[bytes]
 
 def _installation(folder: Path, url: str) -> Path:
     (folder / "applications").mkdir()
-    (folder / "applications" / "fees.toml").write_text(FEES)
+    (folder / "applications" / "fees.toml").write_text(SERVICES)
     store = f"postgresql_url = {json.dumps(url)}" if url else 'folder = "data"'
     lines = ["[web]", 'base_url = "http://127.0.0.1"', "[store]", store, "[keys]", 'folder = "keys"']
     lines += ["[applications]", 'dirs = ["applications"]', "[letters]", 'transport = "folder"', 'folder = "letters"']

@@ -174,10 +174,10 @@ def mark_in_doubt(
     target: str,
     person_ids: Iterable[str],
     now: datetime,
-    priority: Priority | None = Priority.BULK,
+    priority: Priority = Priority.BULK,
 ) -> None:
-    """Have a target read before anything is decided about these people; `priority` None keeps theirs."""
-    change: Final = "state = 'in_doubt', next_attempt_at = ?, priority = COALESCE(?, priority)"
+    """Have a target read before anything is decided about these people."""
+    change: Final = "state = 'in_doubt', next_attempt_at = ?, priority = ?"
     _update(connection, target, zip(person_ids), change, now, priority)
 
 
