@@ -52,6 +52,7 @@ from idp.drivers.ldap_values import (
     Write,
     error_of,
     error_of_write,
+    ldap_entry,
 )
 from idp.errors import ConfigError, Conflict, IdpError, NotFound, TargetRejected, TargetUnavailable
 
@@ -391,11 +392,7 @@ def _controls(only_if: str) -> list[tuple[str, bool, bytes]] | None:
 
 
 def _entry(raw: Mapping[str, Any]) -> LdapEntry:
-    attributes = {
-        name.lower(): tuple(value.decode(errors="replace") for value in values)
-        for name, values in raw["raw_attributes"].items()
-    }
-    return LdapEntry(raw["dn"], attributes)
+    return ldap_entry(raw["dn"], raw["raw_attributes"])
 
 
 def _encoded(attributes: Mapping[str, Sequence[str]]) -> dict[str, list[bytes]]:
